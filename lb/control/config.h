@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config.h - what the user asked for: command line and configuration file
+ *
+ * One struct config comes out of either. It is checked as far as it can be
+ * wrong by itself (syntax, ranges, duplicates, a backend that is a service);
+ * what only this host can tell (an address that is not ours, a taken port) is
+ * found by the parts that use it.
+ *
+ * Defaults and the meaning of every key are defined by l4lb(8), l4lb.conf(5).
+ */
+#ifndef L4LB_CONFIG_H
+#define L4LB_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/addr.h"
+#include "core/err.h"
+#include "core/sched.h"
+
+#define CONFIG_SERVICES_MAX   64
+#define CONFIG_BACKENDS_MAX   256 /* of one service */
+#define CONFIG_SOURCES_MAX    16  /* of one service */
+#define CONFIG_INTERFACES_MAX 16
+#define CONFIG_NAME_MAX	      32 /* bytes with the final 0: [A-Za-z0-9_-] */
+#define CONFIG_PATH_MAX	      108
+#define CONFIG_WEIGHT_MAX     256
+
+#define CONFIG_FLOWS_DEFAULT 65536u
+#define CONFIG_FLOWS_MAX     (4u << 20)
+#define CONFIG_PORT_DEFAULT  20000 /* of the positional form */
+#define CONFIG_NAT_LO	     10240
+#define CONFIG_NAT_HI	     32767
+#define CONFIG_NAT_MIN	     1024 /* fewer free NAT ports than this: refused */
+
+enum guard_mode { GUARD_AUTO, GUARD_KEEP, GUARD_NONE };
+enum datapath { DATAPATH_AUTO, DATAPATH_PCAP, DATAPATH_BPF };
+enum out_of_state { OUT_OF_STATE_RESET, OUT_OF_STATE_DROP };
+
+struct backend_config {
+	struct endpoint addr;
+	unsigned weight; /* 1..CONFIG_WEIGHT_MAX, or 0: no new flows */
+	bool backup;	 /* only when no other is up */
+};
+
+struct service_config {
+	char name[CONFIG_NAME_MAX];
+	struct endpoint listen;
+	enum sched_kind scheduler;
+	enum out_of_state out_of_state;
+	unsigned n_sources; /* 0: chosen by the route (design rule 8) */
+	struct ip_addr sources[CONFIG_SOURCES_MAX];
+	unsigned n_backends;
+	struct backend_config *backends; /* CONFIG_BACKENDS_MAX, owned */
+};
+
+struct config {
+	char name[CONFIG_NAME_MAX];
+	unsigned n_services;
+	struct service_config *services; /* CONFIG_SERVICES_MAX, owned */
+	unsigned n_interfaces;		 /* 0: found from the routes */
+	char interfaces[CONFIG_INTERFACES_MAX][16];
+	uint32_t flows;
+	uint16_t nat_lo, nat_hi; /* host byte order, both included */
+	bool nat_ports_set;	 /* by the user: do not look for another range */
+	enum guard_mode guard;
+	enum datapath datapath;
+	char state[CONFIG_PATH_MAX];   /* "" for none */
+	char control[CONFIG_PATH_MAX]; /* unix socket */
+	int verbosity; /* 0 normal, +1 per -v, -1 per -q */
+	bool check;    /* check and exit */
+};
+
+enum config_result {
+	CONFIG_OK,
+	CONFIG_SHOWN, /* --help or --version was printed: exit 0 */
+};
+
+/*
+ * Reads the command line, and the file it names. Returns CONFIG_OK,
+ * CONFIG_SHOWN or a negative errno with @err set (exit code 2 in main; -EIO
+ * and -EACCES when the file could not be read, exit code 1).
+ */
+int config_read(struct config *c, int argc, char *argv[], struct err *err);
+
+/* The file alone, from memory: for the fuzzer, the tests and config_read(). */
+int config_parse(struct config *c, const char *path, const char *text,
+		 struct err *err);
+
+void config_free(struct config *c);
+
+#endif

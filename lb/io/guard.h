@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * guard.h - keeps this host's own TCP away from the packets l4lb answers for
+ *
+ * The capture sees a frame before netfilter; without a guard the host's stack
+ * sees it too and answers RST, since it has no such connection. The guard is
+ * one nftables table per instance (`l4lb_NAME`, family ip), written in one
+ * transaction over libmnl and libnftnl (design rule 1):
+ *
+ *   raw prerouting  drop   to a service (address and port)
+ *                   drop   from a backend (address and port) to one of our
+ *                          source addresses, port in the NAT range
+ *   raw output      notrack the same two, as local clients and backends send
+ *                          them, and what l4lb injects by raw IP: from a
+ *                          service; from a source address with a NAT port to
+ *                          a backend
+ *
+ * Nothing else on the host is touched. The table does not die with the
+ * process: a crash must not let the kernel reset live connections.
+ */
+#ifndef L4LB_GUARD_H
+#define L4LB_GUARD_H
+
+#include <stddef.h>
+
+#include "core/addr.h"
+#include "core/err.h"
+
+/* All addresses are IPv4 for now (mapped). Arrays may hold duplicates. */
+struct guard_spec {
+	const char *name; /* instance name, [A-Za-z0-9_-], < 32 bytes */
+	const struct endpoint *services;
+	size_t n_services;
+	const struct endpoint *backends;
+	size_t n_backends;
+	const struct ip_addr *sources; /* our addresses toward the backends */
+	size_t n_sources;
+	uint16_t nat_lo, nat_hi; /* host byte order, both included */
+};
+
+/*
+ * Installs the table, or replaces the one of that name (left by a crash) in
+ * the same transaction. -EPERM without CAP_NET_ADMIN, -EOPNOTSUPP where the
+ * kernel has no nf_tables: the sentence then names `--guard none` and
+ * iptables/guard.sh.
+ */
+int guard_up(const struct guard_spec *spec, struct err *err);
+
+/* Removes the table; 0 also when there is none. */
+int guard_down(const char *name, struct err *err);
+
+#endif

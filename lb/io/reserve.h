@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reserve.h - the ports l4lb takes from its host, and gives back
+ *
+ * Three things keep the host and other instances off our ports (design rule
+ * 8): VIP:port is bound, not listened on; the NAT range is added to
+ * net.ipv4.ip_local_reserved_ports, so the kernel gives none of it to an
+ * outgoing connection; a record lock per source address and range says which
+ * instance holds it.
+ */
+#ifndef L4LB_RESERVE_H
+#define L4LB_RESERVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/addr.h"
+#include "core/err.h"
+
+struct reservation;
+
+struct reserve_request {
+	const char *name; /* instance */
+	const struct endpoint *services;
+	size_t n_services;
+	const struct ip_addr *sources;
+	size_t n_sources;
+	uint16_t nat_lo, nat_hi; /* wanted, host byte order, both included */
+	bool fixed; /* the user chose the range: take it or fail */
+	unsigned ports_min; /* fewer free ports than this: fail */
+};
+
+/*
+ * Takes the ports. -EADDRINUSE (service port taken, or the range held by
+ * another instance, which is named), -EADDRNOTAVAIL (a service or source
+ * address is not on this host), -EACCES (privilege), -ENOSPC (too few free).
+ */
+int reserve_take(struct reservation **out, const struct reserve_request *req,
+		 struct err *err);
+
+/* The range that was taken, host byte order, both included. */
+uint16_t reserve_lo(const struct reservation *r);
+uint16_t reserve_hi(const struct reservation *r);
+/* False for a port of the range that a service or a socket on this host uses. */
+bool reserve_usable(const struct reservation *r, uint16_t port);
+/* How many of the range are usable, and, for the start-up line, are not. */
+unsigned reserve_count(const struct reservation *r);
+unsigned reserve_skipped(const struct reservation *r);
+
+/*
+ * Closes sockets and locks. @keep leaves the sysctl as it is (--guard keep: the
+ * next start goes on); otherwise only our own part is taken out of it, and
+ * not what somebody else had reserved before us. NULL is fine.
+ */
+void reserve_release(struct reservation *r, bool keep);
+
+#endif
