@@ -1,0 +1,77 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""peer.py - the ends of connections that the lab's tests open
+
+    peer.py serve NAME ADDRESS PORT   answers every line with "NAME line"
+    peer.py hold ADDRESS PORT COUNT [SOURCE]
+                                      opens COUNT connections, says "holding",
+                                      and does as its input says, a line each:
+            say TEXT    one line on every connection; prints, sorted, how many
+                        got which first word back: "said b1=167 b2=167 ..."
+            close       closes all, prints "closed" and ends
+"""
+import asyncio
+import collections
+import sys
+
+
+async def serve(name, address, port):
+    async def client(reader, writer):
+        try:
+            while line := await reader.readline():
+                writer.write(name.encode() + b" " + line)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(client, address, int(port), backlog=4096)
+    print("listening", flush=True)
+    async with server:
+        await server.serve_forever()
+
+
+async def ask(connection, text):
+    reader, writer = connection
+    writer.write(text.encode() + b"\n")
+    await writer.drain()
+    answer = (await asyncio.wait_for(reader.readline(), 30)).decode().split()
+    if answer[1:] != text.split():
+        raise ValueError(f"said {text!r}, got {answer!r}")
+    return answer[0]
+
+
+async def hold(address, port, count, source=None):
+    local = (source, 0) if source else None
+    gate = asyncio.Semaphore(100)  # SYNs at once: no listener's queue overflows
+
+    async def connect():
+        async with gate:
+            return await asyncio.wait_for(
+                asyncio.open_connection(address, int(port), local_addr=local), 30)
+
+    held = await asyncio.gather(*(connect() for _ in range(int(count))))
+    print(f"holding {len(held)}", flush=True)
+
+    # A thread of its own: plain files and pipes are both fine as input.
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        verb, _, text = line.strip().partition(" ")
+        if verb == "say":
+            got = await asyncio.gather(*(ask(c, text) for c in held),
+                                       return_exceptions=True)
+            names = collections.Counter(
+                g if isinstance(g, str) else f"{type(g).__name__}({g})" for g in got)
+            print("said", *(f"{k}={v}" for k, v in sorted(names.items())), flush=True)
+        elif verb == "close":
+            break
+    for _, writer in held:
+        writer.close()
+    await asyncio.gather(*(w.wait_closed() for _, w in held), return_exceptions=True)
+    print("closed", flush=True)
+
+
+if len(sys.argv) < 5 or sys.argv[1] not in ("serve", "hold"):
+    sys.exit(__doc__)
+asyncio.run((serve if sys.argv[1] == "serve" else hold)(*sys.argv[2:]))

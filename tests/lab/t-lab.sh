@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The lab itself, without a balancer: if this fails, no other result counts.
+# shellcheck source=lab.sh
+. "$(dirname "$0")/lab.sh"
+need tcpdump ethtool nginx curl nft
+
+title "the lab: hosts, programs, captures, offloads"
+lab_up lan
+start_nginx b1
+expect "client reaches nginx on b1" "$(on client curl -s "http://198.18.0.11:$PORT/")" b1
+
+start_echo echo b2 198.18.0.12 "$PORT"
+mkfifo "$LAB_TMP/orders"
+exec 3<>"$LAB_TMP/orders"
+LAB_STDIN=$LAB_TMP/orders start hold client "$PYTHON" "$LAB_DIR/peer.py" hold 198.18.0.12 "$PORT" 20
+wait_log hold '^holding 20'
+echo 'say hello' >&3
+wait_log hold '^said'
+expect "20 held connections answer" "$(tail -n 1 "$LAB_TMP/hold.out")" "said echo=20"
+echo close >&3
+finish hold 5
+expect "the holder's exit status" "$STATUS" 0
+stop echo
+expect "a stopped program's exit status is known" "$STATUS" 143
+
+for offloads in on off; do
+	lab_offloads $offloads
+	capture "wire-$offloads" b1 eth0 "tcp port $PORT"
+	on client curl -s "http://198.18.0.11:$PORT/" >/dev/null
+	capture_end "wire-$offloads"
+	[ $offloads = on ] && want='ok|partial' || want=ok
+	expect "capture with offloads $offloads: packets without SYN, checksum" \
+		"$(packets "wire-$offloads" | awk -v want="^($want)$" '$10 !~ want || $9 != "ok"' | wc -l)" 0
+	expect "  the client's SYN is there, with its MAC" \
+		"$(packets "wire-$offloads" | awk '$4 == "S" { print $2 " " $11 }' | sed 's/:[0-9]* / /')" \
+		"198.18.0.2 02:00:00:00:12:02"
+done
+
+expect "a reset is counted" "$(on client curl -s http://198.18.0.13:1/ || true
+	counter b3 TcpOutRsts)" 1
