@@ -39,18 +39,19 @@ if [ -z "${LAB_INSIDE:-}" ]; then
 fi
 
 set -euo pipefail
+ulimit -n "$(ulimit -Hn)"
 set -E # the ERR trap below holds inside functions too
 
 LAB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 LAB_TMP=/run/lab # on the private tmpfs: vanishes with the lab
 L4LB_BUILD=$(cd "${L4LB_BUILD:-$LAB_DIR/../../build}" 2>/dev/null && pwd) ||
 	L4LB_BUILD=/nonexistent
+LAB_TOOLS=$L4LB_BUILD/tests/lab # sniff and synth
 # The system's own: a version manager's shims need files of the user's.
 PYTHON=/usr/bin/python3
 
 declare -A LAB_PID=()  # of what start() started and nobody stopped
 declare -A LAB_LAST=() # of every name ever started, for fail()
-declare -A LAB_CAPTURE=() # where each capture listens
 
 # shellcheck disable=SC2034 # for the scripts
 VIP=198.18.0.1 VIP_PORT=20000 PORT=9001 STATUS=0
@@ -404,26 +405,14 @@ start_nginx() {
 # capture NAME HOST INTERFACE FILTER: into $LAB_TMP/NAME.pcap. Returns when it
 # listens.
 capture() {
-	LAB_CAPTURE[$1]="$2 $3"
-	start "$1" "$2" tcpdump -Z root -n -p --immediate-mode -U -B 16384 -s "${SNAPLEN:-0}" \
-		-i "$3" -w "$LAB_TMP/$1.pcap" "($4) or ether proto 0x88b5"
-	wait_log "$1" 'listening on'
+	start "$1" "$2" "$LAB_TOOLS/sniff" "$3" "$LAB_TMP/$1.pcap" "$4"
+	wait_log "$1" '^listening'
 }
 
-# Stops it when all before this moment is in the file: a marker frame (of the
-# ethertype for local experiments, to no one) must have arrived there.
+# Returns when all that was before is in the file.
 capture_end() {
-	local where
-	read -ra where <<<"${LAB_CAPTURE[$1]}"
-	on "${where[0]}" "$PYTHON" -c '
-import socket, sys
-s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-s.bind((sys.argv[1], 0))
-s.send(bytes.fromhex("02ffffffffff" "02ffffffffff" "88b5") + b"l4lb-lab-marker".ljust(46))' \
-		"${where[1]}"
-	wait_until 10 "capture $1 to catch up" \
-		grep -aq l4lb-lab-marker "$LAB_TMP/$1.pcap"
 	stop "$1"
+	[ "$STATUS" -eq 0 ] || fail "the capture $1 is not complete"
 }
 
 # The packets of a capture, one line each (see wire.py).

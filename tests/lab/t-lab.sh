@@ -3,7 +3,7 @@
 # The lab itself, without a balancer: if this fails, no other result counts.
 # shellcheck source=lab.sh
 . "$(dirname "$0")/lab.sh"
-need tcpdump ethtool nginx curl nft
+need ethtool nginx curl nft
 
 title "the lab: hosts, programs, captures, offloads"
 lab_up lan
@@ -39,3 +39,15 @@ done
 
 expect "a reset is counted" "$(on client curl -s http://198.18.0.13:1/ || true
 	counter b3 TcpOutRsts)" 1
+
+# The kernel must not answer what synth answers, or the other way round.
+on b1 nft 'table ip quiet { chain in { type filter hook input priority 0; tcp dport 7 drop; }; }'
+start answer b1 "$LAB_TOOLS/synth" answer eth0 7
+wait_log answer '^answering'
+on b1 ip route add 198.18.128.0/17 via 198.18.0.2
+expect "synthetic connections" "$(on client "$LAB_TOOLS/synth" open eth0 \
+	"$(lab_mac 198.18.0.11)" 198.18.0.11 7 198.18.128.1 25000)" \
+	"opened 25000 refused 0 unanswered 0"
+stop answer
+expect "  none counted twice by the other end" "$(cat "$LAB_TMP/answer.out")" "answering
+answered 25000"

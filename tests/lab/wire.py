@@ -84,9 +84,7 @@ def main():
         sec, usec, have, _ = struct.unpack(order + "IIII", data[at:at + 16])
         if at + 16 + have > len(data):
             break  # cut off at the end: still being written
-        frame = data[at + 16:at + 16 + have]
-        if frame[12:14] != b"\x88\xb5":  # lab.sh's own marker
-            print(f"{sec}.{usec:06d} {line(frame)}")
+        print(f"{sec}.{usec:06d} {line(data[at + 16:at + 16 + have])}")
         at += 16 + have
 
 
