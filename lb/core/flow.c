@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The index is one array of (hash, reference) slots with linear probing, at
+ * most half full, so a lookup reads one cache line of it, then the flow. The
+ * 32-bit hash in the slot decides nearly always without looking at the flow.
+ * Closing shifts later slots back instead of leaving tombstones: the table
+ * never needs a rebuild, whatever its history.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "core/flow.h"
+
+static_assert(FLOW_SECRET_BYTES == XXH3_SECRET_DEFAULT_SIZE, "a whole secret");
+static_assert(FLOWS_MAX <= UINT32_MAX / 8, "index and side fit a reference");
+
+#define SLOTS_PER_FLOW 4 /* two keys each: half full */
+#define NO_FLOW	       UINT32_MAX
+
+int flow_table_init(struct flow_table *t, struct flow *flows, uint32_t size,
+		    const uint8_t secret[FLOW_SECRET_BYTES])
+{
+	memset(t, 0, sizeof(*t));
+	assert(size > 0);
+	assert(size <= FLOWS_MAX);
+	t->flows = flows;
+	t->size = size;
+	t->n_slots = size * SLOTS_PER_FLOW;
+	memcpy(t->secret, secret, sizeof(t->secret));
+	t->slots = calloc(t->n_slots, sizeof(*t->slots));
+	t->free_next = calloc(size, sizeof(*t->free_next));
+	if (!t->slots || !t->free_next) {
+		flow_table_free(t);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < size; i++)
+		t->free_next[i] = i + 1 < size ? i + 1 : NO_FLOW;
+	return 0;
+}
+
+void flow_table_free(struct flow_table *t)
+{
+	free(t->slots);
+	free(t->free_next);
+	t->slots = NULL;
+	t->free_next = NULL;
+}
+
+uint32_t flow_hash(const struct flow_table *t, const struct flow_key *key)
+{
+	return (uint32_t)XXH3_64bits_withSecret(key, sizeof(*key), t->secret,
+						sizeof(t->secret));
+}
+
+/* Multiplying maps the hash onto any table size, in order. */
+static uint32_t home_slot(const struct flow_table *t, uint32_t hash)
+{
+	return (uint32_t)((uint64_t)hash * t->n_slots >> 32);
+}
+
+static uint32_t after_slot(const struct flow_table *t, uint32_t slot)
+{
+	return slot + 1 < t->n_slots ? slot + 1 : 0;
+}
+
+void flow_prefetch_slot(const struct flow_table *t, uint32_t hash)
+{
+	__builtin_prefetch(&t->slots[home_slot(t, hash)]);
+}
+
+void flow_prefetch(const struct flow_table *t, uint32_t hash)
+{
+	uint32_t i = home_slot(t, hash);
+
+	for (; t->slots[i].ref; i = after_slot(t, i)) {
+		if (t->slots[i].hash == hash) {
+			uint32_t at = (t->slots[i].ref - 1) / 2;
+			const char *flow = (const char *)&t->flows[at];
+
+			__builtin_prefetch(flow, 1);
+			__builtin_prefetch(flow + 64, 1);
+			__builtin_prefetch(flow + 128, 1);
+			return;
+		}
+	}
+}
+
+struct flow *flow_find(const struct flow_table *t, const struct flow_key *key,
+		       uint32_t hash, enum flow_side *side)
+{
+	uint32_t i = home_slot(t, hash);
+
+	for (; t->slots[i].ref; i = after_slot(t, i)) {
+		const struct flow_slot *slot = &t->slots[i];
+		struct flow *flow;
+		enum flow_side s;
+
+		if (slot->hash != hash)
+			continue;
+		flow = &t->flows[(slot->ref - 1) / 2];
+		s = (slot->ref - 1) & 1;
+		if (flow->proto == key->proto &&
+		    memcmp(&flow->pair[s], &key->pair, sizeof(key->pair)) ==
+			    0) {
+			*side = s;
+			return flow;
+		}
+	}
+	return NULL;
+}
+
+static void key_of(const struct flow *flow, enum flow_side side,
+		   struct flow_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	key->pair = flow->pair[side];
+	key->proto = flow->proto;
+}
+
+static void index_add(struct flow_table *t, const struct flow *flow,
+		      enum flow_side side)
+{
+	struct flow_key key;
+	uint32_t hash, i;
+
+	key_of(flow, side, &key);
+	hash = flow_hash(t, &key);
+	i = home_slot(t, hash);
+	while (t->slots[i].ref)
+		i = after_slot(t, i);
+	t->slots[i].hash = hash;
+	t->slots[i].ref = 1 + flow_index(t, flow) * 2 + side;
+}
+
+static void index_remove(struct flow_table *t, const struct flow *flow,
+			 enum flow_side side)
+{
+	const uint32_t ref = 1 + flow_index(t, flow) * 2 + side;
+	struct flow_key key;
+	uint32_t hole, i;
+
+	key_of(flow, side, &key);
+	hole = home_slot(t, flow_hash(t, &key));
+	while (t->slots[hole].ref != ref) {
+		assert(t->slots[hole].ref); /* an open flow is in the index */
+		hole = after_slot(t, hole);
+	}
+
+	/* Move back whatever may lie nearer to its home. */
+	for (i = after_slot(t, hole); t->slots[i].ref; i = after_slot(t, i)) {
+		uint32_t home = home_slot(t, t->slots[i].hash);
+		uint32_t from_home = i >= home ? i - home :
+						 i + t->n_slots - home;
+		uint32_t from_hole = i >= hole ? i - hole :
+						 i + t->n_slots - hole;
+
+		if (from_home >= from_hole) {
+			t->slots[hole] = t->slots[i];
+			hole = i;
+		}
+	}
+	t->slots[hole].ref = 0;
+}
+
+struct flow *flow_open(struct flow_table *t, const struct flow_identity *id,
+		       uint64_t now_ns)
+{
+	uint32_t index = t->free_head, generation;
+	struct flow *flow;
+
+	if (t->used == t->size)
+		return NULL;
+	flow = &t->flows[index];
+	assert(!flow->open);
+	t->free_head = t->free_next[index];
+	t->used++;
+
+	generation = flow->generation + 1;
+	memset(flow, 0, sizeof(*flow));
+	flow->generation = generation;
+	flow->pair[FLOW_ORIG].src = id->client;
+	flow->pair[FLOW_ORIG].dst = id->vip;
+	flow->pair[FLOW_REPLY].src = id->backend;
+	flow->pair[FLOW_REPLY].dst = id->nat;
+	flow->proto = id->proto;
+	flow->service = id->service_index;
+	flow->backend = id->backend_index;
+	flow->pool = id->pool;
+	flow->opened_ns = now_ns;
+	flow->seen_ns = now_ns;
+	flow->id = ++t->opened;
+	flow->open = 1;
+	index_add(t, flow, FLOW_ORIG);
+	index_add(t, flow, FLOW_REPLY);
+	return flow;
+}
+
+void flow_close(struct flow_table *t, struct flow *flow)
+{
+	uint32_t index = flow_index(t, flow);
+
+	assert(flow->open);
+	index_remove(t, flow, FLOW_ORIG);
+	index_remove(t, flow, FLOW_REPLY);
+	flow->open = 0;
+	t->free_next[index] = t->free_head;
+	t->free_head = index;
+	t->used--;
+}
+
+struct flow *flow_deref(const struct flow_table *t, struct flow_ref ref)
+{
+	struct flow *flow;
+
+	if (ref.index >= t->size)
+		return NULL;
+	flow = &t->flows[ref.index];
+	return flow->open && flow->generation == ref.generation ? flow : NULL;
+}
+
+struct flow *flow_next(const struct flow_table *t, uint32_t from)
+{
+	for (uint32_t i = from; i < t->size; i++)
+		if (t->flows[i].open)
+			return &t->flows[i];
+	return NULL;
+}

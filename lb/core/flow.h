@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * flow.h - the table of connections passing through the balancer
+ *
+ * A flow is one client connection. It is found from either side: by what the
+ * client sends (FLOW_ORIG) or by what the backend answers (FLOW_REPLY). The
+ * table has a fixed size and lives in memory that the caller supplies; all
+ * operations are O(1).
+ *
+ * A struct flow * stays valid until flow_close(). Whoever keeps a flow longer
+ * than one call keeps a struct flow_ref, which knows when its flow is gone.
+ *
+ * Not thread-safe: one thread owns a table.
+ */
+#ifndef L4LB_FLOW_H
+#define L4LB_FLOW_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/list.h"
+#include "core/packet.h"
+#include "core/tcp_track.h"
+#include "core/wheel.h"
+
+#define FLOWS_MAX	  (4u << 20)
+#define FLOW_SECRET_BYTES 192 /* XXH3_SECRET_DEFAULT_SIZE, asserted in flow.c */
+
+/*
+ * Three cache lines: what finds and rewrites a packet, what follows the
+ * connection, and what is only counted. Plain values without pointers.
+ */
+struct flow {
+	/* Identity: written when the flow opens, never changed. The addresses
+	 * of packets as they arrive from each side; they leave with source
+	 * pair[!side].dst and destination pair[!side].src.
+	 */
+	struct flow_pair pair[FLOW_SIDES];
+	uint8_t proto;
+	uint8_t open;	  /* 1: in use */
+	uint16_t service; /* index in the engine */
+	uint16_t backend; /* index in the service */
+	uint16_t pool;	  /* where its NAT port came from */
+	uint32_t generation; /* of this table slot: counts its flows */
+
+	struct tcp_track tcp;
+
+	uint64_t packets[FLOW_SIDES]; /* from that side, as captured */
+	uint64_t bytes[FLOW_SIDES];   /* of IP packets */
+	uint64_t opened_ns;
+	uint64_t seen_ns; /* last packet that belonged to it */
+	uint64_t id;	  /* counts all flows of this table, from 1 */
+	uint32_t reserved;
+} __attribute__((aligned(64)));
+static_assert(sizeof(struct flow) == 192, "with index and lists <= 256");
+
+struct flow_ref {
+	uint32_t index, generation;
+};
+
+/* What flow_open() needs to know. */
+struct flow_identity {
+	struct endpoint client, vip, nat, backend;
+	uint8_t proto;
+	uint16_t service_index, backend_index, pool;
+};
+
+struct flow_slot {
+	uint32_t hash;
+	uint32_t ref; /* 0: empty; else 1 + flow index * 2 + side */
+};
+
+struct flow_table {
+	struct flow *flows;
+	uint32_t size;
+	uint32_t used;
+	uint32_t free_head;
+	uint32_t *free_next; /* of a free place: the next free one */
+	struct flow_slot *slots; /* the index, open addressing */
+	uint32_t n_slots;
+	uint64_t opened; /* flows ever opened */
+	uint8_t secret[FLOW_SECRET_BYTES];
+};
+
+/*
+ * @flows: @size flows, 64-byte aligned, zeroed; owned by the caller and used
+ * until flow_table_free(). -ENOMEM if there is no room for the index.
+ * @secret: random bytes, so that nobody can choose colliding clients.
+ */
+int flow_table_init(struct flow_table *t, struct flow *flows, uint32_t size,
+		    const uint8_t secret[FLOW_SECRET_BYTES]);
+void flow_table_free(struct flow_table *t);
+
+/* Hash of a key, for the three calls below. */
+uint32_t flow_hash(const struct flow_table *t, const struct flow_key *key);
+
+/* Two steps of prefetching, for a batch of packets: index, then the flow. */
+void flow_prefetch_slot(const struct flow_table *t, uint32_t hash);
+void flow_prefetch(const struct flow_table *t, uint32_t hash);
+
+/* The flow that a packet with this key belongs to, and who sent it. */
+struct flow *flow_find(const struct flow_table *t, const struct flow_key *key,
+		       uint32_t hash, enum flow_side *side);
+
+/*
+ * A new flow; NULL if the table is full. Both keys must be free: the caller
+ * has looked for the client's, and the NAT port came from the pool.
+ */
+struct flow *flow_open(struct flow_table *t, const struct flow_identity *id,
+		       uint64_t now_ns);
+void flow_close(struct flow_table *t, struct flow *flow);
+
+static inline uint32_t flow_index(const struct flow_table *t,
+				  const struct flow *flow)
+{
+	return (uint32_t)(flow - t->flows);
+}
+
+static inline struct flow_ref flow_ref(const struct flow_table *t,
+				       const struct flow *flow)
+{
+	return (struct flow_ref){ flow_index(t, flow), flow->generation };
+}
+
+/* NULL if that flow is gone, even when its place was taken since. */
+struct flow *flow_deref(const struct flow_table *t, struct flow_ref ref);
+
+/* Walks all flows: the first one at index >= @from, or NULL. */
+struct flow *flow_next(const struct flow_table *t, uint32_t from);
+
+static inline struct endpoint flow_client(const struct flow *f)
+{
+	return f->pair[FLOW_ORIG].src;
+}
+
+static inline struct endpoint flow_vip(const struct flow *f)
+{
+	return f->pair[FLOW_ORIG].dst;
+}
+
+static inline struct endpoint flow_nat(const struct flow *f)
+{
+	return f->pair[FLOW_REPLY].dst;
+}
+
+static inline struct endpoint flow_backend(const struct flow *f)
+{
+	return f->pair[FLOW_REPLY].src;
+}
+
+#endif

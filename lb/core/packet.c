@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "core/csum.h"
+#include "core/packet.h"
+
+/* Offsets in the IPv4 header (RFC 791) and the TCP header (RFC 9293). */
+enum {
+	IP_TOTAL_LEN = 2,
+	IP_FRAG = 6,
+	IP_TTL = 8,
+	IP_PROTO = 9,
+	IP_CSUM = 10,
+	IP_SRC = 12,
+	IP_DST = 16,
+	TCP_SPORT = 0,
+	TCP_DPORT = 2,
+	TCP_SEQ = 4,
+	TCP_ACKNO = 8,
+	TCP_OFFSET = 12,
+	TCP_FLAGS = 13,
+	TCP_WINDOW = 14,
+	TCP_CSUM = 16,
+};
+#define IP_FRAG_MASK 0x3fff /* offset and More Fragments; not Don't Fragment */
+
+enum { TCPOPT_END = 0, TCPOPT_NOP = 1, TCPOPT_MSS = 2, TCPOPT_WSCALE = 3 };
+
+static uint16_t get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+	return (uint32_t)get16(p) << 16 | get16(p + 2);
+}
+
+/* Sum of the pseudo-header of RFC 9293 section 3.1 */
+static uint64_t pseudo_sum(const uint8_t *ip, uint32_t tcp_len)
+{
+	const uint8_t tail[4] = { 0, PACKET_PROTO_TCP, (uint8_t)(tcp_len >> 8),
+				  (uint8_t)tcp_len };
+
+	return csum_add(csum_add(0, ip + IP_SRC, 8), tail, sizeof(tail));
+}
+
+/* Options of a SYN. A length that lies ends the walk: what was read stands. */
+static void read_syn_options(struct tcp_segment *tcp, const uint8_t *opt,
+			     unsigned len)
+{
+	unsigned i = 0;
+
+	while (i < len && opt[i] != TCPOPT_END) {
+		unsigned size;
+
+		if (opt[i] == TCPOPT_NOP) {
+			i++;
+			continue;
+		}
+		if (i + 1 >= len)
+			return;
+		size = opt[i + 1];
+		if (size < 2 || i + size > len)
+			return;
+		if (opt[i] == TCPOPT_MSS && size == 4)
+			tcp->mss = get16(opt + i + 2);
+		else if (opt[i] == TCPOPT_WSCALE && size == 3)
+			tcp->wscale = opt[i + 2] > TCP_WSCALE_MAX ?
+					      TCP_WSCALE_MAX :
+					      opt[i + 2];
+		i += size;
+	}
+}
+
+static int refuse(enum drop_reason *out, enum drop_reason why)
+{
+	*out = why;
+	return -1;
+}
+
+/* The IP header alone; on success the length of the packet in *total. */
+static int check_ip(const uint8_t *ip, uint32_t len, uint32_t *total,
+		    enum drop_reason *why)
+{
+	if (len < IP_HEADER_LEN)
+		return refuse(why, DROP_TRUNCATED);
+	if (ip[0] >> 4 != 4)
+		return refuse(why, DROP_NOT_IPV4);
+	if ((ip[0] & 0x0f) < 5)
+		return refuse(why, DROP_BAD_IP);
+	if ((ip[0] & 0x0f) > 5)
+		return refuse(why, DROP_IP_OPTIONS);
+	*total = get16(ip + IP_TOTAL_LEN);
+	if (*total < IP_HEADER_LEN)
+		return refuse(why, DROP_BAD_IP);
+	if (*total > len)
+		return refuse(why, DROP_TRUNCATED);
+	if (csum_fold(csum_add(0, ip, IP_HEADER_LEN)) != 0xffff)
+		return refuse(why, DROP_BAD_IP);
+	if (get16(ip + IP_FRAG) & IP_FRAG_MASK)
+		return refuse(why, DROP_FRAGMENT);
+	if (ip[IP_PROTO] != PACKET_PROTO_TCP)
+		return refuse(why, DROP_NOT_TCP);
+	return 0;
+}
+
+/*
+ * Flags no TCP sends: neither SYN, ACK nor RST; SYN with FIN or RST. They
+ * would only probe the state machines behind us.
+ */
+static bool flags_can_be(uint8_t flags)
+{
+	if (!(flags & (TCP_SYN | TCP_ACK | TCP_RST)))
+		return false;
+	return !(flags & TCP_SYN) || !(flags & (TCP_FIN | TCP_RST));
+}
+
+int packet_parse(struct packet *p, const uint8_t *ip, uint32_t len,
+		 enum drop_reason *why)
+{
+	uint32_t total, tcp_len, header;
+	const uint8_t *tcp;
+	uint64_t pseudo;
+	uint32_t v4;
+	uint16_t check;
+
+	if (check_ip(ip, len, &total, why))
+		return -1;
+
+	tcp = ip + IP_HEADER_LEN;
+	tcp_len = total - IP_HEADER_LEN;
+	if (tcp_len < TCP_HEADER_MIN)
+		return refuse(why, DROP_BAD_TCP);
+	header = (uint32_t)(tcp[TCP_OFFSET] >> 4) * 4;
+	if (header < TCP_HEADER_MIN || header > tcp_len ||
+	    !flags_can_be(tcp[TCP_FLAGS]))
+		return refuse(why, DROP_BAD_TCP);
+
+	/* The cheap question first: on virtual links most frames are partial,
+	 * and then the payload need not be read at all.
+	 */
+	pseudo = pseudo_sum(ip, tcp_len);
+	memcpy(&check, tcp + TCP_CSUM, sizeof(check));
+	if (check == csum_fold(pseudo))
+		p->csum = CSUM_PARTIAL;
+	else if (csum_fold(csum_add(pseudo, tcp, tcp_len)) == 0xffff)
+		p->csum = CSUM_FULL;
+	else
+		return refuse(why, DROP_BAD_CHECKSUM);
+
+	p->hdr_len = (uint16_t)(IP_HEADER_LEN + header);
+	memcpy(p->hdr, ip, p->hdr_len);
+	p->payload = tcp + header;
+	p->payload_len = tcp_len - header;
+
+	memset(&p->key, 0, sizeof(p->key));
+	memcpy(&v4, ip + IP_SRC, sizeof(v4));
+	p->key.pair.src.addr = addr_from_v4(v4);
+	memcpy(&v4, ip + IP_DST, sizeof(v4));
+	p->key.pair.dst.addr = addr_from_v4(v4);
+	memcpy(&p->key.pair.src.port, tcp + TCP_SPORT, 2);
+	memcpy(&p->key.pair.dst.port, tcp + TCP_DPORT, 2);
+	p->key.proto = PACKET_PROTO_TCP;
+
+	p->tcp.seq = get32(tcp + TCP_SEQ);
+	p->tcp.ack = get32(tcp + TCP_ACKNO);
+	p->tcp.flags = tcp[TCP_FLAGS];
+	p->tcp.window = get16(tcp + TCP_WINDOW);
+	p->tcp.len = p->payload_len;
+	p->tcp.wscale = TCP_NO_WSCALE;
+	p->tcp.mss = 0;
+	if (p->tcp.flags & TCP_SYN)
+		read_syn_options(&p->tcp, tcp + TCP_HEADER_MIN,
+				 header - TCP_HEADER_MIN);
+	p->out_mss = 0;
+	return 0;
+}
+
+/* Puts an address into the IP header and mends both checksums over it. */
+static void rewrite_addr(struct packet *p, unsigned at,
+			 const struct ip_addr *addr)
+{
+	uint8_t *ip = p->hdr, *tcp = p->hdr + IP_HEADER_LEN;
+	const uint8_t *to = addr->b + 12;
+	uint16_t check;
+
+	memcpy(&check, ip + IP_CSUM, 2);
+	check = csum_update_field(check, ip + at, to, 2);
+	memcpy(ip + IP_CSUM, &check, 2);
+	if (p->csum == CSUM_FULL) {
+		memcpy(&check, tcp + TCP_CSUM, 2);
+		check = csum_update_field(check, ip + at, to, 2);
+		memcpy(tcp + TCP_CSUM, &check, 2);
+	}
+	memcpy(ip + at, to, 4);
+}
+
+static void rewrite_port(struct packet *p, unsigned at, uint16_t port)
+{
+	uint8_t *tcp = p->hdr + IP_HEADER_LEN;
+	uint16_t check, was;
+
+	if (p->csum == CSUM_FULL) {
+		memcpy(&was, tcp + at, 2);
+		memcpy(&check, tcp + TCP_CSUM, 2);
+		check = csum_update(check, was, port);
+		memcpy(tcp + TCP_CSUM, &check, 2);
+	}
+	memcpy(tcp + at, &port, 2);
+}
+
+void packet_rewrite(struct packet *p, const struct endpoint *src,
+		    const struct endpoint *dst)
+{
+	uint16_t was, is, check;
+
+	rewrite_addr(p, IP_SRC, &src->addr);
+	rewrite_addr(p, IP_DST, &dst->addr);
+	rewrite_port(p, TCP_SPORT, src->port);
+	rewrite_port(p, TCP_DPORT, dst->port);
+	if (p->csum == CSUM_PARTIAL)
+		packet_partial_csum(p);
+
+	memcpy(&was, p->hdr + IP_TTL, 2);
+	p->hdr[IP_TTL]--;
+	memcpy(&is, p->hdr + IP_TTL, 2);
+	memcpy(&check, p->hdr + IP_CSUM, 2);
+	check = csum_update(check, was, is);
+	memcpy(p->hdr + IP_CSUM, &check, 2);
+	p->out_dst = dst->addr;
+}
+
+void packet_partial_csum(struct packet *p)
+{
+	uint32_t tcp_len = packet_len(p) - IP_HEADER_LEN;
+	uint16_t check = csum_fold(pseudo_sum(p->hdr, tcp_len));
+
+	memcpy(p->hdr + IP_HEADER_LEN + TCP_CSUM, &check, 2);
+	p->csum = CSUM_PARTIAL;
+}
+
+void packet_complete_csum(struct packet *p)
+{
+	uint8_t *tcp = p->hdr + IP_HEADER_LEN;
+	uint64_t sum;
+	uint16_t check;
+
+	if (p->csum == CSUM_FULL)
+		return;
+	/* The partial value in the header is the pseudo-header's share. */
+	sum = csum_add(0, tcp, packet_tcp_len(p));
+	sum = csum_add(sum, p->payload, p->payload_len);
+	check = (uint16_t)~csum_fold(sum);
+	memcpy(tcp + TCP_CSUM, &check, 2);
+	p->csum = CSUM_FULL;
+}

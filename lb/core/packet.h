@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * packet.h - a bounds-checked view of one IPv4/TCP packet, and its rewrite
+ *
+ * The headers are copied out of the capture and rewritten in the copy; the
+ * payload stays where it lies until it is sent (gathered behind the headers).
+ * A packet may be a super-packet of up to 64 KiB (design rule 3).
+ */
+#ifndef L4LB_PACKET_H
+#define L4LB_PACKET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/addr.h"
+#include "core/drop.h"
+
+#define IP_HEADER_LEN	 20 /* bytes; packets with options are not taken */
+#define TCP_HEADER_MIN	 20
+#define TCP_HEADER_MAX	 60
+#define PACKET_HDR_MAX	 (IP_HEADER_LEN + TCP_HEADER_MAX)
+#define PACKET_PROTO_TCP 6
+
+enum tcp_flag {
+	TCP_FIN = 0x01,
+	TCP_SYN = 0x02,
+	TCP_RST = 0x04,
+	TCP_PSH = 0x08,
+	TCP_ACK = 0x10,
+	TCP_URG = 0x20,
+	TCP_ECE = 0x40,
+	TCP_CWR = 0x80,
+};
+
+/* Source and destination of packets in one direction, as on the wire. */
+struct flow_pair {
+	struct endpoint src, dst;
+};
+
+/* Hashed and compared as bytes. */
+struct flow_key {
+	struct flow_pair pair;
+	uint8_t proto;
+	uint8_t zero[3];
+};
+static_assert(sizeof(struct flow_key) == 40, "no padding: hashed as bytes");
+
+/* A TCP header in host byte order, with the options that a middlebox needs. */
+struct tcp_segment {
+	uint32_t seq, ack;
+	uint16_t window; /* as sent, not scaled */
+	uint8_t flags;	 /* enum tcp_flag */
+	uint8_t wscale;	 /* of a SYN; TCP_NO_WSCALE if there is none */
+	uint16_t mss;	 /* of a SYN; 0 if there is none */
+	uint32_t len;	 /* payload bytes */
+};
+#define TCP_NO_WSCALE  0xff
+#define TCP_WSCALE_MAX 14 /* RFC 7323 section 2.3 */
+
+/* How the checksum in the TCP header stands. */
+enum csum_kind {
+	CSUM_FULL,    /* right as it is */
+	CSUM_PARTIAL, /* pseudo-header only; hardware or the sender completes */
+};
+
+struct packet {
+	const uint8_t *payload; /* in the capture buffer, not owned */
+	uint32_t payload_len;
+	uint16_t hdr_len; /* bytes of @hdr in use: IP and TCP header */
+	enum csum_kind csum;
+	uint32_t hash;	    /* of @key, see engine_prepare() */
+	struct flow_key key; /* as received */
+	struct tcp_segment tcp;
+	/* Set with VERDICT_SEND: where it goes now, and the MSS option of the
+	 * one who receives it (0: unknown), for cutting super-packets.
+	 */
+	struct ip_addr out_dst;
+	uint16_t out_mss;
+	uint8_t hdr[PACKET_HDR_MAX];
+};
+
+/*
+ * Reads the packet that starts at the IP header @ip; @len bytes were captured
+ * there, link-layer padding included. Returns 0 with @p filled in, else -1
+ * and why not. Verifies all checksums: one that is wrong is evidence of
+ * corruption and never repaired (design rule 2).
+ */
+int packet_parse(struct packet *p, const uint8_t *ip, uint32_t len,
+		 enum drop_reason *why);
+
+/* Gives the packet new addresses and ports; takes one from its TTL. */
+void packet_rewrite(struct packet *p, const struct endpoint *src,
+		    const struct endpoint *dst);
+
+/* Turns a partial checksum into a full one, where nobody behind us will. */
+void packet_complete_csum(struct packet *p);
+
+/* And back: leaves the pseudo-header sum for whoever segments the packet. */
+void packet_partial_csum(struct packet *p);
+
+static inline uint8_t packet_ttl(const struct packet *p)
+{
+	return p->hdr[8];
+}
+
+/* Bytes of the IP packet, as counted in flows. */
+static inline uint32_t packet_len(const struct packet *p)
+{
+	return p->hdr_len + p->payload_len;
+}
+
+static inline uint16_t packet_tcp_len(const struct packet *p)
+{
+	return p->hdr_len - IP_HEADER_LEN;
+}
+
+/* A first SYN: the only thing that opens a flow. */
+static inline bool packet_opens(const struct packet *p)
+{
+	return (p->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) ==
+	       TCP_SYN;
+}
+
+#endif

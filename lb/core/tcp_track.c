@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+#include <assert.h>
+#include <string.h>
+
+#include "core/tcp_track.h"
+
+/*
+ * An ACK may be this much older than the newest data: reordered in the
+ * network, or one window back (nf_conntrack's MAXACKWINDOW is about the same).
+ */
+#define ACK_SLACK 66000
+
+static const char *const state_names[] = {
+	[TCP_SYN_SENT] = "SYN_SENT",
+	[TCP_SYN_RECEIVED] = "SYN_RECEIVED",
+	[TCP_ESTABLISHED] = "ESTABLISHED",
+	[TCP_FIN_WAIT] = "FIN_WAIT",
+	[TCP_CLOSING] = "CLOSING",
+	[TCP_TIME_WAIT] = "TIME_WAIT",
+	[TCP_RESET] = "RESET",
+};
+static_assert(sizeof(state_names) / sizeof(state_names[0]) == TCP_STATES,
+	      "a name for every state");
+
+const char *tcp_state_name(enum tcp_state state)
+{
+	assert(state < TCP_STATES);
+	return state_names[state];
+}
+
+/* Sequence after the segment; SYN and FIN take one each (RFC 9293 3.4). */
+static uint32_t segment_end(const struct tcp_segment *seg)
+{
+	return seg->seq + seg->len + !!(seg->flags & TCP_SYN) +
+	       !!(seg->flags & TCP_FIN);
+}
+
+void tcp_track_open(struct tcp_track *t, const struct tcp_segment *syn)
+{
+	struct tcp_side *client = &t->side[FLOW_ORIG];
+
+	memset(t, 0, sizeof(*t));
+	client->end = segment_end(syn);
+	client->mss = syn->mss;
+	client->flags = TCP_SIDE_SEEN;
+	if (syn->wscale != TCP_NO_WSCALE) {
+		client->wscale = syn->wscale;
+		client->flags |= TCP_SIDE_SCALES;
+	}
+	t->state = TCP_SYN_SENT;
+}
+
+bool tcp_track_superseded(const struct tcp_track *t,
+			  const struct tcp_segment *syn)
+{
+	const struct tcp_side *client = &t->side[FLOW_ORIG];
+
+	switch ((enum tcp_state)t->state) {
+	case TCP_SYN_SENT:
+		return segment_end(syn) != client->end;
+	case TCP_TIME_WAIT:
+		/* An old duplicate lies inside what was sent. RFC 9293 section
+		 * 3.6.1 asks for a SYN beyond it.
+		 */
+		return seq_after(syn->seq, client->end);
+	case TCP_RESET:
+		return true;
+	case TCP_SYN_RECEIVED:
+	case TCP_ESTABLISHED:
+	case TCP_FIN_WAIT:
+	case TCP_CLOSING:
+	case TCP_STATES:
+		break;
+	}
+	return false;
+}
+
+/* What a side without FIN, or with both, has reached: also after a revival. */
+static enum tcp_state open_state(const struct tcp_track *t)
+{
+	const struct tcp_side *c = &t->side[FLOW_ORIG];
+	const struct tcp_side *b = &t->side[FLOW_REPLY];
+	bool c_fin = c->flags & TCP_SIDE_FIN, b_fin = b->flags & TCP_SIDE_FIN;
+
+	if (!(b->flags & TCP_SIDE_SEEN))
+		return TCP_SYN_SENT;
+	if (c_fin && b_fin)
+		return !seq_before(b->ack, c->fin) &&
+				       !seq_before(c->ack, b->fin) ?
+			       TCP_TIME_WAIT :
+			       TCP_CLOSING;
+	if (c_fin || b_fin)
+		return TCP_FIN_WAIT;
+	return c->flags & TCP_SIDE_ACKED ? TCP_ESTABLISHED : TCP_SYN_RECEIVED;
+}
+
+/*
+ * The receiver believes a RST only at its RCV.NXT (RFC 9293 section 3.10.7.4,
+ * RFC 5961 section 3.2). We know that to be its last ACK or, when nothing was
+ * lost behind us, the end of what the other side sent.
+ */
+static bool rst_is_believed(const struct tcp_track *t, enum flow_side side,
+			    const struct tcp_segment *seg)
+{
+	const struct tcp_side *from = &t->side[side], *to = &t->side[!side];
+
+	if (t->state == TCP_SYN_SENT && side == FLOW_REPLY)
+		return (seg->flags & TCP_ACK) && seg->ack == to->end;
+	if (!(from->flags & TCP_SIDE_SEEN))
+		return false;
+	return seg->seq == from->end ||
+	       ((to->flags & TCP_SIDE_ACKED) && seg->seq == to->ack);
+}
+
+/* The receiver's window, and an ACK of something that was sent. */
+static bool in_window(const struct tcp_track *t, enum flow_side side,
+		      const struct tcp_segment *seg)
+{
+	const struct tcp_side *from = &t->side[side], *to = &t->side[!side];
+	uint32_t window;
+
+	/* Only a side's own SYN says where its sequence starts. */
+	if (!(from->flags & TCP_SIDE_SEEN))
+		return (seg->flags & (TCP_SYN | TCP_ACK)) ==
+			       (TCP_SYN | TCP_ACK) &&
+		       seg->ack == to->end;
+	if (!(seg->flags & (TCP_ACK | TCP_SYN)))
+		return false; /* RFC 9293 section 3.10.7.4, fifth */
+
+	if (to->flags & TCP_SIDE_ACKED) {
+		window = to->limit - to->ack;
+		/* Not beyond what it takes; not older than a window ago. */
+		if (seq_after(seg->seq, to->limit) ||
+		    seq_before(segment_end(seg),
+			       to->ack - (window > ACK_SLACK ? window :
+							       ACK_SLACK)))
+			return false;
+	}
+	/* The first ACK proves that its sender saw the other side's SYN. */
+	if ((seg->flags & TCP_ACK) && !(from->flags & TCP_SIDE_ACKED))
+		return seg->ack == to->end;
+	if (seg->flags & TCP_ACK) {
+		window = from->limit - from->ack;
+		if (seq_after(seg->ack, to->end) ||
+		    seq_before(seg->ack,
+			       to->end - (window > ACK_SLACK ? window :
+							       ACK_SLACK) -
+				       ACK_SLACK))
+			return false;
+	}
+	return true;
+}
+
+static void note_syn(struct tcp_side *from, const struct tcp_segment *seg)
+{
+	if (from->flags & TCP_SIDE_SEEN)
+		return; /* a retransmission */
+	from->flags |= TCP_SIDE_SEEN;
+	from->end = segment_end(seg);
+	from->mss = seg->mss;
+	if (seg->wscale != TCP_NO_WSCALE) {
+		from->wscale = seg->wscale;
+		from->flags |= TCP_SIDE_SCALES;
+	}
+}
+
+static void note_ack(struct tcp_track *t, enum flow_side side,
+		     const struct tcp_segment *seg)
+{
+	const uint8_t both = t->side[0].flags & t->side[1].flags;
+	struct tcp_side *from = &t->side[side];
+	/* RFC 7323 section 2.2: only if both offered it, and never on a SYN */
+	uint8_t shift = (both & TCP_SIDE_SCALES) && !(seg->flags & TCP_SYN) ?
+				from->wscale :
+				0;
+	uint32_t limit = seg->ack + ((uint32_t)seg->window << shift);
+
+	if (!(from->flags & TCP_SIDE_ACKED)) {
+		from->flags |= TCP_SIDE_ACKED;
+		from->ack = seg->ack;
+		from->limit = limit;
+		return;
+	}
+	if (seq_after(seg->ack, from->ack))
+		from->ack = seg->ack;
+	if (seq_after(limit, from->limit))
+		from->limit = limit;
+}
+
+enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
+			   const struct tcp_segment *seg)
+{
+	struct tcp_side *from = &t->side[side];
+	uint32_t end = segment_end(seg);
+
+	if (seg->flags & TCP_RST) {
+		if (!rst_is_believed(t, side, seg))
+			return TCP_BAD_RST;
+		t->state = TCP_RESET;
+		return TCP_VALID;
+	}
+	if (!in_window(t, side, seg))
+		return TCP_OUT_OF_WINDOW;
+
+	if (seg->flags & TCP_SYN)
+		note_syn(from, seg);
+	if (seg->flags & TCP_ACK)
+		note_ack(t, side, seg);
+	if (seq_after(end, from->end))
+		from->end = end;
+	if ((seg->flags & TCP_FIN) && !(from->flags & TCP_SIDE_FIN)) {
+		from->flags |= TCP_SIDE_FIN;
+		from->fin = end;
+	}
+	t->state = (uint8_t)open_state(t);
+	return TCP_VALID;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tcp_track.h - one TCP connection as a man in the middle sees it
+ *
+ * Every segment of both sides passes through us, in the order in which the
+ * receiver may get it; it can still be lost behind us. So what we know of a
+ * side is what it sent (its highest sequence) and what it said it has (its
+ * ACK) and will take (its window): enough to tell a segment of the connection
+ * from one made up by somebody who only guesses (RFC 5961).
+ *
+ * Plain values, no pointers: part of a flow, and of the state file later.
+ */
+#ifndef L4LB_TCP_TRACK_H
+#define L4LB_TCP_TRACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/packet.h"
+
+enum flow_side { FLOW_ORIG, FLOW_REPLY, FLOW_SIDES };
+
+/*
+ * State     reached when                          left for
+ * --------  ------------------------------------  ---------------------------
+ * SYN_SENT  the client's SYN was forwarded        SYN_RECEIVED, RESET
+ * SYN_RECEIVED  the backend's SYN-ACK was         ESTABLISHED, FIN_WAIT, RESET
+ * ESTABLISHED   the client acknowledged it        FIN_WAIT, RESET
+ * FIN_WAIT  one side's FIN was                    CLOSING, RESET
+ * CLOSING   both sides' FINs were                 TIME_WAIT, RESET
+ * TIME_WAIT both FINs were acknowledged           (a new SYN is a new flow)
+ * RESET     a RST at exactly the receiver's       the state before, by an
+ *           expected sequence was                 in-window segment (rule 6)
+ */
+enum tcp_state {
+	TCP_SYN_SENT,
+	TCP_SYN_RECEIVED,
+	TCP_ESTABLISHED,
+	TCP_FIN_WAIT,
+	TCP_CLOSING,
+	TCP_TIME_WAIT,
+	TCP_RESET,
+	TCP_STATES
+};
+
+enum tcp_side_flag {
+	TCP_SIDE_SEEN = 0x01,	/* sent its SYN: @end is meaningful */
+	TCP_SIDE_ACKED = 0x02,	/* sent an ACK: @ack and @limit are */
+	TCP_SIDE_FIN = 0x04,	/* sent its FIN, which ends at @fin */
+	TCP_SIDE_SCALES = 0x08, /* offered window scaling */
+};
+
+struct tcp_side {
+	uint32_t end;	/* sequence after the highest it sent: its SND.NXT */
+	uint32_t ack;	/* highest ACK it sent: its RCV.NXT, or a little less */
+	uint32_t limit; /* highest sequence it lets the other side send up to */
+	uint32_t fin;	/* sequence after its FIN */
+	uint16_t mss;	/* its MSS option, 0 without */
+	uint8_t wscale; /* shift of the windows it offers */
+	uint8_t flags;	/* enum tcp_side_flag */
+};
+
+struct tcp_track {
+	struct tcp_side side[FLOW_SIDES];
+	uint8_t state; /* enum tcp_state */
+};
+
+enum tcp_verdict {
+	TCP_VALID,	   /* belongs to the connection; state followed it */
+	TCP_OUT_OF_WINDOW, /* may be forged or very old: nothing changed */
+	TCP_BAD_RST,	   /* a RST elsewhere than expected: nothing changed */
+};
+
+/* RFC 1982 comparison of sequence numbers */
+static inline bool seq_before(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+
+static inline bool seq_after(uint32_t a, uint32_t b)
+{
+	return seq_before(b, a);
+}
+
+/* Starts with the client's first SYN. */
+void tcp_track_open(struct tcp_track *t, const struct tcp_segment *syn);
+
+/* Follows one segment from @side. */
+enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
+			   const struct tcp_segment *seg);
+
+/*
+ * True if the client's SYN @syn on this connection's ports opens a new one:
+ * the old is over, or never got an answer, and @syn is no copy of its SYN.
+ */
+bool tcp_track_superseded(const struct tcp_track *t,
+			  const struct tcp_segment *syn);
+
+static inline bool tcp_is_half_open(enum tcp_state state)
+{
+	return state == TCP_SYN_SENT || state == TCP_SYN_RECEIVED;
+}
+
+static inline bool tcp_is_closed(enum tcp_state state)
+{
+	return state == TCP_TIME_WAIT || state == TCP_RESET;
+}
+
+/* As in the dump: "ESTABLISHED". */
+const char *tcp_state_name(enum tcp_state state);
+
+#endif
