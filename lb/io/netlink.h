@@ -27,14 +27,16 @@ struct link {
 	uint8_t mac[6];
 	uint16_t type; /* ARPHRD_* */
 	uint32_t mtu;
-	bool up;       /* IFF_UP and IFF_RUNNING */
+	bool up; /* IFF_UP and IFF_RUNNING */
 	bool loopback;
+	bool noarp; /* neighbours are not resolved here */
 };
 
 /* What a route lookup for one destination says. */
 struct route {
-	int ifindex;		/* leaves here; the loopback if it is local */
-	bool local;		/* the destination is this host */
+	int ifindex;   /* leaves here; the loopback if it is local */
+	bool local;    /* the destination is this host */
+	bool raw_only; /* tunnelled, or an IPv6 gateway */
 	bool has_gateway;
 	struct ip_addr gateway;
 	struct ip_addr prefsrc; /* the source the kernel would use */
@@ -42,8 +44,13 @@ struct route {
 };
 
 /* How packets to one destination leave: see netlink_hop(). */
+#define HOP_NO_ROUTE 0	  /* none, or a broadcast or multicast address */
+#define HOP_UNKNOWN  (-1) /* not asked yet: raw IP */
 struct hop {
-	int ifindex; /* 0: no route */
+	int ifindex; /* or HOP_NO_ROUTE or HOP_UNKNOWN */
+	/* HOP_UNKNOWN: the largest of this host, so that what is too long is
+	 * found by EMSGSIZE and nobody is told of a limit that does not exist.
+	 */
 	uint32_t mtu;
 	/* True: put @eth before the IP header and send on @ifindex. False:
 	 * raw IP, the kernel routes and resolves (loopback, unknown, FAILED
@@ -54,27 +61,43 @@ struct hop {
 };
 
 enum netlink_event_kind {
-	NETLINK_LINK_UP,   /* appeared, or came back */
-	NETLINK_LINK_DOWN, /* down, or vanished */
+	NETLINK_LINK_UP,      /* appeared, or came back */
+	NETLINK_LINK_DOWN,    /* down; and again when it vanishes */
+	NETLINK_LINK_CHANGED, /* still up, with another name, MAC or MTU */
 	NETLINK_ADDR_NEW,
 	NETLINK_ADDR_GONE,
-	NETLINK_ROUTE_CHANGED, /* any route; @link and @addr are not set */
+	NETLINK_ROUTE_CHANGED, /* any, once a read; @link, @addr not set */
 };
 
 struct netlink_event {
 	enum netlink_event_kind kind;
-	const struct link *link; /* as it is now, or was last */
+	/* As it is now, or was last: netlink_link() of a vanished one is NULL.
+	 * NULL with NETLINK_ADDR_GONE if the link went first.
+	 */
+	const struct link *link;
 	struct ip_addr addr;
 };
 
+/* May call everything here but netlink_read() and netlink_close(). */
 typedef void netlink_event_fn(void *arg, const struct netlink_event *event);
+
+struct netlink_counters {
+	uint64_t queries;     /* route lookups asked of the kernel */
+	uint64_t over_budget; /* packets sent raw since no more were allowed */
+	uint64_t probes;      /* STALE neighbours the kernel was to verify */
+	uint64_t resyncs;     /* notifications lost, everything read again */
+	uint64_t table_full;  /* links, addresses, neighbours not remembered */
+};
 
 /* Opens the sockets, subscribes, then reads everything there is. */
 int netlink_open(struct netlink **out, struct err *err);
 void netlink_close(struct netlink *nl);
 
-/* Readable when notifications wait: then call netlink_read(). Never blocks.
- * An overrun (ENOBUFS) re-reads everything.
+/*
+ * Readable when notifications wait: then call netlink_read(). Never waits for
+ * notifications. After an overrun (ENOBUFS) everything is read again and @fn
+ * hears the difference; should that fail, the next call tries again, so call
+ * it every few seconds in any case. @fn may be NULL.
  */
 int netlink_fd(const struct netlink *nl);
 void netlink_read(struct netlink *nl, netlink_event_fn *fn, void *arg);
@@ -84,23 +107,39 @@ const struct link *netlink_link(const struct netlink *nl, int ifindex);
 const struct link *netlink_link_by_name(const struct netlink *nl,
 					const char *name);
 
-/* The interface that holds a local address, or 0. */
+/* The interface that holds a local address, or 0. Not per packet. */
 int netlink_addr_ifindex(const struct netlink *nl, const struct ip_addr *addr);
 
-/* Asks the kernel, now. -ENETUNREACH, -EHOSTUNREACH ... if there is none. */
-int netlink_route(struct netlink *nl, const struct ip_addr *dst,
-		  struct route *out, struct err *err);
+/* Links, and the local IPv4 addresses, as last read. There is no event for
+ * what netlink_open() found: begin with these. @fn as for events, with the
+ * kind NETLINK_LINK_UP or _DOWN, or NETLINK_ADDR_NEW.
+ */
+void netlink_for_each_link(const struct netlink *nl, netlink_event_fn *fn,
+			   void *arg);
+void netlink_for_each_addr(const struct netlink *nl, netlink_event_fn *fn,
+			   void *arg);
 
 /*
- * Per packet, O(1): how packets to @dst leave. Answers come from a bounded
- * cache that route changes empty; a miss asks the kernel, at most
- * NETLINK_QUERIES_PER_MS in a millisecond, beyond that the answer is raw IP,
- * which is always right, only slower. While a STALE neighbour is used the
- * kernel is asked to verify it (RTM_NEWNEIGH with NTF_USE), at most once a
+ * Asks the kernel, now. -ENETUNREACH, -EHOSTUNREACH ... if there is none.
+ * @src: the source the packets will carry, for policy rules; it must be an
+ * address of this host. NULL: not known yet, take @out->prefsrc.
+ */
+int netlink_route(struct netlink *nl, const struct ip_addr *src,
+		  const struct ip_addr *dst, struct route *out,
+		  struct err *err);
+
+/*
+ * Per packet, O(1): how packets from @src (NULL: any) to @dst leave. Answers
+ * come from a bounded cache that route changes empty; a miss asks the kernel,
+ * at most NETLINK_QUERIES_PER_MS in a millisecond, beyond that the answer is
+ * raw IP, which is always right, only slower. While a STALE neighbour is used
+ * the kernel is asked to verify it (RTM_NEWNEIGH with NTF_USE), at most once a
  * second. @now_ns: monotonic.
  */
 #define NETLINK_QUERIES_PER_MS 4
-void netlink_hop(struct netlink *nl, const struct ip_addr *dst,
-		 uint64_t now_ns, struct hop *out);
+void netlink_hop(struct netlink *nl, const struct ip_addr *src,
+		 const struct ip_addr *dst, uint64_t now_ns, struct hop *out);
+
+struct netlink_counters netlink_counters(const struct netlink *nl);
 
 #endif

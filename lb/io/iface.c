@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/iface.h"
+
+struct iface_table {
+	uint32_t sweep;
+	unsigned n_links;
+	unsigned n_addrs;
+	struct link_slot {
+		struct link link;
+		uint32_t seen; /* the sweep it was last heard in */
+	} links[IFACE_LINKS_MAX];
+	struct addr_slot {
+		struct iface_addr addr;
+		uint32_t seen;
+	} addrs[IFACE_ADDRS_MAX];
+};
+
+int iface_table_new(struct iface_table **out)
+{
+	struct iface_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	*out = t;
+	return 0;
+}
+
+void iface_table_free(struct iface_table *t)
+{
+	free(t);
+}
+
+/* Each returns n_links or n_addrs if there is none. */
+static unsigned find_link(const struct iface_table *t, int ifindex)
+{
+	unsigned i = 0;
+
+	while (i < t->n_links && t->links[i].link.ifindex != ifindex)
+		i++;
+	return i;
+}
+
+static unsigned find_addr(const struct iface_table *t,
+			  const struct iface_addr *addr)
+{
+	unsigned i;
+
+	for (i = 0; i < t->n_addrs; i++) {
+		const struct iface_addr *a = &t->addrs[i].addr;
+
+		if (a->ifindex == addr->ifindex &&
+		    a->prefix_len == addr->prefix_len &&
+		    addr_equal(&a->addr, &addr->addr) &&
+		    addr_equal(&a->peer, &addr->peer))
+			break;
+	}
+	return i;
+}
+
+const struct link *iface_link_at(const struct iface_table *t, unsigned i)
+{
+	return i < t->n_links ? &t->links[i].link : NULL;
+}
+
+const struct iface_addr *iface_addr_at(const struct iface_table *t, unsigned i)
+{
+	return i < t->n_addrs ? &t->addrs[i].addr : NULL;
+}
+
+const struct link *iface_link(const struct iface_table *t, int ifindex)
+{
+	return iface_link_at(t, find_link(t, ifindex));
+}
+
+const struct link *iface_link_by_name(const struct iface_table *t,
+				      const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < t->n_links; i++)
+		if (strcmp(t->links[i].link.name, name) == 0)
+			return &t->links[i].link;
+	return NULL;
+}
+
+uint32_t iface_largest_mtu(const struct iface_table *t)
+{
+	uint32_t mtu = 0;
+	unsigned i;
+
+	for (i = 0; i < t->n_links; i++) {
+		const struct link *l = &t->links[i].link;
+
+		if (l->up && !l->loopback && l->mtu > mtu)
+			mtu = l->mtu;
+	}
+	return mtu ? mtu : UINT16_MAX;
+}
+
+bool iface_link_equal(const struct link *a, const struct link *b)
+{
+	return a->ifindex == b->ifindex && strcmp(a->name, b->name) == 0 &&
+	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
+	       a->type == b->type && a->mtu == b->mtu && a->up == b->up &&
+	       a->loopback == b->loopback && a->noarp == b->noarp;
+}
+
+int iface_set_link(struct iface_table *t, const struct link *link)
+{
+	unsigned i = find_link(t, link->ifindex);
+
+	if (i == IFACE_LINKS_MAX)
+		return -ENOSPC;
+	if (i == t->n_links)
+		t->n_links++;
+	t->links[i] = (struct link_slot){*link, t->sweep};
+	return 0;
+}
+
+static struct link take_link(struct iface_table *t, unsigned i)
+{
+	const struct link gone = t->links[i].link;
+
+	t->links[i] = t->links[--t->n_links];
+	return gone;
+}
+
+bool iface_remove_link(struct iface_table *t, int ifindex, struct link *gone)
+{
+	unsigned i = find_link(t, ifindex);
+
+	if (i == t->n_links)
+		return false;
+	*gone = take_link(t, i);
+	return true;
+}
+
+const struct iface_addr *iface_holder(const struct iface_table *t, int ifindex,
+				      const struct ip_addr *addr)
+{
+	unsigned i;
+
+	for (i = 0; i < t->n_addrs; i++) {
+		const struct iface_addr *a = &t->addrs[i].addr;
+
+		if ((!ifindex || a->ifindex == ifindex) &&
+		    addr_equal(&a->addr, addr))
+			return a;
+	}
+	return NULL;
+}
+
+int iface_add_addr(struct iface_table *t, const struct iface_addr *addr)
+{
+	unsigned i = find_addr(t, addr);
+
+	if (i == IFACE_ADDRS_MAX)
+		return -ENOSPC;
+	if (i == t->n_addrs)
+		t->n_addrs++;
+	t->addrs[i] = (struct addr_slot){*addr, t->sweep};
+	return 0;
+}
+
+static struct iface_addr take_addr(struct iface_table *t, unsigned i)
+{
+	const struct iface_addr gone = t->addrs[i].addr;
+
+	t->addrs[i] = t->addrs[--t->n_addrs];
+	return gone;
+}
+
+bool iface_remove_addr(struct iface_table *t, const struct iface_addr *addr)
+{
+	unsigned i = find_addr(t, addr);
+
+	if (i == t->n_addrs)
+		return false;
+	take_addr(t, i);
+	return true;
+}
+
+void iface_sweep_begin(struct iface_table *t)
+{
+	t->sweep++;
+}
+
+bool iface_sweep_link(struct iface_table *t, struct link *gone)
+{
+	unsigned i;
+
+	for (i = 0; i < t->n_links; i++) {
+		if (t->links[i].seen != t->sweep) {
+			*gone = take_link(t, i);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool iface_sweep_addr(struct iface_table *t, struct iface_addr *gone)
+{
+	unsigned i;
+
+	for (i = 0; i < t->n_addrs; i++) {
+		if (t->addrs[i].seen != t->sweep) {
+			*gone = take_addr(t, i);
+			return true;
+		}
+	}
+	return false;
+}

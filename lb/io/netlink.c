@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "io/netlink_state.h"
+#include "io/rtmsg.h"
+
+/* Bytes. Bursts wait here, as when a bridge of many ports goes. */
+#define EVENT_BUFFER (4 * 1024 * 1024)
+
+/* Datagrams a netlink_read() handles, so that packets get their turn. */
+#define READ_BATCH 256
+
+/* --- what the kernel says, into the tables ---------------------------- */
+
+static void tell(const struct netlink *nl, enum netlink_event_kind kind,
+		 const struct link *link, const struct ip_addr *addr)
+{
+	struct netlink_event event = {.kind = kind, .link = link};
+
+	if (addr)
+		event.addr = *addr;
+	if (nl->fn)
+		nl->fn(nl->arg, &event);
+}
+
+static void links_changed(struct netlink *nl)
+{
+	path_forget_all(nl->paths);
+	nl->largest_mtu = iface_largest_mtu(nl->ifaces);
+}
+
+static void on_link(struct netlink *nl, const struct nlmsghdr *nlh)
+{
+	const struct link *known;
+	struct link was = {0}, is;
+	int ifindex = rtmsg_link_index(nlh);
+
+	if (!ifindex)
+		return;
+	known = iface_link(nl->ifaces, ifindex);
+	if (known)
+		was = *known;
+	is = was;
+	rtmsg_read_link(nlh, &is);
+	if (iface_set_link(nl->ifaces, &is)) {
+		nl->counters.table_full++;
+		return;
+	}
+	if (iface_link_equal(&was, &is))
+		return;
+
+	links_changed(nl);
+	if (is.up && !was.up)
+		tell(nl, NETLINK_LINK_UP, &is, NULL);
+	else if (was.up && !is.up)
+		tell(nl, NETLINK_LINK_DOWN, &is, NULL);
+	else if (is.up)
+		tell(nl, NETLINK_LINK_CHANGED, &is, NULL);
+}
+
+static void link_gone(struct netlink *nl, const struct link *link)
+{
+	links_changed(nl);
+	neigh_remove_link(nl->neighs, link->ifindex);
+	tell(nl, NETLINK_LINK_DOWN, link, NULL);
+}
+
+static void on_link_gone(struct netlink *nl, const struct nlmsghdr *nlh)
+{
+	struct link gone;
+
+	if (iface_remove_link(nl->ifaces, rtmsg_link_index(nlh), &gone))
+		link_gone(nl, &gone);
+}
+
+static void on_addr(struct netlink *nl, const struct nlmsghdr *nlh)
+{
+	struct iface_addr a;
+	bool held;
+
+	if (!rtmsg_read_addr(nlh, &a))
+		return;
+	held = iface_holder(nl->ifaces, a.ifindex, &a.addr);
+	if (iface_add_addr(nl->ifaces, &a)) {
+		nl->counters.table_full++;
+		return;
+	}
+	if (held)
+		return;
+	path_forget_all(nl->paths);
+	tell(nl, NETLINK_ADDR_NEW, netlink_link(nl, a.ifindex), &a.addr);
+}
+
+static void addr_gone(struct netlink *nl, const struct iface_addr *a)
+{
+	if (iface_holder(nl->ifaces, a->ifindex, &a->addr))
+		return; /* still held, with another prefix or peer */
+	path_forget_all(nl->paths);
+	tell(nl, NETLINK_ADDR_GONE, netlink_link(nl, a->ifindex), &a->addr);
+}
+
+static void on_addr_gone(struct netlink *nl, const struct nlmsghdr *nlh)
+{
+	struct iface_addr a;
+
+	if (rtmsg_read_addr(nlh, &a) && iface_remove_addr(nl->ifaces, &a))
+		addr_gone(nl, &a);
+}
+
+static void on_neigh(struct netlink *nl, const struct nlmsghdr *nlh)
+{
+	struct neigh_key key = {0};
+	const uint8_t *mac = NULL;
+	uint16_t state = NUD_NONE;
+
+	if (!rtmsg_read_neigh(nlh, &key, &state, &mac))
+		return;
+	if (nlh->nlmsg_type == RTM_DELNEIGH)
+		neigh_remove(nl->neighs, &key);
+	else if (neigh_update(nl->neighs, &key, state, mac))
+		nl->counters.table_full++;
+}
+
+static void on_message(const struct nlmsghdr *nlh, void *arg)
+{
+	struct netlink *nl = arg;
+
+	switch (nlh->nlmsg_type) {
+	case RTM_NEWLINK: on_link(nl, nlh); break;
+	case RTM_DELLINK: on_link_gone(nl, nlh); break;
+	case RTM_NEWADDR: on_addr(nl, nlh); break;
+	case RTM_DELADDR: on_addr_gone(nl, nlh); break;
+	case RTM_NEWNEIGH:
+	case RTM_DELNEIGH: on_neigh(nl, nlh); break;
+	default:
+		if (!rtmsg_moves_routes(nlh))
+			break;
+		path_forget_all(nl->paths);
+		nl->routes_changed = true;
+	}
+}
+
+/* --- reading everything ----------------------------------------------- */
+
+static int read_everything(struct netlink *nl)
+{
+	int err;
+
+	iface_sweep_begin(nl->ifaces);
+	neigh_sweep_begin(nl->neighs);
+	err = rtnl_dump(&nl->dump, RTM_GETLINK, AF_UNSPEC, on_message, nl);
+	if (!err)
+		err = rtnl_dump(&nl->dump, RTM_GETADDR, AF_INET, on_message,
+				nl);
+	if (!err)
+		err = rtnl_dump(&nl->dump, RTM_GETNEIGH, AF_INET, on_message,
+				nl);
+	return err;
+}
+
+static void resync(struct netlink *nl)
+{
+	struct iface_addr addr;
+	struct link link;
+
+	nl->counters.resyncs++;
+	path_forget_all(nl->paths);
+	nl->routes_changed = true; /* maybe; nobody can tell */
+	nl->lost = read_everything(nl) != 0;
+	if (nl->lost)
+		return; /* what was not heard of may still be there */
+
+	while (iface_sweep_addr(nl->ifaces, &addr))
+		addr_gone(nl, &addr);
+	while (iface_sweep_link(nl->ifaces, &link))
+		link_gone(nl, &link);
+	neigh_sweep_end(nl->neighs);
+}
+
+/* --- set-up ------------------------------------------------------------ */
+
+static int subscribe(struct netlink *nl)
+{
+	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
+				     RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_RULE,
+				     RTNLGRP_NEIGH};
+	const int nexthops = RTNLGRP_NEXTHOP, bytes = EVENT_BUFFER;
+	int fd;
+	size_t i;
+
+	nl->events =
+		mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!nl->events || mnl_socket_bind(nl->events, 0, MNL_SOCKET_AUTOPID))
+		return -errno;
+
+	/* Without the privilege for more, what the host allows must do: an
+	 * overrun costs a re-read, not the truth.
+	 */
+	fd = mnl_socket_get_fd(nl->events);
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+
+	for (i = 0; i < sizeof(groups) / sizeof(*groups); i++)
+		if (mnl_socket_setsockopt(nl->events, NETLINK_ADD_MEMBERSHIP,
+					  (void *)&groups[i], sizeof(int)))
+			return -errno;
+
+	/* Since Linux 5.3. Older ones have no next hop objects. */
+	mnl_socket_setsockopt(nl->events, NETLINK_ADD_MEMBERSHIP,
+			      (void *)&nexthops, sizeof(nexthops));
+	return 0;
+}
+
+static int new_tables(struct netlink *nl)
+{
+	int err = iface_table_new(&nl->ifaces);
+
+	if (!err)
+		err = neigh_table_new(&nl->neighs);
+	if (!err)
+		err = path_cache_new(&nl->paths);
+	return err;
+}
+
+int netlink_open(struct netlink **out, struct err *err)
+{
+	struct netlink *nl = calloc(1, sizeof(*nl));
+	int code = nl ? new_tables(nl) : -ENOMEM;
+
+	if (code) {
+		err_set(err, code,
+			"no memory for the tables of links, "
+			"addresses and neighbours: %s",
+			strerror(-code));
+		goto fail;
+	}
+	code = subscribe(nl);
+	if (!code)
+		code = rtnl_open(&nl->ask);
+	if (!code)
+		code = rtnl_open(&nl->dump);
+	if (code) {
+		err_set(err, code,
+			"cannot open a routing netlink socket: %s; allow the "
+			"address family AF_NETLINK to this process",
+			strerror(-code));
+		goto fail;
+	}
+	code = read_everything(nl);
+	if (code) {
+		err_set(err, code,
+			"cannot read links, addresses and neighbours from the "
+			"kernel: %s; `ip address` should list them",
+			strerror(-code));
+		goto fail;
+	}
+	*out = nl;
+	return 0;
+fail:
+	netlink_close(nl);
+	return code;
+}
+
+void netlink_close(struct netlink *nl)
+{
+	if (!nl)
+		return;
+	rtnl_close(&nl->dump);
+	rtnl_close(&nl->ask);
+	if (nl->events)
+		mnl_socket_close(nl->events);
+	path_cache_free(nl->paths);
+	neigh_table_free(nl->neighs);
+	iface_table_free(nl->ifaces);
+	free(nl);
+}
+
+/* --- notifications ------------------------------------------------------ */
+
+int netlink_fd(const struct netlink *nl)
+{
+	return mnl_socket_get_fd(nl->events);
+}
+
+/* One datagram. False: no more waits. Once some were lost, the kernel sends
+ * none until the socket was emptied (NETLINK_S_CONGESTED); what still lies
+ * there is older than what will be read again, and thrown away.
+ */
+static bool read_datagram(struct netlink *nl)
+{
+	const struct nlmsghdr *nlh = (const void *)nl->buffer;
+	ssize_t len =
+		mnl_socket_recvfrom(nl->events, nl->buffer, sizeof(nl->buffer));
+	int left = (int)len;
+
+	if (len == -1) {
+		if (errno == EAGAIN)
+			return false;
+		if (errno == ENOBUFS || errno == ENOSPC)
+			nl->lost = true; /* ENOSPC: longer than the buffer */
+		return errno == EINTR || nl->lost;
+	}
+	if (!nl->lost)
+		for (; mnl_nlmsg_ok(nlh, left);
+		     nlh = mnl_nlmsg_next(nlh, &left))
+			on_message(nlh, nl);
+	return true;
+}
+
+void netlink_read(struct netlink *nl, netlink_event_fn *fn, void *arg)
+{
+	bool more = true;
+	int i;
+
+	nl->fn = fn;
+	nl->arg = arg;
+	nl->routes_changed = false;
+
+	for (i = 0; more && (nl->lost || i < READ_BATCH); i++)
+		more = read_datagram(nl);
+	if (nl->lost)
+		resync(nl);
+	if (nl->routes_changed)
+		tell(nl, NETLINK_ROUTE_CHANGED, NULL, NULL);
+	nl->fn = NULL;
+}
+
+/* --- links and addresses ------------------------------------------------ */
+
+const struct link *netlink_link(const struct netlink *nl, int ifindex)
+{
+	return iface_link(nl->ifaces, ifindex);
+}
+
+const struct link *netlink_link_by_name(const struct netlink *nl,
+					const char *name)
+{
+	return iface_link_by_name(nl->ifaces, name);
+}
+
+int netlink_addr_ifindex(const struct netlink *nl, const struct ip_addr *addr)
+{
+	const struct iface_addr *a = iface_holder(nl->ifaces, 0, addr);
+
+	return a ? a->ifindex : 0;
+}
+
+void netlink_for_each_link(const struct netlink *nl, netlink_event_fn *fn,
+			   void *arg)
+{
+	struct netlink_event event = {0};
+	unsigned i;
+
+	for (i = 0; (event.link = iface_link_at(nl->ifaces, i)); i++) {
+		event.kind =
+			event.link->up ? NETLINK_LINK_UP : NETLINK_LINK_DOWN;
+		fn(arg, &event);
+	}
+}
+
+void netlink_for_each_addr(const struct netlink *nl, netlink_event_fn *fn,
+			   void *arg)
+{
+	struct netlink_event event = {.kind = NETLINK_ADDR_NEW};
+	const struct iface_addr *a;
+	unsigned i;
+
+	for (i = 0; (a = iface_addr_at(nl->ifaces, i)); i++) {
+		event.link = netlink_link(nl, a->ifindex);
+		event.addr = a->addr;
+		fn(arg, &event);
+	}
+}
+
+struct netlink_counters netlink_counters(const struct netlink *nl)
+{
+	return nl->counters;
+}

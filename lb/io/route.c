@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where packets go: the routes the kernel chooses, and per packet the frame
+ * header that follows from route, link and neighbour.
+ */
+#include <errno.h>
+#include <linux/neighbour.h>
+#include <net/ethernet.h>
+#include <net/if_arp.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "io/netlink_state.h"
+#include "io/rtmsg.h"
+
+#define MS_NS  UINT64_C(1000000)
+#define SEC_NS (1000 * MS_NS)
+
+/* What changes without a notification (a path MTU learned, a redirect) is
+ * seen after this time.
+ */
+#define PATH_LIFETIME_NS (30 * SEC_NS)
+
+#define PROBE_INTERVAL_NS SEC_NS
+
+#define REQUEST_BUFFER 128 /* bytes, for the requests in rtmsg.h */
+
+struct route_answer {
+	struct route *route;
+	bool usable;
+};
+
+static void take_route(const struct nlmsghdr *nlh, void *arg)
+{
+	struct route_answer *answer = arg;
+
+	answer->usable = rtmsg_read_route(nlh, answer->route);
+}
+
+/* 0 or the kernel's refusal; -ENETUNREACH also for broadcast, multicast. */
+static int ask_route(struct netlink *nl, const struct ip_addr *src,
+		     const struct ip_addr *dst, struct route *out)
+{
+	_Alignas(struct nlmsghdr) char request[REQUEST_BUFFER];
+	struct route_answer answer = {.route = out};
+	const struct link *link;
+	int err;
+
+	*out = (struct route){0};
+	if (!addr_is_v4(dst) || (src && !addr_is_v4(src)))
+		return -EAFNOSUPPORT;
+	nl->counters.queries++;
+	err = rtnl_ask(&nl->ask, rtmsg_ask_route(request, src, dst), take_route,
+		       &answer);
+	if (err)
+		return err;
+	if (!answer.usable)
+		return -ENETUNREACH;
+	if (src) /* then the answer has none */
+		out->prefsrc = *src;
+	link = netlink_link(nl, out->ifindex);
+	if (!out->mtu)
+		out->mtu = link ? link->mtu : nl->largest_mtu;
+	return 0;
+}
+
+int netlink_route(struct netlink *nl, const struct ip_addr *src,
+		  const struct ip_addr *dst, struct route *out, struct err *err)
+{
+	char to[ADDR_TEXT_MAX], from[ADDR_TEXT_MAX];
+	int code = ask_route(nl, src, dst, out);
+
+	if (!code)
+		return 0;
+	addr_format(dst, to);
+	if (code == -ETIMEDOUT)
+		return err_set(err, code,
+			       "route to %s: the kernel did not answer; try "
+			       "`ip route get %s`",
+			       to, to);
+	if (!src)
+		return err_set(err, code,
+			       "no route to %s: %s; add one (`ip route add`)",
+			       to, strerror(-code));
+	addr_format(src, from);
+	if (code == -EINVAL)
+		return err_set(err, code,
+			       "no route to %s from %s: %s is not an address "
+			       "of this host; add it (`ip address add`)",
+			       to, from, from);
+	return err_set(err, code,
+		       "no route to %s from %s: %s; add one (`ip route add`)",
+		       to, from, strerror(-code));
+}
+
+/* --- per packet ----------------------------------------------------------- */
+
+static bool budget_allows(struct netlink *nl, uint64_t now_ns)
+{
+	const uint64_t now_ms = now_ns / MS_NS;
+
+	if (now_ms != nl->budget_ms) {
+		nl->budget_ms = now_ms;
+		nl->budget_used = 0;
+	}
+	if (nl->budget_used == NETLINK_QUERIES_PER_MS) {
+		nl->counters.over_budget++;
+		return false;
+	}
+	nl->budget_used++;
+	return true;
+}
+
+static bool means_no_route(int err)
+{
+	return err == -ENETUNREACH || err == -EHOSTUNREACH || err == -EACCES ||
+	       err == -EINVAL || err == -EAFNOSUPPORT;
+}
+
+static bool carries_ethernet(const struct link *link)
+{
+	return link && link->up && !link->loopback && !link->noarp &&
+	       link->type == ARPHRD_ETHER;
+}
+
+/* NULL: may not or cannot ask now. */
+static struct path *ask_path(struct netlink *nl, const struct path_key *key,
+			     const struct ip_addr *src, uint64_t now_ns)
+{
+	const struct link *link;
+	struct route route;
+	struct path *path;
+	int err;
+
+	if (!budget_allows(nl, now_ns))
+		return NULL;
+	err = ask_route(nl, src, &key->dst, &route);
+	if (err && !means_no_route(err))
+		return NULL;
+
+	path = path_put(nl->paths, key, now_ns);
+	path->asked_ns = now_ns;
+	path->ifindex = err ? HOP_NO_ROUTE : route.ifindex;
+	path->mtu = route.mtu;
+	link = netlink_link(nl, path->ifindex);
+	path->link = !route.local && !route.raw_only && carries_ethernet(link);
+	if (!path->link)
+		return path;
+	memcpy(path->mac, link->mac, sizeof(path->mac));
+	path->next = route.has_gateway ? route.gateway : key->dst;
+	path->neigh_generation = neigh_generation(nl->neighs);
+	path->neigh = neigh_find(nl->neighs,
+				 &(struct neigh_key){.addr = path->next,
+						     .ifindex = route.ifindex});
+	return path;
+}
+
+static struct path *current_path(struct netlink *nl, const struct ip_addr *src,
+				 const struct ip_addr *dst, uint64_t now_ns)
+{
+	struct path_key key = {.dst = *dst};
+	struct path *path, *asked;
+
+	if (src)
+		key.src = *src;
+	path = path_find(nl->paths, &key, now_ns);
+	if (path && now_ns - path->asked_ns < PATH_LIFETIME_NS)
+		return path;
+	asked = ask_path(nl, &key, src, now_ns);
+	return asked ? asked : path; /* an old answer rather than none */
+}
+
+static struct neigh *path_neigh(struct netlink *nl, struct path *path)
+{
+	if (path->neigh_generation != neigh_generation(nl->neighs)) {
+		const struct neigh_key key = {.addr = path->next,
+					      .ifindex = path->ifindex};
+
+		path->neigh_generation = neigh_generation(nl->neighs);
+		path->neigh = neigh_find(nl->neighs, &key);
+	}
+	if (path->neigh == NEIGH_NONE)
+		return NULL;
+	return neigh_at(nl->neighs, path->neigh);
+}
+
+/* Frames that we inject never refresh the kernel's entry: left alone it stays
+ * STALE for ever, and a machine that was replaced is never noticed. NTF_USE
+ * makes the kernel resolve it anew, as if it had sent the frame. The result
+ * comes as a notification.
+ */
+static void verify(struct netlink *nl, struct neigh *neigh, uint64_t now_ns)
+{
+	_Alignas(struct nlmsghdr) char request[REQUEST_BUFFER];
+	const struct nlmsghdr *nlh;
+
+	if (neigh->probed_ns && now_ns - neigh->probed_ns < PROBE_INTERVAL_NS)
+		return;
+	neigh->probed_ns = now_ns;
+	nlh = rtmsg_use_neigh(request, &neigh->key);
+	mnl_socket_sendto(nl->events, nlh, nlh->nlmsg_len);
+	nl->counters.probes++;
+}
+
+void netlink_hop(struct netlink *nl, const struct ip_addr *src,
+		 const struct ip_addr *dst, uint64_t now_ns, struct hop *out)
+{
+	struct path *path = current_path(nl, src, dst, now_ns);
+	const uint16_t ethertype = htons(ETHERTYPE_IP);
+	struct neigh *neigh;
+
+	out->link = false;
+	if (!path) {
+		out->ifindex = HOP_UNKNOWN;
+		out->mtu = nl->largest_mtu;
+		return;
+	}
+	out->ifindex = path->ifindex;
+	out->mtu = path->mtu;
+	if (!path->link)
+		return;
+	neigh = path_neigh(nl, path);
+	if (!neigh)
+		return;
+	if (neigh->state == NUD_STALE)
+		verify(nl, neigh, now_ns);
+	out->link = true;
+	memcpy(out->eth, neigh->mac, 6);
+	memcpy(out->eth + 6, path->mac, 6);
+	memcpy(out->eth + 12, &ethertype, 2);
+}
