@@ -63,13 +63,14 @@ struct config {
 	char interfaces[CONFIG_INTERFACES_MAX][16];
 	uint32_t flows;
 	uint16_t nat_lo, nat_hi; /* host byte order, both included */
-	bool nat_ports_set;	 /* by the user: do not look for another range */
+	bool nat_ports_set; /* by the user: do not look for another range */
 	enum guard_mode guard;
 	enum datapath datapath;
 	char state[CONFIG_PATH_MAX];   /* "" for none */
+	bool state_set;		       /* by the user, maybe to "" */
 	char control[CONFIG_PATH_MAX]; /* unix socket */
-	int verbosity; /* 0 normal, +1 per -v, -1 per -q */
-	bool check;    /* check and exit */
+	int verbosity;		       /* 0 normal, +1 per -v, -1 per -q */
+	bool check;		       /* check and exit */
 };
 
 enum config_result {
@@ -79,15 +80,48 @@ enum config_result {
 
 /*
  * Reads the command line, and the file it names. Returns CONFIG_OK,
- * CONFIG_SHOWN or a negative errno with @err set (exit code 2 in main; -EIO
- * and -EACCES when the file could not be read, exit code 1).
+ * CONFIG_SHOWN or a negative errno with @err set: exit code 2 in main, but 1
+ * for -EIO, -EACCES (the file or a name server could not be read, here and
+ * now) and -ENOMEM. @c needs no preparation; config_free() is right after any
+ * result.
  */
 int config_read(struct config *c, int argc, char *argv[], struct err *err);
 
-/* The file alone, from memory: for the fuzzer, the tests and config_read(). */
+/*
+ * A file's text alone, defaults filled in: for the fuzzer and the tests.
+ * Makes no system call: host names are refused, addresses must be numeric.
+ */
 int config_parse(struct config *c, const char *path, const char *text,
 		 struct err *err);
 
 void config_free(struct config *c);
+
+/*
+ * The steps config_read() is made of. config_init() comes first and
+ * config_finish(), which fills in what depends on the rest, last. Where one
+ * fails, @err says only what is wrong with the value: which option or line it
+ * came from is for the caller to put in front (config_text() does).
+ */
+
+/* Finds the address of a host name; @err: a reason, as above. */
+typedef int config_resolve_fn(const char *host, struct ip_addr *out,
+			      struct err *err);
+
+int config_init(struct config *c, struct err *err);
+/* The text of a file. @resolve may be NULL: then names are refused. */
+int config_text(struct config *c, const char *path, const char *text,
+		config_resolve_fn *resolve, struct err *err);
+/* One key of [global], as if it stood in the file. */
+int config_set(struct config *c, const char *key, const char *value,
+	       struct err *err);
+int config_add_service(struct config *c, const char *name,
+		       struct service_config **out, struct err *err);
+int config_set_scheduler(struct service_config *s, const char *name,
+			 struct err *err);
+int config_set_listen(struct config *c, struct service_config *s,
+		      const struct endpoint *listen, struct err *err);
+int config_add_backend(struct config *c, struct service_config *s,
+		       const struct backend_config *backend, struct err *err);
+int config_finish(struct config *c, struct err *err);
 
 #endif

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmdline.c - argv, the file it names and the names in both
+ *
+ * Options are only collected while getopt_long() runs; they are applied after
+ * the file, in their order, so that they override its [global] wherever they
+ * stand. Each is set by the same function as the key of that meaning.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "control/cmdline.h"
+#include "control/config.value.h"
+
+#define FILE_MAX     (1u << 20) /* bytes; the largest sensible file has 1/8 */
+#define SETTINGS_MAX 64
+
+#define QUOTE_(x) #x
+#define QUOTE(x)  QUOTE_(x)
+
+enum {
+	OPT_CONFIG = 256,
+	OPT_NAT_PORTS,
+	OPT_GUARD,
+	OPT_DATAPATH,
+	OPT_STATE,
+	OPT_CONTROL,
+	OPT_FLOWS,
+	OPT_CHECK,
+	OPT_VERSION,
+};
+
+static const struct option options[] = {
+	{"config", required_argument, NULL, OPT_CONFIG},
+	{"port", required_argument, NULL, 'p'},
+	{"scheduler", required_argument, NULL, 's'},
+	{"interface", required_argument, NULL, 'i'},
+	{"nat-ports", required_argument, NULL, OPT_NAT_PORTS},
+	{"guard", required_argument, NULL, OPT_GUARD},
+	{"datapath", required_argument, NULL, OPT_DATAPATH},
+	{"name", required_argument, NULL, 'n'},
+	{"state", required_argument, NULL, OPT_STATE},
+	{"control", required_argument, NULL, OPT_CONTROL},
+	{"flows", required_argument, NULL, OPT_FLOWS},
+	{"check", no_argument, NULL, OPT_CHECK},
+	{"verbose", no_argument, NULL, 'v'},
+	{"quiet", no_argument, NULL, 'q'},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, OPT_VERSION},
+	{NULL, 0, NULL, 0},
+};
+
+#define N_OPTIONS (sizeof(options) / sizeof(*options) - 1)
+
+/* l4lb(8) defines them; tests/config/docs.sh compares the two. */
+/* clang-format off */
+static const char help[] =
+"Usage: l4lb [OPTIONS] SOURCE_IP SERVER_IP SERVER_PORT "
+	"[SERVER_IP SERVER_PORT]...\n"
+"       l4lb [OPTIONS] --config FILE\n"
+"\n"
+"Balances TCP connections to SOURCE_IP, an address of this host, over "
+	"servers.\n"
+"\n"
+"  -p, --port PORT        service port (20000)\n"
+"  -s, --scheduler NAME   rr (default) | wrr | lc\n"
+"      --config FILE      read services from FILE, see l4lb.conf(5)\n"
+"  -i, --interface NAME   capture here; repeatable (from the routes)\n"
+"      --nat-ports LO-HI  source ports toward the servers (10240-32767)\n"
+"      --guard MODE       auto (default) | keep | none\n"
+"      --datapath NAME    auto (default) | pcap\n"
+"  -n, --name NAME        instance name (the first service's port)\n"
+"      --state FILE|none  where flows are kept (/run/l4lb/NAME.flows)\n"
+"      --control PATH     control socket (/run/l4lb/NAME.sock)\n"
+"      --flows N          size of the flow table (65536)\n"
+"      --check            check the configuration and exit\n"
+"  -v, --verbose          log flows too; -vv: everything\n"
+"  -q, --quiet            log warnings only\n"
+"  -h, --help             show this and exit\n"
+"      --version          show the version and exit\n"
+"\n"
+"SIGUSR1 prints the flows and backends to standard output.\n"
+"Exit status: 0 ok, 1 this host does not allow it, 2 wrong by itself.\n"
+"\n"
+"Example: l4lb 192.168.0.10 192.168.0.11 9001 192.168.0.12 9001\n";
+/* clang-format on */
+
+static_assert(CONFIG_PORT_DEFAULT == 20000, "help says so");
+static_assert(CONFIG_NAT_LO == 10240, "help says so");
+static_assert(CONFIG_NAT_HI == 32767, "help says so");
+static_assert(CONFIG_FLOWS_DEFAULT == 65536, "help says so");
+
+/* An option that is a key of [global], as given. */
+struct setting {
+	const char *option, *key, *value;
+};
+
+struct args {
+	const char *config, *port, *scheduler; /* NULL: not given */
+	struct setting settings[SETTINGS_MAX];
+	unsigned n_settings;
+	int verbosity;
+	bool check, help, version;
+	char **positional;
+	unsigned n_positional;
+};
+
+int cmdline_resolve(const char *host, struct ip_addr *out, struct err *err)
+{
+	const struct addrinfo hints = {.ai_family = AF_INET,
+				       .ai_socktype = SOCK_STREAM};
+	struct addrinfo *found = NULL;
+	struct sockaddr_in sin;
+	char quoted[QUOTED_MAX];
+	int rc = getaddrinfo(host, NULL, &hints, &found);
+
+	if (rc == EAI_NONAME || rc == EAI_NODATA || rc == EAI_ADDRFAMILY)
+		return err_set(err, -EINVAL,
+			       "host \"%s\" is not known, or has no IPv4 "
+			       "address; expected for example 192.168.0.11",
+			       value_quote(host, quoted));
+	if (rc)
+		return err_set(err, -EIO,
+			       "host \"%s\" could not be looked up (%s); write "
+			       "its IPv4 address instead",
+			       value_quote(host, quoted),
+			       rc == EAI_SYSTEM ? strerror(errno)
+						: gai_strerror(rc));
+	memcpy(&sin, found->ai_addr, sizeof(sin));
+	freeaddrinfo(found);
+	*out = addr_from_v4(sin.sin_addr.s_addr);
+	return 0;
+}
+
+static int cannot_read(const char *path, int errnum, struct err *err)
+{
+	bool here = errnum == EACCES || errnum == EPERM || errnum == EIO;
+
+	/* A wrong name is the user's mistake, the rest is this host's. */
+	return err_set(err, here ? (errnum == EIO ? -EIO : -EACCES) : -errnum,
+		       "%.160s: cannot read the configuration: %s", path,
+		       strerror(errnum));
+}
+
+/* Reads at most FILE_MAX + 1 bytes: the last one says that it is too large. */
+static ssize_t read_whole(int fd, char *text)
+{
+	size_t len = 0;
+
+	while (len < FILE_MAX + 1) {
+		ssize_t n = read(fd, text + len, FILE_MAX + 1 - len);
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	return (ssize_t)len;
+}
+
+static int check_is_text(const char *path, const char *text, size_t len,
+			 struct err *err)
+{
+	const char *nul = memchr(text, 0, len);
+	unsigned line = 1;
+
+	if (len > FILE_MAX)
+		return err_set(err, -EINVAL,
+			       "%.160s: larger than %u bytes: not a "
+			       "configuration",
+			       path, FILE_MAX);
+	if (!nul)
+		return 0;
+	for (const char *c = text; c < nul; c++)
+		line += *c == '\n';
+	return err_set(err, -EINVAL,
+		       "%.160s:%u: a NUL byte; expected plain text (save it "
+		       "as UTF-8, not as UTF-16)",
+		       path, line);
+}
+
+int cmdline_load(const char *path, char **text, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *buffer = NULL;
+	ssize_t len;
+	int rc;
+
+	if (fd == -1)
+		return cannot_read(path, errno, err);
+	buffer = malloc(FILE_MAX + 2);
+	if (!buffer) {
+		rc = err_set(err, -ENOMEM, "out of memory");
+		goto out;
+	}
+	len = read_whole(fd, buffer);
+	if (len == -1) {
+		rc = cannot_read(path, errno, err);
+		goto out;
+	}
+	rc = check_is_text(path, buffer, (size_t)len, err);
+	if (rc == 0) {
+		buffer[len] = 0;
+		*text = buffer;
+		buffer = NULL;
+	}
+out:
+	free(buffer);
+	close(fd);
+	return rc;
+}
+
+/* Puts what the value was in front of the reason why it is wrong. */
+static int fail_value(struct err *err, int rc, const char *what,
+		      const char *value, const struct err *reason)
+{
+	char quoted[QUOTED_MAX];
+
+	return err_set(err, rc, "%s \"%s\": %s", what,
+		       value_quote(value, quoted), reason->text);
+}
+
+/* getopt said '?' or ':'. */
+static int bad_option(char *argv[], int c, struct err *err)
+{
+	const char *names[N_OPTIONS], *nearest, *given = argv[optind - 1];
+	char quoted[QUOTED_MAX];
+
+	if (c == ':')
+		return err_set(err, -EINVAL,
+			       "option %s needs a value; l4lb --help shows "
+			       "which",
+			       value_quote(given, quoted));
+	for (size_t i = 0; i < N_OPTIONS; i++) {
+		names[i] = options[i].name;
+		/* A known one is only refused for --NAME=VALUE. */
+		if (optopt && options[i].val == optopt)
+			return err_set(err, -EINVAL, "--%s takes no value",
+				       options[i].name);
+	}
+	if (optopt)
+		return err_set(err, -EINVAL,
+			       "unknown option -%c; l4lb --help shows all",
+			       optopt > 0x20 && optopt < 0x7f ? optopt : '?');
+	nearest = value_nearest(given + 2, names, N_OPTIONS);
+	if (nearest)
+		return err_set(err, -EINVAL,
+			       "unknown option %s; did you mean --%s?",
+			       value_quote(given, quoted), nearest);
+	return err_set(err, -EINVAL,
+		       "unknown or ambiguous option %s; l4lb --help shows all",
+		       value_quote(given, quoted));
+}
+
+static int add_setting(struct args *a, const char *option, const char *key,
+		       const char *value, struct err *err)
+{
+	if (a->n_settings == SETTINGS_MAX)
+		return err_set(err, -EINVAL, "more than %d options",
+			       SETTINGS_MAX);
+	a->settings[a->n_settings++] = (struct setting){option, key, value};
+	return 0;
+}
+
+static int take_option(struct args *a, int c, struct err *err)
+{
+	switch (c) {
+	case OPT_CONFIG:
+		if (a->config)
+			return err_set(err, -EINVAL,
+				       "--config is given twice; expected one "
+				       "file, with all services in it");
+		a->config = optarg;
+		return 0;
+	case 'p': a->port = optarg; return 0;
+	case 's': a->scheduler = optarg; return 0;
+	case OPT_CHECK: a->check = true; return 0;
+	case 'v': a->verbosity++; return 0;
+	case 'q': a->verbosity--; return 0;
+	case 'h': a->help = true; return 0;
+	case OPT_VERSION: a->version = true; return 0;
+	case 'i':
+		return add_setting(a, "--interface", "interface", optarg, err);
+	case 'n': return add_setting(a, "--name", "name", optarg, err);
+	case OPT_NAT_PORTS:
+		return add_setting(a, "--nat-ports", "nat_ports", optarg, err);
+	case OPT_GUARD: return add_setting(a, "--guard", "guard", optarg, err);
+	case OPT_DATAPATH:
+		return add_setting(a, "--datapath", "datapath", optarg, err);
+	case OPT_STATE: return add_setting(a, "--state", "state", optarg, err);
+	case OPT_CONTROL:
+		return add_setting(a, "--control", "control", optarg, err);
+	case OPT_FLOWS: return add_setting(a, "--flows", "flows", optarg, err);
+	default: assert(!"an option of the table is not taken"); return 0;
+	}
+}
+
+static int collect(struct args *a, int argc, char *argv[], struct err *err)
+{
+	int c, rc;
+
+	optind = 0; /* glibc: from the start, also when called again */
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":p:s:i:n:vqh", options, NULL)) !=
+	       -1) {
+		if (c == '?' || c == ':')
+			return bad_option(argv, c, err);
+		rc = take_option(a, c, err);
+		if (rc)
+			return rc;
+	}
+	a->positional = argv + optind;
+	a->n_positional = (unsigned)(argc - optind);
+	return 0;
+}
+
+static int check_form(const struct args *a, struct err *err)
+{
+	if (a->config && a->n_positional) {
+		char quoted[QUOTED_MAX];
+
+		return err_set(err, -EINVAL,
+			       "\"%s\" beside --config: expected the services "
+			       "either in the file or as arguments",
+			       value_quote(a->positional[0], quoted));
+	}
+	if (a->config && (a->port || a->scheduler))
+		return err_set(err, -EINVAL,
+			       "%s beside --config: the file says it for each "
+			       "service, as %s",
+			       a->port ? "--port" : "--scheduler",
+			       a->port ? "listen = ADDRESS:PORT"
+				       : "scheduler = NAME");
+	if (a->config)
+		return 0;
+	if (a->n_positional == 0)
+		return err_set(err, -EINVAL,
+			       "no service given; expected SOURCE_IP SERVER_IP "
+			       "SERVER_PORT, for example l4lb 192.168.0.10 "
+			       "192.168.0.11 9001, or --config FILE");
+	if (a->n_positional == 1)
+		return err_set(err, -EINVAL,
+			       "no server given; expected SERVER_IP "
+			       "SERVER_PORT after SOURCE_IP, for example l4lb "
+			       "192.168.0.10 192.168.0.11 9001");
+	if (a->n_positional % 2 == 0) {
+		char quoted[QUOTED_MAX];
+
+		return err_set(err, -EINVAL,
+			       "server \"%s\" has no port; expected SERVER_IP "
+			       "SERVER_PORT pairs after SOURCE_IP, for example "
+			       "192.168.0.11 9001",
+			       value_quote(a->positional[a->n_positional - 1],
+					   quoted));
+	}
+	return 0;
+}
+
+static int add_server(struct config *c, struct service_config *s,
+		      const char *host, const char *port, struct err *err)
+{
+	struct backend_config b = {.weight = 1};
+	struct err reason;
+	char server[QUOTED_MAX];
+	int rc = value_port(port, &b.addr.port, &reason);
+
+	if (rc)
+		return fail_value(err, rc, "SERVER_PORT", port, &reason);
+	rc = value_host(host, cmdline_resolve, &b.addr.addr, &reason);
+	if (rc)
+		return fail_value(err, rc, "SERVER_IP", host, &reason);
+	rc = config_add_backend(c, s, &b, &reason);
+	if (rc) {
+		snprintf(server, sizeof(server), "%.40s %.10s", host, port);
+		return fail_value(err, rc, "server", server, &reason);
+	}
+	return 0;
+}
+
+static int add_positional(struct config *c, const struct args *a,
+			  struct err *err)
+{
+	const char *port = a->port ? a->port : QUOTE(CONFIG_PORT_DEFAULT);
+	const char *source = a->positional[0];
+	struct endpoint listen = {0};
+	struct service_config *s;
+	struct err reason;
+	char name[8];
+	int rc = value_port(port, &listen.port, &reason);
+
+	if (rc)
+		return fail_value(err, rc, "--port", port, &reason);
+	rc = value_host(source, cmdline_resolve, &listen.addr, &reason);
+	if (rc)
+		return fail_value(err, rc, "SOURCE_IP", source, &reason);
+	snprintf(name, sizeof(name), "%u", ntohs(listen.port));
+	rc = config_add_service(c, name, &s, err);
+	if (rc)
+		return rc;
+	rc = config_set_listen(c, s, &listen, &reason);
+	if (rc)
+		return fail_value(err, rc, "SOURCE_IP", source, &reason);
+	if (a->scheduler)
+		rc = config_set_scheduler(s, a->scheduler, &reason);
+	if (rc)
+		return fail_value(err, rc, "--scheduler", a->scheduler,
+				  &reason);
+	for (unsigned i = 1; rc == 0 && i + 1 < a->n_positional; i += 2)
+		rc = add_server(c, s, a->positional[i], a->positional[i + 1],
+				err);
+	return rc;
+}
+
+static int add_file(struct config *c, const char *path, struct err *err)
+{
+	char *text = NULL;
+	int rc = cmdline_load(path, &text, err);
+
+	if (rc == 0)
+		rc = config_text(c, path, text, cmdline_resolve, err);
+	free(text);
+	return rc;
+}
+
+static int apply_settings(struct config *c, const struct args *a,
+			  struct err *err)
+{
+	bool interfaces = false;
+
+	for (unsigned i = 0; i < a->n_settings; i++) {
+		const struct setting *s = &a->settings[i];
+		struct err reason;
+		int rc;
+
+		/* The first one replaces those of the file. */
+		if (strcmp(s->key, "interface") == 0 && !interfaces) {
+			c->n_interfaces = 0;
+			interfaces = true;
+		}
+		rc = config_set(c, s->key, s->value, &reason);
+		if (rc)
+			return fail_value(err, rc, s->option, s->value,
+					  &reason);
+	}
+	c->check = a->check;
+	c->verbosity = a->verbosity < -1  ? -1
+		       : a->verbosity > 2 ? 2
+					  : a->verbosity;
+	return 0;
+}
+
+int config_read(struct config *c, int argc, char *argv[], struct err *err)
+{
+	struct args a = {0};
+	int rc;
+
+	memset(c, 0, sizeof(*c));
+	rc = collect(&a, argc, argv, err);
+	if (rc)
+		return rc;
+	if (a.help || a.version) {
+		fputs(a.help ? help : "l4lb " L4LB_VERSION "\n", stdout);
+		return CONFIG_SHOWN;
+	}
+	rc = check_form(&a, err);
+	if (rc)
+		return rc;
+	rc = config_init(c, err);
+	if (rc == 0)
+		rc = a.config ? add_file(c, a.config, err)
+			      : add_positional(c, &a, err);
+	if (rc == 0)
+		rc = apply_settings(c, &a, err);
+	if (rc == 0)
+		rc = config_finish(c, err);
+	if (rc)
+		config_free(c);
+	return rc;
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config.keys.c - every key of the file, and what it does to a struct config
+ *
+ * To add a key: a function that takes its value, a row in a table below, an
+ * entry in l4lb.conf(5) (tests/config/docs.sh compares the two).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/config.keys.h"
+#include "control/config.value.h"
+
+#define ITEM_MAX 512 /* bytes of one item of a value, and of a backend */
+
+static int set_name(struct target *t, const char *value, struct err *err)
+{
+	return value_name(t->config->name, value, err);
+}
+
+static int set_flows(struct target *t, const char *value, struct err *err)
+{
+	if (value_number(value, 1, CONFIG_FLOWS_MAX, &t->config->flows, err))
+		return err_set(err, -EINVAL,
+			       "expected a number from 1 to %u, for example %u",
+			       CONFIG_FLOWS_MAX, CONFIG_FLOWS_DEFAULT);
+	return 0;
+}
+
+static int set_nat_ports(struct target *t, const char *value, struct err *err)
+{
+	const char *dash = strchr(value, '-');
+	char lo_text[8];
+	uint32_t lo, hi;
+
+	if (!dash || dash - value >= (int)sizeof(lo_text))
+		goto malformed;
+	snprintf(lo_text, sizeof(lo_text), "%.*s", (int)(dash - value), value);
+	if (value_number(lo_text, 0, UINT16_MAX, &lo, err) ||
+	    value_number(dash + 1, 0, UINT16_MAX, &hi, err))
+		goto malformed;
+	if (lo > hi)
+		return err_set(err, -EINVAL,
+			       "wrong order: the lower port comes first, as in "
+			       "%u-%u",
+			       hi, lo);
+	if (lo < 1024)
+		return err_set(err, -EINVAL,
+			       "ports below 1024 are privileged: expected for "
+			       "example %d-%d",
+			       CONFIG_NAT_LO, CONFIG_NAT_HI);
+	if (hi - lo + 1 < CONFIG_NAT_MIN)
+		return err_set(err, -EINVAL,
+			       "%u ports are too few, at least %d are needed: "
+			       "for example %d-%d",
+			       hi - lo + 1, CONFIG_NAT_MIN, CONFIG_NAT_LO,
+			       CONFIG_NAT_HI);
+	t->config->nat_lo = (uint16_t)lo;
+	t->config->nat_hi = (uint16_t)hi;
+	t->config->nat_ports_set = true;
+	return 0;
+
+malformed:
+	return err_set(err, -EINVAL,
+		       "expected LO-HI, ports from 1024 to 65535, for example "
+		       "%d-%d",
+		       CONFIG_NAT_LO, CONFIG_NAT_HI);
+}
+
+static int add_interface(struct config *c, const char *name, struct err *err)
+{
+	static const size_t size = sizeof(c->interfaces[0]);
+
+	if (strlen(name) >= size || strchr(name, '/') || strchr(name, ':') ||
+	    strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return err_set(err, -EINVAL,
+			       "expected the name of a network interface, at "
+			       "most %zu bytes, for example eth0",
+			       size - 1);
+	for (unsigned i = 0; i < c->n_interfaces; i++)
+		if (strcmp(c->interfaces[i], name) == 0)
+			return err_set(err, -EINVAL,
+				       "interface %s is given twice", name);
+	if (c->n_interfaces == CONFIG_INTERFACES_MAX)
+		return err_set(err, -EINVAL, "more than %d interfaces",
+			       CONFIG_INTERFACES_MAX);
+	memcpy(c->interfaces[c->n_interfaces++], name, strlen(name) + 1);
+	return 0;
+}
+
+static int set_interface(struct target *t, const char *value, struct err *err)
+{
+	char item[32];
+	unsigned n = 0;
+	int rc = 0;
+
+	for (; rc == 0 && value_next_item(&value, item, sizeof(item)); n++)
+		rc = add_interface(t->config, item, err);
+	if (n == 0)
+		return err_set(err, -EINVAL,
+			       "expected the name of a network interface, for "
+			       "example eth0");
+	return rc;
+}
+
+static int set_guard(struct target *t, const char *value, struct err *err)
+{
+	static const char *const names[] = {
+		[GUARD_AUTO] = "auto",
+		[GUARD_KEEP] = "keep",
+		[GUARD_NONE] = "none",
+	};
+	int mode = 0;
+
+	if (value_choice(value, names, 3, "auto, keep or none", &mode, err))
+		return -EINVAL;
+	t->config->guard = (enum guard_mode)mode;
+	return 0;
+}
+
+static int set_datapath(struct target *t, const char *value, struct err *err)
+{
+	static const char *const names[] = {
+		[DATAPATH_AUTO] = "auto",
+		[DATAPATH_PCAP] = "pcap",
+		[DATAPATH_BPF] = "bpf",
+	};
+	int datapath = 0;
+
+	if (value_choice(value, names, 3, "auto or pcap", &datapath, err))
+		return -EINVAL;
+	/* Wrong by itself, not for this host: no host could run it. */
+	if (datapath == DATAPATH_BPF)
+		return err_set(err, -EINVAL,
+			       "not built yet; expected auto or pcap");
+	t->config->datapath = (enum datapath)datapath;
+	return 0;
+}
+
+static int set_state(struct target *t, const char *value, struct err *err)
+{
+	struct config *c = t->config;
+
+	if (strcmp(value, "none") == 0)
+		c->state[0] = 0;
+	else if (value_path(c->state, value, "/run/l4lb/chat.flows, or none",
+			    err))
+		return -EINVAL;
+	c->state_set = true;
+	return 0;
+}
+
+static int set_control(struct target *t, const char *value, struct err *err)
+{
+	return value_path(t->config->control, value, "/run/l4lb/chat.sock",
+			  err);
+}
+
+static int set_listen(struct target *t, const char *value, struct err *err)
+{
+	struct endpoint listen;
+	int rc = value_endpoint(value, t->resolve, &listen, err);
+
+	return rc ? rc : config_set_listen(t->config, t->service, &listen, err);
+}
+
+static int set_scheduler(struct target *t, const char *value, struct err *err)
+{
+	return config_set_scheduler(t->service, value, err);
+}
+
+static int set_out_of_state(struct target *t, const char *value,
+			    struct err *err)
+{
+	static const char *const names[] = {
+		[OUT_OF_STATE_RESET] = "reset",
+		[OUT_OF_STATE_DROP] = "drop",
+	};
+	int choice = 0;
+
+	if (value_choice(value, names, 2, "reset or drop", &choice, err))
+		return -EINVAL;
+	t->service->out_of_state = (enum out_of_state)choice;
+	return 0;
+}
+
+static int backend_option(struct backend_config *b, bool *weighted,
+			  const char *option, struct err *err)
+{
+	static const char weight[] = "weight=";
+	char quoted[QUOTED_MAX];
+	uint32_t number;
+
+	if (strcmp(option, "backup") == 0) {
+		if (b->backup)
+			return err_set(err, -EINVAL, "backup is given twice");
+		b->backup = true;
+		return 0;
+	}
+	if (strncmp(option, weight, sizeof(weight) - 1) != 0)
+		return err_set(err, -EINVAL,
+			       "\"%s\" is no option of a backend; expected "
+			       "weight=N or backup after the address",
+			       value_quote(option, quoted));
+	if (*weighted)
+		return err_set(err, -EINVAL, "weight is given twice");
+	option += sizeof(weight) - 1;
+	if (value_number(option, 0, CONFIG_WEIGHT_MAX, &number, err))
+		return err_set(err, -EINVAL,
+			       "weight \"%s\" is not a number from 0 (no new "
+			       "flows) to %d, for example weight=3",
+			       value_quote(option, quoted), CONFIG_WEIGHT_MAX);
+	b->weight = number;
+	*weighted = true;
+	return 0;
+}
+
+static int set_backend(struct target *t, const char *value, struct err *err)
+{
+	struct backend_config b = {.weight = 1};
+	char item[ITEM_MAX];
+	bool weighted = false;
+	int rc;
+
+	if (strlen(value) >= sizeof(item) ||
+	    !value_next_item(&value, item, sizeof(item)))
+		return err_set(err, -EINVAL,
+			       "expected ADDRESS:PORT [weight=N] [backup], for "
+			       "example 192.168.0.11:9001 weight=3");
+	rc = value_endpoint(item, t->resolve, &b.addr, err);
+	while (rc == 0 && value_next_item(&value, item, sizeof(item)))
+		rc = backend_option(&b, &weighted, item, err);
+	return rc ? rc : config_add_backend(t->config, t->service, &b, err);
+}
+
+static int add_source(struct service_config *s, const struct ip_addr *source,
+		      struct err *err)
+{
+	char text[ADDR_TEXT_MAX];
+
+	for (unsigned i = 0; i < s->n_sources; i++)
+		if (addr_equal(&s->sources[i], source))
+			return err_set(err, -EINVAL, "%s is given twice",
+				       addr_format(source, text));
+	if (s->n_sources == CONFIG_SOURCES_MAX)
+		return err_set(err, -EINVAL,
+			       "more than %d source addresses in one service",
+			       CONFIG_SOURCES_MAX);
+	s->sources[s->n_sources++] = *source;
+	return 0;
+}
+
+static int set_source(struct target *t, const char *value, struct err *err)
+{
+	char item[ITEM_MAX];
+	unsigned n = 0;
+	int rc = 0;
+
+	for (; rc == 0 && value_next_item(&value, item, sizeof(item)); n++) {
+		struct ip_addr source;
+
+		rc = value_host(item, t->resolve, &source, err);
+		if (rc == 0)
+			rc = add_source(t->service, &source, err);
+	}
+	if (n == 0)
+		return err_set(err, -EINVAL,
+			       "expected one or several addresses, for example "
+			       "192.168.0.10, 192.168.0.20");
+	return rc;
+}
+
+static const struct key global_keys[] = {
+	{"name", set_name, false},	     {"flows", set_flows, false},
+	{"nat_ports", set_nat_ports, false}, {"interface", set_interface, true},
+	{"guard", set_guard, false},	     {"datapath", set_datapath, false},
+	{"state", set_state, false},	     {"control", set_control, false},
+};
+
+static const struct key service_keys[] = {
+	{"listen", set_listen, false},
+	{"scheduler", set_scheduler, false},
+	{"backend", set_backend, true},
+	{"source", set_source, true},
+	{"out_of_state", set_out_of_state, false},
+};
+
+#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
+
+static_assert(COUNT_OF(global_keys) <= KEYS_MAX, "whoever lists them has room");
+static_assert(COUNT_OF(service_keys) <= KEYS_MAX, "the same");
+
+const struct key_table keys_global = {"[global]", global_keys,
+				      COUNT_OF(global_keys)};
+const struct key_table keys_service = {"[service NAME]", service_keys,
+				       COUNT_OF(service_keys)};
+
+const struct key *key_find(const struct key_table *table, const char *name)
+{
+	for (unsigned i = 0; i < table->n; i++)
+		if (strcmp(table->keys[i].name, name) == 0)
+			return &table->keys[i];
+	return NULL;
+}
+
+int config_set(struct config *c, const char *key, const char *value,
+	       struct err *err)
+{
+	const struct key *k = key_find(&keys_global, key);
+	struct target t = {.config = c};
+
+	assert(k);
+	return k->set(&t, value, err);
+}
