@@ -1,5 +1,95 @@
-# Front door; CMakeLists.txt is the build.
-BUILD ?= build
-all:
-	cmake -S . -B $(BUILD) && cmake --build $(BUILD) -j2
-.PHONY: all
+# The front door: `make help`. CMakeLists.txt is the build.
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+JOBS    ?= $(shell nproc)
+CMAKE_FLAGS ?=
+
+# What `make install` puts where; uninstall removes the same.
+SBIN := l4lb
+BIN  := chat_serv chat_clnt
+MAN  := $(wildcard docs/*.[158] docs/man/*.[158])
+DOCS := README.md LICENSE $(wildcard docs/*.md)
+GUARD := $(wildcard iptables/*.sh iptables/README.md)
+
+sbindir := $(DESTDIR)$(PREFIX)/sbin
+bindir  := $(DESTDIR)$(PREFIX)/bin
+mandir  := $(DESTDIR)$(PREFIX)/share/man
+docdir  := $(DESTDIR)$(PREFIX)/share/doc/l4lb
+datadir := $(DESTDIR)$(PREFIX)/share/l4lb
+
+# Sources of ours, as git knows them, and new ones.
+ours = $(shell git ls-files -co --exclude-standard -- $(1))
+
+.PHONY: all build deps test demo lab check-style tidy install uninstall \
+	clean help
+.DEFAULT_GOAL := all
+
+all: build
+
+build: $(BUILD)/CMakeCache.txt
+	@cmake --build $(BUILD) -j$(JOBS)
+
+$(BUILD)/CMakeCache.txt:
+	@cmake -S . -B $(BUILD) $(CMAKE_FLAGS)
+
+deps:
+	@tests/deps.sh build test
+
+# deps before build also under -j: the build may need what deps installs.
+test: deps
+	@$(MAKE) --no-print-directory build
+	@ctest --test-dir $(BUILD) --output-on-failure -j$(JOBS) $(CTEST_FLAGS)
+
+demo: deps
+	@$(MAKE) --no-print-directory build
+	@L4LB_BUILD=$(abspath $(BUILD)) tests/lab/demo.sh
+
+lab: deps
+	@$(MAKE) --no-print-directory build
+	@L4LB_BUILD=$(abspath $(BUILD)) tests/lab/shell.sh
+
+check-style:
+	@tests/deps.sh style
+	clang-format --dry-run -Werror $(call ours,'*.c' '*.h')
+	shellcheck $(call ours,'*.sh' .ci/run tests/lab/run)
+	$(if $(MAN),mandoc -T lint -W warning $(MAN))
+
+# Minutes, not seconds: apart from check-style.
+tidy:
+	@tests/deps.sh build test style
+	@$(MAKE) --no-print-directory $(BUILD)/CMakeCache.txt
+	clang-tidy --quiet -p $(BUILD) $(call ours,'lb/*.c' '*-chat/*.c')
+
+install: build
+	install -d $(sbindir) $(bindir) $(docdir) $(datadir)
+	install -m 755 $(SBIN:%=$(BUILD)/%) $(sbindir)
+	install -m 755 $(BIN:%=$(BUILD)/%) $(bindir)
+	$(if $(DOCS),install -m 644 $(wildcard $(DOCS)) $(docdir))
+	$(if $(GUARD),install -d $(datadir)/iptables)
+	$(if $(GUARD),install -m 755 $(GUARD) $(datadir)/iptables)
+	$(foreach page,$(MAN),install -D -m 644 $(page) \
+		$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
+
+uninstall:
+	rm -f $(SBIN:%=$(sbindir)/%) $(BIN:%=$(bindir)/%)
+	rm -f $(foreach page,$(MAN),\
+		$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+	rm -rf $(docdir) $(datadir)
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'make              build everything into $(BUILD)/ (BUILD=DIR for elsewhere)'
+	@echo 'make deps         install what is missing to build and test (apt-get)'
+	@echo 'make demo         see it work: three chat servers, l4lb, six clients'
+	@echo 'make test         build, then run every test'
+	@echo 'make lab          a network to play in: a shell on every host'
+	@echo 'make install      into PREFIX=$(PREFIX) (DESTDIR= to stage); make uninstall'
+	@echo 'make check-style  formatting, shell scripts, man pages; make tidy: clang-tidy'
+	@echo 'make clean        remove $(BUILD)/'
+	@echo
+	@echo 'demo, test and lab need no root where user namespaces are allowed.'
+	@echo 'Some tests only: make test CTEST_FLAGS="-R NAME"; list: ctest --test-dir $(BUILD) -N'
