@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* chat_serv: arguments, signals, the accept loop. The file that exits. */
+#include "listener.h"
+#include "report.h"
+#include "room.h"
+#include "stdfds.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum { EXIT_OK = 0, EXIT_HOST = 1, EXIT_USAGE = 2 };
+
+#define CLIENTS_DEFAULT	  1000
+#define CLIENTS_MAX	  1000000
+#define QUEUE_KIB_DEFAULT 1024
+#define QUEUE_KIB_MIN	  64
+#define QUEUE_KIB_MAX	  1048576
+/* After a failed accept(): long enough not to spin, short enough to serve. */
+#define ACCEPT_PAUSE_MS 100
+
+struct options {
+	const char *bind;
+	unsigned port;
+	struct room_limits limits;
+};
+
+static const char usage[] =
+	"usage: chat_serv [OPTIONS] PORT\n"
+	"  -b, --bind ADDRESS     listen on this address only\n"
+	"  -m, --max-clients N    refuse more than N clients (default 1000)\n"
+	"  -q, --queue KIB        keep so much for a client that does not read\n"
+	"                         (default 1024)\n"
+	"  -h, --help             show this and exit\n"
+	"  -V, --version          show the version and exit\n"
+	"PORT 0 takes any free port; the first line of output names it.\n";
+
+static void exit_usage(const char *what)
+{
+	fprintf(stderr, "chat_serv: %s; see chat_serv --help\n", what);
+	exit(EXIT_USAGE);
+}
+
+static bool parse_number(const char *text, unsigned long min, unsigned long max,
+			 unsigned long *number)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false; /* strtoul() takes signs and blanks */
+	errno = 0;
+	*number = strtoul(text, &end, 10);
+	return errno == 0 && *end == '\0' && *number >= min && *number <= max;
+}
+
+static unsigned long number_or_exit(const char *what, const char *text,
+				    unsigned long min, unsigned long max)
+{
+	unsigned long number;
+
+	if (parse_number(text, min, max, &number))
+		return number;
+	fprintf(stderr, "chat_serv: %s '%s': give a number from %lu to %lu\n",
+		what, text, min, max);
+	exit(EXIT_USAGE);
+}
+
+static void parse_options(int argc, char **argv, struct options *o)
+{
+	static const struct option names[] = {
+		{"bind", required_argument, NULL, 'b'},
+		{"max-clients", required_argument, NULL, 'm'},
+		{"queue", required_argument, NULL, 'q'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{NULL, 0, NULL, 0},
+	};
+	unsigned long clients = CLIENTS_DEFAULT, queue_kib = QUEUE_KIB_DEFAULT;
+	int option;
+
+	opterr = 0; /* one line, ours */
+	while ((option = getopt_long(argc, argv, "b:m:q:hV", names, NULL)) !=
+	       -1) {
+		switch (option) {
+		case 'b': o->bind = optarg; break;
+		case 'm':
+			clients = number_or_exit("--max-clients", optarg, 1,
+						 CLIENTS_MAX);
+			break;
+		case 'q':
+			queue_kib = number_or_exit("--queue", optarg,
+						   QUEUE_KIB_MIN,
+						   QUEUE_KIB_MAX);
+			break;
+		case 'h': fputs(usage, stdout); exit(EXIT_OK);
+		case 'V': puts("chat_serv " L4LB_VERSION); exit(EXIT_OK);
+		default: exit_usage("this option does not exist or lacks a value");
+		}
+	}
+	if (argc - optind != 1)
+		exit_usage(argc == optind ? "PORT is missing"
+					  : "more than one PORT is given");
+	o->port = (unsigned)number_or_exit("PORT", argv[optind], 0, 65535);
+	o->limits.clients = (unsigned)clients;
+	o->limits.queue_bytes = (size_t)queue_kib * 1024;
+}
+
+/* Every client costs a descriptor: ask for them now, not in the crowd. */
+static bool reserve_descriptors(unsigned clients)
+{
+	rlim_t need = room_descriptors(clients);
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur >= need)
+		return true;
+	limit.rlim_cur = need;
+	if (limit.rlim_max < need)
+		limit.rlim_max = need; /* root may */
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+		return true;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	fprintf(stderr,
+		"chat_serv: --max-clients %u needs %lu file descriptors, the "
+		"limit is %lu; raise it (ulimit -n) or allow fewer clients\n",
+		clients, (unsigned long)need, (unsigned long)limit.rlim_max);
+	return false;
+}
+
+/* Signals arrive as readable bytes, in the thread that asks for them. */
+static int open_signals(sigset_t *signals)
+{
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(signals);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, signals, NULL);
+	return signalfd(-1, signals, SFD_CLOEXEC);
+}
+
+static void tune_socket(int fd)
+{
+	const int on = 1;
+
+	/* A line goes out when it is said. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	/* Silence is legal for ever, a vanished peer is not kept for ever. */
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
+/* Returns false when a pause is due before the next accept(). */
+static bool accept_one(int listener, struct room *room, struct report *report,
+		       bool failed_before)
+{
+	struct sockaddr_storage peer = {0};
+	socklen_t len = sizeof(peer);
+	char name[PEER_NAME_MAX];
+	int fd = accept4(listener, (struct sockaddr *)&peer, &len,
+			 SOCK_CLOEXEC);
+
+	if (fd >= 0) {
+		tune_socket(fd);
+		peer_name(&peer, name);
+		room_admit(room, fd, name);
+		return true;
+	}
+	if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+		return true;
+	if (!failed_before)
+		report_line(report, "cannot accept clients now: %s",
+			    strerror(errno));
+	return false;
+}
+
+static void serve(int listener, int signals, struct room *room,
+		  struct report *report)
+{
+	struct pollfd polled[] = {
+		{.fd = signals, .events = POLLIN},
+		{.fd = listener, .events = POLLIN},
+	};
+	bool failing = false;
+
+	for (;;) {
+		/* What cannot be accepted stays readable: look away a while. */
+		polled[1].revents = 0;
+		if (poll(polled, failing ? 1 : 2,
+			 failing ? ACCEPT_PAUSE_MS : -1) == -1)
+			continue;
+		if (polled[0].revents)
+			return;
+		if (failing || polled[1].revents)
+			failing = !accept_one(listener, room, report, failing);
+	}
+}
+
+static int run(const struct options *o)
+{
+	struct report *report = NULL;
+	struct room *room = NULL;
+	unsigned port = o->port;
+	char why[512];
+	sigset_t set;
+	int signals = open_signals(&set);
+	int error, listener = listener_open(o->bind, &port, why, sizeof(why));
+
+	if (listener == -1) {
+		fprintf(stderr, "chat_serv: %s\n", why);
+		return EXIT_HOST;
+	}
+	error = signals == -1 ? -errno : report_new(&report);
+	if (!error)
+		error = room_new(&room, &o->limits, report);
+	if (error) {
+		fprintf(stderr, "chat_serv: cannot start: %s; free some memory "
+			"or allow fewer clients\n", strerror(-error));
+		return EXIT_HOST;
+	}
+	report_line(report, "listening on %s, max_clients=%u port=%u",
+		    o->bind ? o->bind : "every address", o->limits.clients,
+		    port);
+	serve(listener, signals, room, report);
+	close(listener);
+	/* Asked a second time, go at once. */
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	room_close(room);
+	report_free(report);
+	close(signals);
+	return EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {0};
+
+	stdfds_fill();
+	parse_options(argc, argv, &options);
+	if (!reserve_descriptors(options.limits.clients))
+		return EXIT_HOST;
+	return run(&options);
+}

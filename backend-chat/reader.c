@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One thread per client: reads, frames, says the lines to the room. It is the
+ * only one to read from its socket and goes on, deaf, while the client is
+ * leaving: a socket closed with unread data is reset, and the reset would
+ * destroy what the peer has not read yet.
+ */
+#include "client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* False: the client must go. */
+static bool say_gathered(struct client *c)
+{
+	size_t len = c->say_len;
+
+	c->say_len = 0;
+	return len == 0 || room_say(c, c->say, len);
+}
+
+static bool gather_line(struct client *c)
+{
+	size_t len = c->framer.line_len;
+
+	if (c->say_len + len + 1 > sizeof(c->say) && !say_gathered(c))
+		return false;
+	memcpy(c->say + c->say_len, c->framer.line, len);
+	c->say[c->say_len + len] = '\n';
+	c->say_len += len + 1;
+	return true;
+}
+
+/* All lines of one read go out as one piece: one send per client. */
+static bool take(struct client *c, size_t len)
+{
+	const char *in = c->in, *end = c->in + len;
+	enum frame frame;
+
+	while ((frame = framer_next(&c->framer, &in, end)) != FRAME_NONE) {
+		if (frame == FRAME_LINE) {
+			if (framer_line_quits(&c->framer)) {
+				say_gathered(c);
+				return false;
+			}
+			if (!gather_line(c))
+				return false;
+		} else {
+			if (!say_gathered(c))
+				return false;
+			room_answer(c, frame);
+		}
+	}
+	return say_gathered(c);
+}
+
+/* A last line may lack its newline. */
+static void take_end(struct client *c)
+{
+	if (framer_end(&c->framer) == FRAME_LINE &&
+	    !framer_line_quits(&c->framer) && gather_line(c))
+		say_gathered(c);
+}
+
+/*
+ * The first silence settles a client; every probe before it begins the wait
+ * anew. Returns whether the client is still to settle.
+ */
+static bool await_settling(struct client *c)
+{
+	struct pollfd readable = {.fd = c->fd, .events = POLLIN};
+	bool arriving;
+
+	pthread_mutex_lock(&c->room->lock);
+	arriving = c->phase == CLIENT_ARRIVING;
+	pthread_mutex_unlock(&c->room->lock);
+	if (!arriving || poll(&readable, 1, SETTLE_MS) != 0)
+		return arriving;
+	room_settle(c);
+	return false;
+}
+
+static ssize_t read_some(struct client *c)
+{
+	ssize_t got;
+
+	do
+		got = recv(c->fd, c->in, sizeof(c->in), 0);
+	while (got == -1 && errno == EINTR);
+	return got;
+}
+
+void *reader_main(void *client)
+{
+	struct client *c = client;
+	struct room *r = c->room;
+	bool listening = true, arriving = true;
+	ssize_t got;
+
+	for (;;) {
+		if (arriving)
+			arriving = await_settling(c);
+		got = read_some(c);
+		if (got <= 0)
+			break;
+		if (listening && !take(c, (size_t)got)) {
+			listening = false;
+			room_left(c, 0);
+		}
+	}
+	if (listening && got == 0)
+		take_end(c);
+	room_left(c, got == -1 ? errno : 0);
+
+	pthread_mutex_lock(&r->lock);
+	c->reading = false;
+	courier_wake(r);
+	pthread_mutex_unlock(&r->lock);
+	return NULL;
+}

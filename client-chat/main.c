@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* chat_clnt: arguments, connection, conversation. The file that exits. */
+#include "dial.h"
+#include "session.h"
+#include "stdfds.h"
+#include "text.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EXIT_OK = 0, EXIT_HOST = 1, EXIT_USAGE = 2 };
+
+static const char usage[] =
+	"usage: chat_clnt [OPTIONS] ADDRESS PORT NICK\n"
+	"  -h, --help     show this and exit\n"
+	"  -V, --version  show the version and exit\n"
+	"Type a line to say it to all; q or Q alone, or ^D, leaves.\n";
+
+static void exit_usage(const char *what)
+{
+	fprintf(stderr, "chat_clnt: %s; see chat_clnt --help\n", what);
+	exit(EXIT_USAGE);
+}
+
+static void check_port(const char *text)
+{
+	char *end;
+	unsigned long port;
+
+	errno = 0;
+	port = strtoul(text, &end, 10);
+	if (*text >= '0' && *text <= '9' && *end == '\0' && errno == 0 &&
+	    port >= 1 && port <= 65535)
+		return;
+	fprintf(stderr,
+		"chat_clnt: PORT '%s': give a number from 1 to 65535\n", text);
+	exit(EXIT_USAGE);
+}
+
+static void check_nick(const char *nick)
+{
+	size_t len = strlen(nick);
+
+	if (len == 0)
+		exit_usage("NICK is empty: give a name of at least one letter");
+	if (len > NICK_MAX) {
+		fprintf(stderr,
+			"chat_clnt: NICK has %zu bytes: give at most %d\n", len,
+			NICK_MAX);
+		exit(EXIT_USAGE);
+	}
+	if (!text_is_clean(nick, len))
+		exit_usage("NICK must be UTF-8 text without control characters");
+}
+
+/* The wire is UTF-8; a locale that is not would have readline edit bytes. */
+static void choose_locale(void)
+{
+	setlocale(LC_ALL, "");
+	if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+		setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+static void parse_options(int argc, char **argv)
+{
+	static const struct option names[] = {
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{NULL, 0, NULL, 0},
+	};
+	int option;
+
+	opterr = 0; /* one line, ours */
+	while ((option = getopt_long(argc, argv, "hV", names, NULL)) != -1) {
+		switch (option) {
+		case 'h': fputs(usage, stdout); exit(EXIT_OK);
+		case 'V': puts("chat_clnt " L4LB_VERSION); exit(EXIT_OK);
+		default: exit_usage("this option does not exist");
+		}
+	}
+	if (argc - optind != 3)
+		exit_usage("give ADDRESS, PORT and NICK");
+}
+
+int main(int argc, char **argv)
+{
+	const char *host, *port, *nick;
+	char why[512];
+	bool proper;
+	int fd;
+
+	stdfds_fill();
+	parse_options(argc, argv);
+	host = argv[optind];
+	port = argv[optind + 1];
+	nick = argv[optind + 2];
+	check_port(port);
+	check_nick(nick);
+	choose_locale();
+
+	fd = dial(host, port, why, sizeof(why));
+	if (fd == -1) {
+		fprintf(stderr, "chat_clnt: %s\n", why);
+		return EXIT_HOST;
+	}
+	proper = session_run(fd, nick,
+			     isatty(STDIN_FILENO) && isatty(STDOUT_FILENO), why,
+			     sizeof(why));
+	close(fd);
+	if (!proper)
+		fprintf(stderr, "chat_clnt: %s port %s: %s\n", host, port, why);
+	return proper ? EXIT_OK : EXIT_HOST;
+}
