@@ -5,8 +5,10 @@
  * Three things keep the host and other instances off our ports (design rule
  * 8): VIP:port is bound, not listened on; the NAT range is added to
  * net.ipv4.ip_local_reserved_ports, so the kernel gives none of it to an
- * outgoing connection; a record lock per source address and range says which
- * instance holds it.
+ * outgoing connection; a locked file, /run/l4lb/NAME.ports, says which
+ * instance holds which range of which source addresses, and which part of the
+ * kernel's list is its own. It outlives a crash: the range stays the
+ * instance's until it is started again or `guard.sh down NAME` clears it.
  */
 #ifndef L4LB_RESERVE_H
 #define L4LB_RESERVE_H
@@ -20,20 +22,22 @@
 struct reservation;
 
 struct reserve_request {
-	const char *name; /* instance */
+	const char *name; /* instance, < 32 bytes */
 	const struct endpoint *services;
 	size_t n_services;
 	const struct ip_addr *sources;
 	size_t n_sources;
 	uint16_t nat_lo, nat_hi; /* wanted, host byte order, both included */
-	bool fixed; /* the user chose the range: take it or fail */
-	unsigned ports_min; /* fewer free ports than this: fail */
+	bool fixed;		 /* the user chose the range: take it or fail */
+	unsigned ports_min;	 /* fewer free ports than this: fail */
 };
 
 /*
- * Takes the ports. -EADDRINUSE (service port taken, or the range held by
- * another instance, which is named), -EADDRNOTAVAIL (a service or source
- * address is not on this host), -EACCES (privilege), -ENOSPC (too few free).
+ * Takes the ports. Not fixed: the range this instance had before a crash, then
+ * the wanted one, then what else is free. -EADDRINUSE (service port taken, the
+ * instance runs already, or the range is held by another, which is named),
+ * -EADDRNOTAVAIL (a service or source address is not on this host), -EACCES
+ * (privilege), -ENOSPC (too few free).
  */
 int reserve_take(struct reservation **out, const struct reserve_request *req,
 		 struct err *err);
@@ -41,16 +45,26 @@ int reserve_take(struct reservation **out, const struct reserve_request *req,
 /* The range that was taken, host byte order, both included. */
 uint16_t reserve_lo(const struct reservation *r);
 uint16_t reserve_hi(const struct reservation *r);
-/* False for a port of the range that a service or a socket on this host uses. */
+/* False for a port of the range that a service or a socket on this host uses,
+ * and outside of the range.
+ */
 bool reserve_usable(const struct reservation *r, uint16_t port);
 /* How many of the range are usable, and, for the start-up line, are not. */
 unsigned reserve_count(const struct reservation *r);
 unsigned reserve_skipped(const struct reservation *r);
 
 /*
- * Closes sockets and locks. @keep leaves the sysctl as it is (--guard keep: the
- * next start goes on); otherwise only our own part is taken out of it, and
- * not what somebody else had reserved before us. NULL is fine.
+ * NULL, or a sentence for the log: the range is ours among instances, but the
+ * kernel could not be told (read-only /proc/sys, as in containers).
+ */
+const char *reserve_warning(const struct reservation *r);
+
+/*
+ * Closes sockets and locks. @keep leaves the sysctl and the file as they are
+ * (--guard keep: the next start goes on); otherwise only our own part is taken
+ * out of the sysctl: what had been reserved before us, or what another
+ * instance of the same range still needs, stays. Works with uid 0 or
+ * CAP_NET_ADMIN alone. NULL is fine.
  */
 void reserve_release(struct reservation *r, bool keep);
 

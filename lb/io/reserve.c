@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reserve.c - takes the service ports and a NAT range, and gives them back
+ *
+ * Everything that is decided by looking at others (their records, the
+ * kernel's list) is decided and written down under the lock of /run/l4lb, so
+ * two instances that start or stop at once do not see each other half-way.
+ *
+ * Whose a reserved port is: every record lists the ports it claims in the
+ * kernel's list, `added`. A port that was reserved and in no record is somebody
+ * else's and never claimed. A port leaves the kernel's list with the last
+ * record that claims it. The record is written before the kernel is told, so
+ * that a crash in between forgets nothing.
+ */
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "io/reserve.h"
+#include "io/reserve_ports.h"
+#include "io/reserve_range.h"
+#include "io/reserve_record.h"
+
+#ifndef IP_BIND_ADDRESS_NO_PORT
+#define IP_BIND_ADDRESS_NO_PORT 24
+#endif
+
+struct reservation {
+	struct record mine;	  /* what the file says; its arrays are ours */
+	struct port_set unusable; /* within the range */
+	int record_fd;		  /* the lock lives as long as it is open */
+	int sysctl_fd;		  /* -1: cannot be written */
+	int *service_fds;
+	size_t n_service_fds;
+	struct err warning; /* "" for none */
+};
+
+/* Service ports */
+
+union any_sockaddr {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+static socklen_t to_sockaddr(const struct ip_addr *addr, uint16_t port,
+			     union any_sockaddr *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (addr_is_v4(addr)) {
+		out->in.sin_family = AF_INET;
+		out->in.sin_port = port;
+		out->in.sin_addr.s_addr = addr_to_v4(addr);
+		return sizeof(out->in);
+	}
+	out->in6.sin6_family = AF_INET6;
+	out->in6.sin6_port = port;
+	memcpy(&out->in6.sin6_addr, addr->b, sizeof(addr->b));
+	return sizeof(out->in6);
+}
+
+static int set_option(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+/*
+ * Without SO_REUSEADDR a bound socket keeps everybody off, whatever options
+ * they set. But it would also be refused for a minute after a server on that
+ * port has stopped: where only its dying connections are left, the option is
+ * set for this one call.
+ */
+static int bind_service(int fd, const struct endpoint *ep)
+{
+	union any_sockaddr sa;
+	const socklen_t len = to_sockaddr(&ep->addr, ep->port, &sa);
+	int code = bind(fd, &sa.sa, len) == -1 ? -errno : 0;
+
+	if (code != -EADDRINUSE || !bound_only_closing(ep))
+		return code;
+	(void)set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	code = bind(fd, &sa.sa, len) == -1 ? -errno : 0;
+	(void)set_option(fd, SOL_SOCKET, SO_REUSEADDR, 0);
+	return code;
+}
+
+static const struct record *serving(const struct record *list,
+				    const struct endpoint *ep)
+{
+	size_t i;
+
+	for (; list; list = list->next) {
+		for (i = 0; list->running && i < list->n_services; i++) {
+			if (endpoint_equal(&list->services[i], ep))
+				return list;
+		}
+	}
+	return NULL;
+}
+
+static int explain_bind(struct err *err, int code, const struct endpoint *ep,
+			const struct record *others)
+{
+	const struct record *holder;
+	char text[ENDPOINT_TEXT_MAX];
+
+	endpoint_format(ep, text);
+	switch (code) {
+	case -EADDRINUSE:
+		holder = serving(others, ep);
+		if (holder)
+			return err_set(err, code,
+				       "service %s is served by instance "
+				       "\"%s\" (pid %d): stop it, or choose "
+				       "another port",
+				       text, holder->name, (int)holder->pid);
+		return err_set(err, code,
+			       "service %s: another program uses this port: "
+			       "stop it, or choose another port (who it is: "
+			       "ss -tanp 'sport = :%u')",
+			       text, ntohs(ep->port));
+	case -EADDRNOTAVAIL:
+		return err_set(err, code,
+			       "service %s: this address is not on this host: "
+			       "choose one of those that ip -brief address "
+			       "shows, or add it to an interface first",
+			       text);
+	case -EACCES:
+	case -EPERM:
+		return err_set(err, -EACCES,
+			       "service %s: no permission to use a port this "
+			       "low: run as root, or choose a higher port",
+			       text);
+	default:
+		return err_set(err, code, "service %s: cannot bind it: %s",
+			       text, strerror(-code));
+	}
+}
+
+static int bind_services(struct reservation *r,
+			 const struct reserve_request *req,
+			 const struct record *others, struct err *err)
+{
+	const struct endpoint *ep;
+	int fd, code;
+	size_t i;
+
+	r->service_fds = calloc(req->n_services + 1, sizeof(int));
+	if (!r->service_fds)
+		return err_set(err, -ENOMEM, "no memory");
+	for (i = 0; i < req->n_services; i++) {
+		ep = &req->services[i];
+		fd = socket(addr_is_v4(&ep->addr) ? AF_INET : AF_INET6,
+			    SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fd == -1)
+			return explain_bind(err, -errno, ep, others);
+		r->service_fds[r->n_service_fds++] = fd;
+		code = bind_service(fd, ep);
+		if (code)
+			return explain_bind(err, code, ep, others);
+	}
+	return 0;
+}
+
+/* Source addresses */
+
+static int check_source(const struct ip_addr *addr, struct err *err)
+{
+	union any_sockaddr sa;
+	const socklen_t len = to_sockaddr(addr, 0, &sa);
+	const int fd = socket(sa.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char text[ADDR_TEXT_MAX];
+	int code = 0;
+
+	addr_format(addr, text);
+	if (fd == -1)
+		return err_set(err, -errno, "source %s: %s", text,
+			       strerror(errno));
+	(void)set_option(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	if (bind(fd, &sa.sa, len) == -1)
+		code = -errno;
+	close(fd);
+	if (code == -EADDRNOTAVAIL)
+		return err_set(err, code,
+			       "source %s: this address is not on this host: "
+			       "choose one of those that ip -brief address "
+			       "shows, or add it to an interface first",
+			       text);
+	if (code)
+		return err_set(err, code, "source %s: cannot use it: %s", text,
+			       strerror(-code));
+	return 0;
+}
+
+/* The kernel's list */
+
+static void warn_unreserved(struct reservation *r, int code)
+{
+	err_set(&r->warning, code,
+		"cannot reserve ports %u-%u in " RESERVED_PORTS_PATH
+		": %s: connections of this host may take some of them; reserve "
+		"them from outside with sysctl net.ipv4.ip_local_reserved_ports",
+		r->mine.lo, r->mine.hi, strerror(-code));
+}
+
+/* What all of @list claim. */
+static void claimed_by(const struct record *list, struct port_set *out)
+{
+	memset(out, 0, sizeof(*out));
+	for (; list; list = list->next)
+		port_set_add_all(out, &list->added);
+}
+
+/*
+ * Which ports this instance claims, and what the kernel's list is to become:
+ * what an earlier run claimed and this one does not is taken out.
+ */
+static void divide(struct reservation *r, const struct port_set *now,
+		   const struct record *others, const struct record *before,
+		   struct port_set *after)
+{
+	struct port_set claimed, foreign = *now;
+
+	claimed_by(others, &claimed);
+	port_set_remove_all(&foreign, &claimed);
+	if (before)
+		port_set_remove_all(&foreign, &before->added);
+
+	port_set_add_range(&r->mine.added, r->mine.lo, r->mine.hi);
+	port_set_remove_all(&r->mine.added, &foreign);
+
+	*after = foreign;
+	port_set_add_all(after, &claimed);
+	port_set_add_all(after, &r->mine.added);
+}
+
+/* Opened once: may still be written when privileges have been dropped. */
+static int open_kernel_list(struct reservation *r, struct port_set *now,
+			    int *write_code)
+{
+	r->sysctl_fd = open(RESERVED_PORTS_PATH, O_RDWR | O_CLOEXEC);
+	*write_code = r->sysctl_fd == -1 ? -errno : 0;
+	if (r->sysctl_fd == -1)
+		r->sysctl_fd = open(RESERVED_PORTS_PATH, O_RDONLY | O_CLOEXEC);
+	if (r->sysctl_fd == -1)
+		return -errno;
+	return reserved_ports_read(r->sysctl_fd, now);
+}
+
+/* Writes the record, then the kernel's list. Only the first is needed. */
+static int reserve_in_kernel(struct reservation *r, const struct record *others,
+			     const struct record *before, struct err *err)
+{
+	struct port_set now, after;
+	int write_code = 0;
+	int code = open_kernel_list(r, &now, &write_code);
+	int record_code = 0;
+
+	if (!code) {
+		divide(r, &now, others, before, &after);
+		record_code = record_write(r->record_fd, &r->mine);
+		if (!record_code && !port_set_equal(&after, &now))
+			code = write_code ? write_code
+					  : reserved_ports_write(r->sysctl_fd,
+								 &after);
+	}
+	if (code) {
+		warn_unreserved(r, code);
+		memset(&r->mine.added, 0, sizeof(r->mine.added));
+		record_code = record_write(r->record_fd, &r->mine);
+	}
+	if (record_code)
+		return err_set(err, record_code,
+			       "cannot write " RECORD_DIR "/%s.ports: %s",
+			       r->mine.name, strerror(-record_code));
+	return 0;
+}
+
+static void unreserve_in_kernel(const struct reservation *r,
+				const struct record *others)
+{
+	struct port_set now, after, remove = r->mine.added, claimed;
+
+	if (r->sysctl_fd == -1 || reserved_ports_read(r->sysctl_fd, &now))
+		return;
+	claimed_by(others, &claimed);
+	port_set_remove_all(&remove, &claimed);
+	after = now;
+	port_set_remove_all(&after, &remove);
+	if (!port_set_equal(&after, &now))
+		(void)reserved_ports_write(r->sysctl_fd, &after);
+}
+
+/* Putting it together */
+
+/* Takes the record of @name out of the list, if it is there. */
+static struct record *take_out(struct record **list, const char *name)
+{
+	struct record *found;
+
+	for (; *list; list = &(*list)->next) {
+		if (strcmp((*list)->name, name) == 0) {
+			found = *list;
+			*list = found->next;
+			found->next = NULL;
+			return found;
+		}
+	}
+	return NULL;
+}
+
+/* Closes and frees; undoes nothing that is written down. */
+static void reservation_free(struct reservation *r)
+{
+	if (!r)
+		return;
+	while (r->n_service_fds > 0)
+		close(r->service_fds[--r->n_service_fds]);
+	free(r->service_fds);
+	if (r->sysctl_fd != -1)
+		close(r->sysctl_fd);
+	if (r->record_fd != -1)
+		close(r->record_fd);
+	free(r->mine.sources);
+	free(r->mine.services);
+	free(r);
+}
+
+static void *copy_of(const void *from, size_t size)
+{
+	void *to = malloc(size + 1); /* never of size 0 */
+
+	if (to && size)
+		memcpy(to, from, size);
+	return to;
+}
+
+static struct reservation *reservation_new(const struct reserve_request *req)
+{
+	struct reservation *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->record_fd = r->sysctl_fd = -1;
+	snprintf(r->mine.name, sizeof(r->mine.name), "%s", req->name);
+	r->mine.pid = getpid();
+	r->mine.n_sources = req->n_sources;
+	r->mine.n_services = req->n_services;
+	r->mine.sources =
+		copy_of(req->sources, req->n_sources * sizeof(*req->sources));
+	r->mine.services = copy_of(req->services,
+				   req->n_services * sizeof(*req->services));
+	if (!r->mine.sources || !r->mine.services) {
+		reservation_free(r);
+		return NULL;
+	}
+	return r;
+}
+
+static int take_ports(struct reservation *r, const struct reserve_request *req,
+		      const struct record *others, const struct record *before,
+		      struct err *err)
+{
+	struct range range;
+	int code = bind_services(r, req, others, err);
+	size_t i;
+
+	for (i = 0; i < req->n_sources && !code; i++)
+		code = check_source(&req->sources[i], err);
+	if (!code)
+		code = range_choose(req, others, before, &range, &r->unusable,
+				    err);
+	if (code)
+		return code;
+	r->mine.lo = range.lo;
+	r->mine.hi = range.hi;
+	return reserve_in_kernel(r, others, before, err);
+}
+
+int reserve_take(struct reservation **out, const struct reserve_request *req,
+		 struct err *err)
+{
+	struct record *others = NULL, *before = NULL;
+	struct reservation *r = NULL;
+	int dir, code;
+	bool made = false;
+
+	assert(strlen(req->name) < RECORD_NAME_MAX);
+	assert(req->nat_lo > 0 && req->nat_lo <= req->nat_hi);
+
+	*out = NULL;
+	dir = record_dir_lock(err);
+	if (dir < 0)
+		return dir;
+	r = reservation_new(req);
+	if (!r) {
+		code = err_set(err, -ENOMEM, "no memory");
+		goto out;
+	}
+	code = record_claim(dir, req->name, &r->record_fd, &made, err);
+	if (!code)
+		code = record_read_all(dir, &others, err);
+	if (!code) {
+		before = take_out(&others, req->name);
+		code = take_ports(r, req, others, before, err);
+	}
+	/* What a crash left stays written down for the next try. */
+	if (code && made)
+		record_remove(dir, req->name);
+out:
+	if (code)
+		reservation_free(r);
+	else
+		*out = r;
+	record_free(before);
+	record_free(others);
+	record_dir_unlock(dir);
+	return code;
+}
+
+void reserve_release(struct reservation *r, bool keep)
+{
+	struct record *others = NULL;
+	struct err ignored;
+	int dir;
+
+	if (!r)
+		return;
+	dir = keep ? -1 : record_dir_lock(&ignored);
+	if (dir >= 0) {
+		if (record_read_all(dir, &others, &ignored) == 0) {
+			record_free(take_out(&others, r->mine.name));
+			unreserve_in_kernel(r, others);
+			record_remove(dir, r->mine.name);
+		}
+		record_free(others);
+		record_dir_unlock(dir);
+	}
+	reservation_free(r);
+}
+
+uint16_t reserve_lo(const struct reservation *r)
+{
+	return r->mine.lo;
+}
+
+uint16_t reserve_hi(const struct reservation *r)
+{
+	return r->mine.hi;
+}
+
+bool reserve_usable(const struct reservation *r, uint16_t port)
+{
+	return port >= r->mine.lo && port <= r->mine.hi &&
+	       !port_set_has(&r->unusable, port);
+}
+
+unsigned reserve_skipped(const struct reservation *r)
+{
+	return port_set_count(&r->unusable, r->mine.lo, r->mine.hi);
+}
+
+unsigned reserve_count(const struct reservation *r)
+{
+	return r->mine.hi - r->mine.lo + 1u - reserve_skipped(r);
+}
+
+const char *reserve_warning(const struct reservation *r)
+{
+	return r->warning.text[0] ? r->warning.text : NULL;
+}

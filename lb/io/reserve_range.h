@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reserve_range.h - which NAT range an instance gets
+ *
+ * Private to lb/io/reserve*.c.
+ */
+#ifndef L4LB_RESERVE_RANGE_H
+#define L4LB_RESERVE_RANGE_H
+
+#include "io/reserve.h"
+#include "io/reserve_ports.h"
+#include "io/reserve_record.h"
+
+struct range {
+	uint16_t lo, hi; /* host byte order, both included */
+};
+
+/*
+ * @others: what the other instances hold. @before: what this one left behind,
+ * or NULL. *unusable: every port a service or a socket uses, in the range or
+ * not. -EADDRINUSE names who holds a fixed range; -ENOSPC.
+ */
+int range_choose(const struct reserve_request *req, const struct record *others,
+		 const struct record *before, struct range *out,
+		 struct port_set *unusable, struct err *err);
+
+#endif

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reserve_record.c - reads, writes and locks the files of reserve_record.h
+ */
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/reserve_record.h"
+
+#define FILE_SUFFIX   ".ports"
+#define FILE_NAME_MAX (RECORD_NAME_MAX + sizeof(FILE_SUFFIX))
+#define FILE_HEADER   "l4lb-ports 1"
+#define BOOT_ID_MAX   64
+
+static void file_name(char out[FILE_NAME_MAX], const char *name)
+{
+	snprintf(out, FILE_NAME_MAX, "%s" FILE_SUFFIX, name);
+}
+
+/* Where ports mean the same: a boot, and a network namespace in it. */
+struct place {
+	char boot[BOOT_ID_MAX];
+	uintmax_t netns;
+};
+
+static struct place place_here(void)
+{
+	struct place p = {.boot = "-"};
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+	struct stat st;
+
+	if (file) {
+		if (fscanf(file, "%63s", p.boot) != 1)
+			strcpy(p.boot, "-");
+		fclose(file);
+	}
+	if (stat("/proc/self/ns/net", &st) == 0)
+		p.netns = st.st_ino;
+	return p;
+}
+
+/* The folder */
+
+static int lock_waiting(int fd)
+{
+	while (flock(fd, LOCK_EX) == -1) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+static int open_and_lock_dir(void)
+{
+	struct stat opened, named;
+	int fd, code;
+
+	for (;;) {
+		if (mkdir(RECORD_DIR, 0755) == -1 && errno != EEXIST)
+			return -errno;
+		fd = open(RECORD_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd == -1 && errno == ENOENT)
+			continue;
+		if (fd == -1)
+			return -errno;
+		code = lock_waiting(fd);
+		if (code) {
+			close(fd);
+			return code;
+		}
+		/* Removed and made again while we waited? */
+		if (fstat(fd, &opened) == 0 && stat(RECORD_DIR, &named) == 0 &&
+		    opened.st_ino == named.st_ino)
+			return fd;
+		close(fd);
+	}
+}
+
+int record_dir_lock(struct err *err)
+{
+	const int fd = open_and_lock_dir();
+
+	if (fd < 0)
+		return err_set(err, fd,
+			       "cannot use the folder " RECORD_DIR
+			       ": %s: run as root",
+			       strerror(-fd));
+	return fd;
+}
+
+void record_dir_unlock(int dir)
+{
+	close(dir);
+}
+
+/* Reading */
+
+void record_free(struct record *list)
+{
+	struct record *next;
+
+	for (; list; list = next) {
+		next = list->next;
+		free(list->sources);
+		free(list->services);
+		free(list);
+	}
+}
+
+static bool parse_addr(const char *text, struct ip_addr *out)
+{
+	struct in_addr v4;
+
+	if (inet_pton(AF_INET, text, &v4) == 1) {
+		*out = addr_from_v4(v4.s_addr);
+		return true;
+	}
+	return inet_pton(AF_INET6, text, out->b) == 1;
+}
+
+/* As endpoint_format() writes it: 198.18.0.1:80 or [2001:db8::1]:80. Cuts it */
+static bool parse_endpoint(char *text, struct endpoint *out)
+{
+	char *colon = strrchr(text, ':');
+
+	if (!colon)
+		return false;
+	*colon = '\0';
+	out->port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
+	if (*text == '[') {
+		text++;
+		text[strcspn(text, "]")] = '\0';
+	}
+	return parse_addr(text, &out->addr);
+}
+
+static bool append_source(struct record *r, const char *text)
+{
+	struct ip_addr *larger =
+		realloc(r->sources, (r->n_sources + 1) * sizeof(*r->sources));
+
+	if (!larger)
+		return false;
+	r->sources = larger;
+	return parse_addr(text, &r->sources[r->n_sources++]);
+}
+
+static bool append_service(struct record *r, char *text)
+{
+	struct endpoint *larger = realloc(
+		r->services, (r->n_services + 1) * sizeof(*r->services));
+
+	if (!larger)
+		return false;
+	r->services = larger;
+	return parse_endpoint(text, &r->services[r->n_services++]);
+}
+
+/* A key this version does not know is skipped. */
+static bool parse_line(struct record *r, const char *key, char *value,
+		       const struct place *here)
+{
+	unsigned lo, hi;
+
+	if (strcmp(key, "boot") == 0) {
+		r->here = r->here && strcmp(value, here->boot) == 0;
+	} else if (strcmp(key, "netns") == 0) {
+		r->here = r->here && strtoumax(value, NULL, 10) == here->netns;
+	} else if (strcmp(key, "pid") == 0) {
+		r->pid = (pid_t)strtol(value, NULL, 10);
+	} else if (strcmp(key, "ports") == 0) {
+		if (sscanf(value, "%u-%u", &lo, &hi) != 2 || lo > hi ||
+		    hi > PORT_MAX)
+			return false;
+		r->lo = (uint16_t)lo;
+		r->hi = (uint16_t)hi;
+	} else if (strcmp(key, "added") == 0) {
+		return port_set_parse(&r->added, value) == 0;
+	} else if (strcmp(key, "source") == 0) {
+		return append_source(r, value);
+	} else if (strcmp(key, "service") == 0) {
+		return append_service(r, value);
+	}
+	return true;
+}
+
+/* Cuts @text into lines. */
+static bool parse_record(struct record *r, char *text, const struct place *here)
+{
+	char *line, *value, *rest = text;
+
+	line = strsep(&rest, "\n");
+	if (strcmp(line, FILE_HEADER) != 0)
+		return false;
+	r->here = true;
+	while ((line = strsep(&rest, "\n"))) {
+		if (strcmp(line, "end") == 0)
+			return true;
+		value = line + strcspn(line, " ");
+		if (*value)
+			*value++ = '\0';
+		if (!parse_line(r, line, value, here))
+			return false;
+	}
+	return false;
+}
+
+/*
+ * -EINVAL: not understood. An empty file is that of an instance that died
+ * before it took anything: -ENODATA.
+ */
+static int read_record(int fd, struct record *r, const struct place *here)
+{
+	char *text;
+	int code;
+
+	r->running = flock(fd, LOCK_SH | LOCK_NB) == -1 && errno == EWOULDBLOCK;
+	text = read_whole(fd);
+	if (!text)
+		return -errno;
+	if (*text == '\0')
+		code = -ENODATA;
+	else
+		code = parse_record(r, text, here) ? 0 : -EINVAL;
+	free(text);
+	return code;
+}
+
+/* *out stays NULL if the file is gone or empty. */
+static int load_record(int dir, const char *name, const struct place *here,
+		       struct record **out)
+{
+	char file[FILE_NAME_MAX];
+	struct record *r;
+	int fd, code;
+
+	*out = NULL;
+	file_name(file, name);
+	fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd == -1)
+		return errno == ENOENT ? 0 : -errno;
+	r = calloc(1, sizeof(*r));
+	if (!r) {
+		close(fd);
+		return -ENOMEM;
+	}
+	snprintf(r->name, sizeof(r->name), "%s", name);
+	code = read_record(fd, r, here);
+	close(fd); /* and with it our own lock */
+	if (code == 0)
+		*out = r;
+	else
+		record_free(r);
+	return code == -ENODATA ? 0 : code;
+}
+
+/* "web.ports" -> "web" */
+static bool name_of_file(const char *file, char name[RECORD_NAME_MAX])
+{
+	const size_t len = strlen(file), tail = strlen(FILE_SUFFIX);
+
+	if (len <= tail || len - tail >= RECORD_NAME_MAX ||
+	    strcmp(file + len - tail, FILE_SUFFIX) != 0)
+		return false;
+	memcpy(name, file, len - tail);
+	name[len - tail] = '\0';
+	return true;
+}
+
+int record_read_all(int dir, struct record **out, struct err *err)
+{
+	const struct place here = place_here();
+	const int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd == -1 ? NULL : fdopendir(fd);
+	char name[RECORD_NAME_MAX];
+	struct dirent *entry;
+	struct record *r;
+	int code = 0;
+
+	*out = NULL;
+	if (!stream) {
+		code = -errno;
+		if (fd != -1)
+			close(fd);
+		return err_set(err, code, "cannot read " RECORD_DIR ": %s",
+			       strerror(-code));
+	}
+	while (!code && (entry = readdir(stream))) {
+		if (!name_of_file(entry->d_name, name))
+			continue;
+		code = load_record(dir, name, &here, &r);
+		if (code) {
+			err_set(err, code,
+				RECORD_DIR "/%s is not understood: if no "
+					   "instance \"%s\" runs, remove it",
+				entry->d_name, name);
+		} else if (r && r->here) {
+			r->next = *out;
+			*out = r;
+		} else {
+			record_free(r);
+		}
+	}
+	closedir(stream);
+	if (code) {
+		record_free(*out);
+		*out = NULL;
+	}
+	return code;
+}
+
+/* The own file */
+
+/* Of any boot and namespace; 0 if it cannot be told. */
+static pid_t pid_of(int dir, const char *name)
+{
+	const struct place here = place_here();
+	struct record *r;
+	pid_t pid = 0;
+
+	if (load_record(dir, name, &here, &r) == 0 && r) {
+		pid = r->pid;
+		record_free(r);
+	}
+	return pid;
+}
+
+int record_claim(int dir, const char *name, int *fd, bool *made,
+		 struct err *err)
+{
+	const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+	char file[FILE_NAME_MAX];
+	int code;
+
+	file_name(file, name);
+	*made = false;
+	*fd = openat(dir, file, flags | O_EXCL, 0644);
+	if (*fd >= 0)
+		*made = true;
+	else if (errno == EEXIST)
+		*fd = openat(dir, file, flags, 0644);
+	if (*fd == -1) {
+		code = -errno;
+		return err_set(err, code, "cannot write " RECORD_DIR "/%s: %s",
+			       file, strerror(-code));
+	}
+
+	if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	close(*fd);
+	*fd = -1;
+	return err_set(err, -EADDRINUSE,
+		       "instance \"%s\" is already running (pid %d): stop it, "
+		       "or choose another --name",
+		       name, (int)pid_of(dir, name));
+}
+
+static void print_record(FILE *file, const struct record *r)
+{
+	const struct place here = place_here();
+	char text[ENDPOINT_TEXT_MAX];
+	size_t i;
+
+	fprintf(file, FILE_HEADER "\nboot %s\nnetns %" PRIuMAX "\npid %d\n",
+		here.boot, here.netns, (int)r->pid);
+	fprintf(file, "ports %u-%u\nadded ", r->lo, r->hi);
+	port_set_print(&r->added, file);
+	fputc('\n', file);
+	for (i = 0; i < r->n_services; i++)
+		fprintf(file, "service %s\n",
+			endpoint_format(&r->services[i], text));
+	for (i = 0; i < r->n_sources; i++)
+		fprintf(file, "source %s\n", addr_format(&r->sources[i], text));
+	fputs("end\n", file);
+}
+
+/* In place, as the lock is on the file; "end" ends it at every moment. */
+int record_write(int fd, const struct record *record)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *file = open_memstream(&text, &len);
+	int code = 0;
+	ssize_t n;
+
+	if (!file)
+		return -errno;
+	print_record(file, record);
+	if (fclose(file) == EOF) {
+		free(text);
+		return -ENOMEM;
+	}
+	n = pwrite(fd, text, len, 0);
+	if (n == -1 || ftruncate(fd, (off_t)len) == -1)
+		code = -errno;
+	else if ((size_t)n != len)
+		code = -ENOSPC;
+	free(text);
+	return code;
+}
+
+void record_remove(int dir, const char *name)
+{
+	char file[FILE_NAME_MAX];
+
+	file_name(file, name);
+	(void)unlinkat(dir, file, 0);
+}
