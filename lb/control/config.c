@@ -55,12 +55,15 @@ int config_finish(struct config *c, struct err *err)
 	if (!c->control[0])
 		snprintf(c->control, sizeof(c->control), RUN_DIR "%s.sock",
 			 c->name);
-	if (strcmp(c->state, c->control) == 0)
+	if (strcmp(c->state, c->control) == 0) {
+		char quoted[QUOTED_MAX];
+
 		return err_set(err, -EINVAL,
 			       "state and control are both \"%s\"; expected "
-			       "two paths, for example " RUN_DIR "chat.flows "
-			       "and " RUN_DIR "chat.sock",
-			       c->control);
+			       "two paths, for example " RUN_DIR
+			       "chat.flows and " RUN_DIR "chat.sock",
+			       value_quote(c->control, quoted));
+	}
 	return 0;
 }
 
@@ -170,8 +173,13 @@ int config_parse(struct config *c, const char *path, const char *text,
 
 	if (rc == 0)
 		rc = config_text(c, path, text, NULL, err);
-	if (rc == 0)
-		rc = config_finish(c, err);
+	if (rc == 0) {
+		struct err reason;
+
+		rc = config_finish(c, &reason);
+		if (rc)
+			err_set(err, rc, "%.160s: %s", path, reason.text);
+	}
 	if (rc)
 		config_free(c);
 	return rc;

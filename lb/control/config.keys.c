@@ -68,12 +68,24 @@ malformed:
 		       CONFIG_NAT_LO, CONFIG_NAT_HI);
 }
 
+/* As the kernel's dev_valid_name(), and printable. */
+static bool is_interface_name(const char *name, size_t size)
+{
+	if (strlen(name) >= size || strcmp(name, ".") == 0 ||
+	    strcmp(name, "..") == 0)
+		return false;
+	for (; *name; name++)
+		if (*name <= 0x20 || *name >= 0x7f || *name == '/' ||
+		    *name == ':')
+			return false;
+	return true;
+}
+
 static int add_interface(struct config *c, const char *name, struct err *err)
 {
 	static const size_t size = sizeof(c->interfaces[0]);
 
-	if (strlen(name) >= size || strchr(name, '/') || strchr(name, ':') ||
-	    strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+	if (!is_interface_name(name, size))
 		return err_set(err, -EINVAL,
 			       "expected the name of a network interface, at "
 			       "most %zu bytes, for example eth0",

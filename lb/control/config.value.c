@@ -148,16 +148,15 @@ static bool ends_in_number(const char *text)
 
 static int bad_numeric_host(const char *text, struct err *err)
 {
-	for (const char *part = text; *part; part++) {
-		size_t len = strspn(part, "0123456789");
+	for (const char *part = text; *part; part += *part == '.') {
+		size_t len = strcspn(part, ".");
 
-		if (len >= 3 && (len > 3 || strtoul(part, NULL, 10) > 255))
+		if (strspn(part, "0123456789") == len && len >= 3 &&
+		    (len > 3 || strtoul(part, NULL, 10) > 255))
 			return err_set(err, -EINVAL,
 				       "%.*s is not between 0 and 255",
 				       len > 20 ? 20 : (int)len, part);
 		part += len;
-		if (!*part)
-			break;
 	}
 	return err_set(err, -EINVAL,
 		       "expected an IPv4 address (four numbers), for example "

@@ -1,0 +1,74 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# The manual defines every option and key; this proves that it names each one
+# the program knows, and none that it does not. Usage: docs.sh TOP_OF_TREE
+set -eu
+cd "$1"
+failed=0
+
+complain() {
+	echo "$*" >&2
+	failed=1
+}
+
+# Both lists come from the tables that the program itself works with.
+options=$(sed -n 's/^\t{"\([a-z-]*\)", [a-z]*_argument,.*/\1/p' \
+	lb/control/cmdline.c)
+keys=$(sed -n 's/^[[:space:]]*{"\([a-z_]*\)", set_[a-z_]*, .*/\1/p' \
+	lb/control/config.keys.c)
+[ "$(echo "$options" | wc -l)" -ge 10 ] || complain "found no option table"
+[ "$(echo "$keys" | wc -l)" -ge 10 ] || complain "found no key table"
+
+help=$(sed -n '/^static const char help/,/;$/p' lb/control/cmdline.c)
+for option in $options; do
+	grep -Eq "^\.It .*Fl -$option( |\$)" docs/l4lb.8 ||
+		complain "l4lb.8 does not define --$option"
+	echo "$help" | grep -Eq -e "--$option( |,|\$)" ||
+		complain "--help does not show --$option"
+done
+for key in $keys; do
+	grep -Eq "^\.It Cm $key( |\$)" docs/l4lb.conf.5 ||
+		complain "l4lb.conf.5 does not define $key"
+done
+
+for option in $(sed -n 's/^\.It .*Fl -\([a-z-]*\).*/\1/p' docs/l4lb.8); do
+	echo "$options" | grep -qx -e "$option" ||
+		complain "l4lb.8 defines --$option, which l4lb does not know"
+done
+for key in $(sed -n 's/^\.It Cm \([a-z_]*\) =.*/\1/p' docs/l4lb.conf.5); do
+	echo "$keys" | grep -qx -e "$key" ||
+		complain "l4lb.conf.5 defines $key, which l4lb does not know"
+done
+
+# Defaults: a number of config.h, and the page that states it.
+default() {
+	value=$(sed -n "s/^#define $1[[:space:]]*\([0-9]*\).*/\1/p" \
+		lb/control/config.h)
+	[ -n "$value" ] && grep -q -e "$value" "$2" ||
+		complain "$2 does not say $1 ($value)"
+}
+for name in CONFIG_FLOWS_DEFAULT CONFIG_PORT_DEFAULT CONFIG_NAT_LO \
+	CONFIG_NAT_HI; do
+	default $name docs/l4lb.8
+done
+for name in CONFIG_FLOWS_DEFAULT CONFIG_NAT_LO CONFIG_NAT_HI CONFIG_NAT_MIN \
+	CONFIG_WEIGHT_MAX CONFIG_SERVICES_MAX CONFIG_BACKENDS_MAX \
+	CONFIG_SOURCES_MAX CONFIG_INTERFACES_MAX; do
+	default $name docs/l4lb.conf.5
+done
+
+# SIGUSR1: every state of a flow that the program can print.
+for state in SYN_SENT SYN_RECEIVED ESTABLISHED FIN_WAIT CLOSING TIME_WAIT \
+	RESET; do
+	grep -q "^\.It Dv $state" docs/l4lb.8 ||
+		complain "l4lb.8 does not explain the state $state"
+done
+
+# The example of the manual must be one that l4lb accepts: see test_config.
+if command -v mandoc >/dev/null; then
+	mandoc -Tlint -Wwarning docs/l4lb.8 docs/l4lb.conf.5 || failed=1
+else
+	echo "mandoc is not installed: the pages are not checked" >&2
+fi
+exit $failed

@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_config.c - what a configuration file may say, and how it is refused
+ *
+ * Tables: a text and what comes of it. Every refusal names file and line.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/config.h"
+
+#define COUNT_OF(array) ((int)(sizeof(array) / sizeof(*(array))))
+
+/* A service that is right, to stand around what is tested. */
+#define HEAD   "[service chat]\n" /* line 1 */
+#define REST   "listen = 10.0.0.1:80\nbackend = 10.0.0.2:80\n"
+#define CHAT   HEAD REST
+#define LISTEN HEAD "listen = 10.0.0.1:80\n" /* lines 1, 2 */
+
+static struct config parse_ok(const char *text)
+{
+	struct config c;
+	struct err err;
+
+	if (config_parse(&c, "t.conf", text, &err))
+		ck_abort_msg("refused: %s", err.text);
+	return c;
+}
+
+static void expect_refusal(const char *text, unsigned line, const char *part)
+{
+	char where[32];
+	struct config c;
+	struct err err;
+	int rc = config_parse(&c, "t.conf", text, &err);
+
+	ck_assert_msg(rc == -EINVAL, "returned %d for: %s", rc, text);
+	snprintf(where, sizeof(where), "t.conf:%u: ", line);
+	ck_assert_msg(strncmp(err.text, where, strlen(where)) == 0 &&
+			      strstr(err.text, part),
+		      "expected %s...%s..., got: %s", where, part, err.text);
+	ck_assert_ptr_null(c.services);
+	config_free(&c); /* harmless after any result */
+}
+
+static bool is_endpoint(const struct endpoint *e, const char *expected)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	return strcmp(endpoint_format(e, text), expected) == 0;
+}
+
+static bool is_address(const struct ip_addr *a, const char *expected)
+{
+	char text[ADDR_TEXT_MAX];
+
+	return strcmp(addr_format(a, text), expected) == 0;
+}
+
+static const struct refusal {
+	const char *text;
+	unsigned line;
+	const char *part; /* of the sentence */
+} refusals[] = {
+	/* nothing to do */
+	{"", 1, "no service"},
+	{"\n\n; a comment\n", 3, "no service"},
+	{"[global]\nflows = 10\n", 2, "no service"},
+	{HEAD, 1, "\"chat\" has no listen"},
+	{"\n" LISTEN "\n", 2, "\"chat\" has no backend"},
+	{HEAD "[service echo]\n" REST, 1, "\"chat\" has no listen"},
+
+	/* sections */
+	{"flows = 10\n", 1, "key \"flows\" before any section"},
+	{"[servce chat]\n", 1,
+	 "unknown section [servce chat]; expected "
+	 "[service NAME]"},
+	{"[gobal]\n", 1, "unknown section [gobal]; expected [global]"},
+	{"[foo]\n", 1, "expected [global] or [service NAME]"},
+	{"[]\n", 1, "unknown section []"},
+	{"[global chat]\n", 1, "unknown section [global chat]"},
+	{"[GLOBAL]\n", 1, "unknown section [GLOBAL]"},
+	{"[service]\n", 1, "a service needs a name"},
+	{"[service  ]\n", 1, "a service needs a name"},
+	{"[service a b]\n", 1, "service \"a b\": a name has 1 to 31 of"},
+	{"[service ../x]\n", 1, "a name has 1 to 31 of"},
+	{"[service -x]\n", 1, "does not begin with -"},
+	{"[service a2345678901234567890123456789012]\n", 1, "a name has"},
+	{"[service a23456789012345678901234567890123456789012345678901]\n", 1,
+	 "name is too long"},
+	{"[service chat\nlisten = 1\n", 1, "closing \"]\" is missing"},
+	{"[service chat] listen = 1\n", 1, "text after the section's \"]\""},
+	{CHAT "[service chat]\n", 4, "\"chat\" already, on line 1"},
+	{"[global]\n\n[global]\n", 3, "[global] already, on line 1"},
+
+	/* lines */
+	{HEAD "listen\n", 2, "expected KEY = VALUE"},
+	{HEAD "listen 10.0.0.1\n", 2, "expected KEY = VALUE"},
+	{HEAD "listen 10.0.0.1:80\n", 2, "no \"=\" after the key"},
+	{HEAD "= 10.0.0.1:80\n", 2, "unknown key \"\""},
+	{HEAD "listen = 10.0.0.1:80\a\n", 2, "control character 0x07"},
+	{HEAD "listen = 10.0.0.1:80\rbackend = 10.0.0.2:80\n", 2,
+	 "control character 0x0d"},
+	{HEAD "\x01=\n", 2, "control character 0x01"},
+	{HEAD "listen = 10.0.0.1:80 # why\n", 2, "begins with \";\""},
+
+	/* keys */
+	{HEAD "lisen = 10.0.0.1:80\n", 2, "did you mean \"listen\"?"},
+	{HEAD "schedular = rr\n", 2, "did you mean \"scheduler\"?"},
+	{HEAD "Listen = 10.0.0.1:80\n", 2, "did you mean \"listen\"?"},
+	{HEAD "zzz = 1\n", 2,
+	 "unknown key \"zzz\"; the keys of [service NAME] are listen, "
+	 "scheduler, backend, source, out_of_state"},
+	{HEAD "check = syn\n", 2, "unknown key \"check\""},
+	{HEAD "retries = 3\n", 2, "unknown key \"retries\""},
+	{HEAD "flows = 10\n", 2,
+	 "key \"flows\" belongs in [global], not in [service NAME]"},
+	{"[global]\nbackend = 10.0.0.1:80\n", 2, "belongs in [service NAME]"},
+	{"[global]\nnat-ports = 1-2\n", 2, "did you mean \"nat_ports\"?"},
+	{"[global]\nflows = 10\nflows = 10\n", 3, "set already, on line 2"},
+	{LISTEN "listen = 10.0.0.1:81\n", 3, "set already, on line 2"},
+
+	/* global values */
+	{"[global]\nflows = 0\n", 2, "flows \"0\": expected a number from 1"},
+	{"[global]\nflows = 4194305\n", 2, "from 1 to 4194304"},
+	{"[global]\nflows = 99999999999999999999\n", 2, "expected a number"},
+	{"[global]\nflows = -1\n", 2, "expected a number"},
+	{"[global]\nflows = 1k\n", 2, "expected a number"},
+	{"[global]\nflows =\n", 2, "flows \"\": expected a number"},
+	{"[global]\nnat_ports = 10240\n", 2, "expected LO-HI"},
+	{"[global]\nnat_ports = a-b\n", 2, "expected LO-HI"},
+	{"[global]\nnat_ports = 10240-\n", 2, "expected LO-HI"},
+	{"[global]\nnat_ports = 10240-65536\n", 2, "expected LO-HI"},
+	{"[global]\nnat_ports = 000010240-65535\n", 2, "expected LO-HI"},
+	{"[global]\nnat_ports = 32767-10240\n", 2, "wrong order"},
+	{"[global]\nnat_ports = 1023-9000\n", 2, "below 1024"},
+	{"[global]\nnat_ports = 2000-3022\n", 2, "1023 ports are too few"},
+	{"[global]\ninterface =\n", 2, "name of a network interface"},
+	{"[global]\ninterface = a23456789012345x\n", 2, "at most 15 bytes"},
+	{"[global]\ninterface = a/b\n", 2, "name of a network interface"},
+	{"[global]\ninterface = eth0, eth0\n", 2, "eth0 is given twice"},
+	{"[global]\ninterface = eth0\ninterface = eth0\n", 3, "given twice"},
+	{"[global]\nguard = on\n", 2, "guard \"on\": expected auto, keep or"},
+	{"[global]\ndatapath = xdp\n", 2, "expected auto or pcap"},
+	{"[global]\ndatapath = bpf\n", 2, "datapath \"bpf\": not built yet"},
+	{"[global]\nname = a.b\n", 2, "name \"a.b\": a name has 1 to 31 of"},
+	{"[global]\nname =\n", 2, "a name has 1 to 31 of"},
+	{"[global]\nstate =\n", 2, "expected a path of 1 to 107 bytes"},
+	{"[global]\ncontrol =\n", 2, "expected a path of 1 to 107 bytes"},
+
+	/* addresses */
+	{HEAD "listen = 10.0.0.1\n", 2, "expected ADDRESS:PORT"},
+	{HEAD "listen = :80\n", 2, "expected ADDRESS:PORT"},
+	{HEAD "listen =\n", 2, "expected ADDRESS:PORT"},
+	{HEAD "listen = 10.0.0.300:80\n", 2,
+	 "listen \"10.0.0.300:80\": 300 is not between 0 and 255"},
+	{HEAD "listen = 10.0.0:80\n", 2, "an IPv4 address (four numbers)"},
+	{HEAD "listen = 10.0.0.1.1:80\n", 2, "(four numbers)"},
+	{HEAD "listen = 010.0.0.1:80\n", 2, "(four numbers)"},
+	{HEAD "listen = 0x0a000001:80\n", 2, "(four numbers)"},
+	{HEAD "listen = 167772161:80\n", 2, "not between 0 and 255"},
+	{HEAD "listen = 10.0.0.1:0\n", 2, "from 1 to 65535"},
+	{HEAD "listen = 10.0.0.1:65536\n", 2, "from 1 to 65535"},
+	{HEAD "listen = 10.0.0.1:http\n", 2, "from 1 to 65535"},
+	{HEAD "listen = 10.0.0.1:\n", 2, "from 1 to 65535"},
+	{HEAD "listen = [::1]:80\n", 2, "IPv6 is not built yet"},
+	{HEAD "listen = fe80::1:80\n", 2, "IPv6 is not built yet"},
+	{HEAD "listen = 0.0.0.0:80\n", 2, "not the address of one host"},
+	{HEAD "listen = 224.0.0.1:80\n", 2, "not the address of one host"},
+	{HEAD "backend = 255.255.255.255:80\n", 2, "not the address of one"},
+	{HEAD "source = 239.1.1.1\n", 2, "not the address of one host"},
+	{HEAD "listen = exa mple:80\n", 2, "expected an IPv4 address or a"},
+	{HEAD "listen = b\xc3\xa4r:80\n", 2, "\"b??r:80\": expected an IPv4"},
+	{HEAD "listen = chat.example:80\n", 2, "names are not resolved here"},
+
+	/* service values */
+	{HEAD "scheduler = wlc\n", 2, "scheduler \"wlc\": not built yet"},
+	{HEAD "scheduler = hash\n", 2, "not built yet"},
+	{HEAD "scheduler = maglev\n", 2, "not built yet"},
+	{HEAD "scheduler = p2c\n", 2, "not built yet"},
+	{HEAD "scheduler = fair\n", 2, "expected rr, wrr or lc"},
+	{HEAD "scheduler =\n", 2, "expected rr, wrr or lc"},
+	{HEAD "out_of_state = ignore\n", 2, "expected reset or drop"},
+	{HEAD "backend =\n", 2, "expected ADDRESS:PORT [weight=N] [backup]"},
+	{HEAD "backend = 10.0.0.2:80 weight=257\n", 2, "weight \"257\" is not"},
+	{HEAD "backend = 10.0.0.2:80 weight=-1\n", 2, "weight \"-1\" is not"},
+	{HEAD "backend = 10.0.0.2:80 weight=\n", 2, "weight \"\" is not"},
+	{HEAD "backend = 10.0.0.2:80 weight=1 weight=1\n", 2,
+	 "weight is given "
+	 "twice"},
+	{HEAD "backend = 10.0.0.2:80 backup backup\n", 2,
+	 "backup is given "
+	 "twice"},
+	{HEAD "backend = 10.0.0.2:80 down\n", 2, "\"down\" is no option"},
+	{HEAD "source =\n", 2, "expected one or several addresses"},
+	{HEAD "source = 10.0.0.1, 10.0.0.1\n", 2, "10.0.0.1 is given twice"},
+
+	/* one value against another */
+	{LISTEN "backend = 10.0.0.2:80\nbackend = 10.0.0.2:80 weight=2\n", 4,
+	 "has that backend already"},
+	{LISTEN "backend = 10.0.0.1:80\n", 3,
+	 "service \"chat\" listens there: the balancer would be sending to "
+	 "itself"},
+	{HEAD "backend = 10.0.0.1:80\nlisten = 10.0.0.1:80\n", 3,
+	 "it is also a backend of service \"chat\""},
+	{CHAT "[service b]\nlisten = 10.0.0.2:80\n", 5, "also a backend of"},
+	{CHAT "[service b]\nbackend = 10.0.0.1:80\n", 5, "\"chat\" listens"},
+	{CHAT "[service b]\nlisten = 10.0.0.1:80\n", 5,
+	 "service \"chat\" listens there already"},
+};
+
+START_TEST(a_wrong_text_is_refused_with_its_line)
+{
+	const struct refusal *r = &refusals[_i];
+
+	expect_refusal(r->text, r->line, r->part);
+}
+END_TEST
+
+START_TEST(the_same_text_with_crlf_is_refused_on_the_same_line)
+{
+	const struct refusal *r = &refusals[_i];
+	char text[512];
+	size_t n = 0;
+
+	for (const char *c = r->text; *c; c++) {
+		if (*c == '\n')
+			text[n++] = '\r';
+		text[n++] = *c;
+	}
+	text[n] = 0;
+	expect_refusal(text, r->line, r->part);
+}
+END_TEST
+
+START_TEST(defaults_are_those_of_the_manual)
+{
+	struct config c = parse_ok(CHAT);
+	const struct service_config *s = &c.services[0];
+
+	ck_assert_str_eq(c.name, "80");
+	ck_assert_str_eq(c.state, "/run/l4lb/80.flows");
+	ck_assert_str_eq(c.control, "/run/l4lb/80.sock");
+	ck_assert_uint_eq(c.flows, 65536);
+	ck_assert_uint_eq(c.nat_lo, 10240);
+	ck_assert_uint_eq(c.nat_hi, 32767);
+	ck_assert(!c.nat_ports_set);
+	ck_assert_uint_eq(c.n_interfaces, 0);
+	ck_assert_int_eq(c.guard, GUARD_AUTO);
+	ck_assert_int_eq(c.datapath, DATAPATH_AUTO);
+	ck_assert_int_eq(c.verbosity, 0);
+	ck_assert(!c.check);
+	ck_assert_uint_eq(c.n_services, 1);
+	ck_assert_str_eq(s->name, "chat");
+	ck_assert_int_eq(s->scheduler, SCHED_RR);
+	ck_assert_int_eq(s->out_of_state, OUT_OF_STATE_RESET);
+	ck_assert_uint_eq(s->n_sources, 0);
+	ck_assert_uint_eq(s->n_backends, 1);
+	ck_assert_uint_eq(s->backends[0].weight, 1);
+	ck_assert(!s->backends[0].backup);
+	ck_assert(is_endpoint(&s->listen, "10.0.0.1:80"));
+	ck_assert(is_endpoint(&s->backends[0].addr, "10.0.0.2:80"));
+	config_free(&c);
+}
+END_TEST
+
+START_TEST(every_global_key_is_stored)
+{
+	struct config c = parse_ok("[global]\n"
+				   "name = pi_1-a\n"
+				   "flows = 4194304\n"
+				   "nat_ports = 1024-2047\n"
+				   "interface = eth0, lo\n"
+				   "interface = wlan0\n"
+				   "guard = keep\n"
+				   "datapath = pcap\n"
+				   "state = /var/lib/l4lb/x\n"
+				   "control = /tmp/x.sock\n" CHAT);
+
+	ck_assert_str_eq(c.name, "pi_1-a");
+	ck_assert_uint_eq(c.flows, 4194304);
+	ck_assert_uint_eq(c.nat_lo, 1024);
+	ck_assert_uint_eq(c.nat_hi, 2047);
+	ck_assert(c.nat_ports_set);
+	ck_assert_uint_eq(c.n_interfaces, 3);
+	ck_assert_str_eq(c.interfaces[0], "eth0");
+	ck_assert_str_eq(c.interfaces[1], "lo");
+	ck_assert_str_eq(c.interfaces[2], "wlan0");
+	ck_assert_int_eq(c.guard, GUARD_KEEP);
+	ck_assert_int_eq(c.datapath, DATAPATH_PCAP);
+	ck_assert_str_eq(c.state, "/var/lib/l4lb/x");
+	ck_assert_str_eq(c.control, "/tmp/x.sock");
+	config_free(&c);
+
+	c = parse_ok("[global]\nname = pi\nstate = none\nguard = none\n"
+		     "datapath = auto\n" CHAT);
+	ck_assert_str_eq(c.state, "");
+	ck_assert_str_eq(c.control, "/run/l4lb/pi.sock");
+	ck_assert_int_eq(c.guard, GUARD_NONE);
+	ck_assert_int_eq(c.datapath, DATAPATH_AUTO);
+	config_free(&c);
+}
+END_TEST
+
+START_TEST(every_service_key_is_stored)
+{
+	struct config c = parse_ok("[service a]\n"
+				   "listen = 10.0.0.1:80\n"
+				   "scheduler = wrr ; by weight\n"
+				   "backend = 10.0.0.2:80 weight=256\n"
+				   "backend = 10.0.0.3:80 weight=0\n"
+				   "backend = 10.0.0.4:80 backup weight=2\n"
+				   "source = 10.0.0.1, 10.0.0.9\n"
+				   "source = 10.0.0.8 10.0.0.7\n"
+				   "out_of_state = drop\n"
+				   "[service b]\n"
+				   "scheduler = lc\n"
+				   "out_of_state = reset\n"
+				   "backend = 10.0.0.2:80\n"
+				   "listen = 10.0.0.1:81\n");
+	const struct service_config *a = &c.services[0], *b = a + 1;
+
+	ck_assert_uint_eq(c.n_services, 2);
+	ck_assert_str_eq(c.name, "80");
+	ck_assert_int_eq(a->scheduler, SCHED_WRR);
+	ck_assert_int_eq(a->out_of_state, OUT_OF_STATE_DROP);
+	ck_assert_uint_eq(a->n_backends, 3);
+	ck_assert_uint_eq(a->backends[0].weight, 256);
+	ck_assert_uint_eq(a->backends[1].weight, 0);
+	ck_assert_uint_eq(a->backends[2].weight, 2);
+	ck_assert(!a->backends[1].backup);
+	ck_assert(a->backends[2].backup);
+	ck_assert_uint_eq(a->n_sources, 4);
+	ck_assert(is_address(&a->sources[1], "10.0.0.9"));
+	ck_assert(is_address(&a->sources[3], "10.0.0.7"));
+	ck_assert_int_eq(b->scheduler, SCHED_LC);
+	ck_assert_int_eq(b->out_of_state, OUT_OF_STATE_RESET);
+	/* Two services may share a backend; and an address. */
+	ck_assert(is_endpoint(&b->backends[0].addr, "10.0.0.2:80"));
+	config_free(&c);
+}
+END_TEST
+
+/* Right in spite of their looks. */
+static const char *const oddities[] = {
+	HEAD "listen = 10.0.0.1:80\nbackend = 10.0.0.2:80", /* no newline */
+	"\xef\xbb\xbf" CHAT,
+	"\xef\xbb\xbf\n" CHAT,
+	"[service chat]\r\nlisten = 10.0.0.1:80\r\nbackend = 10.0.0.2:80\r\n",
+	"\t[service chat]  ; ours\n\tlisten=10.0.0.1:80\n"
+	"  backend =\t10.0.0.2:80\n", /* indented lines continue nothing */
+	"[ service  chat ]\n" REST,
+	"# a comment\n; another\n\n" CHAT "# the last",
+	HEAD "listen: 10.0.0.1:80\nbackend: 10.0.0.2:80\n",
+	CHAT "[global]\n",
+	"[global]\n" CHAT,
+};
+
+START_TEST(an_odd_but_right_text_is_read)
+{
+	struct config c = parse_ok(oddities[_i]);
+
+	ck_assert_uint_eq(c.n_services, 1);
+	ck_assert_str_eq(c.services[0].name, "chat");
+	ck_assert(is_endpoint(&c.services[0].listen, "10.0.0.1:80"));
+	ck_assert_uint_eq(c.services[0].n_backends, 1);
+	config_free(&c);
+}
+END_TEST
+
+/* A text that holds @n lines made by @fmt from 0..n-1, behind @head. */
+static char *many(const char *head, const char *fmt, unsigned n)
+{
+	size_t size = strlen(head) + (size_t)n * 128 + 1, len;
+	char *text = malloc(size);
+
+	ck_assert_ptr_nonnull(text);
+	len = (size_t)snprintf(text, size, "%s", head);
+	for (unsigned i = 0; i < n; i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		len += (size_t)snprintf(text + len, size - len, fmt, i, i);
+#pragma GCC diagnostic pop
+	}
+	return text;
+}
+
+static const struct limit {
+	const char *head, *fmt;
+	unsigned max;	 /* lines */
+	unsigned before; /* the first of them */
+	const char *part;
+} limits[] = {
+	{LISTEN, "backend = 10.1.0.1:%u1\n", 256, 2, "more than 256 backends"},
+	{CHAT, "source = 10.1.1.1%u\n", 16, 3, "more than 16 source"},
+	{CHAT "[global]\n", "interface = e%u\n", 16, 4, "more than 16 interf"},
+};
+
+START_TEST(a_list_ends_at_its_limit)
+{
+	const struct limit *l = &limits[_i];
+	char *text = many(l->head, l->fmt, l->max);
+	struct config c = parse_ok(text);
+
+	config_free(&c);
+	free(text);
+	text = many(l->head, l->fmt, l->max + 1);
+	expect_refusal(text, l->before + l->max + 1, l->part);
+	free(text);
+}
+END_TEST
+
+START_TEST(services_end_at_their_limit)
+{
+	static const char fmt[] = "[service s%u]\nlisten = 10.0.0.1:1%u\n"
+				  "backend = 10.0.0.2:80\n";
+	char *text = many("", fmt, CONFIG_SERVICES_MAX);
+	struct config c = parse_ok(text);
+
+	ck_assert_uint_eq(c.n_services, CONFIG_SERVICES_MAX);
+	config_free(&c);
+	free(text);
+	text = many("", fmt, CONFIG_SERVICES_MAX + 1);
+	expect_refusal(text, 3 * CONFIG_SERVICES_MAX + 1, "more than 64 serv");
+	free(text);
+}
+END_TEST
+
+START_TEST(a_line_is_never_cut_in_silence)
+{
+	char text[8192];
+
+	/* 4095 bytes are read... */
+	memset(text, ' ', sizeof(text));
+	memcpy(text, CHAT "; ", sizeof(CHAT "; ") - 1);
+	text[sizeof(CHAT) - 1 + 4095] = 0;
+	{
+		struct config c = parse_ok(text);
+
+		config_free(&c);
+	}
+	/* ... and not one more. */
+	text[sizeof(CHAT) - 1 + 4095] = 'x';
+	text[sizeof(CHAT) - 1 + 4096] = 0;
+	expect_refusal(text, 4, "longer than 4095 bytes");
+
+	/* As a value, behind a right one. */
+	memset(text, 'x', sizeof(text));
+	memcpy(text, LISTEN "backend = 10.0.0.2:80 ",
+	       sizeof(LISTEN "backend = 10.0.0.2:80 ") - 1);
+	text[sizeof(text) - 1] = 0;
+	expect_refusal(text, 3, "longer than 4095 bytes");
+	text[2000] = 0;
+	expect_refusal(text, 3, "expected ADDRESS:PORT [weight=N]");
+	text[300] = 0;
+	expect_refusal(text, 3, "is no option of a backend");
+}
+END_TEST
+
+START_TEST(a_hostile_value_does_not_reach_the_terminal)
+{
+	struct config c;
+	struct err err;
+	char text[4000];
+
+	memset(text, '\x9b', sizeof(text) - 1);
+	text[sizeof(text) - 1] = 0;
+	memcpy(text, HEAD "listen = ", sizeof(HEAD "listen = ") - 1);
+	ck_assert_int_eq(config_parse(&c, "t.conf", text, &err), -EINVAL);
+	for (const char *p = err.text; *p; p++)
+		ck_assert_msg(*p >= 0x20 && *p < 0x7f, "%s", err.text);
+	ck_assert_uint_lt(strlen(err.text), 300);
+	ck_assert_ptr_nonnull(strstr(err.text, "...\": expected"));
+}
+END_TEST
+
+START_TEST(state_and_control_must_differ)
+{
+	struct config c;
+	struct err err;
+
+	ck_assert_int_eq(
+		config_parse(&c, "t.conf",
+			     "[global]\nstate = /a\ncontrol = /a\n" CHAT, &err),
+		-EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.text, "t.conf: state and control are "
+					       "both \"/a\""));
+}
+END_TEST
+
+static int resolve_fake(const char *host, struct ip_addr *out, struct err *err)
+{
+	if (strcmp(host, "pi.local"))
+		return err_set(err, -EIO, "asked for %s", host);
+	*out = addr_from_v4(htonl(0x0a000009));
+	return 0;
+}
+
+START_TEST(names_go_to_the_resolver_and_numbers_do_not)
+{
+	static const struct {
+		const char *line;
+		int rc;
+	} cases[] = {
+		{"backend = pi.local:81\n", 0},
+		{"backend = 10.0.0.9:81\n", 0},
+		{"backend = unknown:81\n", -EIO},
+		{"backend = 10.0.0.300:81\n", -EINVAL},
+		{"backend = 10.9:81\n", -EINVAL},
+		{"backend = 0x7f.1:81\n", -EINVAL},
+		/* the port is wrong: nobody need be asked */
+		{"backend = unknown:0\n", -EINVAL},
+	};
+
+	for (int i = 0; i < COUNT_OF(cases); i++) {
+		struct config c;
+		struct err err;
+		char text[128];
+		int rc;
+
+		snprintf(text, sizeof(text), LISTEN "%s", cases[i].line);
+		ck_assert_int_eq(config_init(&c, &err), 0);
+		rc = config_text(&c, "t.conf", text, resolve_fake, &err);
+		ck_assert_msg(rc == cases[i].rc, "%s: %d %s", cases[i].line, rc,
+			      err.text);
+		if (rc == 0)
+			ck_assert(is_endpoint(&c.services[0].backends[0].addr,
+					      "10.0.0.9:81"));
+		config_free(&c);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("config");
+	TCase *t = tcase_create("text");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	suite_add_tcase(suite, t);
+	tcase_add_loop_test(t, a_wrong_text_is_refused_with_its_line, 0,
+			    COUNT_OF(refusals));
+	tcase_add_loop_test(t,
+			    the_same_text_with_crlf_is_refused_on_the_same_line,
+			    0, COUNT_OF(refusals));
+	tcase_add_test(t, defaults_are_those_of_the_manual);
+	tcase_add_test(t, every_global_key_is_stored);
+	tcase_add_test(t, every_service_key_is_stored);
+	tcase_add_loop_test(t, an_odd_but_right_text_is_read, 0,
+			    COUNT_OF(oddities));
+	tcase_add_loop_test(t, a_list_ends_at_its_limit, 0, COUNT_OF(limits));
+	tcase_add_test(t, services_end_at_their_limit);
+	tcase_add_test(t, a_line_is_never_cut_in_silence);
+	tcase_add_test(t, a_hostile_value_does_not_reach_the_terminal);
+	tcase_add_test(t, state_and_control_must_differ);
+	tcase_add_test(t, names_go_to_the_resolver_and_numbers_do_not);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
