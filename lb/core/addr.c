@@ -18,10 +18,10 @@ const char *addr_format(const struct ip_addr *a, char text[ADDR_TEXT_MAX])
 const char *endpoint_format(const struct endpoint *e,
 			    char text[ENDPOINT_TEXT_MAX])
 {
-	const char *fmt = addr_is_v4(&e->addr) ? "%s:%u" : "[%s]:%u";
+	bool v4 = addr_is_v4(&e->addr);
 	char addr[ADDR_TEXT_MAX];
 
-	snprintf(text, ENDPOINT_TEXT_MAX, fmt, addr_format(&e->addr, addr),
-		 ntohs(e->port));
+	snprintf(text, ENDPOINT_TEXT_MAX, "%s%s%s:%u", v4 ? "" : "[",
+		 addr_format(&e->addr, addr), v4 ? "" : "]", ntohs(e->port));
 	return text;
 }

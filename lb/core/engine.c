@@ -47,10 +47,10 @@ void engine_refused(struct engine *e, enum drop_reason why)
 	drop(e, why);
 }
 
-void engine_unsent(struct engine *e, enum drop_reason why)
+void engine_unsent(struct engine *e, enum drop_reason why, uint64_t count)
 {
-	e->counters.forwarded--;
-	drop(e, why);
+	e->counters.forwarded -= count;
+	e->counters.dropped[why] += count;
 }
 
 /* ------------------------------------------------------------ originating */

@@ -159,8 +159,8 @@ enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns);
 /* A frame that packet_parse() refused. */
 void engine_refused(struct engine *e, enum drop_reason why);
 
-/* A packet with VERDICT_SEND that could not be sent. */
-void engine_unsent(struct engine *e, enum drop_reason why);
+/* Packets with VERDICT_SEND that could not be sent. */
+void engine_unsent(struct engine *e, enum drop_reason why, uint64_t count);
 
 /* The oldest originated segment; false if there is none. */
 bool engine_next(struct engine *e, struct segment *out);

@@ -228,6 +228,7 @@ void packet_rewrite(struct packet *p, const struct endpoint *src,
 	memcpy(&check, p->hdr + IP_CSUM, 2);
 	check = csum_update(check, was, is);
 	memcpy(p->hdr + IP_CSUM, &check, 2);
+	p->out_src = src->addr;
 	p->out_dst = dst->addr;
 }
 

@@ -71,10 +71,10 @@ struct packet {
 	uint32_t hash;	    /* of @key, see engine_prepare() */
 	struct flow_key key; /* as received */
 	struct tcp_segment tcp;
-	/* Set with VERDICT_SEND: where it goes now, and the MSS option of the
-	 * one who receives it (0: unknown), for cutting super-packets.
+	/* Set with VERDICT_SEND: the addresses it has now, and the largest
+	 * segment its receiver takes (0: unknown), for cutting super-packets.
 	 */
-	struct ip_addr out_dst;
+	struct ip_addr out_src, out_dst;
 	uint16_t out_mss;
 	uint8_t hdr[PACKET_HDR_MAX];
 };

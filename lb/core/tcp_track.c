@@ -10,6 +10,8 @@
  */
 #define ACK_SLACK 66000
 
+#define MSS_DEFAULT 536 /* without the option: RFC 9293 section 3.7.1 */
+
 static const char *const state_names[] = {
 	[TCP_SYN_SENT] = "SYN_SENT",
 	[TCP_SYN_RECEIVED] = "SYN_RECEIVED",
@@ -41,7 +43,7 @@ void tcp_track_open(struct tcp_track *t, const struct tcp_segment *syn)
 
 	memset(t, 0, sizeof(*t));
 	client->end = segment_end(syn);
-	client->mss = syn->mss;
+	client->mss = syn->mss ? syn->mss : MSS_DEFAULT;
 	client->flags = TCP_SIDE_SEEN;
 	if (syn->wscale != TCP_NO_WSCALE) {
 		client->wscale = syn->wscale;
@@ -157,7 +159,7 @@ static void note_syn(struct tcp_side *from, const struct tcp_segment *seg)
 		return; /* a retransmission */
 	from->flags |= TCP_SIDE_SEEN;
 	from->end = segment_end(seg);
-	from->mss = seg->mss;
+	from->mss = seg->mss ? seg->mss : MSS_DEFAULT;
 	if (seg->wscale != TCP_NO_WSCALE) {
 		from->wscale = seg->wscale;
 		from->flags |= TCP_SIDE_SCALES;

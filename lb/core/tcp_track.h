@@ -55,7 +55,7 @@ struct tcp_side {
 	uint32_t ack;	/* highest ACK it sent: its RCV.NXT, or a little less */
 	uint32_t limit; /* highest sequence it lets the other side send up to */
 	uint32_t fin;	/* sequence after its FIN */
-	uint16_t mss;	/* its MSS option, 0 without */
+	uint16_t mss;	/* largest segment it takes; 0: no SYN of it yet */
 	uint8_t wscale; /* shift of the windows it offers */
 	uint8_t flags;	/* enum tcp_side_flag */
 };

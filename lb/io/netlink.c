@@ -14,6 +14,9 @@
 /* Datagrams a netlink_read() handles, so that packets get their turn. */
 #define READ_BATCH 256
 
+/* The same after a loss: more than the buffer holds, all to be thrown away. */
+#define DRAIN_BATCH 65536
+
 /* --- what the kernel says, into the tables ---------------------------- */
 
 static void tell(const struct netlink *nl, enum netlink_event_kind kind,
@@ -320,7 +323,7 @@ void netlink_read(struct netlink *nl, netlink_event_fn *fn, void *arg)
 	nl->arg = arg;
 	nl->routes_changed = false;
 
-	for (i = 0; more && (nl->lost || i < READ_BATCH); i++)
+	for (i = 0; more && i < (nl->lost ? DRAIN_BATCH : READ_BATCH); i++)
 		more = read_datagram(nl);
 	if (nl->lost)
 		resync(nl);

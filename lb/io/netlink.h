@@ -48,8 +48,9 @@ struct route {
 #define HOP_UNKNOWN  (-1) /* not asked yet: raw IP */
 struct hop {
 	int ifindex; /* or HOP_NO_ROUTE or HOP_UNKNOWN */
-	/* HOP_UNKNOWN: the largest of this host, so that what is too long is
-	 * found by EMSGSIZE and nobody is told of a limit that does not exist.
+	/* HOP_NO_ROUTE: 0. HOP_UNKNOWN: the largest of this host, so that what
+	 * is too long is found by EMSGSIZE and nobody is told of a limit that
+	 * does not exist.
 	 */
 	uint32_t mtu;
 	/* True: put @eth before the IP header and send on @ifindex. False:
@@ -83,7 +84,7 @@ typedef void netlink_event_fn(void *arg, const struct netlink_event *event);
 
 struct netlink_counters {
 	uint64_t queries;     /* route lookups asked of the kernel */
-	uint64_t over_budget; /* packets sent raw since no more were allowed */
+	uint64_t over_budget; /* packets that went HOP_UNKNOWN */
 	uint64_t probes;      /* STALE neighbours the kernel was to verify */
 	uint64_t resyncs;     /* notifications lost, everything read again */
 	uint64_t table_full;  /* links, addresses, neighbours not remembered */
@@ -129,7 +130,8 @@ int netlink_route(struct netlink *nl, const struct ip_addr *src,
 		  struct err *err);
 
 /*
- * Per packet, O(1): how packets from @src (NULL: any) to @dst leave. Answers
+ * Per packet, O(1): how packets from @src (as in netlink_route()) to @dst
+ * leave. HOP_NO_ROUTE also if @src is not, or no longer, of this host. Answers
  * come from a bounded cache that route changes empty; a miss asks the kernel,
  * at most NETLINK_QUERIES_PER_MS in a millisecond, beyond that the answer is
  * raw IP, which is always right, only slower. While a STALE neighbour is used

@@ -37,6 +37,7 @@ struct netlink {
 
 	uint64_t budget_ms; /* the millisecond in which these were asked: */
 	unsigned budget_used;
+	uint64_t silent_until_ns; /* none before, since one was not answered */
 
 	struct netlink_counters counters;
 	char buffer[RTNL_BUFFER]; /* of @events */

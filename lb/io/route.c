@@ -22,6 +22,7 @@
 #define PATH_LIFETIME_NS (30 * SEC_NS)
 
 #define PROBE_INTERVAL_NS SEC_NS
+#define SILENCE_NS	  SEC_NS /* after a question without an answer */
 
 #define REQUEST_BUFFER 128 /* bytes, for the requests in rtmsg.h */
 
@@ -83,7 +84,7 @@ int netlink_route(struct netlink *nl, const struct ip_addr *src,
 			       "no route to %s: %s; add one (`ip route add`)",
 			       to, strerror(-code));
 	addr_format(src, from);
-	if (code == -EINVAL)
+	if (!iface_holder(nl->ifaces, 0, src))
 		return err_set(err, code,
 			       "no route to %s from %s: %s is not an address "
 			       "of this host; add it (`ip address add`)",
@@ -95,18 +96,18 @@ int netlink_route(struct netlink *nl, const struct ip_addr *src,
 
 /* --- per packet ----------------------------------------------------------- */
 
-static bool budget_allows(struct netlink *nl, uint64_t now_ns)
+static bool may_ask(struct netlink *nl, uint64_t now_ns)
 {
 	const uint64_t now_ms = now_ns / MS_NS;
 
+	if (now_ns < nl->silent_until_ns)
+		return false;
 	if (now_ms != nl->budget_ms) {
 		nl->budget_ms = now_ms;
 		nl->budget_used = 0;
 	}
-	if (nl->budget_used == NETLINK_QUERIES_PER_MS) {
-		nl->counters.over_budget++;
+	if (nl->budget_used == NETLINK_QUERIES_PER_MS)
 		return false;
-	}
 	nl->budget_used++;
 	return true;
 }
@@ -132,11 +133,16 @@ static struct path *ask_path(struct netlink *nl, const struct path_key *key,
 	struct path *path;
 	int err;
 
-	if (!budget_allows(nl, now_ns))
+	if (!may_ask(nl, now_ns))
 		return NULL;
 	err = ask_route(nl, src, &key->dst, &route);
-	if (err && !means_no_route(err))
+	if (err && !means_no_route(err)) {
+		/* Something is wrong with netlink. Packets must not wait for
+		 * it, one timeout after another.
+		 */
+		nl->silent_until_ns = now_ns + SILENCE_NS;
 		return NULL;
+	}
 
 	path = path_put(nl->paths, key, now_ns);
 	path->asked_ns = now_ns;
@@ -211,6 +217,7 @@ void netlink_hop(struct netlink *nl, const struct ip_addr *src,
 
 	out->link = false;
 	if (!path) {
+		nl->counters.over_budget++;
 		out->ifindex = HOP_UNKNOWN;
 		out->mtu = nl->largest_mtu;
 		return;

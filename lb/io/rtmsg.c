@@ -2,7 +2,7 @@
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
-#include <stdio.h>
+#include <string.h>
 
 #include "io/rtmsg.h"
 
@@ -52,6 +52,19 @@ static bool read_v4(const struct attrs *attrs, int type, struct ip_addr *out)
 	return true;
 }
 
+static void read_name(const struct attrs *attrs, char name[IF_NAMESIZE])
+{
+	const struct nlattr *attr = attrs->at[IFLA_IFNAME];
+	size_t len = attr ? mnl_attr_get_payload_len(attr) : 0;
+
+	if (!len)
+		return;
+	if (len > IF_NAMESIZE - 1)
+		len = IF_NAMESIZE - 1;
+	memset(name, 0, IF_NAMESIZE);
+	memcpy(name, mnl_attr_get_payload(attr), len);
+}
+
 /* The fixed part, after which the attributes begin; NULL if it is cut. */
 static const void *fixed_part(const struct nlmsghdr *nlh, size_t len,
 			      struct attrs *attrs)
@@ -91,10 +104,7 @@ void rtmsg_read_link(const struct nlmsghdr *nlh, struct link *link)
 	mac = payload(&attrs, IFLA_ADDRESS, sizeof(link->mac));
 	if (mac)
 		memcpy(link->mac, mac, sizeof(link->mac));
-	if (attrs.at[IFLA_IFNAME])
-		snprintf(link->name, sizeof(link->name), "%.*s",
-			 (int)mnl_attr_get_payload_len(attrs.at[IFLA_IFNAME]),
-			 mnl_attr_get_str(attrs.at[IFLA_IFNAME]));
+	read_name(&attrs, link->name);
 }
 
 bool rtmsg_read_addr(const struct nlmsghdr *nlh, struct iface_addr *addr)

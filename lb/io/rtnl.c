@@ -24,7 +24,7 @@ struct answer {
 
 int rtnl_open(struct rtnl *r)
 {
-	const struct timeval timeout = {.tv_usec = RTNL_TIMEOUT_MS * 1000};
+	const struct timeval timeout = {.tv_usec = RTNL_TIMEOUT_MS * 1000L};
 
 	r->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	if (!r->socket)

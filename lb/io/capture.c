@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "io/capture.h"
+
+#ifndef PACKET_IGNORE_OUTGOING /* Linux 4.20 */
+#define PACKET_IGNORE_OUTGOING 23
+#endif
+
+struct capture {
+	pcap_t *pcap;
+	char ifname[IF_NAMESIZE];
+	uint32_t ip_offset; /* bytes of link-layer header */
+	size_t memory;
+	capture_frame_fn *fn;
+	void *arg;
+};
+
+static int activate_error(struct err *err, const char *ifname, pcap_t *pcap,
+			  int status)
+{
+	switch (status) {
+	case PCAP_ERROR_PERM_DENIED:
+	case PCAP_ERROR_PROMISC_PERM_DENIED:
+		return err_set(err, -EPERM,
+			       "%s: no permission to capture packets; run as "
+			       "root or with CAP_NET_RAW and CAP_NET_ADMIN",
+			       ifname);
+	case PCAP_ERROR_NO_SUCH_DEVICE:
+		return err_set(err, -ENODEV,
+			       "%s: there is no such interface; 'ip link' "
+			       "lists them", ifname);
+	case PCAP_ERROR_IFACE_NOT_UP:
+		return err_set(err, -ENETDOWN,
+			       "%s: the interface is down; 'ip link set %s up' "
+			       "starts it", ifname, ifname);
+	default:
+		return err_set(err, -EIO, "%s: cannot capture: %s: %s", ifname,
+			       pcap_statustostr(status), pcap_geterr(pcap));
+	}
+}
+
+/* Where the IP header starts; a link type without one we know is refused. */
+static int link_offset(struct capture *c, struct err *err)
+{
+	int type = pcap_datalink(c->pcap);
+
+	switch (type) {
+	case DLT_EN10MB: c->ip_offset = 14; return 0;
+	case DLT_RAW: c->ip_offset = 0; return 0;
+	case DLT_LINUX_SLL: c->ip_offset = 16; return 0;
+	case DLT_LINUX_SLL2: c->ip_offset = 20; return 0;
+	default: break;
+	}
+	return err_set(err, -EOPNOTSUPP,
+		       "%s: link type %s cannot be served; name another "
+		       "interface with -i", c->ifname,
+		       pcap_datalink_val_to_name(type) ?
+			       pcap_datalink_val_to_name(type) :
+			       "without a name");
+}
+
+static int compile(struct capture *c, const char *filter,
+		   struct bpf_program *out, struct err *err)
+{
+	if (pcap_compile(c->pcap, out, filter, 1, PCAP_NETMASK_UNKNOWN) == -1)
+		return err_set(err, -EINVAL, "%s: filter \"%.200s\": %s",
+			       c->ifname, filter, pcap_geterr(c->pcap));
+	return 0;
+}
+
+static int first_filter(struct capture *c, const char *filter, struct err *err)
+{
+	struct bpf_program prog;
+	int status, ret;
+
+	ret = compile(c, filter, &prog, err);
+	if (ret)
+		return ret;
+	/* This one also drains what came in before there was a filter. */
+	status = pcap_setfilter(c->pcap, &prog);
+	pcap_freecode(&prog);
+	if (status == -1)
+		return err_set(err, -EIO, "%s: cannot set the filter: %s",
+			       c->ifname, pcap_geterr(c->pcap));
+	return 0;
+}
+
+/*
+ * pcap_setfilter() drains the socket, and with it packets of live flows: so a
+ * later filter goes straight to the kernel, which swaps it atomically.
+ */
+int capture_set_filter(struct capture *c, const char *filter, struct err *err)
+{
+	struct sock_fprog kernel;
+	struct bpf_program prog;
+	int status, ret;
+
+	ret = compile(c, filter, &prog, err);
+	if (ret)
+		return ret;
+	kernel.len = (unsigned short)prog.bf_len;
+	kernel.filter = (struct sock_filter *)prog.bf_insns;
+	status = setsockopt(pcap_fileno(c->pcap), SOL_SOCKET, SO_ATTACH_FILTER,
+			    &kernel, sizeof(kernel));
+	ret = status == -1 ? err_set(err, -errno,
+				     "%s: cannot swap the filter: %s",
+				     c->ifname, strerror(errno)) :
+			     0;
+	pcap_freecode(&prog);
+	return ret;
+}
+
+#define SLOT_HEADER 128 /* bytes before the frame: tpacket2_hdr and sockaddr_ll */
+
+/*
+ * One slot holds one frame whatever its size, since immediate mode means
+ * TPACKET_V2. libpcap takes the ring's size in bytes, divides it by a slot's,
+ * and then asks for blocks of a power of two pages that hold whole slots: a
+ * slot of 64 KiB and a little takes 128 KiB of memory.
+ */
+static size_t ring_bytes(unsigned slots, uint32_t snaplen)
+{
+	return (size_t)(snaplen + SLOT_HEADER) * slots;
+}
+
+static size_t ring_memory(unsigned slots, uint32_t snaplen)
+{
+	size_t slot = snaplen + SLOT_HEADER, block = (size_t)getpagesize();
+
+	while (block < slot)
+		block *= 2;
+	return block * (slots / (block / slot));
+}
+
+int capture_open(struct capture **out, const char *ifname, const char *filter,
+		 unsigned slots, uint32_t snaplen, struct err *err)
+{
+	char why[PCAP_ERRBUF_SIZE];
+	struct capture *c;
+	int status, ret, on = 1;
+
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return err_set(err, -ENOMEM, "%s: out of memory", ifname);
+	snprintf(c->ifname, sizeof(c->ifname), "%s", ifname);
+	c->memory = ring_memory(slots, snaplen);
+
+	c->pcap = pcap_create(ifname, why);
+	if (!c->pcap) {
+		ret = err_set(err, -ENODEV, "%s: %s", ifname, why);
+		goto fail;
+	}
+	pcap_set_snaplen(c->pcap, (int)snaplen);
+	pcap_set_buffer_size(c->pcap, (int)ring_bytes(slots, snaplen));
+	pcap_set_immediate_mode(c->pcap, 1);
+
+	status = pcap_activate(c->pcap);
+	if (status < 0) {
+		ret = activate_error(err, ifname, c->pcap, status);
+		goto fail;
+	}
+	ret = link_offset(c, err);
+	if (ret)
+		goto fail;
+	/* In the kernel if it can, so that what we send takes no slot. */
+	setsockopt(pcap_fileno(c->pcap), SOL_PACKET, PACKET_IGNORE_OUTGOING,
+		   &on, sizeof(on));
+	if (pcap_setdirection(c->pcap, PCAP_D_IN) == -1 ||
+	    pcap_setnonblock(c->pcap, 1, why) == -1) {
+		ret = err_set(err, -EIO, "%s: %s", ifname,
+			      pcap_geterr(c->pcap));
+		goto fail;
+	}
+	ret = first_filter(c, filter, err);
+	if (ret)
+		goto fail;
+	*out = c;
+	return 0;
+
+fail:
+	capture_close(c); /* accepts a half-built capture */
+	return ret;
+}
+
+void capture_close(struct capture *c)
+{
+	if (!c)
+		return;
+	if (c->pcap)
+		pcap_close(c->pcap);
+	free(c);
+}
+
+int capture_fd(const struct capture *c)
+{
+	return pcap_get_selectable_fd(c->pcap);
+}
+
+static void on_frame(u_char *user, const struct pcap_pkthdr *h,
+		     const u_char *frame)
+{
+	struct capture *c = (struct capture *)user;
+
+	if (h->caplen > c->ip_offset)
+		c->fn(c->arg, frame + c->ip_offset, h->caplen - c->ip_offset);
+}
+
+int capture_read(struct capture *c, int max, capture_frame_fn *fn, void *arg)
+{
+	int n;
+
+	c->fn = fn;
+	c->arg = arg;
+	n = pcap_dispatch(c->pcap, max, on_frame, (u_char *)c);
+	return n < 0 ? -ENETDOWN : n;
+}
+
+const char *capture_ifname(const struct capture *c)
+{
+	return c->ifname;
+}
+
+size_t capture_memory(const struct capture *c)
+{
+	return c->memory;
+}
+
+void capture_get_stats(struct capture *c, struct capture_stats *out)
+{
+	struct pcap_stat stat = { 0 };
+
+	pcap_stats(c->pcap, &stat);
+	out->received = stat.ps_recv;
+	out->dropped = stat.ps_drop;
+}

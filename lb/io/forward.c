@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "io/forward.h"
+
+#define SMALL_MAX   2048 /* payload bytes that are copied, not sent in place */
+#define TICK_BUDGET 1024 /* flows ended between two looks at the captures */
+
+struct forward {
+	struct engine *engine;
+	struct inject *inject;
+	struct netlink *netlink;
+	unsigned staged;
+	struct packet packets[INJECT_BATCH];
+	uint8_t payload[INJECT_BATCH][SMALL_MAX];
+};
+
+uint64_t forward_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * ENGINE_NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+int forward_new(struct forward **out, struct engine *engine,
+		struct inject *inject, struct netlink *netlink, struct err *err)
+{
+	struct forward *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return err_set(err, -ENOMEM, "out of memory");
+	f->engine = engine;
+	f->inject = inject;
+	f->netlink = netlink;
+	*out = f;
+	return 0;
+}
+
+void forward_free(struct forward *f)
+{
+	free(f);
+}
+
+static void decide(struct forward *f, struct packet *p, uint64_t now_ns)
+{
+	struct hop hop;
+
+	if (engine_packet(f->engine, p, now_ns) != VERDICT_SEND)
+		return;
+	netlink_hop(f->netlink, &p->out_src, &p->out_dst, now_ns, &hop);
+	inject_packet(f->inject, p, &hop);
+}
+
+/* All staged packets, in order, to the wire. */
+static void run_batch(struct forward *f)
+{
+	uint64_t now_ns;
+
+	if (f->staged == 0)
+		return;
+	now_ns = forward_now_ns();
+	for (unsigned i = 0; i < f->staged; i++)
+		engine_prefetch(f->engine, &f->packets[i]);
+	for (unsigned i = 0; i < f->staged; i++)
+		decide(f, &f->packets[i], now_ns);
+	inject_flush(f->inject);
+	f->staged = 0;
+}
+
+static void on_frame(void *arg, const uint8_t *ip, uint32_t len)
+{
+	struct forward *f = arg;
+	struct packet *p = &f->packets[f->staged];
+	enum drop_reason why;
+
+	if (packet_parse(p, ip, len, &why)) {
+		engine_refused(f->engine, why);
+		return;
+	}
+	engine_prepare(f->engine, p);
+	if (p->payload_len <= SMALL_MAX) {
+		memcpy(f->payload[f->staged], p->payload, p->payload_len);
+		p->payload = f->payload[f->staged];
+		if (++f->staged == INJECT_BATCH)
+			run_batch(f);
+		return;
+	}
+	run_batch(f); /* what came before goes before; @p is not part of it */
+	decide(f, p, forward_now_ns());
+	inject_flush(f->inject);
+}
+
+static void send_originated(struct forward *f)
+{
+	uint64_t lost[DROP_REASONS];
+	struct segment seg;
+
+	while (engine_next(f->engine, &seg))
+		inject_segment(f->inject, &seg);
+	inject_take_lost(f->inject, lost);
+	for (unsigned why = 0; why < DROP_REASONS; why++)
+		if (lost[why])
+			engine_unsent(f->engine, why, lost[why]);
+}
+
+int forward_read(struct forward *f, struct capture *capture, int max)
+{
+	int n = capture_read(capture, max, on_frame, f);
+
+	run_batch(f);
+	send_originated(f);
+	return n;
+}
+
+uint64_t forward_tick(struct forward *f)
+{
+	uint64_t next = engine_tick(f->engine, forward_now_ns(), TICK_BUDGET);
+
+	send_originated(f);
+	return next;
+}

@@ -1,0 +1,692 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - wiring: arguments, configuration, engine, adapters, loop
+ *
+ * The only file that prints errors and exits. One thread, one poll(): captured
+ * frames, rtnetlink, signals, and the engine's next deadline.
+ */
+#include <cap-ng.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "control/config.h"
+#include "control/dump.h"
+#include "core/engine.h"
+#include "io/capture.h"
+#include "io/forward.h"
+#include "io/guard.h"
+#include "io/inject.h"
+#include "io/netlink.h"
+#include "io/nic.h"
+#include "io/reserve.h"
+#include "log.h"
+#include "setup.h"
+
+#define EXIT_HOST   1 /* this host does not allow it, or a later failure */
+#define EXIT_CONFIG 2 /* wrong by itself */
+
+#define RING_SLOTS	1024 /* frames; see docs/design.md */
+#define FRAMES_PER_TURN 512  /* from one capture before the next one's turn */
+#define POLL_MAX_MS	1000 /* housekeeping */
+
+struct tap {
+	char ifname[IF_NAMESIZE];
+	struct capture *capture; /* NULL while the interface is away */
+	int ifindex;
+	bool lro_was_on;
+	uint64_t drops_told;
+};
+
+struct app {
+	struct config config;
+	struct setup *setup;
+	struct netlink *netlink;
+	struct reservation *reservation;
+	bool guarded;
+	struct flow *flows; /* mapped, zero pages until used */
+	size_t flows_bytes;
+	struct engine *engine;
+	struct inject *inject;
+	struct forward *forward;
+	char *filter;
+	unsigned n_taps;
+	struct tap taps[SETUP_INTERFACES_MAX];
+	int signals;
+	pid_t dumper; /* child writing a dump, or 0 */
+	bool stop;
+	bool links_changed;
+	uint64_t started_ns;
+	uint64_t housekept_ns;
+	unsigned pool_warned; /* percent of the fullest, last told */
+};
+
+/* ------------------------------------------------------------- captures */
+
+static int tap_open(struct app *app, struct tap *tap, struct err *err)
+{
+	const struct link *link =
+		netlink_link_by_name(app->netlink, tap->ifname);
+	int ret;
+
+	if (!link)
+		return err_set(err, -ENODEV,
+			       "%s: there is no such interface; 'ip link' "
+			       "lists them", tap->ifname);
+	tap->lro_was_on |= nic_lro_off(tap->ifname);
+	ret = capture_open(&tap->capture, tap->ifname, app->filter, RING_SLOTS,
+			   nic_snaplen(link), err);
+	if (ret)
+		return ret;
+	tap->ifindex = link->ifindex;
+	tap->drops_told = 0;
+	log_info("capturing on %s ring_slots=%d ring_memory=%zuKiB", tap->ifname,
+		 RING_SLOTS, capture_memory(tap->capture) / 1024);
+	return 0;
+}
+
+static void tap_close(struct app *app, struct tap *tap)
+{
+	capture_close(tap->capture);
+	tap->capture = NULL;
+	inject_forget_link(app->inject, tap->ifindex);
+}
+
+/*
+ * Opens what should be captured on and is not: at the start, and whenever
+ * links, addresses or routes changed. @strict: the start, errors count.
+ */
+static int open_taps(struct app *app, bool strict, struct err *err)
+{
+	char names[SETUP_INTERFACES_MAX][IF_NAMESIZE];
+	unsigned n = setup_interfaces(app->setup, app->netlink, names);
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned at = 0;
+		int ret;
+
+		while (at < app->n_taps &&
+		       strcmp(app->taps[at].ifname, names[i]) != 0)
+			at++;
+		if (at == SETUP_INTERFACES_MAX)
+			continue;
+		if (at == app->n_taps) {
+			app->taps[at] = (struct tap){ 0 };
+			memcpy(app->taps[at].ifname, names[i], IF_NAMESIZE);
+			app->n_taps++;
+		}
+		if (app->taps[at].capture)
+			continue;
+		ret = tap_open(app, &app->taps[at], err);
+		if (ret && strict)
+			return ret;
+		if (ret && ret != -ENODEV && ret != -ENETDOWN)
+			log_warn("%s", err->text);
+	}
+	return 0;
+}
+
+/* --------------------------------------------------------------- events */
+
+static bool is_our_address(const struct app *app, const struct ip_addr *addr)
+{
+	for (unsigned i = 0; i < app->setup->n_services; i++)
+		if (addr_equal(&app->setup->listens[i].addr, addr))
+			return true;
+	for (unsigned i = 0; i < app->setup->n_sources; i++)
+		if (addr_equal(&app->setup->sources[i], addr))
+			return true;
+	return false;
+}
+
+static void on_netlink(void *arg, const struct netlink_event *event)
+{
+	struct app *app = arg;
+	char text[ADDR_TEXT_MAX];
+
+	app->links_changed = true;
+	switch (event->kind) {
+	case NETLINK_LINK_UP:
+	case NETLINK_LINK_DOWN:
+		for (unsigned i = 0; i < app->n_taps; i++) {
+			struct tap *tap = &app->taps[i];
+
+			if (strcmp(tap->ifname, event->link->name) != 0)
+				continue;
+			log_info("interface %s is %s", tap->ifname,
+				 event->kind == NETLINK_LINK_UP ? "up" :
+								  "down");
+			/* Opened anew when up: it may be another device. */
+			if (tap->capture)
+				tap_close(app, tap);
+		}
+		break;
+	case NETLINK_ADDR_NEW:
+	case NETLINK_ADDR_GONE:
+		if (is_our_address(app, &event->addr))
+			log_warn("address %s %s %s",
+				 addr_format(&event->addr, text),
+				 event->kind == NETLINK_ADDR_NEW ?
+					 "is there again on" :
+					 "was removed from",
+				 event->link ? event->link->name : "?");
+		break;
+	case NETLINK_LINK_CHANGED:
+	case NETLINK_ROUTE_CHANGED: break;
+	}
+}
+
+static void read_netlink(struct app *app)
+{
+	struct err err;
+
+	netlink_read(app->netlink, on_netlink, app);
+	if (!app->links_changed)
+		return;
+	app->links_changed = false;
+	open_taps(app, false, &err);
+}
+
+static void on_flow(void *arg, enum flow_event event, const struct flow *f)
+{
+	static const char *const what[] = {
+		[FLOW_OPENED] = "opened",   [FLOW_CLOSED] = "closed",
+		[FLOW_REVIVED] = "revived", [FLOW_EXPIRED] = "expired",
+		[FLOW_RECYCLED] = "recycled",
+	};
+	struct endpoint client = flow_client(f), nat = flow_nat(f),
+			backend = flow_backend(f);
+	char c[ENDPOINT_TEXT_MAX], n[ENDPOINT_TEXT_MAX], b[ENDPOINT_TEXT_MAX];
+
+	(void)arg;
+	if (!log_wants(1))
+		return;
+	log_flow("flow %s id=%llu client=%s nat=%s backend=%s state=%s "
+		 "c2s_bytes=%llu s2c_bytes=%llu",
+		 what[event], (unsigned long long)f->id,
+		 endpoint_format(&client, c), endpoint_format(&nat, n),
+		 endpoint_format(&backend, b), tcp_state_name(f->tcp.state),
+		 (unsigned long long)f->bytes[FLOW_ORIG],
+		 (unsigned long long)f->bytes[FLOW_REPLY]);
+}
+
+/* -------------------------------------------------------------- signals */
+
+/*
+ * The dump may be long and stdout may be a stopped terminal: a child writes
+ * it, from the table as it is at this moment, and forwarding goes on.
+ */
+static void start_dump(struct app *app)
+{
+	if (app->dumper) {
+		log_warn("the previous dump is still being written: is stdout "
+			 "read by anyone?");
+		return;
+	}
+	app->dumper = fork();
+	if (app->dumper == -1) {
+		log_warn("cannot dump the flows: fork: %s", strerror(errno));
+		app->dumper = 0;
+		return;
+	}
+	if (app->dumper)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dump_flows(stdout, app->engine, forward_now_ns(), app->started_ns);
+	_exit(0);
+}
+
+static void log_counters(struct app *app)
+{
+	char text[1024];
+
+	dump_counters(app->engine, text, sizeof(text));
+	log_info("%s", text);
+	for (unsigned i = 0; i < app->n_taps; i++) {
+		struct capture_stats stats;
+
+		if (!app->taps[i].capture)
+			continue;
+		capture_get_stats(app->taps[i].capture, &stats);
+		log_info("capture %s received=%llu ring_drops=%llu",
+			 app->taps[i].ifname,
+			 (unsigned long long)stats.received,
+			 (unsigned long long)stats.dropped);
+	}
+}
+
+static void read_signals(struct app *app)
+{
+	struct signalfd_siginfo info;
+
+	while (read(app->signals, &info, sizeof(info)) == sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGTERM:
+		case SIGINT: app->stop = true; break;
+		case SIGHUP:
+			log_warn("SIGHUP: reloading the configuration is not "
+				 "built yet; restart l4lb to change it");
+			break;
+		case SIGUSR1:
+			start_dump(app);
+			log_counters(app);
+			break;
+		case SIGCHLD:
+			while (waitpid(-1, NULL, WNOHANG) > 0)
+				app->dumper = 0;
+			break;
+		default: break;
+		}
+	}
+}
+
+static int catch_signals(struct app *app, struct err *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	app->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (app->signals == -1)
+		return err_set(err, -errno, "signalfd: %s", strerror(errno));
+	return 0;
+}
+
+/* --------------------------------------------------------- housekeeping */
+
+/* Warns once when the fullest port pool passes 90 %, and when it is back. */
+static void check_pools(struct app *app)
+{
+	const struct engine *e = app->engine;
+	const struct pool *fullest = NULL;
+	unsigned percent = 0;
+
+	for (unsigned i = 0; i < e->n_pools; i++) {
+		const struct port_pool *p = &e->pools[i].ports;
+		unsigned used = 100 - p->free * 100 / p->size;
+
+		if (!fullest || used > percent) {
+			fullest = &e->pools[i];
+			percent = used;
+		}
+	}
+	if (fullest && percent >= 90 && app->pool_warned < 90) {
+		char source[ADDR_TEXT_MAX], backend[ENDPOINT_TEXT_MAX];
+
+		log_warn("%u%% of the NAT ports of %s toward %s are used; add "
+			 "a source address (source = in l4lb.conf) or widen "
+			 "--nat-ports", percent,
+			 addr_format(&fullest->source, source),
+			 endpoint_format(&fullest->backend, backend));
+	}
+	app->pool_warned = percent;
+}
+
+static void check_rings(struct app *app)
+{
+	for (unsigned i = 0; i < app->n_taps; i++) {
+		struct tap *tap = &app->taps[i];
+		struct capture_stats stats;
+
+		if (!tap->capture)
+			continue;
+		capture_get_stats(tap->capture, &stats);
+		if (stats.dropped == tap->drops_told)
+			continue;
+		log_warn("%s: more than can be carried, the ring dropped %llu "
+			 "frames", tap->ifname,
+			 (unsigned long long)(stats.dropped -
+					      tap->drops_told));
+		tap->drops_told = stats.dropped;
+	}
+}
+
+static void keep_house(struct app *app)
+{
+	uint64_t now_ns = forward_now_ns();
+
+	if (now_ns - app->housekept_ns < ENGINE_NS_PER_S)
+		return;
+	app->housekept_ns = now_ns;
+	check_pools(app);
+	check_rings(app);
+	read_netlink(app);
+}
+
+/* ----------------------------------------------------------------- loop */
+
+static int poll_timeout_ms(uint64_t next_ns)
+{
+	uint64_t now_ns = forward_now_ns();
+
+	if (next_ns <= now_ns)
+		return 0;
+	if (next_ns - now_ns >= POLL_MAX_MS * 1000000ull)
+		return POLL_MAX_MS;
+	return (int)((next_ns - now_ns + 999999) / 1000000);
+}
+
+static void read_taps(struct app *app, const struct pollfd *fds)
+{
+	for (unsigned i = 0; i < app->n_taps; i++) {
+		struct tap *tap = &app->taps[i];
+
+		if (!tap->capture || !fds[i].revents)
+			continue;
+		if (forward_read(app->forward, tap->capture,
+				 FRAMES_PER_TURN) >= 0)
+			continue;
+		log_warn("%s: capture stopped, the interface went away",
+			 tap->ifname);
+		tap_close(app, tap);
+		app->links_changed = true;
+	}
+}
+
+static void run(struct app *app)
+{
+	struct pollfd fds[SETUP_INTERFACES_MAX + 2];
+
+	while (!app->stop) {
+		uint64_t next_ns = forward_tick(app->forward);
+		unsigned taps = app->n_taps;
+
+		for (unsigned i = 0; i < taps; i++) {
+			struct capture *c = app->taps[i].capture;
+
+			fds[i] = (struct pollfd){ c ? capture_fd(c) : -1,
+						  POLLIN, 0 };
+		}
+		fds[taps] = (struct pollfd){ app->signals, POLLIN, 0 };
+		fds[taps + 1] = (struct pollfd){ netlink_fd(app->netlink),
+						 POLLIN, 0 };
+		if (poll(fds, taps + 2, poll_timeout_ms(next_ns)) == -1 &&
+		    errno != EINTR) {
+			log_warn("poll: %s", strerror(errno));
+			break;
+		}
+		read_taps(app, fds);
+		if (fds[taps].revents)
+			read_signals(app);
+		if (fds[taps + 1].revents || app->links_changed)
+			read_netlink(app);
+		keep_house(app);
+	}
+}
+
+/* ---------------------------------------------------------------- start */
+
+static int need_privilege(struct err *err)
+{
+	capng_get_caps_process();
+	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_RAW) &&
+	    capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN))
+		return 0;
+	return err_set(err, -EPERM,
+		       "no permission: l4lb needs CAP_NET_RAW and "
+		       "CAP_NET_ADMIN; run it with sudo");
+}
+
+/* Only these two remain after the start (design rule 14). */
+static int drop_privilege(struct err *err)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
+		      CAP_NET_RAW, CAP_NET_ADMIN, -1);
+	if (capng_apply(CAPNG_SELECT_BOTH) < 0)
+		return err_set(err, -EPERM,
+			       "cannot drop capabilities: %s", strerror(errno));
+	return 0;
+}
+
+static int take_ports(struct app *app, struct err *err)
+{
+	const struct config *c = &app->config;
+	const struct setup *s = app->setup;
+	const struct reserve_request req = {
+		.name = c->name,
+		.services = s->listens,
+		.n_services = s->n_services,
+		.sources = s->sources,
+		.n_sources = s->n_sources,
+		.nat_lo = c->nat_lo,
+		.nat_hi = c->nat_hi,
+		.fixed = c->nat_ports_set,
+		.ports_min = CONFIG_NAT_MIN,
+	};
+	int ret = reserve_take(&app->reservation, &req, err);
+
+	if (ret)
+		return ret;
+	if (reserve_warning(app->reservation))
+		log_warn("%s", reserve_warning(app->reservation));
+	log_info("nat ports %u-%u free=%u in_use_by_this_host=%u",
+		 reserve_lo(app->reservation), reserve_hi(app->reservation),
+		 reserve_count(app->reservation),
+		 reserve_skipped(app->reservation));
+	return 0;
+}
+
+static int put_guard(struct app *app, struct err *err)
+{
+	const struct setup *s = app->setup;
+	const struct guard_spec spec = {
+		.name = app->config.name,
+		.services = s->listens,
+		.n_services = s->n_services,
+		.backends = s->endpoints,
+		.n_backends = s->n_backends,
+		.sources = s->sources,
+		.n_sources = s->n_sources,
+		.nat_lo = reserve_lo(app->reservation),
+		.nat_hi = reserve_hi(app->reservation),
+	};
+	int ret;
+
+	if (app->config.guard == GUARD_NONE) {
+		log_info("guard none: nothing keeps this host's kernel from "
+			 "resetting connections, unless iptables/guard.sh does");
+		return 0;
+	}
+	ret = guard_up(&spec, err);
+	if (ret)
+		return ret;
+	app->guarded = true;
+	log_info("guard %s: nftables table l4lb_%s",
+		 app->config.guard == GUARD_KEEP ? "keep" : "auto", spec.name);
+	return 0;
+}
+
+static int make_engine(struct app *app, struct err *err)
+{
+	struct engine_spec spec = {
+		.n_services = app->setup->n_services,
+		.services = app->setup->services,
+		.n_flows = app->config.flows,
+		.timeouts = ENGINE_TIMEOUTS_DEFAULT,
+		.on_flow = on_flow,
+		.on_flow_arg = app,
+	};
+	uint16_t *ports;
+	int ret;
+
+	ports = calloc(UINT16_MAX + 1, sizeof(*ports));
+	if (!ports)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (unsigned p = reserve_lo(app->reservation);
+	     p <= reserve_hi(app->reservation); p++)
+		if (reserve_usable(app->reservation, (uint16_t)p))
+			ports[spec.n_ports++] = (uint16_t)p;
+	spec.ports = ports;
+
+	/* Zero pages: memory is used as flows come, not at the start. */
+	app->flows_bytes = (size_t)spec.n_flows * sizeof(struct flow);
+	app->flows = mmap(NULL, app->flows_bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (app->flows == MAP_FAILED ||
+	    getrandom(spec.secret, sizeof(spec.secret), 0) == -1 ||
+	    getrandom(&spec.seed, sizeof(spec.seed), 0) == -1) {
+		free(ports);
+		if (app->flows == MAP_FAILED)
+			app->flows = NULL;
+		return err_set(err, -errno, "flow table: %s", strerror(errno));
+	}
+	spec.flows = app->flows;
+	ret = engine_new(&app->engine, &spec, forward_now_ns(), err);
+	free(ports);
+	return ret;
+}
+
+/* One line per service and backend: what, where, how. */
+static void tell_setup(struct app *app)
+{
+	const struct config *c = &app->config;
+
+	for (unsigned i = 0; i < c->n_services; i++) {
+		const struct service_spec *s = &app->setup->services[i];
+		char text[ENDPOINT_TEXT_MAX], source[ADDR_TEXT_MAX];
+
+		log_info("service %s listen=%s scheduler=%s backends=%u "
+			 "flows=%u", c->services[i].name,
+			 endpoint_format(&s->listen, text),
+			 sched_name(s->scheduler), s->n_backends, c->flows);
+		for (unsigned k = 0; k < s->n_backends; k++) {
+			const struct backend_spec *b = &s->backends[k];
+			const struct link *link;
+			struct hop hop;
+
+			netlink_hop(app->netlink, &b->sources[0],
+				    &b->addr.addr, forward_now_ns(), &hop);
+			link = netlink_link(app->netlink, hop.ifindex);
+			log_info("backend %s weight=%u%s source=%s%s via=%s "
+				 "inject=%s",
+				 endpoint_format(&b->addr, text), b->weight,
+				 b->backup ? " backup" : "",
+				 addr_format(&b->sources[0], source),
+				 b->n_sources > 1 ? ",..." : "",
+				 link ? link->name : "route",
+				 hop.link ? "link-layer" :
+				 link && link->loopback ?
+					    "raw IP (this host)" :
+					    "raw IP until its neighbour is "
+					    "known");
+		}
+	}
+}
+
+static int start(struct app *app, struct err *err)
+{
+	int ret;
+
+	app->started_ns = forward_now_ns();
+	ret = need_privilege(err);
+	if (!ret)
+		ret = catch_signals(app, err);
+	if (!ret)
+		ret = netlink_open(&app->netlink, err);
+	if (!ret)
+		ret = setup_new(&app->setup, &app->config, app->netlink, err);
+	if (!ret)
+		ret = take_ports(app, err);
+	if (!ret)
+		ret = inject_open(&app->inject, err);
+	if (!ret)
+		ret = make_engine(app, err);
+	if (!ret)
+		ret = forward_new(&app->forward, app->engine, app->inject,
+				  app->netlink, err);
+	if (ret)
+		return ret;
+	app->filter = setup_filter(app->setup, reserve_lo(app->reservation),
+				   reserve_hi(app->reservation));
+	if (!app->filter)
+		return err_set(err, -ENOMEM, "out of memory");
+	/* The guard before the first packet can be answered by us. */
+	ret = put_guard(app, err);
+	if (!ret)
+		ret = open_taps(app, true, err);
+	if (!ret)
+		ret = drop_privilege(err);
+	if (!ret)
+		tell_setup(app);
+	return ret;
+}
+
+/* In reverse; everything may be half-built. */
+static void finish(struct app *app)
+{
+	bool keep = app->config.guard == GUARD_KEEP && app->guarded;
+	struct err err;
+
+	if (app->dumper)
+		kill(app->dumper, SIGKILL);
+	for (unsigned i = 0; i < app->n_taps; i++) {
+		capture_close(app->taps[i].capture);
+		if (app->taps[i].lro_was_on)
+			nic_lro_restore(app->taps[i].ifname);
+	}
+	if (app->guarded && !keep && guard_down(app->config.name, &err))
+		log_warn("%s", err.text);
+	reserve_release(app->reservation, keep);
+	forward_free(app->forward);
+	inject_close(app->inject);
+	engine_free(app->engine);
+	if (app->flows)
+		munmap(app->flows, app->flows_bytes);
+	setup_free(app->setup);
+	netlink_close(app->netlink);
+	if (app->signals >= 0)
+		close(app->signals);
+	free(app->filter);
+}
+
+int main(int argc, char *argv[])
+{
+	static struct app app = { .signals = -1 };
+	struct err err;
+	int ret;
+
+	signal(SIGPIPE, SIG_IGN);
+	ret = config_read(&app.config, argc, argv, &err);
+	if (ret == CONFIG_SHOWN)
+		return 0;
+	if (ret < 0) {
+		fprintf(stderr, "l4lb: %s\n", err.text);
+		config_free(&app.config);
+		return ret == -EIO || ret == -EACCES ? EXIT_HOST : EXIT_CONFIG;
+	}
+	if (app.config.check) {
+		printf("l4lb: the configuration is right: %u service%s\n",
+		       app.config.n_services,
+		       app.config.n_services == 1 ? "" : "s");
+		config_free(&app.config);
+		return 0;
+	}
+
+	log_set_level(app.config.verbosity);
+	ret = start(&app, &err);
+	if (ret) {
+		fprintf(stderr, "l4lb: %s\n", err.text);
+	} else {
+		log_info("ready pid=%d", (int)getpid());
+		run(&app);
+		log_counters(&app);
+	}
+	finish(&app);
+	config_free(&app.config);
+	return ret ? EXIT_HOST : 0;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * setup.h - what the configuration means on this host
+ *
+ * Resolves what only the host's addresses and routes can tell: the source
+ * address toward each backend (design rule 8), the interfaces to capture on,
+ * and the kernel filter.
+ */
+#ifndef L4LB_SETUP_H
+#define L4LB_SETUP_H
+
+#include "control/config.h"
+#include "core/engine.h"
+#include "io/guard.h"
+#include "io/netlink.h"
+#include "io/reserve.h"
+
+#define SETUP_INTERFACES_MAX 32
+#define SETUP_SOURCES_MAX    256 /* our addresses toward all backends */
+
+struct setup {
+	const struct config *config; /* borrowed */
+	unsigned n_services;
+	struct service_spec *services;
+	struct backend_spec *backends; /* of all services, one after another */
+
+	/* The same as flat lists, for the guard and the reservation. */
+	struct endpoint *listens;   /* n_services */
+	struct endpoint *endpoints; /* n_backends, with duplicates */
+	unsigned n_backends;
+	struct ip_addr sources[SETUP_SOURCES_MAX]; /* distinct */
+	unsigned n_sources;
+};
+
+/*
+ * -EADDRNOTAVAIL: a service or source address is not on this host.
+ * -ENETUNREACH and the like: no route to a backend.
+ */
+int setup_new(struct setup **out, const struct config *config,
+	      struct netlink *nl, struct err *err);
+void setup_free(struct setup *s);
+
+/*
+ * Interfaces to capture on, as routes are now: those the user named, else lo,
+ * the ones that hold the services' addresses, the one of the default route,
+ * and those that lead to backends. Returns how many.
+ */
+unsigned setup_interfaces(const struct setup *s, struct netlink *nl,
+			  char names[SETUP_INTERFACES_MAX][IF_NAMESIZE]);
+
+/* The kernel filter as a pcap expression; to be freed. NULL: no memory. */
+char *setup_filter(const struct setup *s, uint16_t nat_lo, uint16_t nat_hi);
+
+#endif
