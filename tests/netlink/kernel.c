@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "io/netlink_state.h"
+#include "io/rtmsg.h"
 #include "world.h"
 
 #define SKIPPED 77
@@ -527,6 +528,18 @@ START_TEST(a_flood_of_destinations_asks_for_few_routes)
 }
 END_TEST
 
+START_TEST(a_late_answer_is_not_taken_for_another)
+{
+	_Alignas(struct nlmsghdr) char request[128];
+	const struct ip_addr given_up = ip("127.0.0.1");
+	const struct nlmsghdr *nlh = rtmsg_ask_route(request, NULL, &given_up);
+
+	ck_assert_int_eq(mnl_socket_sendto(nl->ask.socket, nlh, nlh->nlmsg_len),
+			 nlh->nlmsg_len);
+	ck_assert(goes_raw(hop_to("198.18.0.2"), "v0"));
+}
+END_TEST
+
 START_TEST(an_answer_is_asked_for_again_after_a_while)
 {
 	const struct ip_addr dst = ip("198.18.0.9");
@@ -643,6 +656,7 @@ static Suite *suite(void)
 	tcase_add_test(c, this_host_is_reached_by_raw_ip_over_loopback);
 	tcase_add_test(c, a_source_that_is_not_ours_is_refused_by_name);
 	tcase_add_test(c, a_flood_of_destinations_asks_for_few_routes);
+	tcase_add_test(c, a_late_answer_is_not_taken_for_another);
 	tcase_add_test(c, an_answer_is_asked_for_again_after_a_while);
 	tcase_add_test(c, after_an_overrun_everything_is_read_again);
 	tcase_add_test(c, who_hears_of_a_change_may_ask_for_a_route);
