@@ -283,20 +283,26 @@ static int set_source(struct target *t, const char *value, struct err *err)
 	return rc;
 }
 
+/* clang-format off */
 static const struct key global_keys[] = {
-	{"name", set_name, false},	     {"flows", set_flows, false},
-	{"nat_ports", set_nat_ports, false}, {"interface", set_interface, true},
-	{"guard", set_guard, false},	     {"datapath", set_datapath, false},
-	{"state", set_state, false},	     {"control", set_control, false},
+	{ "name", set_name, false },
+	{ "flows", set_flows, false },
+	{ "nat_ports", set_nat_ports, false },
+	{ "interface", set_interface, true },
+	{ "guard", set_guard, false },
+	{ "datapath", set_datapath, false },
+	{ "state", set_state, false },
+	{ "control", set_control, false },
 };
 
 static const struct key service_keys[] = {
-	{"listen", set_listen, false},
-	{"scheduler", set_scheduler, false},
-	{"backend", set_backend, true},
-	{"source", set_source, true},
-	{"out_of_state", set_out_of_state, false},
+	{ "listen", set_listen, false },
+	{ "scheduler", set_scheduler, false },
+	{ "backend", set_backend, true },
+	{ "source", set_source, true },
+	{ "out_of_state", set_out_of_state, false },
 };
+/* clang-format on */
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
 

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: MIT
 #
 # The manual defines every option and key; this proves that it names each one
-# the program knows, and none that it does not. Usage: docs.sh TOP_OF_TREE
+# the program knows, and none that it does not, and that its examples work.
+# Usage: docs.sh TOP_OF_TREE [PROGRAM]
 set -eu
+program=${2-}
 cd "$1"
 failed=0
 
@@ -13,9 +15,9 @@ complain() {
 }
 
 # Both lists come from the tables that the program itself works with.
-options=$(sed -n 's/^\t{"\([a-z-]*\)", [a-z]*_argument,.*/\1/p' \
+options=$(sed -n 's/^\t{ *"\([a-z-]*\)", [a-z]*_argument,.*/\1/p' \
 	lb/control/cmdline.c)
-keys=$(sed -n 's/^[[:space:]]*{"\([a-z_]*\)", set_[a-z_]*, .*/\1/p' \
+keys=$(sed -n 's/^[[:space:]]*{ *"\([a-z_]*\)", set_[a-z_]*, .*/\1/p' \
 	lb/control/config.keys.c)
 [ "$(echo "$options" | wc -l)" -ge 10 ] || complain "found no option table"
 [ "$(echo "$keys" | wc -l)" -ge 10 ] || complain "found no key table"
@@ -45,7 +47,7 @@ done
 default() {
 	value=$(sed -n "s/^#define $1[[:space:]]*\([0-9]*\).*/\1/p" \
 		lb/control/config.h)
-	[ -n "$value" ] && grep -q -e "$value" "$2" ||
+	grep -q -e "${value:-no such macro}" "$2" ||
 		complain "$2 does not say $1 ($value)"
 }
 for name in CONFIG_FLOWS_DEFAULT CONFIG_PORT_DEFAULT CONFIG_NAT_LO \
@@ -65,7 +67,36 @@ for state in SYN_SENT SYN_RECEIVED ESTABLISHED FIN_WAIT CLOSING TIME_WAIT \
 		complain "l4lb.8 does not explain the state $state"
 done
 
-# The example of the manual must be one that l4lb accepts: see test_config.
+# The files shown in l4lb.conf(5), and the calls shown in l4lb(8), are right.
+# (A numeric address or localhost only: no name server is asked.)
+if [ -n "$program" ]; then
+	dir=$(mktemp -d)
+	trap 'rm -rf "$dir"' EXIT
+	awk -v dir="$dir" '
+		/^\.Bd/ { text = ""; inside = 1; next }
+		/^\.Ed/ && inside && text ~ /\nlisten = / {
+			file = dir "/" ++n ".conf"
+			printf "%s", text > file
+			close(file)
+		}
+		/^\.Ed/ { inside = 0 }
+		inside { text = text $0 "\n" }
+	' docs/l4lb.conf.5
+	[ -e "$dir/2.conf" ] || complain "l4lb.conf.5 shows no two files"
+	for file in "$dir"/*.conf; do
+		"$program" --check --config "$file" >/dev/null ||
+			complain "an example of l4lb.conf.5 is wrong"
+	done
+	sed -n 's/^\(\.Dl \)\{0,1\}# l4lb \([-a-z0-9 .]*[0-9]\)\( \\e\)\{0,1\}$/\2/p' \
+		docs/l4lb.8 >"$dir/calls"
+	[ "$(wc -l <"$dir/calls")" -ge 3 ] || complain "l4lb.8 shows no calls"
+	while read -r arguments; do
+		# shellcheck disable=SC2086 # to be split
+		"$program" --check $arguments >/dev/null ||
+			complain "an example of l4lb.8 is wrong: $arguments"
+	done <"$dir/calls"
+fi
+
 if command -v mandoc >/dev/null; then
 	mandoc -Tlint -Wwarning docs/l4lb.8 docs/l4lb.conf.5 || failed=1
 else
