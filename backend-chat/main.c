@@ -205,6 +205,15 @@ static void serve(int listener, int signals, struct room *room,
 	}
 }
 
+/* The first signal is taken; asked a second time, die at once. */
+static void unblock_next_signal(int signals, const sigset_t *set)
+{
+	struct signalfd_siginfo first;
+
+	if (read(signals, &first, sizeof(first)) == sizeof(first))
+		pthread_sigmask(SIG_UNBLOCK, set, NULL);
+}
+
 static int run(const struct options *o)
 {
 	struct report *report = NULL;
@@ -232,8 +241,7 @@ static int run(const struct options *o)
 		    port);
 	serve(listener, signals, room, report);
 	close(listener);
-	/* Asked a second time, go at once. */
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	unblock_next_signal(signals, &set);
 	room_close(room);
 	report_free(report);
 	close(signals);

@@ -52,6 +52,7 @@ static void client_set_congested(struct client *c, bool congested)
 	if (congested) {
 		r->congested++;
 		c->deadline_ms = now_ms() + CONGESTED_MS;
+		courier_wake(r); /* it has a deadline to keep */
 	} else if (--r->congested == 0) {
 		pthread_cond_broadcast(&r->calm);
 	}
