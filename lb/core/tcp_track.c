@@ -87,8 +87,8 @@ static enum tcp_state open_state(const struct tcp_track *t)
 	if (!(b->flags & TCP_SIDE_SEEN))
 		return TCP_SYN_SENT;
 	if (c_fin && b_fin)
-		return !seq_before(b->ack, c->fin) &&
-				       !seq_before(c->ack, b->fin) ?
+		return !seq_before(b->ack, c->end) &&
+				       !seq_before(c->ack, b->end) ?
 			       TCP_TIME_WAIT :
 			       TCP_CLOSING;
 	if (c_fin || b_fin)
@@ -208,11 +208,12 @@ enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
 		note_syn(from, seg);
 	if (seg->flags & TCP_ACK)
 		note_ack(t, side, seg);
-	if (seq_after(end, from->end))
-		from->end = end;
-	if ((seg->flags & TCP_FIN) && !(from->flags & TCP_SIDE_FIN)) {
-		from->flags |= TCP_SIDE_FIN;
-		from->fin = end;
+	/* Nothing comes after a FIN, whatever claims to. */
+	if (!(from->flags & TCP_SIDE_FIN)) {
+		if ((seg->flags & TCP_FIN) && !seq_before(end, from->end))
+			from->flags |= TCP_SIDE_FIN;
+		if (seq_after(end, from->end))
+			from->end = end;
 	}
 	t->state = (uint8_t)open_state(t);
 	return TCP_VALID;

@@ -46,7 +46,7 @@ enum tcp_state {
 enum tcp_side_flag {
 	TCP_SIDE_SEEN = 0x01,	/* sent its SYN: @end is meaningful */
 	TCP_SIDE_ACKED = 0x02,	/* sent an ACK: @ack and @limit are */
-	TCP_SIDE_FIN = 0x04,	/* sent its FIN, which ends at @fin */
+	TCP_SIDE_FIN = 0x04,	/* sent its FIN, which @end includes */
 	TCP_SIDE_SCALES = 0x08, /* offered window scaling */
 };
 
@@ -54,7 +54,6 @@ struct tcp_side {
 	uint32_t end;	/* sequence after the highest it sent: its SND.NXT */
 	uint32_t ack;	/* highest ACK it sent: its RCV.NXT, or a little less */
 	uint32_t limit; /* highest sequence it lets the other side send up to */
-	uint32_t fin;	/* sequence after its FIN */
 	uint16_t mss;	/* largest segment it takes; 0: no SYN of it yet */
 	uint8_t wscale; /* shift of the windows it offers */
 	uint8_t flags;	/* enum tcp_side_flag */

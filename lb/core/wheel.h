@@ -39,7 +39,10 @@ void wheel_clear(struct wheel *w, uint32_t item);
 /* Takes one item whose turn has come, or returns WHEEL_NONE. */
 uint32_t wheel_take(struct wheel *w, uint64_t now_ns);
 
-/* When wheel_take() should be called next: WHEEL_IDLE if no timer is set. */
+/*
+ * When wheel_take() should be called next; WHEEL_IDLE if no timer was set.
+ * After wheel_clear() it may name the emptied slot once.
+ */
 uint64_t wheel_next_ns(const struct wheel *w);
 
 #endif
