@@ -32,7 +32,7 @@ static int set_nat_ports(struct target *t, const char *value, struct err *err)
 {
 	const char *dash = strchr(value, '-');
 	char lo_text[8];
-	uint32_t lo, hi;
+	uint32_t lo = 0, hi = 0;
 
 	if (!dash || dash - value >= (int)sizeof(lo_text))
 		goto malformed;
@@ -202,7 +202,7 @@ static int backend_option(struct backend_config *b, bool *weighted,
 {
 	static const char weight[] = "weight=";
 	char quoted[QUOTED_MAX];
-	uint32_t number;
+	uint32_t number = 0;
 
 	if (strcmp(option, "backup") == 0) {
 		if (b->backup)

@@ -73,7 +73,7 @@ const char *value_nearest(const char *word, const char *const names[],
 		unsigned distance = edit_distance(word, names[i]);
 
 		/* More than half of it wrong is no typing mistake. */
-		if (distance < best && 2 * distance <= strlen(names[i])) {
+		if (distance < best && distance <= strlen(names[i]) / 2) {
 			best = distance;
 			nearest = names[i];
 		}
@@ -102,7 +102,7 @@ int value_number(const char *text, uint32_t lo, uint32_t hi, uint32_t *out,
 
 int value_port(const char *text, uint16_t *port, struct err *err)
 {
-	uint32_t number;
+	uint32_t number = 0;
 
 	if (value_number(text, 1, UINT16_MAX, &number, err))
 		return err_set(err, -EINVAL,

@@ -142,6 +142,8 @@ static const struct refusal {
 	{"[global]\ninterface =\n", 2, "name of a network interface"},
 	{"[global]\ninterface = a23456789012345x\n", 2, "at most 15 bytes"},
 	{"[global]\ninterface = a/b\n", 2, "name of a network interface"},
+	/* found by fuzz_config: this byte reached the terminal */
+	{"[global]\ninterface = \x9d, \x9d\n", 2, "\"?, ?\": expected the"},
 	{"[global]\ninterface = eth0, eth0\n", 2, "eth0 is given twice"},
 	{"[global]\ninterface = eth0\ninterface = eth0\n", 3, "given twice"},
 	{"[global]\nguard = on\n", 2, "guard \"on\": expected auto, keep or"},
@@ -485,10 +487,11 @@ START_TEST(state_and_control_must_differ)
 
 	ck_assert_int_eq(
 		config_parse(&c, "t.conf",
-			     "[global]\nstate = /a\ncontrol = /a\n" CHAT, &err),
+			     "[global]\nstate = /\x9d\ncontrol = /\x9d\n" CHAT,
+			     &err),
 		-EINVAL);
 	ck_assert_ptr_nonnull(strstr(err.text, "t.conf: state and control are "
-					       "both \"/a\""));
+					       "both \"/?\""));
 }
 END_TEST
 
