@@ -1,0 +1,525 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# guard.sh - the firewall guard of l4lb by hand, with nft or iptables
+#
+# l4lb --guard auto|keep does the same by itself (lb/io/guard.c). This is for
+# kernels without nf_tables, for those who want to see and own each rule
+# (l4lb --guard none), and for clearing what a crash left. README.md beside it
+# explains every rule. Everything may be called twice.
+
+set -u
+PATH=$PATH:/usr/sbin:/sbin
+
+run_dir=/run/l4lb
+reserved=/proc/sys/net/ipv4/ip_local_reserved_ports
+
+usage() {
+	cat <<'EOF'
+usage: guard.sh up NAME [OPTIONS]           install the guard, or replace it
+       guard.sh down NAME                   remove it, by whichever tool it was
+                                            made, and what a crash left behind
+       guard.sh status [NAME]               show rules, counters, reserved ports
+       guard.sh rst-drop up NAME [OPTIONS]  last resort: drop the kernel's RST
+       guard.sh rst-drop down NAME
+
+  NAME                  l4lb's --name (default there: the service port)
+  --service VIP:PORT    address clients connect to; repeatable
+  --backend IP:PORT     repeatable; not for rst-drop
+  --source IP           l4lb's address toward the backends, often the VIP;
+                        repeatable
+  --nat-ports LO-HI     ports l4lb uses toward the backends; its start-up
+                        line says which
+  --tool nft|iptables   default: nft where it works, else iptables
+
+Exit: 0 done (status: the guard is up), 1 failed, 2 wrong use, 3 status: no guard
+EOF
+}
+
+die() {
+	echo "guard.sh: $*" >&2
+	exit 1
+}
+
+misuse() {
+	echo "guard.sh: $*" >&2
+	echo "Try: guard.sh --help" >&2
+	exit 2
+}
+
+# --- arguments ---------------------------------------------------------------
+
+is_port() {
+	case $1 in
+	'' | *[!0-9]* | ??????*) return 1 ;;
+	esac
+	[ "$1" -ge 1 ] && [ "$1" -le 65535 ]
+}
+
+is_ipv4() {
+	echo "$1" | awk -F. '{
+		ok = NF == 4
+		for (i = 1; i <= NF; i++)
+			if ($i !~ /^[0-9]+$/ || $i > 255)
+				ok = 0
+		exit !ok
+	}'
+}
+
+check_endpoint() {
+	if ! is_ipv4 "${2%:*}" || ! is_port "${2##*:}"; then
+		misuse "$1 \"$2\": expected ADDRESS:PORT, for example 192.168.0.11:9001"
+	fi
+}
+
+name=
+services=
+backends=
+sources=
+nat_lo=
+nat_hi=
+tool=
+
+parse_name() {
+	name=${1:-}
+	case $name in
+	'' | -* | *[!A-Za-z0-9_-]*)
+		misuse "instance name \"$name\": expected letters, digits, _ and -" ;;
+	esac
+	[ ${#name} -le 31 ] || misuse "instance name \"$name\" is longer than 31 bytes"
+	table=l4lb_$name
+	rst_table=l4lb-rst_$name
+	# A chain's name has at most 28 bytes in iptables.
+	chain=$name
+	if [ ${#name} -gt 19 ]; then
+		chain=$(printf %.8s "$name")-$(printf %s "$name" | cksum | cut -d' ' -f1)
+	fi
+	chain=l4lb-$chain
+}
+
+parse_options() {
+	while [ $# -gt 0 ]; do
+		[ $# -ge 2 ] || misuse "$1: expected a value after it"
+		case $1 in
+		--service)
+			check_endpoint "$1" "$2"
+			services="$services $2" ;;
+		--backend)
+			check_endpoint "$1" "$2"
+			backends="$backends $2" ;;
+		--source)
+			is_ipv4 "$2" || misuse "$1 \"$2\": expected an IPv4 address"
+			sources="$sources $2" ;;
+		--nat-ports)
+			nat_lo=${2%-*}
+			nat_hi=${2#*-}
+			if ! is_port "$nat_lo" || ! is_port "$nat_hi" ||
+				[ "$nat_lo" -gt "$nat_hi" ]; then
+				misuse "$1 \"$2\": expected LO-HI, for example 10240-32767"
+			fi ;;
+		--tool)
+			case $2 in
+			nft | iptables) tool=$2 ;;
+			*) misuse "$1 \"$2\": expected nft or iptables" ;;
+			esac ;;
+		*) misuse "unknown option \"$1\"" ;;
+		esac
+		shift 2
+	done
+}
+
+need() {
+	[ -n "$services" ] || misuse "no --service VIP:PORT given"
+	[ -n "$sources" ] || misuse "no --source IP given"
+	[ -n "$nat_lo" ] || misuse "no --nat-ports LO-HI given"
+}
+
+has() {
+	command -v "$1" >/dev/null 2>&1
+}
+
+find_tool() {
+	[ -z "$tool" ] || return 0
+	if has nft && nft list tables >/dev/null 2>&1; then
+		tool=nft
+	elif has iptables; then
+		tool=iptables
+	else
+		die "neither nft nor iptables works here: install one (apt install nftables) and run as root"
+	fi
+}
+
+# --- nft: the same table, sets and rules as lb/io/guard.c ----------------------
+
+# "1.2.3.4:80 ..." -> "1.2.3.4 . 80, ..."
+nft_endpoints() {
+	# shellcheck disable=SC2086 # a list of words
+	printf '%s\n' $1 | sort -u | sed 's/:/ . /' | paste -sd, -
+}
+
+nft_addresses() {
+	# shellcheck disable=SC2086 # a list of words
+	printf '%s\n' $1 | sort -u | paste -sd, -
+}
+
+nft_up_text() {
+	cat <<EOF
+add table ip $table
+add set ip $table services { type ipv4_addr . inet_service; }
+add set ip $table backends { type ipv4_addr . inet_service; }
+add set ip $table sources { type ipv4_addr; }
+add chain ip $table prerouting { type filter hook prerouting priority -300; policy accept; }
+add chain ip $table output { type filter hook output priority -300; policy accept; }
+flush chain ip $table prerouting
+flush chain ip $table output
+flush set ip $table services
+flush set ip $table backends
+flush set ip $table sources
+add element ip $table services { $(nft_endpoints "$services") }
+add element ip $table sources { $(nft_addresses "$sources") }
+EOF
+	[ -z "$backends" ] ||
+		echo "add element ip $table backends { $(nft_endpoints "$backends") }"
+	cat <<EOF
+add rule ip $table prerouting ip daddr . tcp dport @services counter drop
+add rule ip $table prerouting tcp dport $nat_lo-$nat_hi ip daddr @sources ip saddr . tcp sport @backends counter drop
+add rule ip $table output ip daddr . tcp dport @services notrack
+add rule ip $table output ip saddr . tcp sport @services notrack
+add rule ip $table output tcp dport $nat_lo-$nat_hi ip daddr @sources ip saddr . tcp sport @backends notrack
+add rule ip $table output tcp sport $nat_lo-$nat_hi ip saddr @sources ip daddr . tcp dport @backends notrack
+EOF
+}
+
+# Refilled in place, so that no packet slips past; made anew only if a table of
+# that name has another shape.
+nft_up() {
+	nft_up_text | nft -f - 2>/dev/null && return
+	{
+		printf 'add table ip %s\ndelete table ip %s\n' "$table" "$table"
+		nft_up_text
+	} | nft -f - || die "nft refused table $table (above is why)"
+}
+
+nft_has() {
+	has nft && nft list table ip "$1" >/dev/null 2>&1
+}
+
+nft_drop_table() {
+	nft_has "$1" || return 0
+	nft delete table ip "$1" || die "nft could not remove table $1"
+}
+
+# The kernel's own RST has no user; what l4lb sends by raw IP is root's.
+nft_rst_text() {
+	cat <<EOF
+add table ip $rst_table
+delete table ip $rst_table
+add table ip $rst_table
+add chain ip $rst_table output { type filter hook output priority 0; policy accept; }
+add rule ip $rst_table output meta skuid 0 accept
+EOF
+	for s in $services; do
+		echo "add rule ip $rst_table output ip saddr ${s%:*} tcp sport ${s#*:} tcp flags & rst == rst counter drop"
+	done
+	for s in $sources; do
+		echo "add rule ip $rst_table output ip saddr $s tcp sport $nat_lo-$nat_hi tcp flags & rst == rst counter drop"
+	done
+}
+
+# --- iptables: chains of our own in raw --------------------------------------
+
+# The variants that may hold chains of ours. Asking the legacy one would load
+# its tables, so it is asked only where they are there already.
+iptables_variants() {
+	if has iptables-nft; then
+		echo iptables-nft
+	elif has iptables; then
+		echo iptables
+	fi
+	if has iptables-legacy && [ -s /proc/net/ip_tables_names ]; then
+		echo iptables-legacy
+	fi
+}
+
+# VARIANT TABLE: the chains of this instance there
+iptables_chains() {
+	"$1-save" -t "$2" 2>/dev/null | sed -n "s/^:\($chain-[a-z][a-z]\) .*/\1/p"
+}
+
+# Chains first, jumps if they are missing: one transaction
+iptables_up_text() {
+	cat <<EOF
+*raw
+:$chain-in - [0:0]
+:$chain-ib - [0:0]
+:$chain-ou - [0:0]
+:$chain-of - [0:0]
+:$chain-ot - [0:0]
+EOF
+	for s in $services; do
+		echo "-A $chain-in -d ${s%:*} -p tcp -m tcp --dport ${s#*:} -j DROP"
+		echo "-A $chain-ou -d ${s%:*} -p tcp -m tcp --dport ${s#*:} -j CT --notrack"
+		echo "-A $chain-ou -s ${s%:*} -p tcp -m tcp --sport ${s#*:} -j CT --notrack"
+	done
+	for s in $sources; do
+		echo "-A $chain-in -d $s -p tcp -m tcp --dport $nat_lo:$nat_hi -j $chain-ib"
+		echo "-A $chain-ou -d $s -p tcp -m tcp --dport $nat_lo:$nat_hi -j $chain-of"
+		echo "-A $chain-ou -s $s -p tcp -m tcp --sport $nat_lo:$nat_hi -j $chain-ot"
+	done
+	for b in $backends; do
+		echo "-A $chain-ib -s ${b%:*} -p tcp -m tcp --sport ${b#*:} -j DROP"
+		echo "-A $chain-of -s ${b%:*} -p tcp -m tcp --sport ${b#*:} -j CT --notrack"
+		echo "-A $chain-ot -d ${b%:*} -p tcp -m tcp --dport ${b#*:} -j CT --notrack"
+	done
+	iptables -w -t raw -C PREROUTING -j "$chain-in" 2>/dev/null ||
+		echo "-I PREROUTING -j $chain-in"
+	iptables -w -t raw -C OUTPUT -j "$chain-ou" 2>/dev/null ||
+		echo "-I OUTPUT -j $chain-ou"
+	echo COMMIT
+}
+
+iptables_rst_text() {
+	echo "*filter"
+	echo ":$chain-rs - [0:0]"
+	for s in $services; do
+		echo "-A $chain-rs -s ${s%:*} -p tcp -m tcp --sport ${s#*:} --tcp-flags RST RST -m owner ! --uid-owner 0 -j DROP"
+	done
+	for s in $sources; do
+		echo "-A $chain-rs -s $s -p tcp -m tcp --sport $nat_lo:$nat_hi --tcp-flags RST RST -m owner ! --uid-owner 0 -j DROP"
+	done
+	iptables -w -t filter -C OUTPUT -j "$chain-rs" 2>/dev/null ||
+		echo "-I OUTPUT -j $chain-rs"
+	echo COMMIT
+}
+
+# VARIANT TABLE HOOK...: jumps out of the hooks, then the chains
+iptables_remove() {
+	variant=$1 ipt_table=$2
+	shift 2
+	chains=$(iptables_chains "$variant" "$ipt_table")
+	[ -n "$chains" ] || return 0
+	for hook in "$@"; do
+		for c in $chains; do
+			while "$variant" -w -t "$ipt_table" -D "$hook" -j "$c" 2>/dev/null; do :; done
+		done
+	done
+	for c in $chains; do
+		"$variant" -w -t "$ipt_table" -F "$c" || die "$variant could not empty chain $c"
+	done
+	for c in $chains; do
+		"$variant" -w -t "$ipt_table" -X "$c" || die "$variant could not remove chain $c"
+	done
+}
+
+# --- what an instance leaves in /run/l4lb --------------------------------------
+
+is_locked() {
+	[ -e "$1" ] && ! flock -n "$1" true
+}
+
+is_running() {
+	is_locked "$run_dir/$name.ports" || is_locked "$run_dir/$name.flows" ||
+		grep -qsF " $run_dir/$name.sock" /proc/net/unix
+}
+
+record_value() {
+	sed -n "s/^$2 //p" "$1" | head -n 1
+}
+
+# Of this boot and network namespace?
+is_here() {
+	[ "$(record_value "$1" netns)" = "$(stat -Lc %i /proc/self/ns/net)" ] &&
+		[ "$(record_value "$1" boot)" = "$(cat /proc/sys/kernel/random/boot_id)" ]
+}
+
+# stdin: the kernel's list. Takes the ports in $1 out of it that are not in $2.
+without_ports() {
+	awk -v mine="$1" -v others="$2" '
+	function mark(set, list,    part, ends, n, i, port) {
+		n = split(list, part, ",")
+		for (i = 1; i <= n; i++) {
+			if (part[i] == "")
+				continue
+			if (split(part[i], ends, "-") == 1)
+				ends[2] = ends[1]
+			for (port = ends[1] + 0; port <= ends[2] + 0; port++)
+				set[port] = 1
+		}
+	}
+	{ mark(now, $0) }
+	END {
+		mark(ours, mine)
+		mark(theirs, others)
+		for (port = 0; port <= 65536; port++) {
+			keep = (port in now) && (!(port in ours) || (port in theirs))
+			if (keep && first == "")
+				first = port
+			if (!keep && first != "") {
+				out = out comma first (first < port - 1 ? "-" port - 1 : "")
+				comma = ","
+				first = ""
+			}
+		}
+		print out
+	}'
+}
+
+give_back_ports() {
+	record=$run_dir/$name.ports
+	[ -e "$record" ] && is_here "$record" || return 0
+	others=
+	for f in "$run_dir"/*.ports; do
+		if [ "$f" != "$record" ] && is_here "$f"; then
+			others="$others,$(record_value "$f" added)"
+		fi
+	done
+	added=$(record_value "$record" added)
+	[ -n "$added" ] || return 0
+	# cat, as the kernel shows its list to one large read only
+	# shellcheck disable=SC2002
+	left=$(cat "$reserved" | without_ports "$added" "$others") &&
+		echo "$left" >"$reserved"
+}
+
+clear_files() {
+	[ -d "$run_dir" ] || return 0
+	(
+		flock 9
+		if is_running; then
+			echo "guard.sh: instance \"$name\" is running (pid $(
+				record_value "$run_dir/$name.ports" pid
+			)): its ports and files are left to it" >&2
+			exit 0
+		fi
+		give_back_ports ||
+			die "could not give the ports back in $reserved: see $run_dir/$name.ports"
+		rm -f "$run_dir/$name.ports" "$run_dir/$name.flows" "$run_dir/$name.sock"
+	) 9<"$run_dir"
+}
+
+# --- commands ------------------------------------------------------------------
+
+do_up() {
+	need
+	find_tool
+	if [ "$tool" = nft ]; then
+		nft_up
+	else
+		iptables_up_text | iptables-restore -w --noflush ||
+			die "iptables refused the chains $chain-* (above is why)"
+	fi
+	echo "guard \"$name\" is up ($tool)"
+}
+
+do_down() {
+	nft_drop_table "$table"
+	do_rst_down
+	for v in $(iptables_variants); do
+		iptables_remove "$v" raw PREROUTING OUTPUT || exit 1
+	done
+	clear_files || exit 1
+	echo "guard \"$name\" is down"
+}
+
+do_rst_up() {
+	need
+	find_tool
+	if [ "$tool" = nft ]; then
+		nft_rst_text | nft -f - || die "nft refused table $rst_table (above is why)"
+	else
+		iptables_rst_text | iptables-restore -w --noflush ||
+			die "iptables refused the chain $chain-rs (above is why)"
+	fi
+	echo "rst-drop \"$name\" is up ($tool)"
+}
+
+do_rst_down() {
+	nft_drop_table "$rst_table"
+	for v in $(iptables_variants); do
+		iptables_remove "$v" filter OUTPUT || exit 1
+	done
+}
+
+# Prints what there is of $name; 3 if there is no guard
+status_of() {
+	found=3
+	if nft_has "$table"; then
+		nft list table ip "$table"
+		found=0
+	fi
+	! nft_has "$rst_table" || nft list table ip "$rst_table"
+	for v in $(iptables_variants); do
+		for t in raw filter; do
+			for c in $(iptables_chains "$v" "$t"); do
+				"$v" -w -t "$t" -nvxL "$c"
+				[ "$t" != raw ] || found=0
+			done
+		done
+	done
+	[ "$found" = 0 ] || echo "guard \"$name\": none"
+	if [ -e "$run_dir/$name.ports" ]; then
+		if is_running; then
+			state=running
+		else
+			state="not running, kept for its next start"
+		fi
+		echo "ports \"$name\": $(record_value "$run_dir/$name.ports" ports)," \
+			"instance $state (pid $(record_value "$run_dir/$name.ports" pid))"
+	fi
+	return $found
+}
+
+all_names() {
+	{
+		has nft && nft list tables 2>/dev/null | sed -n 's/^table ip l4lb_//p'
+		for f in "$run_dir"/*.ports; do
+			[ ! -e "$f" ] || basename "$f" .ports
+		done
+		# Long names are cut there, and cannot be told from here.
+		for v in $(iptables_variants); do
+			"$v-save" -t raw 2>/dev/null | sed -n 's/^:l4lb-\(.*\)-in .*/\1/p'
+		done
+	} | sort -u
+}
+
+do_status() {
+	result=3
+	if [ $# -gt 0 ]; then
+		parse_name "$1"
+		status_of
+		return
+	fi
+	for n in $(all_names); do
+		parse_name "$n"
+		! status_of || result=0
+	done
+	[ $result = 0 ] || echo "no guard is up"
+	return $result
+}
+
+command=${1:-}
+[ $# -eq 0 ] || shift
+case $command in
+up | down)
+	parse_name "${1:-}"
+	shift
+	parse_options "$@"
+	"do_$command" ;;
+rst-drop)
+	command=${1:-}
+	parse_name "${2:-}"
+	shift 2
+	parse_options "$@"
+	case $command in
+	up) do_rst_up ;;
+	down)
+		do_rst_down
+		echo "rst-drop \"$name\" is down" ;;
+	*) misuse "rst-drop: expected up or down" ;;
+	esac ;;
+status) do_status "$@" ;;
+-h | --help | help) usage ;;
+*)
+	usage >&2
+	exit 2 ;;
+esac
