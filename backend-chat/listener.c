@@ -89,8 +89,7 @@ static const char *advice(int error)
 		       "use this one";
 	case EADDRNOTAVAIL:
 		return "give --bind an address of this host (see ip address)";
-	default:
-		return "choose another port or address";
+	default: return "choose another port or address";
 	}
 }
 

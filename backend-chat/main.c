@@ -99,13 +99,15 @@ static void parse_options(int argc, char **argv, struct options *o)
 						 CLIENTS_MAX);
 			break;
 		case 'q':
-			queue_kib = number_or_exit("--queue", optarg,
-						   QUEUE_KIB_MIN,
-						   QUEUE_KIB_MAX);
+			queue_kib =
+				number_or_exit("--queue", optarg, QUEUE_KIB_MIN,
+					       QUEUE_KIB_MAX);
 			break;
 		case 'h': fputs(usage, stdout); exit(EXIT_OK);
 		case 'V': puts("chat_serv " L4LB_VERSION); exit(EXIT_OK);
-		default: exit_usage("this option does not exist or lacks a value");
+		default:
+			exit_usage(
+				"this option does not exist or lacks a value");
 		}
 	}
 	if (argc - optind != 1)
@@ -166,8 +168,8 @@ static bool accept_one(int listener, struct room *room, struct report *report,
 	struct sockaddr_storage peer = {0};
 	socklen_t len = sizeof(peer);
 	char name[PEER_NAME_MAX];
-	int fd = accept4(listener, (struct sockaddr *)&peer, &len,
-			 SOCK_CLOEXEC);
+	int fd =
+		accept4(listener, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC);
 
 	if (fd >= 0) {
 		tune_socket(fd);
@@ -232,8 +234,10 @@ static int run(const struct options *o)
 	if (!error)
 		error = room_new(&room, &o->limits, report);
 	if (error) {
-		fprintf(stderr, "chat_serv: cannot start: %s; free some memory "
-			"or allow fewer clients\n", strerror(-error));
+		fprintf(stderr,
+			"chat_serv: cannot start: %s; free some memory "
+			"or allow fewer clients\n",
+			strerror(-error));
 		return EXIT_HOST;
 	}
 	report_line(report, "listening on %s, max_clients=%u port=%u",

@@ -106,9 +106,9 @@ void report_line(struct report *r, const char *format, ...)
 
 	pthread_mutex_lock(&r->lock);
 	if (r->lost > 0) {
-		int lost_len = snprintf(lost, sizeof(lost),
-					"output stalled, lines_lost=%lu\n",
-					r->lost);
+		int lost_len =
+			snprintf(lost, sizeof(lost),
+				 "output stalled, lines_lost=%lu\n", r->lost);
 
 		if (report_append(r, lost, (size_t)lost_len))
 			r->lost = 0;

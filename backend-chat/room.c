@@ -58,10 +58,28 @@ static void client_set_congested(struct client *c, bool congested)
 	}
 }
 
+/*
+ * A probe answered without newline must not run into the next line. What an
+ * ARRIVING client is told goes past the lines kept back for it.
+ */
+static void client_end_open_line(struct client *c)
+{
+	if (!c->mid_line)
+		return;
+	c->mid_line = false;
+	if ((c->outbox.len == 0 || c->phase == CLIENT_ARRIVING) &&
+	    send(c->fd, "\n", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
+		return;
+	outbox_append(&c->outbox, "\n", 1, SIZE_MAX);
+	courier_wake(c->room);
+}
+
 void client_set_phase(struct client *c, enum client_phase phase)
 {
 	struct room *r = c->room;
 
+	if (c->phase == CLIENT_ARRIVING && c->outbox.len > 0)
+		client_end_open_line(c);
 	r->here -= c->phase == CLIENT_HERE;
 	r->arriving -= c->phase == CLIENT_ARRIVING;
 	c->phase = phase;
@@ -106,9 +124,11 @@ static void client_settle(struct client *c)
 
 void client_leave(struct client *c, const char *notice)
 {
-	if (notice)
+	if (notice) {
+		client_end_open_line(c);
 		outbox_append(&c->outbox, notice, strlen(notice),
 			      c->room->limits.queue_bytes + NOTICE_BYTES);
+	}
 	c->deadline_ms = now_ms() + LEAVING_MS;
 	client_set_phase(c, CLIENT_LEAVING);
 	courier_wake(c->room);
@@ -128,8 +148,8 @@ static void client_send(struct client *c, const char *bytes, size_t len)
 	struct room *r = c->room;
 
 	if (c->phase == CLIENT_HERE && c->outbox.len == 0) {
-		ssize_t sent = send(c->fd, bytes, len,
-				    MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t sent =
+			send(c->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (sent == (ssize_t)len || (sent == -1 && errno != EAGAIN))
 			return; /* its reader finds out what is broken */
@@ -167,11 +187,9 @@ bool room_say(struct client *c, const char *lines, size_t len)
 
 		if (!is_present(to->phase))
 			continue;
-		if (to->mid_line)
-			client_send(to, "\n", 1);
-		to->mid_line = false;
-		if (is_present(to->phase))
-			client_send(to, lines, len);
+		if (to->phase == CLIENT_HERE)
+			client_end_open_line(to);
+		client_send(to, lines, len);
 	}
 	pthread_mutex_unlock(&r->lock);
 	return present;

@@ -16,8 +16,8 @@ struct report;
 struct room;
 
 struct room_limits {
-	unsigned clients;    /* more are refused */
-	size_t queue_bytes;  /* kept for a client that does not read */
+	unsigned clients;   /* more are refused */
+	size_t queue_bytes; /* kept for a client that does not read */
 };
 
 /* Descriptors a room of so many clients may use at one time. */

@@ -63,8 +63,7 @@ static const char *advice(int error)
 	case EHOSTUNREACH:
 	case ENETUNREACH:
 		return "unreachable: check the address and this host's network";
-	default:
-		return "check address and port";
+	default: return "check address and port";
 	}
 }
 
@@ -77,8 +76,10 @@ int dial(const char *host, const char *port, char *why, size_t why_len)
 	if (error) {
 		snprintf(why, why_len,
 			 "cannot resolve %s: %s; check the name or give the "
-			 "number", host, error == EAI_SYSTEM
-			 ? strerror(errno) : gai_strerror(error));
+			 "number",
+			 host,
+			 error == EAI_SYSTEM ? strerror(errno)
+					     : gai_strerror(error));
 		return -1;
 	}
 	for (a = found; a && fd == -1; a = a->ai_next)

@@ -39,8 +39,8 @@ static void check_port(const char *text)
 	if (*text >= '0' && *text <= '9' && *end == '\0' && errno == 0 &&
 	    port >= 1 && port <= 65535)
 		return;
-	fprintf(stderr,
-		"chat_clnt: PORT '%s': give a number from 1 to 65535\n", text);
+	fprintf(stderr, "chat_clnt: PORT '%s': give a number from 1 to 65535\n",
+		text);
 	exit(EXIT_USAGE);
 }
 
@@ -57,7 +57,8 @@ static void check_nick(const char *nick)
 		exit(EXIT_USAGE);
 	}
 	if (!text_is_clean(nick, len))
-		exit_usage("NICK must be UTF-8 text without control characters");
+		exit_usage(
+			"NICK must be UTF-8 text without control characters");
 }
 
 /* The wire is UTF-8; a locale that is not would have readline edit bytes. */

@@ -154,8 +154,10 @@ static void take_end(struct session *s)
 	if (!s->leaving)
 		session_fail(s, "the server closed the connection", 0);
 	else if (s->outbox.len > 0 || (s->noticed && s->own < s->said))
-		session_fail(s, "the server closed the connection before all "
-				"was said", 0);
+		session_fail(s,
+			     "the server closed the connection before all "
+			     "was said",
+			     0);
 }
 
 static void take_arrived(struct session *s)
@@ -261,8 +263,8 @@ bool session_run(int fd, const char *nick, bool on_terminal, char *why,
 	};
 	char prompt[NICK_MAX + 3];
 
-	s.prefix_len = (size_t)snprintf(s.prefix, sizeof(s.prefix), "[%s] ",
-					nick);
+	s.prefix_len =
+		(size_t)snprintf(s.prefix, sizeof(s.prefix), "[%s] ", nick);
 	snprintf(prompt, sizeof(prompt), "%s> ", nick);
 	framer_init(&s.typed, CHAT_LINE_MAX - s.prefix_len, false);
 	framer_init(&s.received, CHAT_LINE_MAX, false);

@@ -40,9 +40,9 @@ static bool is_control(uint32_t c)
 {
 	if (c < 0x20)
 		return c != '\t';
-	return (c >= 0x7f && c <= 0x9f) ||	/* DEL, C1 */
-	       (c >= 0x2028 && c <= 0x202e) ||	/* separators, overrides */
-	       (c >= 0x2066 && c <= 0x2069);	/* isolates */
+	return (c >= 0x7f && c <= 0x9f) ||     /* DEL, C1 */
+	       (c >= 0x2028 && c <= 0x202e) || /* separators, overrides */
+	       (c >= 0x2066 && c <= 0x2069);   /* isolates */
 }
 
 size_t text_clean(const char *text, size_t len, char *out)

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 /* Room text_clean() may need for so many bytes. */
-#define TEXT_CLEAN_MAX(len) ((len) * 3)
+#define TEXT_CLEAN_MAX(len) ((len)*3)
 
 /*
  * Copy UTF-8 text without control characters (C0 but tab, DEL, C1, and those

@@ -207,6 +207,8 @@ class Trouble(ClientTest):
         listener, port = self.listen()
         bob = self.client(port, "bob")
         server = self.accept(listener)
+        bob.write("hi\n")
+        server.recv(100)
         server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                           struct.pack("ii", 1, 0))
         server.close()

@@ -350,6 +350,22 @@ class Probe(ChatTest):
             for _ in range(10):
                 ann.line()
 
+    def test_lines_kept_back_from_a_prober_stay_whole(self):
+        server = self.serve()
+        ann = self.join(server, "ann")
+        prober = self.connect(server)
+        prober.send(PROBE)
+        self.assertEqual(prober.receive(12), PROBE)
+        for noise in (b"[ann] one\n", b"[ann] two\n"):
+            ann.send(noise)
+            self.assertEqual(ann.line(), noise)
+            prober.send(PROBE)
+        # It stays, so it is a client after all and gets what was said.
+        lines = []
+        while b"[ann] two\n" not in lines:
+            lines.append(prober.line())
+        self.assertIn(b"[ann] one\n", lines)
+
     def test_words_that_only_look_like_it_are_text(self):
         server = self.serve()
         ann = self.join(server, "ann")

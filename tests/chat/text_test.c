@@ -40,9 +40,15 @@ START_TEST(control_characters_are_removed)
 {
 	CLEAN("\x1b[31mred\x1b[0m", "[31mred[0m");
 	CLEAN("\x1b]0;title\x07", "]0;title");
-	CLEAN("a\rb\bc\x7f" "d\0e", "abcde");
-	CLEAN("\xc2\x80\xc2\x9b" "2J\xc2\x9f", "2J");
-	CLEAN("\xe2\x80\xae" "abc\xe2\x80\xa8\xe2\x81\xa6", "abc");
+	CLEAN("a\rb\bc\x7f"
+	      "d\0e",
+	      "abcde");
+	CLEAN("\xc2\x80\xc2\x9b"
+	      "2J\xc2\x9f",
+	      "2J");
+	CLEAN("\xe2\x80\xae"
+	      "abc\xe2\x80\xa8\xe2\x81\xa6",
+	      "abc");
 }
 END_TEST
 
@@ -50,12 +56,14 @@ START_TEST(what_is_no_utf8_is_replaced)
 {
 	CLEAN("\xff", BAD);
 	CLEAN("a\x80z", "a" BAD "z");
-	CLEAN("\x9b" "2J", BAD "2J");			/* bare C1 byte */
-	CLEAN("\xc0\x9b", BAD BAD);			/* overlong ESC */
+	CLEAN("\x9b"
+	      "2J",
+	      BAD "2J");	    /* bare C1 byte */
+	CLEAN("\xc0\x9b", BAD BAD); /* overlong ESC */
 	CLEAN("\xe0\x80\x9b", BAD BAD BAD);
-	CLEAN("\xed\xa0\x80", BAD BAD BAD);		/* surrogate */
-	CLEAN("\xf4\x90\x80\x80", BAD BAD BAD BAD);	/* too large */
-	CLEAN("\xed\x95", BAD BAD);			/* cut short */
+	CLEAN("\xed\xa0\x80", BAD BAD BAD);	    /* surrogate */
+	CLEAN("\xf4\x90\x80\x80", BAD BAD BAD BAD); /* too large */
+	CLEAN("\xed\x95", BAD BAD);		    /* cut short */
 	CLEAN("\xed\x1b", BAD);
 }
 END_TEST
