@@ -40,7 +40,7 @@
 /* Before conntrack (-200), after its defragmentation (-400): first fragments
  * carry the ports, so a dropped one keeps the whole packet from TCP.
  */
-#define PRIORITY_RAW -300
+#define PRIORITY_RAW (-300)
 
 /* The table's messages other than the sets' contents fit into this. */
 #define BATCH_FIXED 16384
@@ -69,7 +69,7 @@ static const char output_chain[] = "output";
 
 enum end { SRC, DST };
 
-/* Key of services and backends: padded to whole registers, as the kernel does
+/* Key of services and backends, padded to whole registers as the kernel does.
  */
 struct endpoint_key {
 	uint32_t addr; /* network order */
@@ -500,8 +500,7 @@ static int read_answers(struct mnl_socket *nl)
 
 static int batch_transact(struct mnl_socket *nl, struct batch *b)
 {
-	const int on = 1;
-	int sndbuf = (int)b->len + 4096;
+	int on = 1, sndbuf = (int)b->len + 4096;
 
 	/* Large batches: privileged first, the user namespace's root gets as
 	 * much as wmem_max allows. Answers without a copy of the question.
@@ -510,8 +509,7 @@ static int batch_transact(struct mnl_socket *nl, struct batch *b)
 		       &sndbuf, sizeof(sndbuf)) == -1)
 		(void)setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_SNDBUF,
 				 &sndbuf, sizeof(sndbuf));
-	(void)mnl_socket_setsockopt(nl, NETLINK_CAP_ACK, (void *)(uintptr_t)&on,
-				    sizeof(on));
+	(void)mnl_socket_setsockopt(nl, NETLINK_CAP_ACK, &on, sizeof(on));
 
 	if (mnl_socket_sendto(nl, b->buf, b->len) == -1)
 		return -errno;

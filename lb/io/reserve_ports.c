@@ -3,6 +3,7 @@
  * reserve_ports.c - reads and writes the kernel's lists of ports
  */
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -55,8 +56,7 @@ unsigned port_set_count(const struct port_set *s, unsigned lo, unsigned hi)
 	return count;
 }
 
-/* One number up to @end; false if it is no port. */
-static bool parse_port(const char *text, char **end, unsigned *port)
+bool port_parse(const char *text, char **end, unsigned *port)
 {
 	unsigned long value;
 
@@ -74,10 +74,10 @@ int port_set_parse(struct port_set *s, const char *text)
 
 	text += strspn(text, " \t\n");
 	while (*text) {
-		if (!parse_port(text, &end, &lo))
+		if (!port_parse(text, &end, &lo))
 			return -EINVAL;
 		hi = lo;
-		if (*end == '-' && !parse_port(end + 1, &end, &hi))
+		if (*end == '-' && !port_parse(end + 1, &end, &hi))
 			return -EINVAL;
 		if (hi < lo)
 			return -EINVAL;
@@ -164,7 +164,7 @@ int reserved_ports_write(int fd, const struct port_set *ports)
 	if (!file)
 		return -errno;
 	port_set_print(ports, file);
-	fputc('\n', file); /* alone it empties the list */
+	(void)fputc('\n', file); /* alone it empties the list */
 	if (fclose(file) == EOF) {
 		free(text);
 		return -ENOMEM;
@@ -190,29 +190,58 @@ int reserved_ports_write(int fd, const struct port_set *ports)
 /* Called for each socket; @arg is the caller's. */
 typedef void socket_fn(const struct endpoint *local, unsigned state, void *arg);
 
-/*
- * "  0: 0100007F:1F90 00000000:0000 0A ...": the addresses are 32-bit words of
- * network order memory printed as host numbers, one for IPv4 and four for IPv6.
+/* Reads exactly @digits and moves on; false if there are none. */
+static bool take_hex(const char **text, unsigned digits, unsigned *out)
+{
+	char number[9] = "";
+	char *end;
+
+	assert(digits < sizeof(number));
+	memcpy(number, *text, strnlen(*text, digits));
+	*out = (unsigned)strtoul(number, &end, 16);
+	*text += digits;
+	return end == number + digits;
+}
+
+static bool take_char(const char **text, char c)
+{
+	return *(*text)++ == c;
+}
+
+/* "0100007F:1F90": 32-bit words of network order memory, printed as host
+ * numbers, one for IPv4 and four for IPv6.
  */
+static bool take_endpoint(const char **text, bool v6, struct endpoint *out)
+{
+	unsigned words[4] = {0}, port, i;
+
+	for (i = 0; i < (v6 ? 4 : 1); i++) {
+		if (!take_hex(text, 8, &words[i]))
+			return false;
+	}
+	if (!take_char(text, ':') || !take_hex(text, 4, &port))
+		return false;
+	if (v6)
+		memcpy(out->addr.b, words, sizeof(words));
+	else
+		out->addr = addr_from_v4(words[0]);
+	out->port = htons((uint16_t)port);
+	return true;
+}
+
+/* "   0: LOCAL REMOTE STATE ..." */
 static bool parse_socket(const char *line, bool v6, struct endpoint *local,
 			 unsigned *state)
 {
-	unsigned word[4] = {0}, port;
+	struct endpoint remote;
+	const char *text = strchr(line, ':');
 
-	if (v6) {
-		if (sscanf(line, " %*u: %8x%8x%8x%8x:%4x %*32x:%*4x %2x",
-			   &word[0], &word[1], &word[2], &word[3], &port,
-			   state) != 6)
-			return false;
-		memcpy(local->addr.b, word, sizeof(word));
-	} else {
-		if (sscanf(line, " %*u: %8x:%4x %*8x:%*4x %2x", &word[0], &port,
-			   state) != 3)
-			return false;
-		local->addr = addr_from_v4(word[0]);
-	}
-	local->port = htons((uint16_t)port);
-	return true;
+	if (!text)
+		return false;
+	text++;
+	return take_char(&text, ' ') && take_endpoint(&text, v6, local) &&
+	       take_char(&text, ' ') && take_endpoint(&text, v6, &remote) &&
+	       take_char(&text, ' ') && take_hex(&text, 2, state);
 }
 
 static int each_socket(const char *path, bool v6, socket_fn *fn, void *arg)
@@ -228,7 +257,7 @@ static int each_socket(const char *path, bool v6, socket_fn *fn, void *arg)
 		if (parse_socket(line, v6, &local, &state))
 			fn(&local, state, arg);
 	}
-	fclose(file);
+	(void)fclose(file);
 	return 0;
 }
 

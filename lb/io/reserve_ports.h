@@ -42,6 +42,8 @@ bool port_set_equal(const struct port_set *a, const struct port_set *b);
 /* How many of lo..hi are in the set. */
 unsigned port_set_count(const struct port_set *s, unsigned lo, unsigned hi);
 
+/* One number from the start of @text up to *end; false if it is no port. */
+bool port_parse(const char *text, char **end, unsigned *port);
 /* The kernel's notation: "10240-32767,40000". Adds to the set; -EINVAL. */
 int port_set_parse(struct port_set *s, const char *text);
 void port_set_print(const struct port_set *s, FILE *file);

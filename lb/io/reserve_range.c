@@ -103,18 +103,23 @@ static struct span best_run(const struct choice *c, struct span window)
 	return best;
 }
 
+/* What the host uses for its own connections. */
 static struct span ephemeral_span(void)
 {
+	const struct span usual = {32768, 60999}; /* the kernel's default */
 	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
-	struct span r = {32768, 60999}; /* the kernel's default */
-	unsigned lo, hi;
+	char line[64] = "", *end;
+	struct span s;
+	bool read;
 
 	if (!file)
-		return r;
-	if (fscanf(file, "%u %u", &lo, &hi) == 2 && lo <= hi && hi <= PORT_MAX)
-		r = (struct span){lo, hi};
-	fclose(file);
-	return r;
+		return usual;
+	read = fgets(line, sizeof(line), file) != NULL;
+	(void)fclose(file);
+	if (!read || !port_parse(line, &end, &s.lo) ||
+	    !port_parse(end + strspn(end, " \t"), &end, &s.hi) || s.lo > s.hi)
+		return usual;
+	return s;
 }
 
 /*

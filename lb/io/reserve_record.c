@@ -41,7 +41,7 @@ static struct place place_here(void)
 	if (file) {
 		if (fscanf(file, "%63s", p.boot) != 1)
 			strcpy(p.boot, "-");
-		fclose(file);
+		(void)fclose(file);
 	}
 	if (stat("/proc/self/ns/net", &st) == 0)
 		p.netns = st.st_ino;
@@ -170,6 +170,7 @@ static bool parse_line(struct record *r, const char *key, char *value,
 		       const struct place *here)
 {
 	unsigned lo, hi;
+	char *end;
 
 	if (strcmp(key, "boot") == 0) {
 		r->here = r->here && strcmp(value, here->boot) == 0;
@@ -178,8 +179,8 @@ static bool parse_line(struct record *r, const char *key, char *value,
 	} else if (strcmp(key, "pid") == 0) {
 		r->pid = (pid_t)strtol(value, NULL, 10);
 	} else if (strcmp(key, "ports") == 0) {
-		if (sscanf(value, "%u-%u", &lo, &hi) != 2 || lo > hi ||
-		    hi > PORT_MAX)
+		if (!port_parse(value, &end, &lo) || *end != '-' ||
+		    !port_parse(end + 1, &end, &hi) || lo > hi)
 			return false;
 		r->lo = (uint16_t)lo;
 		r->hi = (uint16_t)hi;
@@ -374,13 +375,13 @@ static void print_record(FILE *file, const struct record *r)
 		here.boot, here.netns, (int)r->pid);
 	fprintf(file, "ports %u-%u\nadded ", r->lo, r->hi);
 	port_set_print(&r->added, file);
-	fputc('\n', file);
+	(void)fputc('\n', file);
 	for (i = 0; i < r->n_services; i++)
 		fprintf(file, "service %s\n",
 			endpoint_format(&r->services[i], text));
 	for (i = 0; i < r->n_sources; i++)
 		fprintf(file, "source %s\n", addr_format(&r->sources[i], text));
-	fputs("end\n", file);
+	(void)fputs("end\n", file);
 }
 
 /* In place, as the lock is on the file; "end" ends it at every moment. */

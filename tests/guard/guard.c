@@ -368,8 +368,7 @@ START_TEST(a_table_of_another_shape_is_replaced)
 	static const char *const shapes[] = {
 		"add set ip l4lb_web sources { type inet_service; }",
 		"add chain ip l4lb_web output",
-		"add chain ip l4lb_web output "
-		"{ type filter hook input priority 0; }",
+		"add chain ip l4lb_web output { type filter hook input priority 0; }",
 	};
 
 	ck_assert_int_eq(

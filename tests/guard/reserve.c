@@ -1,0 +1,632 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reserve.h against a real kernel: its list of reserved ports, other sockets,
+ * other instances alive and dead, and guard.sh down.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "io/reserve.h"
+
+#define RESERVED "/proc/sys/net/ipv4/ip_local_reserved_ports"
+#define BEFORE	 "12000-12001,50000\n" /* what somebody else had reserved */
+
+static struct endpoint service, other_service;
+static struct ip_addr source;
+static struct reserve_request web, api;
+static struct err err;
+
+static void set_up(void)
+{
+	run("rm -rf /run/l4lb; echo 12000-12001,50000 > " RESERVED);
+	service = at(VIP, 20000);
+	other_service = at(VIP, 20001);
+	source = ip(VIP);
+	web = (struct reserve_request){
+		.name = "web",
+		.services = &service,
+		.n_services = 1,
+		.sources = &source,
+		.n_sources = 1,
+		.nat_lo = 10240,
+		.nat_hi = 32767,
+		.ports_min = 1024,
+	};
+	api = web;
+	api.name = "api";
+	api.services = &other_service;
+	err.text[0] = '\0';
+}
+
+static struct reservation *take(const struct reserve_request *req)
+{
+	struct reservation *r = NULL;
+
+	ck_assert_msg(reserve_take(&r, req, &err) == 0, "%s", err.text);
+	return r;
+}
+
+/* It fails like this, and the sentence has @words. */
+static void assert_refused(const struct reserve_request *req, int code,
+			   const char *words)
+{
+	struct reservation *r = NULL;
+
+	ck_assert_int_eq(reserve_take(&r, req, &err), code);
+	ck_assert_ptr_null(r);
+	ck_assert_msg(strstr(err.text, words) != NULL, "\"%s\" has no \"%s\"",
+		      err.text, words);
+}
+
+static void assert_reserved(const char *expected)
+{
+	char *text = contents_of(RESERVED);
+
+	ck_assert_str_eq(text, expected);
+	free(text);
+}
+
+static void assert_nothing_left(void)
+{
+	assert_reserved(BEFORE);
+	ck_assert_int_eq(run("test -z \"$(ls -A /run/l4lb)\""), 0);
+}
+
+/*
+ * Another process takes the ports and holds them until it is killed; returns
+ * when it has them.
+ */
+static pid_t hold_elsewhere(const struct reserve_request *req)
+{
+	struct reservation *r;
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(ready), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		close(ready[0]);
+		if (reserve_take(&r, req, &err) != 0 ||
+		    write(ready[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void kill_9(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+START_TEST(the_range_is_reserved_and_given_back)
+{
+	struct reservation *r = take(&web);
+
+	ck_assert_uint_eq(reserve_lo(r), 10240);
+	ck_assert_uint_eq(reserve_hi(r), 32767);
+	ck_assert_ptr_null(reserve_warning(r));
+	assert_reserved("10240-32767,50000\n");
+	reserve_release(r, false);
+	assert_nothing_left();
+	reserve_release(NULL, false);
+}
+END_TEST
+
+START_TEST(services_and_bound_ports_are_left_out)
+{
+	const int here = tcp_listen(HERE, at(VIP, 15000));
+	const int any = tcp_listen(HERE, at("0.0.0.0", 15001));
+	const int elsewhere = tcp_listen(HERE, at("127.0.0.1", 15002));
+	struct reservation *r = take(&web);
+
+	ck_assert(reserve_usable(r, 10240));
+	ck_assert(!reserve_usable(r, 20000));
+	ck_assert(!reserve_usable(r, 15000));
+	ck_assert(!reserve_usable(r, 15001));
+	ck_assert(reserve_usable(r, 15002));
+	ck_assert(!reserve_usable(r, 10239));
+	ck_assert_uint_eq(reserve_skipped(r), 3);
+	ck_assert_uint_eq(reserve_count(r), 32767 - 10240 + 1 - 3);
+	reserve_release(r, false);
+	close(here);
+	close(any);
+	close(elsewhere);
+}
+END_TEST
+
+START_TEST(nobody_can_take_the_service_port)
+{
+	const struct sockaddr_in any = {.sin_family = AF_INET,
+					.sin_port = htons(20000)};
+	struct reservation *r = take(&web);
+	const int fd = tcp_socket(HERE, NULL), on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	ck_assert_int_eq(bind(fd, (const struct sockaddr *)&any, sizeof(any)),
+			 -1);
+	ck_assert_int_eq(errno, EADDRINUSE);
+	close(fd);
+	reserve_release(r, false);
+	close(tcp_listen(HERE, service));
+}
+END_TEST
+
+START_TEST(a_listener_on_the_service_port_is_found)
+{
+	static const char *const addrs[] = {VIP, "0.0.0.0"};
+	const int fd = tcp_listen(HERE, at(addrs[_i], 20000));
+
+	assert_refused(&web, -EADDRINUSE, VIP ":20000");
+	assert_nothing_left();
+	close(fd);
+}
+END_TEST
+
+START_TEST(an_ipv6_listener_that_takes_ipv4_is_found)
+{
+	const struct sockaddr_in6 any = {.sin6_family = AF_INET6,
+					 .sin6_port = htons(20000)};
+	const int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd == -1)
+		return; /* no IPv6 here */
+	ck_assert_int_eq(bind(fd, (const struct sockaddr *)&any, sizeof(any)),
+			 0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+	assert_refused(&web, -EADDRINUSE, VIP ":20000");
+	close(fd);
+}
+END_TEST
+
+/* A server that was on the port: its connections, living and dying */
+START_TEST(what_a_stopped_server_left_is_no_obstacle)
+{
+	const int listener = tcp_listen(HERE, service);
+	const int client = tcp_connect(HERE, NULL, service);
+	struct reservation *r;
+	int accepted, fd;
+
+	ck_assert_int_eq(tcp_outcome(client, 1000), 0);
+	accepted = accept(listener, NULL, NULL);
+	close(listener);
+	assert_refused(&web, -EADDRINUSE, VIP ":20000");
+
+	close(accepted); /* first: the server's end becomes TIME_WAIT */
+	close(client);
+	r = take(&web);
+	fd = tcp_socket(HERE, NULL);
+	ck_assert_int_eq(
+		bind(fd,
+		     (const struct sockaddr *)&(struct sockaddr_in){
+			     .sin_family = AF_INET, .sin_port = htons(20000)},
+		     sizeof(struct sockaddr_in)),
+		-1);
+	close(fd);
+	reserve_release(r, false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(foreign_addresses_are_refused)
+{
+	service = at("198.18.0.77", 20000);
+	assert_refused(&web, -EADDRNOTAVAIL, "service 198.18.0.77:20000");
+	service = at(VIP, 20000);
+	source = ip("198.18.0.78");
+	assert_refused(&web, -EADDRNOTAVAIL, "source 198.18.0.78");
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(too_few_free_ports_are_refused_with_their_number)
+{
+	web.fixed = true;
+	web.nat_lo = 20000; /* the service's own is one of them */
+	web.nat_hi = 20000 + 1023;
+	assert_refused(&web, -ENOSPC, "only 1023 are free");
+	assert_nothing_left();
+	web.nat_hi++;
+	reserve_release(take(&web), false);
+}
+END_TEST
+
+START_TEST(a_second_instance_takes_another_range)
+{
+	struct reservation *r = take(&web), *s = take(&api);
+
+	ck_assert(reserve_lo(s) > reserve_hi(r) ||
+		  reserve_hi(s) < reserve_lo(r));
+	ck_assert_uint_ge(reserve_count(s), 1024);
+	reserve_release(r, false);
+	reserve_release(s, false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(a_second_instance_uses_what_is_left_of_the_range)
+{
+	struct reservation *r, *s;
+
+	web.fixed = true;
+	web.nat_hi = 15000;
+	r = take(&web);
+	s = take(&api);
+	ck_assert_uint_eq(reserve_lo(s), 15001);
+	ck_assert_uint_eq(reserve_hi(s), 32767);
+	reserve_release(r, false);
+	reserve_release(s, false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(a_fixed_range_that_is_held_names_the_holder)
+{
+	struct reservation *r = take(&web);
+
+	api.fixed = true;
+	api.nat_lo = api.nat_hi = 32767;
+	api.ports_min = 1;
+	assert_refused(&api, -EADDRINUSE, "instance \"web\" (pid ");
+	api.nat_lo = api.nat_hi = 32768;
+	reserve_release(take(&api), false);
+	reserve_release(r, false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(another_source_address_may_use_the_same_range)
+{
+	struct ip_addr other = ip("127.0.0.1");
+	struct reservation *r, *s;
+
+	api.sources = &other;
+	r = take(&web);
+	s = take(&api);
+	ck_assert_uint_eq(reserve_lo(s), 10240);
+	reserve_release(r, false);
+	assert_reserved("10240-32767,50000\n"); /* still needed */
+	reserve_release(s, false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(a_name_or_a_service_in_use_names_the_holder)
+{
+	struct reservation *r = take(&web);
+
+	assert_refused(&web, -EADDRINUSE,
+		       "instance \"web\" is already running");
+	api.services = &service;
+	assert_refused(&api, -EADDRINUSE, "served by instance \"web\"");
+	reserve_release(r, false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(after_a_crash_the_range_waits_for_its_instance)
+{
+	struct reservation *r, *s;
+
+	kill_9(hold_elsewhere(&web));
+	assert_reserved("10240-32767,50000\n");
+	s = take(&api);
+	ck_assert_uint_ne(reserve_lo(s), 10240);
+	reserve_release(s, false);
+	api.fixed = true;
+	assert_refused(&api, -EADDRINUSE, "guard.sh down web");
+
+	r = take(&web);
+	ck_assert_uint_eq(reserve_lo(r), 10240);
+	reserve_release(r, false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(after_a_crash_an_instance_gets_the_range_it_had)
+{
+	struct reservation *s = take(&api), *r;
+	uint16_t lo, hi;
+
+	kill_9(hold_elsewhere(&web)); /* beside api: not the wanted range */
+	reserve_release(s, false);
+	r = take(&web);
+	lo = reserve_lo(r);
+	hi = reserve_hi(r);
+	ck_assert_uint_ne(lo, 10240);
+	reserve_release(r, false);
+	assert_nothing_left();
+
+	web.fixed = true;
+	web.nat_lo = lo;
+	web.nat_hi = hi;
+	kill_9(hold_elsewhere(&web));
+	web.nat_lo = 2000; /* another one now: the old part goes */
+	web.nat_hi = 4000;
+	r = take(&web);
+	assert_reserved("2000-4000,12000-12001,50000\n");
+	reserve_release(r, false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(kept_for_the_next_start_means_nothing_changes)
+{
+	reserve_release(take(&web), true);
+	assert_reserved("10240-32767,50000\n");
+	api.fixed = true;
+	assert_refused(&api, -EADDRINUSE, "which is not running");
+	reserve_release(take(&web), false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(what_another_boot_or_network_left_counts_for_nothing)
+{
+	static const char *const edits[] = {"s/^netns .*/netns 1/",
+					    "s/^boot .*/boot x/"};
+	struct reservation *s;
+
+	kill_9(hold_elsewhere(&web));
+	ck_assert_int_eq(run("sed -i '%s' /run/l4lb/web.ports", edits[_i]), 0);
+	run("echo 12000-12001,50000 > " RESERVED);
+	s = take(&api);
+	ck_assert_uint_eq(reserve_lo(s), 10240);
+	reserve_release(s, false);
+	reserve_release(take(&web), false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(an_instance_that_died_before_it_took_anything_is_no_obstacle)
+{
+	ck_assert_int_eq(run("mkdir -p /run/l4lb; : > /run/l4lb/web.ports"), 0);
+	reserve_release(take(&api), false);
+	reserve_release(take(&web), false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(a_file_that_is_not_understood_is_named)
+{
+	ck_assert_int_eq(run("mkdir -p /run/l4lb; "
+			     "echo l4lb-ports 9 > /run/l4lb/old.ports"),
+			 0);
+	assert_refused(&web, -EINVAL, "/run/l4lb/old.ports");
+}
+END_TEST
+
+START_TEST(a_long_list_of_others_survives)
+{
+	char *before, *after;
+	struct reservation *r;
+
+	/* 16,000 single ports: far more than a page of text */
+	ck_assert_int_eq(run("seq -s, 1 2 32000 | tr -d '\\n' > /run/list && "
+			     "dd if=/run/list of=" RESERVED
+			     " bs=1M status=none"),
+			 0);
+	before = contents_of("/run/list");
+	r = take(&web);
+	reserve_release(r, false);
+	after = output_of("dd if=" RESERVED " bs=1M status=none | tr -d '\\n'");
+	ck_assert_str_eq(after, before);
+	free(before);
+	free(after);
+}
+END_TEST
+
+/* What is left after start (design rule 14) */
+static void drop_privileges(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2] = {{0}};
+
+	data[0].permitted = data[0].effective =
+		1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW;
+	ck_assert_int_eq(syscall(SYS_capset, &header, data), 0);
+}
+
+START_TEST(ports_are_given_back_without_privileges)
+{
+	struct reservation *r = take(&web);
+
+	drop_privileges();
+	reserve_release(r, false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(a_read_only_proc_is_a_warning)
+{
+	struct reservation *r;
+
+	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+	ck_assert_int_eq(mount("/proc/sys", "/proc/sys", NULL, MS_BIND, NULL),
+			 0);
+	ck_assert_int_eq(mount(NULL, "/proc/sys", NULL,
+			       MS_REMOUNT | MS_BIND | MS_RDONLY, NULL),
+			 0);
+	r = take(&web);
+	ck_assert_ptr_nonnull(reserve_warning(r));
+	ck_assert_ptr_nonnull(strstr(reserve_warning(r), "10240-32767"));
+	reserve_release(r, false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(a_read_only_proc_that_has_the_range_is_fine)
+{
+	struct reservation *r;
+
+	run("echo 10000-33000 > " RESERVED);
+	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+	ck_assert_int_eq(mount("/proc/sys", "/proc/sys", NULL, MS_BIND, NULL),
+			 0);
+	ck_assert_int_eq(mount(NULL, "/proc/sys", NULL,
+			       MS_REMOUNT | MS_BIND | MS_RDONLY, NULL),
+			 0);
+	r = take(&web);
+	ck_assert_ptr_null(reserve_warning(r));
+	reserve_release(r, false);
+	assert_reserved("10000-33000\n");
+}
+END_TEST
+
+START_TEST(guard_sh_down_clears_what_a_crash_left)
+{
+	struct reservation *s;
+
+	kill_9(hold_elsewhere(&web));
+	s = take(&api);
+	ck_assert_int_eq(run("touch /run/l4lb/web.flows /run/l4lb/web.sock"),
+			 0);
+	ck_assert_int_eq(run(GUARD_SH " down web >/dev/null"), 0);
+	ck_assert_int_eq(run("test \"$(ls /run/l4lb)\" = api.ports"), 0);
+	/* A running one is left alone. */
+	ck_assert_int_eq(run(GUARD_SH " down api >/dev/null 2>&1"), 0);
+	ck_assert_int_eq(run("test -e /run/l4lb/api.ports"), 0);
+	reserve_release(s, false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(guard_sh_down_leaves_what_another_instance_needs)
+{
+	struct ip_addr other = ip("127.0.0.1");
+	struct reservation *s;
+
+	api.sources = &other;
+	kill_9(hold_elsewhere(&web));
+	s = take(&api);
+	ck_assert_int_eq(run(GUARD_SH " down web >/dev/null"), 0);
+	assert_reserved("10240-32767,50000\n");
+	reserve_release(s, false);
+	assert_nothing_left();
+}
+END_TEST
+
+/* Start and stop as fast as they can; the list must be as before at the end. */
+START_TEST(instances_that_start_and_stop_at_once_do_not_race)
+{
+	enum { INSTANCES = 4, ROUNDS = 50 };
+	struct reservation *r;
+	pid_t pids[INSTANCES];
+	char name[16];
+	int i, k, status;
+
+	for (i = 0; i < INSTANCES; i++) {
+		pids[i] = fork();
+		ck_assert_int_ge(pids[i], 0);
+		if (pids[i] > 0)
+			continue;
+		snprintf(name, sizeof(name), "i%d", i);
+		service = at(VIP, 40000 + (unsigned)i);
+		web.name = name;
+		web.ports_min = 64;
+		for (k = 0; k < ROUNDS; k++) {
+			if (reserve_take(&r, &web, &err) != 0)
+				_exit(1);
+			reserve_release(r, false);
+		}
+		_exit(0);
+	}
+	for (i = 0; i < INSTANCES; i++) {
+		waitpid(pids[i], &status, 0);
+		ck_assert_int_eq(status, 0);
+	}
+	assert_nothing_left();
+}
+END_TEST
+
+static TCase *one_instance(void)
+{
+	TCase *t = tcase_create("one instance");
+
+	tcase_add_checked_fixture(t, set_up, NULL);
+	tcase_add_test(t, the_range_is_reserved_and_given_back);
+	tcase_add_test(t, services_and_bound_ports_are_left_out);
+	tcase_add_test(t, nobody_can_take_the_service_port);
+	tcase_add_loop_test(t, a_listener_on_the_service_port_is_found, 0, 2);
+	tcase_add_test(t, an_ipv6_listener_that_takes_ipv4_is_found);
+	tcase_add_test(t, what_a_stopped_server_left_is_no_obstacle);
+	tcase_add_test(t, foreign_addresses_are_refused);
+	tcase_add_test(t, too_few_free_ports_are_refused_with_their_number);
+	tcase_add_test(t, a_long_list_of_others_survives);
+	tcase_add_test(t, ports_are_given_back_without_privileges);
+	tcase_add_test(t, a_read_only_proc_is_a_warning);
+	tcase_add_test(t, a_read_only_proc_that_has_the_range_is_fine);
+	return t;
+}
+
+static TCase *several_instances(void)
+{
+	TCase *t = tcase_create("several instances");
+
+	tcase_add_checked_fixture(t, set_up, NULL);
+	tcase_add_test(t, a_second_instance_takes_another_range);
+	tcase_add_test(t, a_second_instance_uses_what_is_left_of_the_range);
+	tcase_add_test(t, a_fixed_range_that_is_held_names_the_holder);
+	tcase_add_test(t, another_source_address_may_use_the_same_range);
+	tcase_add_test(t, a_name_or_a_service_in_use_names_the_holder);
+	tcase_add_test(t, instances_that_start_and_stop_at_once_do_not_race);
+	return t;
+}
+
+static TCase *crashes(void)
+{
+	TCase *t = tcase_create("crashes");
+
+	tcase_add_checked_fixture(t, set_up, NULL);
+	tcase_add_test(t, after_a_crash_the_range_waits_for_its_instance);
+	tcase_add_test(t, after_a_crash_an_instance_gets_the_range_it_had);
+	tcase_add_test(t, kept_for_the_next_start_means_nothing_changes);
+	tcase_add_loop_test(
+		t, what_another_boot_or_network_left_counts_for_nothing, 0, 2);
+	tcase_add_test(
+		t,
+		an_instance_that_died_before_it_took_anything_is_no_obstacle);
+	tcase_add_test(t, a_file_that_is_not_understood_is_named);
+	tcase_add_test(t, guard_sh_down_clears_what_a_crash_left);
+	tcase_add_test(t, guard_sh_down_leaves_what_another_instance_needs);
+	return t;
+}
+
+int main(void)
+{
+	Suite *s = suite_create("reserve");
+	SRunner *runner;
+	int failed;
+
+	host_build();
+	suite_add_tcase(s, one_instance());
+	suite_add_tcase(s, several_instances());
+	suite_add_tcase(s, crashes());
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
