@@ -17,8 +17,12 @@ enum drop_reason {
 	DROP_FRAGMENT,	   /* IP fragments are not reassembled */
 	DROP_NOT_TCP,	   /* another transport protocol */
 	DROP_BAD_TCP,	   /* TCP header malformed, or flags that cannot be */
-	DROP_BAD_CHECKSUM, /* TCP checksum neither right nor left to hardware */
+	DROP_BAD_CHECKSUM, /* wrong; and TCP's not one left to hardware either */
 	DROP_TTL,	   /* would leave with TTL 0 */
+	/* not an ICMP error that can be translated (icmp.c) */
+	DROP_ICMP_OTHER, /* no error, or about no segment: echo, UDP's errors */
+	DROP_BAD_ICMP,	 /* malformed, or not sent to whom it is about */
+	DROP_ICMP_STALE, /* about a segment not in flight: RFC 5927 */
 	/* no place to send it (engine.c) */
 	DROP_NOT_OURS,	   /* neither to a service nor from a backend */
 	DROP_OUT_OF_STATE, /* no flow, and not a SYN */

@@ -45,31 +45,34 @@ static uint64_t pseudo_sum(const uint8_t *ip, uint32_t tcp_len)
 	return csum_add(csum_add(0, ip + IP_SRC, 8), tail, sizeof(tail));
 }
 
-/* Options of a SYN. A length that lies ends the walk: what was read stands. */
+/*
+ * Length of the option at or behind *@i, which moves onto it; 0 if there is
+ * none left. A length that lies ends the walk: what was read before stands.
+ */
+static unsigned find_option(const uint8_t *opt, unsigned len, unsigned *i)
+{
+	unsigned size;
+
+	while (*i < len && opt[*i] == TCPOPT_NOP)
+		++*i;
+	if (*i + 1 >= len || opt[*i] == TCPOPT_END)
+		return 0;
+	size = opt[*i + 1];
+	return size < 2 || *i + size > len ? 0 : size;
+}
+
 static void read_syn_options(struct tcp_segment *tcp, const uint8_t *opt,
 			     unsigned len)
 {
-	unsigned i = 0;
+	unsigned i = 0, size;
 
-	while (i < len && opt[i] != TCPOPT_END) {
-		unsigned size;
-
-		if (opt[i] == TCPOPT_NOP) {
-			i++;
-			continue;
-		}
-		if (i + 1 >= len)
-			return;
-		size = opt[i + 1];
-		if (size < 2 || i + size > len)
-			return;
+	for (; (size = find_option(opt, len, &i)) > 0; i += size) {
 		if (opt[i] == TCPOPT_MSS && size == 4)
 			tcp->mss = get16(opt + i + 2);
 		else if (opt[i] == TCPOPT_WSCALE && size == 3)
 			tcp->wscale = opt[i + 2] > TCP_WSCALE_MAX ?
 					      TCP_WSCALE_MAX :
 					      opt[i + 2];
-		i += size;
 	}
 }
 
@@ -230,6 +233,47 @@ void packet_rewrite(struct packet *p, const struct endpoint *src,
 	memcpy(p->hdr + IP_CSUM, &check, 2);
 	p->out_src = src->addr;
 	p->out_dst = dst->addr;
+}
+
+/* Lowers one MSS option, at @at in the header, and mends the checksum. */
+static void lower_mss(struct packet *p, unsigned at, uint16_t mss)
+{
+	uint8_t *value = p->hdr + at;
+	uint8_t *csum = p->hdr + IP_HEADER_LEN + TCP_CSUM;
+	const uint8_t to[2] = { (uint8_t)(mss >> 8), (uint8_t)mss };
+	uint16_t was, is, check;
+
+	memcpy(&was, value, 2);
+	memcpy(&is, to, 2);
+	memcpy(value, to, 2);
+	if (p->csum == CSUM_PARTIAL)
+		return;
+	/* Behind an odd number of NOPs each byte lies in the other half of
+	 * its word, which for the sum is the same as swapped.
+	 */
+	if (at % 2) {
+		was = (uint16_t)(was << 8 | was >> 8);
+		is = (uint16_t)(is << 8 | is >> 8);
+	}
+	memcpy(&check, csum, 2);
+	check = csum_update(check, was, is);
+	memcpy(csum, &check, 2);
+}
+
+void packet_clamp_mss(struct packet *p, uint16_t mss)
+{
+	const unsigned start = IP_HEADER_LEN + TCP_HEADER_MIN;
+	const uint8_t *opt = p->hdr + start;
+	unsigned len = p->hdr_len - start, i = 0, size;
+
+	if (!(p->tcp.flags & TCP_SYN) || mss == 0)
+		return;
+	for (; (size = find_option(opt, len, &i)) > 0; i += size)
+		if (opt[i] == TCPOPT_MSS && size == 4 &&
+		    get16(opt + i + 2) > mss)
+			lower_mss(p, start + i + 2, mss);
+	if (p->tcp.mss > mss)
+		p->tcp.mss = mss;
 }
 
 void packet_partial_csum(struct packet *p)

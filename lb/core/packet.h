@@ -92,6 +92,13 @@ int packet_parse(struct packet *p, const uint8_t *ip, uint32_t len,
 void packet_rewrite(struct packet *p, const struct endpoint *src,
 		    const struct endpoint *dst);
 
+/*
+ * Lowers the MSS option of a SYN to @mss if it is larger, never raises it. A
+ * SYN without the option stays without: its sender's peer then sends 536 bytes
+ * at most (RFC 9293 section 3.7.1). 0: no limit.
+ */
+void packet_clamp_mss(struct packet *p, uint16_t mss);
+
 /* Turns a partial checksum into a full one, where nobody behind us will. */
 void packet_complete_csum(struct packet *p);
 
