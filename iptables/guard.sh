@@ -80,6 +80,10 @@ nat_lo=
 nat_hi=
 tool=
 
+need_root() {
+	[ "$(id -u)" = 0 ] || die "run it as root: sudo $0 ..."
+}
+
 parse_name() {
 	name=${1:-}
 	case $name in
@@ -504,12 +508,14 @@ up | down)
 	parse_name "${1:-}"
 	shift
 	parse_options "$@"
+	need_root
 	"do_$command" ;;
 rst-drop)
 	command=${1:-}
 	parse_name "${2:-}"
 	shift 2
 	parse_options "$@"
+	need_root
 	case $command in
 	up) do_rst_up ;;
 	down)
@@ -517,7 +523,9 @@ rst-drop)
 		echo "rst-drop \"$name\" is down" ;;
 	*) misuse "rst-drop: expected up or down" ;;
 	esac ;;
-status) do_status "$@" ;;
+status)
+	need_root
+	do_status "$@" ;;
 -h | --help | help) usage ;;
 *)
 	usage >&2
