@@ -56,6 +56,7 @@ declare -A LAB_LAST=() # of every name ever started, for fail()
 # shellcheck disable=SC2034 # for the scripts
 VIP=198.18.0.1 VIP_PORT=20000 PORT=9001 STATUS=0
 
+sha256() { sha256sum | cut -c 1-64; }
 now_ms() { printf '%s' $((${EPOCHREALTIME/[.,]/} / 1000)); }
 LAB_START=$(now_ms)
 
@@ -326,13 +327,15 @@ wait_listens() { wait_until 10 "a listener on $1, port $2" listens "$1" "$2"; }
 
 # --- the balancer ----------------------------------------------------------
 
+L4LB_READY='ready' # what it says when it forwards
+
 # start_l4lb NAME ARGUMENTS...: on lb, and waits until it forwards.
 start_l4lb() {
 	local name=$1
 	shift
 	need_program l4lb
 	start "$name" lb "$L4LB_BUILD/l4lb" "$@"
-	wait_log "$name" "${L4LB_READY:-ready}"
+	wait_log "$name" "$L4LB_READY"
 }
 
 # The program's SIGUSR1 dump, complete, on our stdout.
@@ -368,6 +371,26 @@ start_echo() { # NAME HOST ADDRESS PORT
 	start "$1" "$2" "$PYTHON" "$LAB_DIR/peer.py" serve "$1" "$3" "$4"
 	wait_log "$1" '^listening'
 }
+
+# Connections held open by peer.py: start_hold NAME HOST ADDRESS PORT COUNT
+# [SOURCE], then tell NAME LINE ANSWER [HOW OFTEN IT WAS SAID BY THEN].
+declare -A LAB_ORDERS=()
+start_hold() {
+	local name=$1 host=$2 fd
+	shift 2
+	mkfifo "$LAB_TMP/$name.orders"
+	exec {fd}<>"$LAB_TMP/$name.orders" # both ways: neither side waits
+	LAB_ORDERS[$name]=$fd
+	LAB_STDIN=$LAB_TMP/$name.orders start "$name" "$host" \
+		"$PYTHON" "$LAB_DIR/peer.py" hold "$@"
+	wait_log "$name" "^holding $3" 60
+}
+
+tell() {
+	printf '%s\n' "$2" >&"${LAB_ORDERS[$1]}"
+	wait_until 60 "$1 to do: $2" said "$1" "$3" "${4:-1}"
+}
+said() { [ "$(grep -Ec -- "$2" "$LAB_TMP/$1.out")" -ge "$3" ]; }
 
 # nginx on HOST, port $PORT: / says the host's name, /files/ is $LAB_TMP/files.
 start_nginx() {

@@ -3,6 +3,8 @@
 """peer.py - the ends of connections that the lab's tests open
 
     peer.py serve NAME ADDRESS PORT   answers every line with "NAME line"
+    peer.py digest NAME ADDRESS PORT  answers all that comes until the end of it
+                                      with its SHA-256, and closes
     peer.py hold ADDRESS PORT COUNT [SOURCE]
                                       opens COUNT connections, says "holding",
                                       and does as its input says, a line each:
@@ -12,15 +14,29 @@
 """
 import asyncio
 import collections
+import hashlib
 import sys
 
 
-async def serve(name, address, port):
+async def echo(name, reader, writer):
+    while line := await reader.readline():
+        writer.write(name.encode() + b" " + line)
+        await writer.drain()
+
+
+async def digest(name, reader, writer):
+    seen = hashlib.sha256()
+    while part := await reader.read(65536):
+        seen.update(part)
+    print(f"{name} {seen.hexdigest()}", flush=True)
+    writer.write(seen.hexdigest().encode() + b"\n")
+    await writer.drain()
+
+
+async def serve(talk, name, address, port):
     async def client(reader, writer):
         try:
-            while line := await reader.readline():
-                writer.write(name.encode() + b" " + line)
-                await writer.drain()
+            await talk(name, reader, writer)
         except ConnectionError:
             pass
         finally:
@@ -72,6 +88,11 @@ async def hold(address, port, count, source=None):
     print("closed", flush=True)
 
 
-if len(sys.argv) < 5 or sys.argv[1] not in ("serve", "hold"):
+VERBS = {
+    "serve": lambda *args: serve(echo, *args),
+    "digest": lambda *args: serve(digest, *args),
+    "hold": hold,
+}
+if len(sys.argv) < 5 or sys.argv[1] not in VERBS:
     sys.exit(__doc__)
-asyncio.run((serve if sys.argv[1] == "serve" else hold)(*sys.argv[2:]))
+asyncio.run(VERBS[sys.argv[1]](*sys.argv[2:]))

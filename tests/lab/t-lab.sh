@@ -11,14 +11,10 @@ start_nginx b1
 expect "client reaches nginx on b1" "$(on client curl -s "http://198.18.0.11:$PORT/")" b1
 
 start_echo echo b2 198.18.0.12 "$PORT"
-mkfifo "$LAB_TMP/orders"
-exec 3<>"$LAB_TMP/orders"
-LAB_STDIN=$LAB_TMP/orders start hold client "$PYTHON" "$LAB_DIR/peer.py" hold 198.18.0.12 "$PORT" 20
-wait_log hold '^holding 20'
-echo 'say hello' >&3
-wait_log hold '^said'
+start_hold hold client 198.18.0.12 "$PORT" 20
+tell hold 'say hello' '^said'
 expect "20 held connections answer" "$(tail -n 1 "$LAB_TMP/hold.out")" "said echo=20"
-echo close >&3
+tell hold close '^closed'
 finish hold 5
 expect "the holder's exit status" "$STATUS" 0
 stop echo

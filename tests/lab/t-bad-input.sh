@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Everything that can be wrong at the start: exit 2 for what is wrong by
+# itself, 1 for what this host does not allow; the message names the value.
+# shellcheck source=lab.sh
+. "$(dirname "$0")/lab.sh"
+need nft
+need_program l4lb
+title "bad input, each with its message and exit status"
+
+lab_up lan
+on lb ip route add unreachable 203.0.113.0/24
+start_echo taken lb "$VIP" 20009
+L4LB=$L4LB_BUILD/l4lb
+B1=(198.18.0.11 9001)
+
+# refuses STATUS REGEX COMMAND...: on one line of stderr, nothing left behind.
+refuses() {
+	local want=$1 regex=$2 status=0 line
+	shift 2
+	on lb timeout 10 "$@" >"$LAB_TMP/said.out" 2>"$LAB_TMP/said.err" </dev/null || status=$?
+	line=$(grep -E -- "$regex" "$LAB_TMP/said.err" | head -n 1) || true
+	[[ $status =~ ^$want$ && -n $line ]] ||
+		fail "$*" "expected: exit $want and /$regex/" \
+			"seen:     exit $status and" "$(head -n 5 "$LAB_TMP/said.err")"
+	[ -z "$(on lb nft list tables)" ] || fail "$*: a guard is left behind"
+	ok "exit $status  ${line:0:120}"
+}
+
+say "  -- wrong by itself"
+refuses 2 '[Uu]sage|SOURCE_IP' "$L4LB"
+refuses 2 'bogus' "$L4LB" --bogus "$VIP" "${B1[@]}"
+refuses 2 'SERVER_PORT|port' "$L4LB" "$VIP" 198.18.0.11
+refuses 2 '70000' "$L4LB" "$VIP" 198.18.0.11 70000
+refuses 2 '"?0"?' "$L4LB" "$VIP" 198.18.0.11 0
+refuses 2 '65536' "$L4LB" -p 65536 "$VIP" "${B1[@]}"
+refuses 2 '12ab' "$L4LB" -p 12ab "$VIP" "${B1[@]}"
+refuses 2 '198\.18\.0\.300' "$L4LB" "$VIP" 198.18.0.300 9001
+refuses 2 '198\.18\.0\.11:9001.*(twice|dup)' "$L4LB" "$VIP" "${B1[@]}" "${B1[@]}"
+refuses 2 '198\.18\.0\.1:20000' "$L4LB" "$VIP" "$VIP" 20000
+refuses 2 'fastest' "$L4LB" -s fastest "$VIP" "${B1[@]}"
+refuses 2 'sometimes' "$L4LB" --guard sometimes "$VIP" "${B1[@]}"
+refuses 2 'bpf' "$L4LB" --datapath bpf "$VIP" "${B1[@]}"
+refuses 2 'many' "$L4LB" --flows many "$VIP" "${B1[@]}"
+refuses 2 '(500|1024)' "$L4LB" --nat-ports 20001-20500 "$VIP" "${B1[@]}"
+refuses 2 '30000' "$L4LB" --nat-ports 30000-20000 "$VIP" "${B1[@]}"
+
+say "  -- a configuration file, with the line's number"
+bad_line() { # NUMBER REGEX LINES
+	printf '%s\n' "$3" >"$LAB_TMP/bad.conf"
+	refuses 2 "bad\.conf:$1:.*$2" "$L4LB" --config "$LAB_TMP/bad.conf"
+	refuses 2 "bad\.conf:$1:.*$2" "$L4LB" --check --config "$LAB_TMP/bad.conf"
+}
+GOOD="[service web]
+listen = $VIP:20000"
+bad_line 3 '198\.18\.0\.300' "$GOOD
+backend = 198.18.0.300:9001"
+bad_line 4 'colour' "$GOOD
+backend = 198.18.0.11:9001
+colour = blue"
+bad_line 1 'globl' "[globl]
+flows = 10"
+bad_line 3 'weight' "$GOOD
+backend = 198.18.0.11:9001 weight=heavy"
+bad_line 4 '198\.18\.0\.11:9001' "$GOOD
+backend = 198.18.0.11:9001
+backend = 198.18.0.11:9001"
+bad_line 3 'no key' "$GOOD
+no key"
+refuses '[12]' 'missing\.conf' "$L4LB" --config "$LAB_TMP/missing.conf"
+
+say "  -- what this host does not allow"
+# Root without capabilities is nobody.
+refuses 1 '(root|sudo|CAP_NET|cap_net|[Pp]rivilege|[Pp]ermission)' \
+	setpriv --bounding-set=-all --inh-caps=-all "$L4LB" "$VIP" "${B1[@]}"
+refuses 1 'nosuch0' "$L4LB" -i nosuch0 "$VIP" "${B1[@]}"
+refuses 1 '198\.18\.0\.77' "$L4LB" 198.18.0.77 "${B1[@]}"
+refuses 1 '20009' "$L4LB" -p 20009 "$VIP" "${B1[@]}"
+refuses 1 '203\.0\.113\.5' "$L4LB" "$VIP" 203.0.113.5 9001
+refuses 1 '192\.0\.2\.5' "$L4LB" "$VIP" 192.0.2.5 9001
+# 1100 ports in the range, and listeners on 100 of them.
+start listeners lb "$PYTHON" -c '
+import socket, time
+held = [socket.create_server(("198.18.0.1", p)) for p in range(21000, 21100)]
+print("listening", flush=True)
+time.sleep(600)'
+wait_log listeners '^listening'
+refuses 1 '(1000|1024)' "$L4LB" --nat-ports 21000-22099 "$VIP" "${B1[@]}"
+
+say "  -- and what is right"
+printf '%s\nbackend = 198.18.0.11:9001\n' "$GOOD" >"$LAB_TMP/good.conf"
+status=0
+on lb timeout 10 "$L4LB" --check --config "$LAB_TMP/good.conf" >/dev/null || status=$?
+expect "--check of a good file, exit status" "$status" 0
+for option in --help --version; do
+	status=0
+	on lb timeout 10 "$L4LB" $option >"$LAB_TMP/said" || status=$?
+	expect "$option, exit status" "$status" 0
+	expect_true "  says something" [ -s "$LAB_TMP/said" ]
+done

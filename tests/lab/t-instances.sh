@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Two instances on one host, in front of the same backends, at once.
+# shellcheck source=lab.sh
+. "$(dirname "$0")/lab.sh"
+need nft
+title "two instances in front of the same backends"
+
+lab_up lan
+for i in 1 2 3; do start_echo echo$i b$i 198.18.0.1$i "$PORT"; done
+BACKENDS=(198.18.0.11 "$PORT" 198.18.0.12 "$PORT" 198.18.0.13 "$PORT")
+tables() { on lb nft list tables | sort | tr '\n' ' '; }
+
+start_l4lb one -p 20000 "$VIP" "${BACKENDS[@]}"
+start_l4lb two -p 20001 "$VIP" "${BACKENDS[@]}"
+expect "a guard of its own for each" "$(tables)" \
+	"table ip l4lb_20000 table ip l4lb_20001 "
+
+start_hold hold1 client "$VIP" 20000 300
+start_hold hold2 client "$VIP" 20001 300
+tell hold1 'say hello' '^said'
+tell hold2 'say hello' '^said'
+expect "the first's connections" "$(tail -n 1 "$LAB_TMP/hold1.out")" \
+	"said echo1=100 echo2=100 echo3=100"
+expect "the second's connections" "$(tail -n 1 "$LAB_TMP/hold2.out")" \
+	"said echo1=100 echo2=100 echo3=100"
+
+nat_ports() { dump "$1" | awk '/^# backend/ { exit } !/^#/ { split($4, a, ":"); print a[2] }'; }
+comm -12 <(nat_ports one | sort -u) <(nat_ports two | sort -u) >"$LAB_TMP/both"
+expect "NAT ports that both use" "$(wc -l <"$LAB_TMP/both")" 0
+
+tell hold1 close '^closed'
+finish hold1 10
+stop one
+expect "the first's exit status" "$STATUS" 0
+expect "only the second's guard stays" "$(tables)" "table ip l4lb_20001 "
+tell hold2 'say again' '^said.*' 2
+expect "the second's connections go on" "$(tail -n 1 "$LAB_TMP/hold2.out")" \
+	"said echo1=100 echo2=100 echo3=100"
+
+# The same name, the same port: the holder is named, nothing of it is harmed.
+status=0
+on lb timeout 10 "$L4LB_BUILD/l4lb" -p 20001 "$VIP" "${BACKENDS[@]}" \
+	>"$LAB_TMP/third" 2>&1 || status=$?
+expect "a third on the second's port is refused, exit status" "$status" 1
+expect "the second's guard is still there" "$(tables)" "table ip l4lb_20001 "
+status=0
+on lb timeout 10 "$L4LB_BUILD/l4lb" -p 20002 --nat-ports 10240-32767 "$VIP" \
+	"${BACKENDS[@]}" >"$LAB_TMP/fourth" 2>&1 || status=$?
+expect "a fourth that insists on taken NAT ports is refused" "$status" 1
+expect_true "  and told who holds them" grep -q 20001 "$LAB_TMP/fourth"
+tell hold2 'say more' '^said.*' 3
+expect "the second's connections go on" "$(tail -n 1 "$LAB_TMP/hold2.out")" \
+	"said echo1=100 echo2=100 echo3=100"

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Very many connections at once: as many as ports and table hold, and then a
+# refusal, never silence. The ends are synthetic (synth.c): no sockets.
+# shellcheck source=lab.sh
+. "$(dirname "$0")/lab.sh"
+need nft
+title "100,000 connections; a table and a port pool that are full"
+
+lab_up lan
+on lb ip address add 198.18.0.3/24 dev eth0
+# The clients: 198.18.128.0/17, all behind the client's host.
+on lb ip route add 198.18.128.0/17 via 198.18.0.2
+for i in 1 2 3; do
+	on b$i nft 'table ip quiet { chain in {
+		type filter hook input priority 0; tcp dport 9001 drop; }; }'
+	start answer$i b$i "$LAB_TOOLS/synth" answer eth0 "$PORT"
+	wait_log answer$i '^answering'
+done
+BACKENDS=(198.18.0.11 "$PORT" 198.18.0.12 "$PORT" 198.18.0.13 "$PORT")
+open_flows() { # FIRST_SOURCE COUNT
+	on client "$LAB_TOOLS/synth" open eth0 "$(lab_mac "$VIP")" "$VIP" \
+		"$VIP_PORT" "$1" "$2"
+}
+
+# --- two source addresses: 2 x 3 x 22,000 ports and more
+{
+	printf '[global]\nflows = 131072\n[service many]\n'
+	printf 'listen = %s\n' "$VIP:$VIP_PORT"
+	printf 'backend = %s\n' 198.18.0.1{1,2,3}:"$PORT"
+	printf 'source = %s\n' "$VIP 198.18.0.3"
+} >"$LAB_TMP/many.conf"
+start_l4lb many --config "$LAB_TMP/many.conf"
+begin=$(now_ms)
+expect "100,000 from two source addresses" "$(open_flows 198.18.128.1 100000)" \
+	"opened 100000 refused 0 unanswered 0"
+say "        $(($(now_ms) - begin)) ms"
+dump many >"$LAB_TMP/dump"
+expect "  the dump shows them all ESTABLISHED" \
+	"$(grep -c ' ESTABLISHED ' "$LAB_TMP/dump")" 100000
+expect "  none shares a NAT address, port and backend with another" \
+	"$(awk '/ ESTABLISHED / { print $4, $5 }' "$LAB_TMP/dump" | sort | uniq -d | wc -l)" 0
+expect "  from both addresses" "$(awk '/ ESTABLISHED / { sub(":.*", "", $4); print $4 }' \
+	"$LAB_TMP/dump" | sort -u | tr '\n' ' ')" "$VIP 198.18.0.3 "
+stop many
+
+# --- one source address: 70,000 do not fit
+start_l4lb one --flows 131072 "$VIP" "${BACKENDS[@]}"
+read -r _ opened _ refused _ unanswered <<<"$(open_flows 198.18.136.1 70000)"
+expect "70,000 from one source address: unanswered" "$unanswered" 0
+expect "  opened and refused, together" $((opened + refused)) 70000
+expect_true "  opened: $opened, all that three backends' ports hold" \
+	[ "$opened" -gt 66000 -a "$opened" -le $((3 * (32767 - 10240 + 1))) ]
+expect "  as the dump says" "$(dump_flows one ESTABLISHED)" "$opened"
+stop one
+expect_true "  the refusals are counted, by reason" log_has one "no-port[ =:]+$refused"
+
+# --- a full table
+start_l4lb full --flows 1000 "$VIP" "${BACKENDS[@]}"
+expect "a table of 1000 takes 1000" "$(open_flows 198.18.144.1 1000)" \
+	"opened 1000 refused 0 unanswered 0"
+expect "  and refuses more, with RST" "$(open_flows 198.18.145.1 500)" \
+	"opened 0 refused 500 unanswered 0"
+expect "  while every established one stays" "$(dump_flows full ESTABLISHED)" 1000
+stop full
+expect_true "  the refusals are counted, by reason" log_has full 'table-full[ =:]+500'
