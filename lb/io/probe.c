@@ -1,0 +1,549 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * probe.c - see probe.h
+ *
+ * A child of this process (the one that writes a dump) may hold copies of all
+ * descriptors, so close() alone ends neither a connection nor the interest of
+ * epoll: both are ended by name first.
+ */
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "io/probe.h"
+
+#define EVENTS_MAX 64
+#define READ_BYTES 4096
+#define READS_MAX  16 /* of one probe, before the next one's turn */
+#define PORT_TRIES 64
+#define PORT_LO	   1024u
+#define PORT_HI	   65535u
+#define PROBE_NONE UINT32_MAX
+
+enum phase {
+	PHASE_FREE,
+	/* SYN sent. -> ASKED when connected, -> FREE by a result. */
+	PHASE_CONNECTING,
+	/* The request is sent. -> LEAVING by an answer, -> FREE without. */
+	PHASE_ASKED,
+	/* Reported; waits for the other side to close. -> FREE */
+	PHASE_LEAVING,
+	/* Failed in probe_start(); probe_read() is to report it. -> FREE */
+	PHASE_FAILED,
+};
+
+struct slot {
+	enum phase phase;
+	int fd;		     /* -1: FREE, FAILED */
+	uint32_t generation; /* events of an earlier use are not for us */
+	uint32_t next_free;
+	int error;	  /* of FAILED */
+	uint32_t drained; /* bytes, while LEAVING */
+	uint64_t started_ns, deadline_ns;
+	struct check_reader reader;
+	struct probe probe;
+};
+
+struct prober {
+	int epoll;
+	uint16_t nat_lo, nat_hi;
+	uint16_t port; /* the last one chosen here, not by the kernel */
+	unsigned capacity;
+	uint32_t first_free;
+	uint64_t next_ns; /* no deadline is earlier */
+	struct slot *slots;
+	probe_result_fn *fn; /* while in probe_read() */
+	void *arg;
+	uint64_t now_ns;
+};
+
+/* -------------------------------------------------------------- sockets */
+
+static bool in_nat_range(const struct prober *p, unsigned port)
+{
+	return port >= p->nat_lo && port <= p->nat_hi;
+}
+
+/* Downward from the top: the kernel's own choice is mostly further down. */
+static uint16_t next_port(struct prober *p)
+{
+	unsigned port = p->port;
+
+	do
+		port = port > PORT_LO ? port - 1 : PORT_HI;
+	while (in_nat_range(p, port));
+	p->port = (uint16_t)port;
+	return p->port;
+}
+
+static struct sockaddr_in sockaddr_of(const struct ip_addr *a, uint16_t port)
+{
+	return (struct sockaddr_in){
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = addr_to_v4(a),
+		.sin_port = port,
+	};
+}
+
+/* A socket bound to @source and @port (host byte order), 0: any; or -errno. */
+static int socket_bound(const struct ip_addr *source, uint16_t port)
+{
+	struct sockaddr_in sa = sockaddr_of(source, htons(port));
+	const int on = 1;
+	int fd, ret;
+
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return -errno;
+	/* Our own TIME_WAIT toward another backend is no obstacle. */
+	if (port)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) == -1) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+/*
+ * The kernel leaves reserved ports out, but perhaps could not be told of ours
+ * (read-only /proc/sys). And a socket connected to itself would be a backend
+ * that is always up.
+ */
+static bool port_will_do(const struct prober *p, int fd,
+			 const struct probe *probe)
+{
+	struct sockaddr_in sa = { 0 };
+	socklen_t len = sizeof(sa);
+
+	if (getsockname(fd, (struct sockaddr *)&sa, &len) == -1)
+		return false;
+	return !in_nat_range(p, ntohs(sa.sin_port)) &&
+	       sa.sin_port != probe->backend.port;
+}
+
+/*
+ * Linux delays the ACK that completes a handshake if there may be data to send
+ * along: a reset then comes before it, and accept() never sees a tcp probe.
+ */
+static void hold_ack_back(int fd)
+{
+	const int off = 0;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
+}
+
+/* The socket of a connection under way, or -errno. */
+static int socket_connecting(struct prober *p, const struct probe *probe)
+{
+	struct sockaddr_in to =
+		sockaddr_of(&probe->backend.addr, probe->backend.port);
+
+	for (int tries = 0; tries < PORT_TRIES; tries++) {
+		int ret, fd = socket_bound(&probe->source,
+					   tries ? next_port(p) : 0);
+
+		if (fd == -EADDRINUSE)
+			continue;
+		if (fd < 0)
+			return fd;
+		if (!port_will_do(p, fd, probe)) {
+			close(fd);
+			continue;
+		}
+		if (probe->spec.kind == CHECK_TCP)
+			hold_ack_back(fd);
+		if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
+			return fd;
+		ret = -errno;
+		if (ret == -EINPROGRESS)
+			return fd;
+		close(fd);
+		/* Our TIME_WAIT toward this very backend. */
+		if (ret != -EADDRNOTAVAIL && ret != -EADDRINUSE)
+			return ret;
+	}
+	return -EADDRINUSE;
+}
+
+/* Sends a RST unless both sides have closed, whoever else holds the socket. */
+static void reset(int fd)
+{
+	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+	(void)connect(fd, &nobody, sizeof(nobody));
+}
+
+/* What an errno of connect(), send() or recv() says about the backend. */
+static enum check_result result_of(int error)
+{
+	switch (error) {
+	case ECONNREFUSED: return CHECK_REFUSED;
+	case ETIMEDOUT: return CHECK_TIMEOUT;
+	case ECONNRESET:
+	case EPIPE: return CHECK_CLOSED;
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case EHOSTDOWN:
+	case ENETDOWN:
+	case ENONET:
+	case ENOPROTOOPT: return CHECK_UNREACHABLE;
+	default: return CHECK_LOCAL;
+	}
+}
+
+/* ---------------------------------------------------------------- slots */
+
+static void slot_free(struct prober *p, struct slot *s)
+{
+	if (s->fd != -1) {
+		epoll_ctl(p->epoll, EPOLL_CTL_DEL, s->fd, NULL);
+		close(s->fd);
+	}
+	s->fd = -1;
+	s->phase = PHASE_FREE;
+	s->generation++;
+	s->next_free = p->first_free;
+	p->first_free = (uint32_t)(s - p->slots);
+}
+
+static void slot_abort(struct prober *p, struct slot *s)
+{
+	if (s->fd != -1)
+		reset(s->fd);
+	slot_free(p, s);
+}
+
+/* Those whose result is known give way to new ones. */
+static struct slot *slot_take(struct prober *p)
+{
+	struct slot *s;
+
+	for (unsigned i = 0; i < p->capacity; i++) {
+		if (p->first_free != PROBE_NONE)
+			break;
+		if (p->slots[i].phase == PHASE_LEAVING)
+			slot_abort(p, &p->slots[i]);
+	}
+	if (p->first_free == PROBE_NONE)
+		return NULL;
+	s = &p->slots[p->first_free];
+	p->first_free = s->next_free;
+	return s;
+}
+
+static void set_deadline(struct prober *p, struct slot *s, uint64_t at_ns)
+{
+	s->deadline_ns = at_ns;
+	if (at_ns < p->next_ns)
+		p->next_ns = at_ns;
+}
+
+static int watch(struct prober *p, struct slot *s, int op, uint32_t events)
+{
+	struct epoll_event e = {
+		.events = events,
+		.data.u64 = (uint64_t)s->generation << 32 |
+			    (uint64_t)(s - p->slots),
+	};
+
+	return epoll_ctl(p->epoll, op, s->fd, &e) == -1 ? -errno : 0;
+}
+
+/* -------------------------------------------------------------- results */
+
+static struct probe_result result_now(const struct prober *p,
+				      const struct slot *s,
+				      enum check_result result, int detail)
+{
+	return (struct probe_result){
+		.id = s->probe.id,
+		.result = result,
+		.detail = detail,
+		.latency_ns = p->now_ns - s->started_ns,
+	};
+}
+
+/* The slot goes first: the callback may want it for another probe. */
+static void finish(struct prober *p, struct slot *s, enum check_result result,
+		   int detail)
+{
+	struct probe_result r = result_now(p, s, result, detail);
+
+	slot_abort(p, s);
+	p->fn(p->arg, &r);
+}
+
+/* It has answered: report, and let it say the rest and close. */
+static void finish_politely(struct prober *p, struct slot *s,
+			    enum check_result result)
+{
+	struct probe_result r = result_now(p, s, result, s->reader.status);
+
+	if (s->probe.spec.kind == CHECK_EXPECT)
+		shutdown(s->fd, SHUT_WR);
+	s->phase = PHASE_LEAVING;
+	s->drained = 0;
+	set_deadline(p, s, p->now_ns + s->probe.timeout_ns);
+	p->fn(p->arg, &r);
+}
+
+static void connected(struct prober *p, struct slot *s)
+{
+	char request[CHECK_REQUEST_MAX];
+	size_t len = check_request(&s->probe.spec, &s->probe.backend, request);
+	ssize_t sent;
+	int ret;
+
+	if (s->probe.spec.kind == CHECK_TCP) {
+		finish(p, s, CHECK_OK, 0);
+		return;
+	}
+	/* An empty send buffer takes more than this at once. */
+	sent = send(s->fd, request, len, MSG_NOSIGNAL);
+	if (sent != (ssize_t)len) {
+		ret = sent == -1 ? errno : ENOBUFS;
+		finish(p, s, result_of(ret), ret);
+		return;
+	}
+	s->phase = PHASE_ASKED;
+	ret = watch(p, s, EPOLL_CTL_MOD, EPOLLIN);
+	if (ret)
+		finish(p, s, CHECK_LOCAL, -ret);
+}
+
+static void on_connecting(struct prober *p, struct slot *s, uint32_t events)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
+		error = errno;
+	if (error)
+		finish(p, s, result_of(error), error);
+	else if (events & EPOLLOUT)
+		connected(p, s);
+}
+
+/* True: go on reading. */
+static bool on_answer(struct prober *p, struct slot *s, const char *bytes,
+		      ssize_t n)
+{
+	enum check_result result;
+
+	if (n <= 0) {
+		result = n == 0 ? CHECK_CLOSED : result_of(errno);
+		finish(p, s, result, n == 0 ? 0 : errno);
+		return false;
+	}
+	if (!check_read(&s->probe.spec, &s->reader, bytes, (size_t)n, &result))
+		return true;
+	if (result == CHECK_WRONG_ANSWER)
+		finish(p, s, result, 0);
+	else
+		finish_politely(p, s, result);
+	return false; /* what is left makes it readable again */
+}
+
+static bool on_leaving(struct prober *p, struct slot *s, ssize_t n)
+{
+	s->drained += n > 0 ? (uint32_t)n : 0;
+	if (n > 0 && s->drained <= CHECK_ANSWER_MAX)
+		return true;
+	/* Of expect both sides have closed, then there is nothing to reset. */
+	slot_abort(p, s);
+	return false;
+}
+
+static void on_readable(struct prober *p, struct slot *s)
+{
+	char bytes[READ_BYTES];
+	bool more = true;
+
+	for (int i = 0; more && i < READS_MAX; i++) {
+		ssize_t n = recv(s->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+			return;
+		more = s->phase == PHASE_ASKED ? on_answer(p, s, bytes, n)
+					       : on_leaving(p, s, n);
+	}
+}
+
+/* -------------------------------------------------------------- turning */
+
+static void on_event(struct prober *p, const struct epoll_event *e)
+{
+	struct slot *s = &p->slots[(uint32_t)e->data.u64];
+
+	if (s->generation != e->data.u64 >> 32)
+		return;
+	switch (s->phase) {
+	case PHASE_CONNECTING: on_connecting(p, s, e->events); break;
+	case PHASE_ASKED:
+	case PHASE_LEAVING: on_readable(p, s); break;
+	case PHASE_FREE:
+	case PHASE_FAILED: break;
+	}
+}
+
+static void expire(struct prober *p, struct slot *s)
+{
+	switch (s->phase) {
+	case PHASE_CONNECTING:
+	case PHASE_ASKED: finish(p, s, CHECK_TIMEOUT, 0); break;
+	case PHASE_LEAVING: slot_abort(p, s); break;
+	case PHASE_FAILED: finish(p, s, result_of(s->error), s->error); break;
+	case PHASE_FREE: break;
+	}
+}
+
+static void expire_all(struct prober *p)
+{
+	uint64_t next_ns = PROBE_IDLE;
+
+	p->next_ns = PROBE_IDLE; /* callbacks may set it */
+	for (unsigned i = 0; i < p->capacity; i++) {
+		struct slot *s = &p->slots[i];
+
+		if (s->phase == PHASE_FREE)
+			continue;
+		if (s->deadline_ns <= p->now_ns)
+			expire(p, s);
+		else if (s->deadline_ns < next_ns)
+			next_ns = s->deadline_ns;
+	}
+	if (next_ns < p->next_ns)
+		p->next_ns = next_ns;
+}
+
+void probe_read(struct prober *p, probe_result_fn *fn, void *arg,
+		uint64_t now_ns)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int n;
+
+	p->fn = fn;
+	p->arg = arg;
+	p->now_ns = now_ns;
+	/* Answers first: what has arrived is not late because we are. */
+	for (unsigned turn = 0; turn <= p->capacity / EVENTS_MAX; turn++) {
+		n = epoll_wait(p->epoll, events, EVENTS_MAX, 0);
+		for (int i = 0; i < n; i++)
+			on_event(p, &events[i]);
+		if (n < EVENTS_MAX)
+			break;
+	}
+	if (now_ns >= p->next_ns)
+		expire_all(p);
+}
+
+int probe_start(struct prober *p, const struct probe *probe, uint64_t now_ns)
+{
+	struct slot *s;
+	int fd, ret;
+
+	assert(probe->spec.kind != CHECK_SYN);
+	if (!addr_is_v4(&probe->backend.addr))
+		return -EAFNOSUPPORT;
+	s = slot_take(p);
+	if (!s)
+		return -EBUSY;
+	s->probe = *probe;
+	s->reader = (struct check_reader){0};
+	s->started_ns = now_ns;
+	fd = socket_connecting(p, probe);
+	if (fd < 0 && result_of(-fd) == CHECK_LOCAL) {
+		slot_free(p, s);
+		return fd;
+	}
+	if (fd < 0) {
+		s->phase = PHASE_FAILED;
+		s->error = -fd;
+		set_deadline(p, s, now_ns);
+		return 0;
+	}
+	s->fd = fd;
+	s->phase = PHASE_CONNECTING;
+	set_deadline(p, s, now_ns + probe->timeout_ns);
+	ret = watch(p, s, EPOLL_CTL_ADD, EPOLLOUT);
+	if (ret)
+		slot_abort(p, s);
+	return ret;
+}
+
+/* --------------------------------------------------------------- open */
+
+int probe_open(struct prober **out, unsigned capacity, uint16_t nat_lo,
+	       uint16_t nat_hi, struct err *err)
+{
+	struct prober *p;
+	int ret;
+
+	assert(capacity >= 1);
+	assert(capacity <= PROBES_MAX);
+	if (nat_lo <= PORT_LO && nat_hi >= PORT_HI)
+		return err_set(err, -EINVAL,
+			       "NAT ports %u-%u leave no port for health "
+			       "checks; take fewer, for example 10240-32767",
+			       nat_lo, nat_hi);
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return err_set(err, -ENOMEM, "no memory for health checks");
+	p->epoll = epoll_create1(EPOLL_CLOEXEC);
+	p->capacity = capacity;
+	p->slots = calloc(capacity, sizeof(*p->slots));
+	p->nat_lo = nat_lo;
+	p->nat_hi = nat_hi;
+	p->port = PORT_LO;
+	p->next_ns = PROBE_IDLE;
+	p->first_free = PROBE_NONE;
+	ret = p->epoll == -1 ? -errno : 0;
+	if (!p->slots)
+		ret = -ENOMEM;
+	if (ret) {
+		err_set(err, ret, "cannot start health checks: %s",
+			strerror(-ret));
+		probe_close(p);
+		return ret;
+	}
+	for (unsigned i = capacity; i-- > 0;) {
+		p->slots[i].fd = -1;
+		p->slots[i].next_free = p->first_free;
+		p->first_free = i;
+	}
+	*out = p;
+	return 0;
+}
+
+void probe_close(struct prober *p)
+{
+	if (!p)
+		return;
+	for (unsigned i = 0; p->slots && i < p->capacity; i++)
+		if (p->slots[i].phase != PHASE_FREE)
+			slot_abort(p, &p->slots[i]);
+	if (p->epoll != -1)
+		close(p->epoll);
+	free(p->slots);
+	free(p);
+}
+
+int probe_fd(const struct prober *p)
+{
+	return p->epoll;
+}
+
+uint64_t probe_next_ns(const struct prober *p)
+{
+	return p->next_ns;
+}
