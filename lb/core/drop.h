@@ -17,7 +17,7 @@ enum drop_reason {
 	DROP_FRAGMENT,	   /* IP fragments are not reassembled */
 	DROP_NOT_TCP,	   /* another transport protocol */
 	DROP_BAD_TCP,	   /* TCP header malformed, or flags that cannot be */
-	DROP_BAD_CHECKSUM, /* wrong; and TCP's not one left to hardware either */
+	DROP_BAD_CHECKSUM, /* wrong, nor a TCP one left to hardware */
 	DROP_TTL,	   /* would leave with TTL 0 */
 	/* not an ICMP error that can be translated (icmp.c) */
 	DROP_ICMP_OTHER, /* no error, or about no segment: echo, UDP's errors */

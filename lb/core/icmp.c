@@ -172,6 +172,13 @@ static void copy_message(struct icmp_error *m, const uint8_t *ip,
 	m->mtu = icmp_is_frag_needed(m) ? get16(ip + ICMP_AT + ICMP_MTU) : 0;
 }
 
+static uint32_t quote_len(const struct icmp_error *m)
+{
+	uint32_t words = m->msg.ip[ICMP_AT + ICMP_QUOTE_WORDS];
+
+	return words ? words * 4 : (uint32_t)m->msg.len - QUOTE_AT;
+}
+
 /*
  * The quote: an IPv4 header and at least 8 bytes of TCP. Of the IP header only
  * what finds the segment is asked for: routers quote it with the TTL counted
@@ -180,7 +187,7 @@ static void copy_message(struct icmp_error *m, const uint8_t *ip,
 static int read_quote(struct icmp_error *m, enum drop_reason *why)
 {
 	const uint8_t *ip = m->msg.ip + QUOTE_AT, *tcp;
-	uint32_t len = m->msg.len - QUOTE_AT, header, total;
+	uint32_t len = quote_len(m), header, total;
 
 	if (len < IP_HEADER_LEN)
 		return refuse(why, DROP_BAD_ICMP);

@@ -105,7 +105,8 @@ uint16_t icmp_path_mtu(const struct icmp_error *m);
  * Addresses the message from @src to @dst and makes its quote one of a segment
  * @quoted.src -> @quoted.dst; takes one from its TTL, which must be above 1.
  * Checksums inside the quote are mended by the difference: one that was right
- * stays so, one that was not stays as wrong as it was.
+ * stays so, one that was not stays as wrong as it was. TCP's must be quoted
+ * whole (18 bytes); half of it stays as it is.
  */
 void icmp_translate(struct icmp_error *m, const struct ip_addr *src,
 		    const struct ip_addr *dst, const struct flow_pair *quoted);
