@@ -805,7 +805,7 @@ END_TEST
 START_TEST(new_syn_replaces_only_what_is_over_or_was_never_answered)
 {
 	static const uint32_t isn[] = { 2,	    50,	  CLIENT_END + 2,
-					100000,	    FAR,  0x80000000,
+					100000,	    FAR,  0x90000000,
 					0xffff0000, 0xffffffff };
 
 	for (int state = 0; state < TCP_STATES; state++) {

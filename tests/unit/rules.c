@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* rules.c - see rules.h */
+#include "rules.h"
+
+static const char *broken_balance(const struct engine *e)
+{
+	const struct engine_counters *c = &e->counters;
+	uint64_t sum = c->forwarded;
+
+	for (int i = 0; i < DROP_REASONS; i++)
+		sum += c->dropped[i];
+	if (sum != c->received)
+		return "received = forwarded + the sum of dropped";
+	if (e->outbox_used > ENGINE_OUTBOX_MAX)
+		return "the outbox holds at most what it has room for";
+	return NULL;
+}
+
+static bool share_key(const struct flow *a, const struct flow *b)
+{
+	for (int side = 0; side < FLOW_SIDES; side++)
+		if (endpoint_equal(&a->pair[side].src, &b->pair[side].src) &&
+		    endpoint_equal(&a->pair[side].dst, &b->pair[side].dst))
+			return true;
+	return false;
+}
+
+static const char *broken_flow(const struct engine *e, const struct flow *f)
+{
+	const struct service *s = &e->services[f->service];
+	struct endpoint vip = flow_vip(f), backend = flow_backend(f);
+
+	if (f->service >= e->n_services || f->backend >= s->n_backends)
+		return "a flow's service and backend exist";
+	if (f->pool >= e->n_pools)
+		return "a flow's pool exists";
+	if (f->tcp.state >= TCP_STATES)
+		return "a flow's state exists";
+	if (!endpoint_equal(&vip, &s->listen))
+		return "a flow's VIP is its service's";
+	if (!endpoint_equal(&backend, &s->backends[f->backend].addr))
+		return "a flow's backend is where its packets go";
+	if (!endpoint_equal(&backend, &e->pools[f->pool].backend))
+		return "a flow's port comes from a pool toward its backend";
+	if (f->id > e->table.opened)
+		return "flows are numbered as they open";
+	for (const struct flow *g = f + 1;
+	     (g = flow_next(&e->table, flow_index(&e->table, g))); g++)
+		if (share_key(f, g))
+			return "two flows never share a key";
+	return NULL;
+}
+
+static const char *broken_backend(const struct engine *e,
+				  const struct backend *b)
+{
+	uint32_t open = 0;
+
+	for (uint32_t i = 0; i < e->table.size; i++) {
+		const struct flow *f = &e->table.flows[i];
+
+		if (f->open && f->service == b->service &&
+		    f->backend == b->index && !tcp_is_closed(f->tcp.state))
+			open++;
+	}
+	if (open != b->flows)
+		return "a backend's flows are those that are not closed";
+	if (b->failed > b->total)
+		return "a backend fails at most what it was given";
+	return NULL;
+}
+
+static const char *broken_pool(const struct engine *e, unsigned pool)
+{
+	uint32_t used = 0;
+
+	for (uint32_t i = 0; i < e->table.size; i++)
+		used += e->table.flows[i].open &&
+			e->table.flows[i].pool == pool;
+	if (used + e->pools[pool].ports.free != e->pools[pool].ports.size)
+		return "each port is free or belongs to one flow";
+	return NULL;
+}
+
+const char *rules_broken(const struct engine *e)
+{
+	const char *broken = broken_balance(e);
+	uint32_t used = 0;
+	uint64_t total = 0;
+
+	for (uint32_t i = 0; !broken && i < e->table.size; i++) {
+		const struct flow *f = &e->table.flows[i];
+
+		if (f->open) {
+			used++;
+			broken = broken_flow(e, f);
+		}
+	}
+	for (unsigned i = 0; !broken && i < e->n_pools; i++)
+		broken = broken_pool(e, i);
+	for (unsigned s = 0; s < e->n_services; s++) {
+		struct service *service = &e->services[s];
+
+		for (unsigned i = 0; !broken && i < service->n_backends; i++) {
+			broken = broken_backend(e, &service->backends[i]);
+			total += service->backends[i].total;
+		}
+	}
+	if (!broken && used != e->table.used)
+		broken = "the table counts the flows in use";
+	if (!broken && total != e->table.opened)
+		broken = "each flow was given to one backend";
+	return broken;
+}
