@@ -302,9 +302,11 @@ stop() {
 # finish NAME SECONDS: waits until it ends by itself; status in $STATUS.
 # shellcheck disable=SC2034 # for the scripts
 finish() {
-	wait_until "$2" "$1 to end" is_gone "$1"
 	STATUS=0
-	wait "${LAB_PID[$1]}" || STATUS=$?
+	{ # no stderr: bash itself would announce "Killed" here
+		wait_until "$2" "$1 to end" is_gone "$1"
+		wait "${LAB_PID[$1]}" || STATUS=$?
+	} 2>/dev/null
 	unset "LAB_PID[$1]"
 }
 

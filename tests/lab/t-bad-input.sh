@@ -36,8 +36,8 @@ refuses 2 '"?0"?' "$L4LB" "$VIP" 198.18.0.11 0
 refuses 2 '65536' "$L4LB" -p 65536 "$VIP" "${B1[@]}"
 refuses 2 '12ab' "$L4LB" -p 12ab "$VIP" "${B1[@]}"
 refuses 2 '198\.18\.0\.300' "$L4LB" "$VIP" 198.18.0.300 9001
-refuses 2 '198\.18\.0\.11:9001.*(twice|dup)' "$L4LB" "$VIP" "${B1[@]}" "${B1[@]}"
-refuses 2 '198\.18\.0\.1:20000' "$L4LB" "$VIP" "$VIP" 20000
+refuses 2 '198\.18\.0\.11.9001.*(twice|already)' "$L4LB" "$VIP" "${B1[@]}" "${B1[@]}"
+refuses 2 '198\.18\.0\.1.20000' "$L4LB" "$VIP" "$VIP" 20000
 refuses 2 'fastest' "$L4LB" -s fastest "$VIP" "${B1[@]}"
 refuses 2 'sometimes' "$L4LB" --guard sometimes "$VIP" "${B1[@]}"
 refuses 2 'bpf' "$L4LB" --datapath bpf "$VIP" "${B1[@]}"
@@ -65,7 +65,7 @@ backend = 198.18.0.11:9001 weight=heavy"
 bad_line 4 '198\.18\.0\.11:9001' "$GOOD
 backend = 198.18.0.11:9001
 backend = 198.18.0.11:9001"
-bad_line 3 'no key' "$GOOD
+bad_line 3 'KEY = VALUE' "$GOOD
 no key"
 refuses '[12]' 'missing\.conf' "$L4LB" --config "$LAB_TMP/missing.conf"
 

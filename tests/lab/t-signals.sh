@@ -31,9 +31,10 @@ for line in 10 11 12; do
 	is_line $line "198\.18\.0\.1$((line - 9)):9001 1 UP 2 2 0"
 done
 expect "lines of the dump, each as the contract says" "$(wc -l <"$LAB_TMP/dump")" 12
-# "hello\n" went up, "echoN hello\n" came down.
-expect "bytes of the payload that it counts, c2s and s2c" \
-	"$(awk '/ ESTABLISHED / { print $10, $12 }' "$LAB_TMP/dump" | sort -u)" "6 12"
+# Bytes are IP bytes: 52 of header in each packet and 8 more in a SYN, then
+# "hello\n" up and "echoN hello\n" down. Independent of how many bare ACKs.
+expect "bytes less all headers, c2s and s2c" "$(awk '/ ESTABLISHED / {
+	print $10 - 52 * $9 - 8, $12 - 52 * $11 - 8 }' "$LAB_TMP/dump" | sort -u)" "6 12"
 expect_true "-v logs a line when a flow opens" log_has lb '198\.18\.0\.2:[0-9]+'
 
 kill -HUP "$(pid_of lb)"
@@ -48,19 +49,21 @@ stop lb
 expect "exit status" "$STATUS" 0
 
 # --- a pipe that is full: nobody reads what l4lb prints
-mkfifo "$LAB_TMP/full"
-exec 4<>"$LAB_TMP/full" # kept open, never read
-on lb "$L4LB_BUILD/l4lb" -v "$VIP" "${BACKENDS[@]}" >"$LAB_TMP/full" 2>&1 </dev/null &
-mute=$!
+mkfifo "$LAB_TMP/mute.out"
+ln -s mute.out "$LAB_TMP/mute.err"
+exec 4<>"$LAB_TMP/mute.out" # kept open, never read
+start mute lb "$L4LB_BUILD/l4lb" -v "$VIP" "${BACKENDS[@]}"
 reachable() { on client timeout 2 nc.openbsd -N "$VIP" "$VIP_PORT" <<<hi >/dev/null; }
 wait_until 10 "the balancer behind the pipe" reachable
+answers() { # HOLDER: how many of its connections were answered, of all it has
+	tail -n 1 "$LAB_TMP/$1.out" | grep -o 'echo.=[0-9]*' | awk -F= '{ n += $2 } END { print n + 0 }'
+}
+
 start_hold held client "$VIP" "$VIP_PORT" 500
-n=0
-for _ in 1 2 3 4 5; do
-	kill -USR1 "$mute" # each 50 KB; a pipe holds 64
-	tell held 'say still' '^said' "$((++n))"
-	expect "500 connections, output blocked" "$(tail -n 1 "$LAB_TMP/held.out")" \
-		"said echo1=167 echo2=167 echo3=166"
+for n in 1 2 3 4 5; do
+	kill -USR1 "$(pid_of mute)" # each dump is 50 KB; a pipe holds 64
+	tell held 'say still' '^said' "$n"
+	expect "connections that work after dump $n" "$(answers held)" 500
 done
 pipe_full() { ! "$PYTHON" -c '
 import os, sys
@@ -72,11 +75,6 @@ except BlockingIOError:
 expect_true "the pipe is really full" pipe_full
 start_hold more client "$VIP" "$VIP_PORT" 300
 tell more 'say new' '^said'
-expect "300 new connections, output blocked" "$(tail -n 1 "$LAB_TMP/more.out")" \
-	"said echo1=100 echo2=100 echo3=100"
-kill -TERM "$mute"
-status=0
-ended() { ! kill -0 "$mute" 2>/dev/null; }
-wait_until 20 "the end, output blocked" ended
-wait "$mute" || status=$?
-expect "SIGTERM with output blocked, exit status" "$status" 0
+expect "new connections with the output blocked" "$(answers more)" 300
+stop mute
+expect "SIGTERM with the output blocked, exit status" "$STATUS" 0

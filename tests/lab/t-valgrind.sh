@@ -40,3 +40,4 @@ s.close()' "$VIP" "$VIP_PORT"
 expect_true "the dump" [ "$(dump lb | wc -l)" -gt 40 ]
 stop lb
 expect "exit status (99: valgrind found something)" "$STATUS" 0
+expect_true "valgrind's own word" log_has lb 'ERROR SUMMARY: 0 errors'
