@@ -135,13 +135,25 @@ uint32_t frame_build(const struct frame *f, uint8_t *out)
 	return len;
 }
 
+bool frame_csum_is(enum frame_csum kind, const uint8_t *ip, uint32_t len)
+{
+	bool full = tcp_sum(ip, 20, len) == 0xffff;
+	bool partial = frame_get16(ip + 36) == pseudo_sum(ip, len - 20);
+
+	switch (kind) {
+	case FRAME_FULL: return full;
+	case FRAME_PARTIAL: return partial;
+	case FRAME_WRONG: return !full && !partial;
+	}
+	return false;
+}
+
 static enum frame_csum csum_of(const uint8_t *ip, uint32_t len)
 {
-	if (tcp_sum(ip, 20, len) == 0xffff)
+	if (frame_csum_is(FRAME_FULL, ip, len))
 		return FRAME_FULL;
-	if (frame_get16(ip + 36) == pseudo_sum(ip, len - 20))
-		return FRAME_PARTIAL;
-	return FRAME_WRONG;
+	return frame_csum_is(FRAME_PARTIAL, ip, len) ? FRAME_PARTIAL :
+						       FRAME_WRONG;
 }
 
 bool frame_read(struct frame *f, const uint8_t *ip, uint32_t len)

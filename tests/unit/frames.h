@@ -64,6 +64,9 @@ uint32_t frame_build(const struct frame *f, uint8_t *out);
  */
 bool frame_read(struct frame *f, const uint8_t *ip, uint32_t len);
 
+/* Full and partial can be the same by chance, once in 65536. */
+bool frame_csum_is(enum frame_csum kind, const uint8_t *ip, uint32_t len);
+
 /* True if the payload is what frame_build() makes of a NULL payload. */
 bool frame_payload_kept(const struct frame *f);
 

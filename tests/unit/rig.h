@@ -47,6 +47,7 @@ struct rig {
 	struct ip_addr out_dst;
 	uint16_t out_mss;
 	uint32_t out_len;
+	enum frame_csum out_csum; /* what the engine takes it for */
 	uint8_t wire[FRAME_MAX];
 
 	struct rig_event events[RIG_EVENTS_MAX];

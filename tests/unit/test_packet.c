@@ -466,6 +466,9 @@ static void rewrite(const struct frame *f, struct frame *out, uint8_t *wire,
 	ck_assert_mem_eq(&p.key, &key, sizeof(key));
 	ck_assert_uint_eq(wire_of(&p, wire), len);
 	ck_assert(frame_read(out, wire, len));
+	ck_assert(frame_csum_is(p.csum == CSUM_FULL ? FRAME_FULL :
+						      FRAME_PARTIAL,
+				wire, len));
 	free(copy);
 }
 
@@ -482,7 +485,6 @@ static void check_rewrite(const struct frame *f, struct random *r)
 	src.port = (uint16_t)random_next(r);
 	dst.port = (uint16_t)random_next(r);
 	rewrite(f, &out, wire, &src, &dst);
-	ck_assert_int_eq(out.csum, f->csum);
 	ck_assert(endpoint_equal(&out.src, &src));
 	ck_assert(endpoint_equal(&out.dst, &dst));
 	ck_assert_uint_eq(out.ttl, (f->ttl ? f->ttl : FRAME_TTL) - 1);
