@@ -1086,6 +1086,23 @@ START_TEST(refused_connection_counts_as_failed_of_its_backend)
 }
 END_TEST
 
+/* Found by fuzz_engine: each revival counted it once more. */
+START_TEST(refused_flow_fails_once_whatever_follows)
+{
+	struct rig *r = started(1);
+	struct conn c = in_state(r, 1, TCP_SYN_SENT);
+	struct frame f = conn_frame(&c, ORIG, ACK, 0);
+
+	f.ack = 0;
+	for (int i = 0; i < 3; i++) {
+		ck_assert(conn_send(r, &c, REPLY, RST | ACK, 0));
+		rig_send(r, &f); /* acknowledges 0: nothing was received */
+	}
+	ck_assert_uint_eq(backend(r, 0)->failed, 1);
+	done(r);
+}
+END_TEST
+
 START_TEST(reset_after_the_answer_is_no_failure_of_the_backend)
 {
 	struct rig *r = started(1);
@@ -1281,6 +1298,7 @@ int main(void)
 		{ rst_after_the_end_closes_no_flow_twice, 0 },
 		{ rst_elsewhere_is_forwarded_and_counted_only, 0 },
 		{ refused_connection_counts_as_failed_of_its_backend, 0 },
+		{ refused_flow_fails_once_whatever_follows, 0 },
 		{ reset_after_the_answer_is_no_failure_of_the_backend, 0 },
 		{ closed_connection_is_opened_again_by_a_new_syn, 3 },
 		{ closed_connection_is_opened_again_in_a_full_table, 0 },

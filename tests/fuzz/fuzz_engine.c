@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fuzz_engine.c - frames in any order, at any time, into a small engine
+ *
+ * The input is a list of records: one byte says what happens, the next ones
+ * with what. Checksums are made right here, else almost every frame would end
+ * there. After each record everything in tests/unit/rules.c holds, or it
+ * aborts. By hand:
+ *
+ *	clang-14 -g -O1 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
+ *		-Ilb -Itests/unit tests/fuzz/fuzz_engine.c \
+ *		tests/unit/frames.c tests/unit/rules.c CORE/*.c
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine.h"
+#include "frames.h"
+#include "rules.h"
+
+#define FLOWS	8
+#define PORTS	3
+#define CLIENTS 6
+#define PORT_LO 10240
+#define MAX_MS	(1u << 24) /* 4.6 hours in one step */
+
+/* Low three bits of the first byte of a record. */
+enum action {
+	ACT_SEGMENT,   /* of a connection, mostly as it wants it */
+	ACT_SEGMENT_2, /* the same: what is wanted most */
+	ACT_RAW,       /* a frame byte by byte, checksums made right */
+	ACT_RAW_BAD,   /* the same, checksums as they are */
+	ACT_TIME,
+	ACT_OUTBOX,
+	ACT_BACKEND,
+	ACT_UNSENT,
+};
+
+struct conn {
+	struct endpoint client, vip, nat, backend;
+	uint32_t seq[FLOW_SIDES];
+};
+
+struct world {
+	struct engine *e;
+	uint64_t now;
+	struct conn conns[CLIENTS];
+	const uint8_t *in;
+	size_t left;
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Zeros when the input is used up. */
+static uint32_t take(struct world *w, unsigned bytes)
+{
+	uint32_t value = 0;
+
+	for (; bytes > 0 && w->left > 0; bytes--, w->left--)
+		value = value << 8 | *w->in++;
+	return value;
+}
+
+static struct engine *start(struct flow *flows, uint64_t now)
+{
+	struct backend_spec backends[3] = {
+		{ .addr = frame_endpoint("198.18.0.11", 9001),
+		  .weight = 2,
+		  .n_sources = 2 },
+		{ .addr = frame_endpoint("198.18.0.12", 9001),
+		  .weight = 1,
+		  .n_sources = 1 },
+		{ .addr = frame_endpoint("198.18.0.13", 9001),
+		  .weight = 1,
+		  .backup = true,
+		  .n_sources = 1 },
+	};
+	struct service_spec services[2] = {
+		{ .listen = frame_endpoint("198.18.0.1", 20000),
+		  .scheduler = SCHED_WRR,
+		  .reset_out_of_state = true,
+		  .n_backends = 3,
+		  .backends = backends },
+		{ .listen = frame_endpoint("198.18.0.1", 20001),
+		  .scheduler = SCHED_LC,
+		  .n_backends = 2,
+		  .backends = backends },
+	};
+	uint16_t ports[PORTS] = { PORT_LO, PORT_LO + 1, PORT_LO + 2 };
+	struct engine_spec spec = {
+		.n_services = 2,
+		.services = services,
+		.ports = ports,
+		.n_ports = PORTS,
+		.n_flows = FLOWS,
+		.flows = flows,
+		.timeouts = ENGINE_TIMEOUTS_DEFAULT,
+	};
+	struct engine *e;
+	struct err err;
+
+	for (int i = 0; i < 3; i++)
+		for (int k = 0; k < 2; k++)
+			backends[i].sources[k] =
+				frame_addr(k ? "198.18.0.2" : "198.18.0.1");
+	if (engine_new(&e, &spec, now, &err))
+		abort();
+	return e;
+}
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "broken: %s\n", what);
+	abort();
+}
+
+/* Through the engine as the program does it; what leaves is well-formed. */
+static bool receive(struct world *w, const uint8_t *ip, uint32_t len,
+		    struct frame *out)
+{
+	static uint8_t wire[FRAME_MAX];
+	uint8_t *copy = malloc(len + 1); /* ends where the frame ends */
+	enum drop_reason why = DROP_REASONS;
+	struct packet p;
+	bool sent = false;
+
+	memcpy(copy + 1, ip, len);
+	if (packet_parse(&p, copy + 1, len, &why)) {
+		if (why >= DROP_REASONS)
+			fail("a refused frame has a reason");
+		engine_refused(w->e, why);
+	} else {
+		engine_prepare(w->e, &p);
+		engine_prefetch(w->e, &p);
+		sent = engine_packet(w->e, &p, w->now) == VERDICT_SEND;
+	}
+	if (sent) {
+		enum frame_csum kind = p.csum == CSUM_FULL ? FRAME_FULL :
+							     FRAME_PARTIAL;
+
+		memcpy(wire, p.hdr, p.hdr_len);
+		memcpy(wire + p.hdr_len, p.payload, p.payload_len);
+		if (!frame_read(out, wire, packet_len(&p)) ||
+		    !frame_csum_is(kind, wire, packet_len(&p)))
+			fail("what leaves is a right packet");
+		packet_complete_csum(&p);
+		memcpy(wire, p.hdr, p.hdr_len);
+		if (!frame_csum_is(FRAME_FULL, wire, packet_len(&p)))
+			fail("a completed checksum is right");
+	}
+	free(copy);
+	return sent;
+}
+
+static void segment(struct world *w)
+{
+	static const uint8_t options[] = { 2, 4, 5, 180, 1, 3, 3, 7 };
+	static uint8_t ip[FRAME_MAX];
+	uint32_t how = take(w, 1);
+	struct conn *c = &w->conns[how % CLIENTS];
+	enum flow_side side = how / CLIENTS % 2;
+	struct frame out, f = {
+		.src = side ? c->backend : c->client,
+		.dst = side ? c->nat : c->vip,
+		.flags = (uint8_t)take(w, 1),
+		.window = 1000,
+	};
+	uint32_t off = take(w, 1);
+
+	/* signed and growing: 0 is exact, 1..63 near, the rest far */
+	f.seq = c->seq[side] + (off & 15 ? (uint32_t)((int32_t)(off & 15) - 8)
+						   << (off >> 4) * 2 :
+					   0);
+	f.ack = c->seq[!side] + (off >> 4) - (off & 128 ? 12 : 0) *
+						     (off & 15);
+	f.payload_len = how & 128 ? take(w, 2) % 3000 : 0;
+	f.csum = how & 64 ? FRAME_PARTIAL : FRAME_FULL;
+	f.options = options;
+	f.options_len = f.flags & SYN ? 8 : 0;
+	if (!receive(w, ip, frame_build(&f, ip), &out))
+		return;
+	c->seq[side] = f.seq + frame_seq_len(&f);
+	if (side == FLOW_ORIG) {
+		c->nat = out.src;
+		c->backend = out.dst;
+	}
+}
+
+static void raw(struct world *w, bool fix)
+{
+	uint32_t len = take(w, 1);
+	uint8_t ip[256] = { 0 };
+	struct frame out;
+
+	for (uint32_t i = 0; i < len; i++)
+		ip[i] = (uint8_t)take(w, 1);
+	if (fix)
+		frame_fix_csums(ip, len);
+	receive(w, ip, len, &out);
+}
+
+static void change_backend(struct world *w)
+{
+	uint32_t how = take(w, 1);
+	struct service *s = &w->e->services[how & 1];
+	struct backend *b = &s->backends[(how >> 1) % s->n_backends];
+
+	if (how & 128)
+		b->up = !b->up;
+	else
+		b->weight = how >> 5;
+}
+
+static void empty_outbox(struct world *w)
+{
+	struct segment seg;
+
+	while (engine_next(w->e, &seg))
+		if (!(seg.flags & RST))
+			fail("only resets are originated");
+}
+
+static void act(struct world *w)
+{
+	uint32_t what = take(w, 1);
+
+	switch ((enum action)(what & 7)) {
+	case ACT_SEGMENT:
+	case ACT_SEGMENT_2: segment(w); break;
+	case ACT_RAW: raw(w, true); break;
+	case ACT_RAW_BAD: raw(w, false); break;
+	case ACT_TIME:
+		w->now += (uint64_t)(take(w, 3) % MAX_MS) * 1000000;
+		engine_tick(w->e, w->now, what >> 3);
+		break;
+	case ACT_OUTBOX: empty_outbox(w); break;
+	case ACT_BACKEND: change_backend(w); break;
+	case ACT_UNSENT:
+		if (w->e->counters.forwarded)
+			engine_unsent(w->e, DROP_SEND_FULL, 1);
+		break;
+	}
+}
+
+static void drain(struct world *w)
+{
+	for (int i = 0; i < 1000 && w->e->table.used; i++) {
+		w->now += 8000 * ENGINE_NS_PER_S;
+		engine_tick(w->e, w->now, 100);
+	}
+	if (w->e->table.used)
+		fail("every flow ends when nothing comes any more");
+	if (rules_broken(w->e))
+		fail(rules_broken(w->e));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct flow flows[FLOWS];
+	struct world w = { .now = 5000 * ENGINE_NS_PER_S,
+			   .in = data,
+			   .left = size };
+	const char *broken = NULL;
+
+	memset(flows, 0, sizeof(flows));
+	w.e = start(flows, w.now);
+	for (int i = 0; i < CLIENTS; i++) {
+		w.conns[i] = (struct conn){
+			.client = frame_endpoint("198.18.1.1",
+						 (uint16_t)(40000 + i / 2)),
+			.vip = frame_endpoint("198.18.0.1",
+					      (uint16_t)(20000 + i % 2)),
+			.nat = frame_endpoint("198.18.0.1", PORT_LO),
+			.backend = frame_endpoint("198.18.0.11", 9001),
+			.seq = { 0xffffff00u * (i % 3), 0x7fffff80u * (i % 2) },
+		};
+	}
+	while (w.left && !broken) {
+		act(&w);
+		broken = rules_broken(w.e);
+	}
+	if (broken)
+		fail(broken);
+	drain(&w);
+	engine_free(w.e);
+	return 0;
+}
