@@ -51,10 +51,11 @@ LAB_TOOLS=$L4LB_BUILD/tests/lab # sniff and synth
 PYTHON=/usr/bin/python3
 
 declare -A LAB_PID=()  # of what start() started and nobody stopped
+LAB_HOSTS=()
 declare -A LAB_LAST=() # of every name ever started, for fail()
 
 # shellcheck disable=SC2034 # for the scripts
-VIP=198.18.0.1 VIP_PORT=20000 PORT=9001 STATUS=0
+VIP=198.18.0.1 CLIENT=198.18.0.2 VIP_PORT=20000 PORT=9001 STATUS=0
 
 sha256() { sha256sum | cut -c 1-64; }
 now_ms() { printf '%s' $((${EPOCHREALTIME/[.,]/} / 1000)); }
@@ -105,6 +106,7 @@ lab_end() {
 	local status=$?
 	local ms=$(($(now_ms) - LAB_START))
 	trap - ERR
+	[ -z "${LAB_QUIET:-}" ] || exit "$status"
 	[ "$status" -eq 0 ] && printf 'passed' || printf 'failed'
 	printf ' in %d.%d s\n' $((ms / 1000)) $((ms % 1000 / 100))
 	exit "$status"
@@ -229,6 +231,7 @@ lab_switch() {
 
 lab_host() {
 	ip netns add "$1"
+	LAB_HOSTS+=("$1")
 	# No IPv6: its chatter would be in every capture and counter.
 	on "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
 		net.ipv6.conf.default.disable_ipv6=1
@@ -261,7 +264,7 @@ lab_mac() {
 # does not exist: captures then show the partial sum.
 lab_offloads() {
 	local host nic
-	for host in - $(ip netns list | cut -d' ' -f1); do
+	for host in - "${LAB_HOSTS[@]}"; do
 		for nic in $(on "$host" ip -o link show type veth |
 			sed -E 's/^[0-9]+: ([^@:]+).*/\1/'); do
 			on "$host" ethtool -K "$nic" tx "$1" rx "$1" tso "$1" \
