@@ -202,6 +202,7 @@ static void on_flow(void *arg, enum flow_event event, const struct flow *f)
 		[FLOW_OPENED] = "opened",   [FLOW_CLOSED] = "closed",
 		[FLOW_REVIVED] = "revived", [FLOW_EXPIRED] = "expired",
 		[FLOW_RECYCLED] = "recycled",
+		[FLOW_REDISPATCHED] = "redispatched",
 	};
 	struct endpoint client = flow_client(f), nat = flow_nat(f),
 			backend = flow_backend(f);
@@ -519,7 +520,7 @@ static int make_engine(struct app *app, struct err *err)
 		.n_flows = app->config.flows,
 		.timeouts = ENGINE_TIMEOUTS_DEFAULT,
 		.on_flow = on_flow,
-		.on_flow_arg = app,
+		.on_arg = app,
 	};
 	uint16_t *ports;
 	int ret;
@@ -608,7 +609,7 @@ static int start(struct app *app, struct err *err)
 		ret = make_engine(app, err);
 	if (!ret)
 		ret = forward_new(&app->forward, app->engine, app->inject,
-				  app->netlink, err);
+				  app->netlink, FORWARD_CLAMP_OFF, err);
 	if (ret)
 		return ret;
 	app->filter = setup_filter(app->setup, reserve_lo(app->reservation),

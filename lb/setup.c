@@ -118,6 +118,9 @@ static int set_up_service(struct setup *s, unsigned index,
 	to->listen = from->listen;
 	to->scheduler = from->scheduler;
 	to->reset_out_of_state = from->out_of_state == OUT_OF_STATE_RESET;
+	to->retries = ENGINE_RETRIES_DEFAULT;
+	to->syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
+	to->breaker = (struct breaker_params)BREAKER_PARAMS_DEFAULT;
 	to->n_backends = from->n_backends;
 	to->backends = backends;
 	s->listens[index] = from->listen;
@@ -279,7 +282,8 @@ char *setup_filter(const struct setup *s, uint16_t nat_lo, uint16_t nat_hi)
 	write_sources(f, s);
 	fprintf(f, " and not ");
 	write_services(f, s, "src");
-	fprintf(f, "))) or (ip[6:2] & 0x1fff != 0 and ip proto 6 and (");
+	fprintf(f, "))) or ((ip[6:2] & 0x1fff != 0 and ip proto 6 or "
+		   "icmp[0] == 3 or icmp[0] == 11 or icmp[0] == 12) and (");
 	write_sources(f, s);
 	for (unsigned i = 0; i < s->n_services; i++)
 		fprintf(f, " or dst host %s",

@@ -26,6 +26,7 @@ enum drop_reason {
 	/* no place to send it (engine.c) */
 	DROP_NOT_OURS,	   /* neither to a service nor from a backend */
 	DROP_OUT_OF_STATE, /* no flow, and not a SYN */
+	DROP_RESET,	   /* for a flow that we have reset */
 	DROP_NO_BACKEND,   /* no backend of the service may take flows */
 	DROP_TABLE_FULL,   /* --flows reached, nothing to recycle */
 	DROP_NO_PORT,	   /* NAT ports used up, nothing to recycle */

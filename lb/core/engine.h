@@ -18,12 +18,15 @@
 
 #include "core/err.h"
 #include "core/flow.h"
+#include "core/handshake.h"
+#include "core/icmp.h"
 #include "core/limit.h"
 #include "core/packet.h"
 #include "core/ports.h"
 #include "core/service.h"
 
 #define ENGINE_NS_PER_S	  1000000000ull
+#define ENGINE_PROBES_MAX 256 /* that wait to be carried out */
 #define ENGINE_OUTBOX_MAX 256 /* segments; more than that are counted lost */
 
 /* Idle limits in seconds, by state of the flow (design rule 10). */
@@ -33,17 +36,21 @@ struct engine_timeouts {
 	uint32_t established;  /* RFC 5382 REQ-5: at least 2 h 4 min */
 	uint32_t closing;      /* one or both FINs: RFC 5382, at least 4 min */
 	uint32_t closed;       /* TIME_WAIT and RESET keep their mapping */
+	uint32_t keepalive; /* between the three probes before an established
+			     * flow expires; 0: none
+			     */
 };
 #define ENGINE_TIMEOUTS_DEFAULT                                                \
 	{                                                                      \
 		.syn_sent = 10, .syn_received = 60, .established = 7440,       \
-		.closing = 240, .closed = 60                                   \
+		.closing = 240, .closed = 60, .keepalive = 0                   \
 	}
 
 struct backend_spec {
 	struct endpoint addr;
 	unsigned weight;
 	bool backup;
+	bool gone; /* of an earlier configuration: down, only its flows */
 	unsigned n_sources; /* at least 1 */
 	struct ip_addr sources[SERVICE_SOURCES_MAX];
 };
@@ -52,16 +59,47 @@ struct service_spec {
 	struct endpoint listen;
 	enum sched_kind scheduler;
 	bool reset_out_of_state;
+	bool drop_all_down; /* no backend: be silent; else refuse at once */
+	bool keep_on_down;  /* a backend goes down: leave its flows alone */
+	unsigned retries;    /* other backends asked for one SYN */
+	uint32_t syn_timeout_ms; /* before the next one is asked, at least */
+	uint32_t half_open_max;	 /* 0: a quarter of the table */
+	uint32_t drain_timeout_s; /* of backends of weight 0; 0: for ever */
+	bool checked;
+	struct check_spec check;
+	struct health_params health;
+	struct breaker_params breaker; /* all zero: no passive checks */
 	unsigned n_backends;
 	const struct backend_spec *backends;
 };
+#define ENGINE_RETRIES_DEFAULT	      3
+#define ENGINE_SYN_TIMEOUT_MS_DEFAULT 300
 
 enum flow_event {
 	FLOW_OPENED,  /* a SYN was given to a backend */
 	FLOW_CLOSED,  /* both sides finished, or a reset was believed */
 	FLOW_REVIVED, /* a reset was not believed after all */
-	FLOW_EXPIRED, /* idle for too long */
-	FLOW_RECYCLED, /* its place or port was wanted (design rule 10) */
+	FLOW_EXPIRED,  /* idle for too long, and not closed before */
+	FLOW_RECYCLED, /* not closed, but its place or port was wanted */
+	FLOW_REDISPATCHED, /* its SYN was given to another backend */
+};
+
+enum backend_event {
+	BACKEND_DOWN,	   /* by its health check */
+	BACKEND_UP,	   /* again */
+	BACKEND_EJECTED,   /* by failed handshakes of real connections */
+	BACKEND_RECOVERED, /* one of them succeeded again */
+	BACKEND_DRAINED,   /* its time is over, the last flows are reset */
+};
+
+/* A probe that somebody with sockets has to carry out. */
+struct probe_request {
+	unsigned service, backend;
+	uint32_t number; /* give it back to engine_probe_result() */
+	uint32_t timeout_ms;
+	const struct check_spec *check; /* lives as long as the engine */
+	struct endpoint to;
+	struct ip_addr source;
 };
 
 struct engine_spec {
@@ -77,11 +115,20 @@ struct engine_spec {
 	/* May be NULL. Called with the flow as it is after the event. */
 	void (*on_flow)(void *arg, enum flow_event event,
 			const struct flow *flow);
-	void *on_flow_arg;
+	/* May be NULL. @why: of the probe or handshake that decided. */
+	void (*on_backend)(void *arg, enum backend_event event,
+			   const struct backend *b, enum check_result why);
+	void *on_arg;
+	/* PROBE_PORTS ports of the NAT range, this the first, that are not in
+	 * @ports: for half-open checks. 0: no such checks can be made.
+	 */
+	uint16_t probe_lo;
 };
+#define PROBE_PORTS 64
 
 enum verdict {
-	VERDICT_DROP, /* counted by reason, and perhaps answered */
+	VERDICT_DROP,	  /* counted by reason, and perhaps answered */
+	VERDICT_CONSUMED, /* was for the balancer itself */
 	VERDICT_SEND,
 };
 
@@ -89,7 +136,10 @@ enum verdict {
 struct segment {
 	struct endpoint src, dst;
 	uint32_t seq, ack;
+	uint16_t window;
 	uint8_t flags;
+	uint8_t options_len; /* bytes, a multiple of 4 */
+	uint8_t options[SYN_OPTIONS_MAX];
 };
 
 struct pool {
@@ -99,25 +149,33 @@ struct pool {
 };
 
 struct engine_counters {
-	uint64_t received;  /* = forwarded + the sum of dropped */
+	uint64_t received;  /* = forwarded + consumed + the sum of dropped */
 	uint64_t forwarded; /* packets; super-packets count once */
+	uint64_t consumed;
 	uint64_t dropped[DROP_REASONS];
 	uint64_t originated; /* segments put into the outbox */
 	uint64_t outbox_lost; /* not put there, it was full */
 	uint64_t answers_limited; /* resets not sent: too many a second */
 	uint64_t out_of_window;	  /* forwarded, but changed nothing */
 	uint64_t bad_rst;	  /* the same, resets */
-	uint64_t recycled_closed, recycled_half_open, expired;
+	uint64_t recycled_closed, recycled_half_open;
+	uint64_t expired; /* idle; not counting those closed before */
+	uint64_t redispatched; /* SYNs given to another backend */
+	uint64_t repaired;     /* answers from a backend's earlier connection */
+	uint64_t reset;	       /* flows ended by resets of ours */
+	uint64_t adopted;      /* flows taken over at the start */
 };
 
 struct engine {
 	struct flow_table table;
 	struct wheel wheel;
 	struct list_node *wheel_nodes;
-	/* Flows that may be recycled, oldest first: closed and half-open, in
-	 * one list for all and in one per pool.
+	/* Flows that may be recycled, oldest first: closed ones, half-open
+	 * ones per service; and both again per pool.
 	 */
 	struct list_node *age_nodes, *pool_nodes;
+	struct pending_table pending;
+	uint32_t sweep_left, sweep_at; /* flows still to look at, and where */
 	struct service *services;
 	unsigned n_services;
 	struct pool *pools;
@@ -127,18 +185,39 @@ struct engine {
 	struct limit limit_stray;   /* resets to packets without a flow */
 	struct limit limit_reply;   /* the same, from backends */
 	struct limit limit_refused; /* resets to SYNs that found no place */
+	struct limit limit_killed;  /* to what comes for a flow we reset */
 	struct segment outbox[ENGINE_OUTBOX_MAX];
 	unsigned outbox_head, outbox_used;
 	struct engine_counters counters;
 	void (*on_flow)(void *arg, enum flow_event event,
 			const struct flow *flow);
-	void *on_flow_arg;
+	void (*on_backend)(void *arg, enum backend_event event,
+			   const struct backend *b, enum check_result why);
+	void *on_arg;
+	struct random random; /* jitter, sequence numbers of probes */
+	uint64_t checks_due_ns;
+	uint8_t nat_ports[8192]; /* bitmap: those that pools were filled with */
+	uint16_t probe_lo;
+	unsigned probe_next;
+	struct probe_request probes[ENGINE_PROBES_MAX];
+	unsigned probes_head, probes_used;
 };
 
 /* -ENOMEM, or -EINVAL when the spec cannot be (too many of something). */
 int engine_new(struct engine **out, const struct engine_spec *spec,
 	       uint64_t now_ns, struct err *err);
 void engine_free(struct engine *e);
+
+/*
+ * Takes over the flows that an earlier process left in the memory given to
+ * engine_new() (design rule 13): call before the first packet. Those that are
+ * not whole, or whose service, backend or port is no longer ours, are cleared.
+ * Returns how many live on. -ENOMEM.
+ */
+int64_t engine_adopt(struct engine *e, uint64_t now_ns, uint32_t *refused);
+
+/* Ends all flows by resets, for a clean exit; false when nothing is left. */
+bool engine_reset_all(struct engine *e);
 
 /* For batches: hash every packet, then prefetch every flow, then decide. */
 static inline void engine_prepare(const struct engine *e, struct packet *p)
@@ -156,7 +235,14 @@ static inline void engine_prefetch(const struct engine *e,
 /* Needs engine_prepare() on @p. */
 enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns);
 
-/* A frame that packet_parse() refused. */
+/*
+ * An ICMP error that came to one of our addresses. With VERDICT_SEND it was
+ * translated and @m->msg is to be sent on.
+ */
+enum verdict engine_icmp(struct engine *e, struct icmp_error *m,
+			 uint64_t now_ns);
+
+/* A frame that packet_parse() or icmp_parse() refused. */
 void engine_refused(struct engine *e, enum drop_reason why);
 
 /* Packets with VERDICT_SEND that could not be sent. */
@@ -165,9 +251,16 @@ void engine_unsent(struct engine *e, enum drop_reason why, uint64_t count);
 /* The oldest originated segment; false if there is none. */
 bool engine_next(struct engine *e, struct segment *out);
 
+/* The oldest probe to carry out; false if there is none. */
+bool engine_next_probe(struct engine *e, struct probe_request *out);
+void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
+			 uint32_t number, enum check_result result,
+			 uint64_t now_ns);
+
 /*
- * Ends at most @budget idle flows. Returns when to call again: WHEEL_IDLE if
- * nothing is timed; @now_ns if the budget was used up.
+ * Runs what is due: at most @budget timers of flows, checks, sweeps. Returns
+ * when to call again: WHEEL_IDLE if nothing is timed; @now_ns if something is
+ * left to do.
  */
 uint64_t engine_tick(struct engine *e, uint64_t now_ns, unsigned budget);
 

@@ -166,6 +166,50 @@ static void index_remove(struct flow_table *t, const struct flow *flow,
 	t->slots[hole].ref = 0;
 }
 
+/* Identity as the state file vouches for it: what a restart may trust. */
+static uint32_t identity_check(const struct flow *flow)
+{
+	struct {
+		struct flow_pair pair[FLOW_SIDES];
+		uint32_t generation;
+		uint8_t proto, zero[3];
+	} whole = { .generation = flow->generation, .proto = flow->proto };
+
+	memcpy(whole.pair, flow->pair, sizeof(whole.pair));
+	return XXH32(&whole, sizeof(whole), 0);
+}
+
+/*
+ * A flow is seen by the next process only with @open set, which is stored last
+ * and cleared first: kill -9 at any moment leaves a whole flow or none.
+ */
+static void publish(struct flow_table *t, struct flow *flow)
+{
+	flow->check = identity_check(flow);
+	__atomic_store_n(&flow->open, 1, __ATOMIC_RELEASE);
+	index_add(t, flow, FLOW_ORIG);
+	index_add(t, flow, FLOW_REPLY);
+}
+
+static void withdraw(struct flow_table *t, struct flow *flow)
+{
+	index_remove(t, flow, FLOW_ORIG);
+	index_remove(t, flow, FLOW_REPLY);
+	__atomic_store_n(&flow->open, 0, __ATOMIC_RELEASE);
+}
+
+static void set_identity(struct flow *flow, const struct flow_identity *id)
+{
+	flow->pair[FLOW_ORIG].src = id->client;
+	flow->pair[FLOW_ORIG].dst = id->vip;
+	flow->pair[FLOW_REPLY].src = id->backend;
+	flow->pair[FLOW_REPLY].dst = id->nat;
+	flow->proto = id->proto;
+	flow->service = id->service_index;
+	flow->backend = id->backend_index;
+	flow->pool = id->pool;
+}
+
 struct flow *flow_open(struct flow_table *t, const struct flow_identity *id,
 		       uint64_t now_ns)
 {
@@ -182,21 +226,21 @@ struct flow *flow_open(struct flow_table *t, const struct flow_identity *id,
 	generation = flow->generation + 1;
 	memset(flow, 0, sizeof(*flow));
 	flow->generation = generation;
-	flow->pair[FLOW_ORIG].src = id->client;
-	flow->pair[FLOW_ORIG].dst = id->vip;
-	flow->pair[FLOW_REPLY].src = id->backend;
-	flow->pair[FLOW_REPLY].dst = id->nat;
-	flow->proto = id->proto;
-	flow->service = id->service_index;
-	flow->backend = id->backend_index;
-	flow->pool = id->pool;
+	set_identity(flow, id);
 	flow->opened_ns = now_ns;
 	flow->seen_ns = now_ns;
 	flow->id = ++t->opened;
-	flow->open = 1;
-	index_add(t, flow, FLOW_ORIG);
-	index_add(t, flow, FLOW_REPLY);
+	publish(t, flow);
 	return flow;
+}
+
+void flow_rebind(struct flow_table *t, struct flow *flow,
+		 const struct flow_identity *id)
+{
+	assert(flow->open);
+	withdraw(t, flow);
+	set_identity(flow, id);
+	publish(t, flow);
 }
 
 void flow_close(struct flow_table *t, struct flow *flow)
@@ -204,12 +248,47 @@ void flow_close(struct flow_table *t, struct flow *flow)
 	uint32_t index = flow_index(t, flow);
 
 	assert(flow->open);
-	index_remove(t, flow, FLOW_ORIG);
-	index_remove(t, flow, FLOW_REPLY);
-	flow->open = 0;
+	withdraw(t, flow);
 	t->free_next[index] = t->free_head;
 	t->free_head = index;
 	t->used--;
+}
+
+static bool key_taken(const struct flow_table *t, const struct flow *flow,
+		      enum flow_side side)
+{
+	enum flow_side other;
+	struct flow_key key;
+
+	key_of(flow, side, &key);
+	return flow_find(t, &key, flow_hash(t, &key), &other) != NULL;
+}
+
+uint32_t flow_table_adopt(struct flow_table *t, flow_keep_fn *keep, void *arg,
+			  uint32_t *refused)
+{
+	*refused = 0;
+	assert(t->used == 0);
+	t->free_head = NO_FLOW;
+	for (uint32_t i = t->size; i-- > 0;) {
+		struct flow *flow = &t->flows[i];
+
+		if (flow->open == 1 && flow->check == identity_check(flow) &&
+		    !key_taken(t, flow, FLOW_ORIG) &&
+		    !key_taken(t, flow, FLOW_REPLY) && keep(arg, flow)) {
+			index_add(t, flow, FLOW_ORIG);
+			index_add(t, flow, FLOW_REPLY);
+			if (flow->id > t->opened)
+				t->opened = flow->id;
+			t->used++;
+			continue;
+		}
+		*refused += flow->open != 0;
+		flow->open = 0;
+		t->free_next[i] = t->free_head;
+		t->free_head = i;
+	}
+	return t->used;
 }
 
 struct flow *flow_deref(const struct flow_table *t, struct flow_ref ref)

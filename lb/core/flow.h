@@ -32,28 +32,39 @@
  * connection, and what is only counted. Plain values without pointers.
  */
 struct flow {
-	/* Identity: written when the flow opens, never changed. The addresses
-	 * of packets as they arrive from each side; they leave with source
-	 * pair[!side].dst and destination pair[!side].src.
+	/* Identity: written when the flow opens; changed only while no SYN-ACK
+	 * was forwarded (flow_rebind). The addresses of packets as they arrive
+	 * from each side; they leave with source pair[!side].dst and
+	 * destination pair[!side].src.
 	 */
 	struct flow_pair pair[FLOW_SIDES];
 	uint8_t proto;
-	uint8_t open;	  /* 1: in use */
-	uint16_t service; /* index in the engine */
-	uint16_t backend; /* index in the service */
-	uint16_t pool;	  /* where its NAT port came from */
+	uint8_t open;	     /* 1: in use; stored last, see flow_open() */
+	uint16_t service;    /* index in the engine */
+	uint16_t backend;    /* index in the service */
+	uint16_t pool;	     /* where its NAT port came from */
 	uint32_t generation; /* of this table slot: counts its flows */
+	uint32_t check;	     /* over pair, proto, generation: the state file */
 
 	struct tcp_track tcp;
+	uint32_t pending; /* 1 + index of its SYN, see handshake.h; 0 without */
 
 	uint64_t packets[FLOW_SIDES]; /* from that side, as captured */
 	uint64_t bytes[FLOW_SIDES];   /* of IP packets */
 	uint64_t opened_ns;
-	uint64_t seen_ns; /* last packet that belonged to it */
-	uint64_t id;	  /* counts all flows of this table, from 1 */
-	uint32_t reserved;
+	uint64_t seen_ns;	  /* last packet that belonged to it */
+	uint64_t id;		  /* counts all flows of this table, from 1 */
+	uint16_t mtu[FLOW_SIDES]; /* toward that side, learned; 0: not */
+	uint8_t flags;		  /* enum flow_flag */
+	uint8_t keepalives;	  /* probes sent since it was last seen */
+	uint16_t zero;
 } __attribute__((aligned(64)));
 static_assert(sizeof(struct flow) == 192, "with index and lists <= 256");
+
+enum flow_flag {
+	FLOW_KILLED = 0x01,    /* we reset it: never revived, only answered */
+	FLOW_HALF_OPEN = 0x02, /* counted in its service */
+};
 
 struct flow_ref {
 	uint32_t index, generation;
@@ -90,6 +101,16 @@ struct flow_table {
  */
 int flow_table_init(struct flow_table *t, struct flow *flows, uint32_t size,
 		    const uint8_t secret[FLOW_SECRET_BYTES]);
+
+/*
+ * Takes over the flows that @flows already held when flow_table_init() was
+ * called: those whose identity is whole, whose keys nobody else has, and that
+ * @keep accepts (it may correct the indices). The others are cleared. Returns
+ * how many were kept.
+ */
+typedef bool flow_keep_fn(void *arg, struct flow *flow);
+uint32_t flow_table_adopt(struct flow_table *t, flow_keep_fn *keep, void *arg,
+			  uint32_t *refused);
 void flow_table_free(struct flow_table *t);
 
 /* Hash of a key, for the three calls below. */
@@ -110,6 +131,10 @@ struct flow *flow_find(const struct flow_table *t, const struct flow_key *key,
 struct flow *flow_open(struct flow_table *t, const struct flow_identity *id,
 		       uint64_t now_ns);
 void flow_close(struct flow_table *t, struct flow *flow);
+
+/* Another backend, NAT address and port for a flow not yet answered. */
+void flow_rebind(struct flow_table *t, struct flow *flow,
+		 const struct flow_identity *id);
 
 static inline uint32_t flow_index(const struct flow_table *t,
 				  const struct flow *flow)

@@ -177,6 +177,7 @@ int packet_parse(struct packet *p, const uint8_t *ip, uint32_t len,
 		read_syn_options(&p->tcp, tcp + TCP_HEADER_MIN,
 				 header - TCP_HEADER_MIN);
 	p->out_mss = 0;
+	p->out_mtu = 0;
 	return 0;
 }
 

@@ -19,6 +19,19 @@ void ports_init(struct port_pool *pool, uint16_t *ring, const uint16_t *ports,
 	*pool = (struct port_pool){ .ring = ring, .size = count, .free = count };
 }
 
+void ports_take_used(struct port_pool *pool,
+		     bool (*used)(void *arg, uint16_t port), void *arg)
+{
+	uint32_t left = 0;
+
+	assert(pool->head == 0);
+	assert(pool->free == pool->size);
+	for (uint32_t i = 0; i < pool->size; i++)
+		if (!used(arg, pool->ring[i]))
+			pool->ring[left++] = pool->ring[i];
+	pool->free = left;
+}
+
 uint16_t ports_take(struct port_pool *pool)
 {
 	uint16_t port;

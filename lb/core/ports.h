@@ -9,6 +9,7 @@
 #ifndef L4LB_PORTS_H
 #define L4LB_PORTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/random.h"
@@ -23,6 +24,13 @@ struct port_pool {
 /* @ring: memory for @count ports, copied from @ports and shuffled. */
 void ports_init(struct port_pool *pool, uint16_t *ring, const uint16_t *ports,
 		uint32_t count, struct random *random);
+
+/*
+ * Takes the ports for which @used says so out of a pool from which nothing was
+ * taken yet: flows of an earlier process have them.
+ */
+void ports_take_used(struct port_pool *pool,
+		     bool (*used)(void *arg, uint16_t port), void *arg);
 
 /* The port that has rested longest, or 0 if none is free. */
 uint16_t ports_take(struct port_pool *pool);

@@ -46,18 +46,41 @@ static struct backend *pick_rr(struct service *s, struct backend *const *may,
 	return next;
 }
 
+/* Slow start gives a recovering backend less than its weight. */
+static unsigned share_of(const struct service *s, const struct backend *b,
+			 uint64_t now_ns)
+{
+	return s->checked ? health_share(&b->health, now_ns) :
+			    HEALTH_SHARE_FULL;
+}
+
+static bool any_ramping(const struct service *s, struct backend *const *may,
+			unsigned n, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (share_of(s, may[i], now_ns) < HEALTH_SHARE_FULL)
+			return true;
+	return false;
+}
+
 /*
  * Smooth weighted round robin, as in nginx: each gains its weight, the
  * richest is picked and pays the sum. Weights 3 1 give a a b a, not a a a b.
+ * @equal: everybody has weight 1, but for slow start.
  */
-static struct backend *pick_wrr(struct backend *const *may, unsigned n)
+static struct backend *pick_wrr(const struct service *s,
+				struct backend *const *may, unsigned n,
+				bool equal, uint64_t now_ns)
 {
 	struct backend *best = NULL;
 	int64_t sum = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		may[i]->credit += may[i]->weight;
-		sum += may[i]->weight;
+		int64_t weight = (int64_t)(equal ? 1 : may[i]->weight) *
+				 share_of(s, may[i], now_ns);
+
+		may[i]->credit += weight;
+		sum += weight;
 		if (!best || may[i]->credit > best->credit)
 			best = may[i];
 	}
@@ -65,51 +88,71 @@ static struct backend *pick_wrr(struct backend *const *may, unsigned n)
 	return best;
 }
 
-/* Fewest flows; among equals the one after the last picked. */
+/* Fewest flows for its share; among equals the one after the last picked. */
 static struct backend *pick_lc(struct service *s, struct backend *const *may,
-			       unsigned n)
+			       unsigned n, uint64_t now_ns)
 {
 	struct backend *least[SERVICE_BACKENDS_MAX];
+	uint64_t least_load = 0;
 	unsigned n_least = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (n_least && may[i]->flows > least[0]->flows)
+		unsigned share = share_of(s, may[i], now_ns);
+		uint64_t load = (uint64_t)may[i]->flows * HEALTH_SHARE_FULL;
+
+		/* A ramping backend counts its flows for more. */
+		load = share < HEALTH_SHARE_FULL ?
+			       (load + HEALTH_SHARE_FULL) / share :
+			       (uint64_t)may[i]->flows;
+		if (n_least && load > least_load)
 			continue;
-		if (n_least && may[i]->flows < least[0]->flows)
+		if (n_least && load < least_load)
 			n_least = 0;
+		least_load = load;
 		least[n_least++] = may[i];
 	}
 	return pick_rr(s, least, n_least);
 }
 
-struct backend *sched_pick(struct service *s, const struct backend_set *tried)
+static unsigned candidates(const struct service *s,
+			   const struct backend_set *tried, bool backup,
+			   bool open, uint64_t now_ns, struct backend **may)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n_backends; i++) {
+		struct backend *b = &s->backends[i];
+
+		if (b->backup == backup && backend_takes_flows(b) &&
+		    (open || breaker_allows(&b->breaker, now_ns)) &&
+		    !backend_set_has(tried, i))
+			may[n++] = b;
+	}
+	return n;
+}
+
+struct backend *sched_pick(struct service *s, const struct backend_set *tried,
+			   uint64_t now_ns)
 {
 	struct backend *may[SERVICE_BACKENDS_MAX];
 	unsigned n = 0;
 
-	/* Backups only when nobody else is there to ask. */
-	for (int backup = 0; backup <= 1 && n == 0; backup++) {
-		bool any = false;
-
-		for (unsigned i = 0; i < s->n_backends; i++) {
-			struct backend *b = &s->backends[i];
-
-			if (b->backup != backup || !backend_takes_flows(b))
-				continue;
-			any = true;
-			if (!backend_set_has(tried, i))
-				may[n++] = b;
-		}
-		if (any && n == 0)
-			return NULL; /* all of them were tried */
-	}
+	/* First those that are known to answer; backups when nobody else is
+	 * left to ask.
+	 */
+	for (int open = 0; open <= 1 && n == 0; open++)
+		for (int backup = 0; backup <= 1 && n == 0; backup++)
+			n = candidates(s, tried, backup, open, now_ns, may);
 	if (n == 0)
 		return NULL;
 
 	switch (s->scheduler) {
-	case SCHED_RR: return pick_rr(s, may, n);
-	case SCHED_WRR: return pick_wrr(may, n);
-	case SCHED_LC: return pick_lc(s, may, n);
+	case SCHED_RR:
+		if (any_ramping(s, may, n, now_ns))
+			return pick_wrr(s, may, n, true, now_ns);
+		return pick_rr(s, may, n);
+	case SCHED_WRR: return pick_wrr(s, may, n, false, now_ns);
+	case SCHED_LC: return pick_lc(s, may, n, now_ns);
 	case SCHED_KINDS: break;
 	}
 	assert(!"a scheduler for every kind");

@@ -12,6 +12,9 @@
 #include <stdint.h>
 
 #include "core/addr.h"
+#include "core/breaker.h"
+#include "core/check.h"
+#include "core/health.h"
 #include "core/sched.h"
 
 #define SERVICE_BACKENDS_MAX 256 /* of one service */
@@ -24,6 +27,10 @@ struct backend {
 	unsigned weight;  /* 0: no new flows */
 	bool backup;	  /* only when no other takes flows */
 	bool up;
+	bool gone;     /* no longer configured: only its flows */
+	bool draining; /* existing flows only, until @drain_until_ns */
+	bool sweep;    /* its flows are being reset */
+	uint64_t drain_until_ns;
 	unsigned n_sources;
 	uint16_t pools[SERVICE_SOURCES_MAX]; /* in the engine, one a source */
 	unsigned next_source;
@@ -31,12 +38,26 @@ struct backend {
 	uint32_t flows; /* open now: neither TIME_WAIT nor RESET */
 	uint64_t total; /* flows ever opened */
 	uint64_t failed; /* of those, never answered or refused */
+	uint64_t handshake_ns; /* SYN to SYN-ACK, smoothed; 0: none seen */
+
+	struct health health; /* where the service is checked */
+	struct breaker breaker;
+	uint16_t probe_port; /* host byte order; of a half-open check under way */
+	uint32_t probe_isn;
 };
 
 struct service {
 	struct endpoint listen;
 	enum sched_kind scheduler;
 	bool reset_out_of_state; /* else such packets are just dropped */
+	bool drop_all_down;	 /* no backend: silence; else refuse at once */
+	bool keep_on_down;	 /* a backend goes down: leave its flows */
+	bool checked;
+	struct check_spec check;
+	unsigned retries;
+	uint64_t syn_timeout_ns;
+	uint64_t drain_timeout_ns;
+	uint32_t half_open, half_open_max;
 	unsigned n_backends;
 	struct backend *backends;
 	unsigned rr_next;
@@ -57,15 +78,19 @@ static inline void backend_set_add(struct backend_set *set, unsigned i)
 	set->bits[i / 64] |= 1ull << i % 64;
 }
 
+/* By its checks and the administrator; the breaker is asked apart. */
 static inline bool backend_takes_flows(const struct backend *b)
 {
-	return b->up && b->weight > 0;
+	return b->up && !b->draining && b->weight > 0;
 }
 
 /*
  * The backend for the next flow of @s, not one of @tried; NULL if there is
- * none. Backups are asked only when no other backend takes flows.
+ * none. Backups are asked only when no other backend that takes flows is left
+ * untried, and those whose breaker is open only after that: passive evidence
+ * alone never takes the last one away.
  */
-struct backend *sched_pick(struct service *s, const struct backend_set *tried);
+struct backend *sched_pick(struct service *s, const struct backend_set *tried,
+			   uint64_t now_ns);
 
 #endif

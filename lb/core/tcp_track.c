@@ -44,12 +44,24 @@ void tcp_track_open(struct tcp_track *t, const struct tcp_segment *syn)
 	memset(t, 0, sizeof(*t));
 	client->end = segment_end(syn);
 	client->mss = syn->mss ? syn->mss : MSS_DEFAULT;
+	client->ack = syn->seq + 1;
+	client->limit = syn->window;
 	client->flags = TCP_SIDE_SEEN;
 	if (syn->wscale != TCP_NO_WSCALE) {
 		client->wscale = syn->wscale;
 		client->flags |= TCP_SIDE_SCALES;
 	}
 	t->state = TCP_SYN_SENT;
+}
+
+bool tcp_track_acks_syn(const struct tcp_track *t,
+			const struct tcp_segment *answer)
+{
+	const struct tcp_side *client = &t->side[FLOW_ORIG];
+
+	return (answer->flags & TCP_ACK) &&
+	       !seq_before(answer->ack, client->ack) &&
+	       !seq_after(answer->ack, client->end);
 }
 
 bool tcp_track_superseded(const struct tcp_track *t,
@@ -107,7 +119,7 @@ static bool rst_is_believed(const struct tcp_track *t, enum flow_side side,
 	const struct tcp_side *from = &t->side[side], *to = &t->side[!side];
 
 	if (t->state == TCP_SYN_SENT && side == FLOW_REPLY)
-		return (seg->flags & TCP_ACK) && seg->ack == to->end;
+		return tcp_track_acks_syn(t, seg);
 	if (!(from->flags & TCP_SIDE_SEEN))
 		return false;
 	return seg->seq == from->end ||
@@ -123,13 +135,18 @@ static bool in_window(const struct tcp_track *t, enum flow_side side,
 
 	/* Only a side's own SYN says where its sequence starts. */
 	if (!(from->flags & TCP_SIDE_SEEN))
-		return (seg->flags & (TCP_SYN | TCP_ACK)) ==
-			       (TCP_SYN | TCP_ACK) &&
-		       seg->ack == to->end;
-	if (!(seg->flags & (TCP_ACK | TCP_SYN)))
+		return (seg->flags & TCP_SYN) && tcp_track_acks_syn(t, seg);
+	/* Only a copy of its own (RFC 5961 section 4.2); and only a refused
+	 * one says anything new.
+	 */
+	if (seg->flags & TCP_SYN)
+		return segment_end(seg) == from->end &&
+		       !(t->state == TCP_RESET &&
+			 (t->side[FLOW_REPLY].flags & TCP_SIDE_SEEN));
+	if (!(seg->flags & TCP_ACK))
 		return false; /* RFC 9293 section 3.10.7.4, fifth */
 
-	if (to->flags & TCP_SIDE_ACKED) {
+	if ((to->flags & TCP_SIDE_ACKED) || side == FLOW_REPLY) {
 		window = to->limit - to->ack;
 		/* Not beyond what it takes; not older than a window ago. */
 		if (seq_after(seg->seq, to->limit) ||
@@ -139,24 +156,25 @@ static bool in_window(const struct tcp_track *t, enum flow_side side,
 			return false;
 	}
 	/* The first ACK proves that its sender saw the other side's SYN. */
-	if ((seg->flags & TCP_ACK) && !(from->flags & TCP_SIDE_ACKED))
+	if (!(from->flags & TCP_SIDE_ACKED))
 		return seg->ack == to->end;
-	if (seg->flags & TCP_ACK) {
-		window = from->limit - from->ack;
-		if (seq_after(seg->ack, to->end) ||
-		    seq_before(seg->ack,
-			       to->end - (window > ACK_SLACK ? window :
-							       ACK_SLACK) -
-				       ACK_SLACK))
-			return false;
-	}
-	return true;
+	window = from->limit - from->ack;
+	return !seq_after(seg->ack, to->end) &&
+	       !seq_before(seg->ack, to->end - ACK_SLACK -
+					     (window > ACK_SLACK ? window :
+								   ACK_SLACK));
 }
 
-static void note_syn(struct tcp_side *from, const struct tcp_segment *seg)
+/* The backend's SYN-ACK: now the client's window has a place, too. */
+static void note_syn(struct tcp_track *t, const struct tcp_segment *seg)
 {
+	struct tcp_side *from = &t->side[FLOW_REPLY];
+	struct tcp_side *client = &t->side[FLOW_ORIG];
+
 	if (from->flags & TCP_SIDE_SEEN)
 		return; /* a retransmission */
+	client->ack = segment_end(seg);
+	client->limit += client->ack;
 	from->flags |= TCP_SIDE_SEEN;
 	from->end = segment_end(seg);
 	from->mss = seg->mss ? seg->mss : MSS_DEFAULT;
@@ -198,14 +216,15 @@ enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
 	if (seg->flags & TCP_RST) {
 		if (!rst_is_believed(t, side, seg))
 			return TCP_BAD_RST;
-		t->state = TCP_RESET;
+		if (t->state != TCP_TIME_WAIT)
+			t->state = TCP_RESET;
 		return TCP_VALID;
 	}
 	if (!in_window(t, side, seg))
 		return TCP_OUT_OF_WINDOW;
 
-	if (seg->flags & TCP_SYN)
-		note_syn(from, seg);
+	if ((seg->flags & TCP_SYN) && side == FLOW_REPLY)
+		note_syn(t, seg);
 	if (seg->flags & TCP_ACK)
 		note_ack(t, side, seg);
 	/* Nothing comes after a FIN, whatever claims to. */

@@ -31,6 +31,8 @@ enum flow_side { FLOW_ORIG, FLOW_REPLY, FLOW_SIDES };
  * TIME_WAIT both FINs were acknowledged           (a new SYN is a new flow)
  * RESET     a RST at exactly the receiver's       the state before, by an
  *           expected sequence was                 in-window segment (rule 6)
+ * A RST changes nothing in TIME_WAIT (RFC 1337), nor a
+ * SYN in RESET, unless it is the SYN that was refused.
  */
 enum tcp_state {
 	TCP_SYN_SENT,
@@ -45,11 +47,16 @@ enum tcp_state {
 
 enum tcp_side_flag {
 	TCP_SIDE_SEEN = 0x01,	/* sent its SYN: @end is meaningful */
-	TCP_SIDE_ACKED = 0x02,	/* sent an ACK: @ack and @limit are */
+	TCP_SIDE_ACKED = 0x02,	/* sent an ACK */
 	TCP_SIDE_FIN = 0x04,	/* sent its FIN, which @end includes */
 	TCP_SIDE_SCALES = 0x08, /* offered window scaling */
 };
 
+/*
+ * @ack and @limit have a meaning from the first ACK on. A client's begin with
+ * its SYN: until the SYN-ACK, its first sequence and its window; then what
+ * that window covers.
+ */
 struct tcp_side {
 	uint32_t end;	/* sequence after the highest it sent: its SND.NXT */
 	uint32_t ack;	/* highest ACK it sent: its RCV.NXT, or a little less */
@@ -90,10 +97,18 @@ enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
 
 /*
  * True if the client's SYN @syn on this connection's ports opens a new one:
- * the old is over, or never got an answer, and @syn is no copy of its SYN.
+ * the old was reset; or is over, and @syn lies beyond all of it; or never got
+ * an answer, and @syn is no copy of its SYN.
  */
 bool tcp_track_superseded(const struct tcp_track *t,
 			  const struct tcp_segment *syn);
+
+/*
+ * True if the ACK of a first answer is of our SYN: of the SYN alone, or of the
+ * data with it, too (RFC 7413).
+ */
+bool tcp_track_acks_syn(const struct tcp_track *t,
+			const struct tcp_segment *answer);
 
 static inline bool tcp_is_half_open(enum tcp_state state)
 {

@@ -7,12 +7,15 @@
 #include "io/forward.h"
 
 #define SMALL_MAX   2048 /* payload bytes that are copied, not sent in place */
+#define TOO_BIG_PER_S 100 /* fragmentation-needed, RFC 1812 4.3.2.8 */
 #define TICK_BUDGET 1024 /* flows ended between two looks at the captures */
 
 struct forward {
 	struct engine *engine;
 	struct inject *inject;
 	struct netlink *netlink;
+	uint32_t mss_clamp;
+	struct limit limit_too_big;
 	unsigned staged;
 	struct packet packets[INJECT_BATCH];
 	uint8_t payload[INJECT_BATCH][SMALL_MAX];
@@ -27,7 +30,8 @@ uint64_t forward_now_ns(void)
 }
 
 int forward_new(struct forward **out, struct engine *engine,
-		struct inject *inject, struct netlink *netlink, struct err *err)
+		struct inject *inject, struct netlink *netlink,
+		uint32_t mss_clamp, struct err *err)
 {
 	struct forward *f = calloc(1, sizeof(*f));
 
@@ -36,6 +40,8 @@ int forward_new(struct forward **out, struct engine *engine,
 	f->engine = engine;
 	f->inject = inject;
 	f->netlink = netlink;
+	f->mss_clamp = mss_clamp;
+	limit_init(&f->limit_too_big, TOO_BIG_PER_S, TOO_BIG_PER_S);
 	*out = f;
 	return 0;
 }
@@ -45,6 +51,44 @@ void forward_free(struct forward *f)
 	free(f);
 }
 
+/*
+ * Our next hop is the narrow one: the segment goes on in pieces, and its
+ * sender is told, so that the next ones fit (RFC 1191).
+ */
+static void tell_sender(struct forward *f, const struct packet *p, uint32_t mtu,
+			uint64_t now_ns)
+{
+	struct packet received = *p;
+	struct icmp_message message;
+
+	if (!limit_allow(&f->limit_too_big, now_ns))
+		return;
+	packet_rewrite(&received, &p->key.pair.src, &p->key.pair.dst);
+	if (icmp_frag_needed(&message, &received, mtu))
+		inject_message(f->inject, &message);
+}
+
+/*
+ * Both ways of a connection use the same MSS option, so it must fit the
+ * narrower one of them.
+ */
+static void clamp_mss(struct forward *f, struct packet *p, uint32_t out_mtu,
+		      uint64_t now_ns)
+{
+	uint32_t mtu = out_mtu, mss;
+	struct hop back;
+
+	netlink_hop(f->netlink, &p->key.pair.dst.addr, &p->key.pair.src.addr,
+		    now_ns, &back);
+	if (back.mtu && back.mtu < mtu)
+		mtu = back.mtu;
+	mss = mtu - IP_HEADER_LEN - TCP_HEADER_MIN;
+	if (f->mss_clamp != FORWARD_CLAMP_AUTO && f->mss_clamp < mss)
+		mss = f->mss_clamp;
+	if (mss <= UINT16_MAX)
+		packet_clamp_mss(p, (uint16_t)mss);
+}
+
 static void decide(struct forward *f, struct packet *p, uint64_t now_ns)
 {
 	struct hop hop;
@@ -52,7 +96,28 @@ static void decide(struct forward *f, struct packet *p, uint64_t now_ns)
 	if (engine_packet(f->engine, p, now_ns) != VERDICT_SEND)
 		return;
 	netlink_hop(f->netlink, &p->out_src, &p->out_dst, now_ns, &hop);
+	if (packet_len(p) > hop.mtu && hop.mtu &&
+	    p->out_mss + 0u + IP_HEADER_LEN + TCP_HEADER_MIN > hop.mtu)
+		tell_sender(f, p, hop.mtu, now_ns);
+	if ((p->tcp.flags & TCP_SYN) && f->mss_clamp)
+		clamp_mss(f, p, hop.mtu, now_ns);
 	inject_packet(f->inject, p, &hop);
+}
+
+static bool is_icmp(const uint8_t *ip, uint32_t len)
+{
+	return len >= IP_HEADER_LEN && ip[9] == ICMP_PROTO;
+}
+
+static void on_icmp(struct forward *f, const uint8_t *ip, uint32_t len)
+{
+	enum drop_reason why;
+	struct icmp_error m;
+
+	if (icmp_parse(&m, ip, len, &why))
+		engine_refused(f->engine, why);
+	else if (engine_icmp(f->engine, &m, forward_now_ns()) == VERDICT_SEND)
+		inject_message(f->inject, &m.msg);
 }
 
 /* All staged packets, in order, to the wire. */
@@ -78,7 +143,10 @@ static void on_frame(void *arg, const uint8_t *ip, uint32_t len)
 	enum drop_reason why;
 
 	if (packet_parse(p, ip, len, &why)) {
-		engine_refused(f->engine, why);
+		if (why == DROP_NOT_TCP && is_icmp(ip, len))
+			on_icmp(f, ip, len);
+		else
+			engine_refused(f->engine, why);
 		return;
 	}
 	engine_prepare(f->engine, p);

@@ -17,10 +17,16 @@
 
 struct forward;
 
-/* Borrows all three; they outlive it. */
+#define FORWARD_CLAMP_OFF  0
+#define FORWARD_CLAMP_AUTO UINT32_MAX
+
+/*
+ * Borrows all three; they outlive it. @mss_clamp: the largest MSS that SYNs
+ * may announce, or one of the above: auto is what both next hops carry.
+ */
 int forward_new(struct forward **out, struct engine *engine,
 		struct inject *inject, struct netlink *netlink,
-		struct err *err);
+		uint32_t mss_clamp, struct err *err);
 void forward_free(struct forward *f);
 
 /*

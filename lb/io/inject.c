@@ -325,6 +325,7 @@ static uint32_t segment_size(const struct packet *p, uint32_t mtu)
 
 /* Below this, options would leave no room for data; Linux asks the same. */
 #define MSS_MIN 88
+#define MTU_MIN (MSS_MIN + IP_HEADER_LEN + TCP_HEADER_MIN)
 
 void inject_packet(struct inject *inj, struct packet *p, const struct hop *hop)
 {
@@ -335,10 +336,12 @@ void inject_packet(struct inject *inj, struct packet *p, const struct hop *hop)
 		inj->lost[DROP_NO_ROUTE]++;
 		return;
 	}
-	if (hop->mtu < MSS_MIN + IP_HEADER_LEN + TCP_HEADER_MIN) {
+	if (hop->mtu < MTU_MIN) {
 		inj->lost[DROP_TOO_BIG]++;
 		return;
 	}
+	if (p->out_mtu && p->out_mtu < MTU_MIN)
+		p->out_mtu = MTU_MIN;
 	if (p->out_mss && p->out_mss < MSS_MIN)
 		p->out_mss = MSS_MIN;
 	if (hop->link)
@@ -346,7 +349,9 @@ void inject_packet(struct inject *inj, struct packet *p, const struct hop *hop)
 	if (!q)
 		q = &inj->raw;
 
-	size = segment_size(p, hop->mtu);
+	size = segment_size(p, p->out_mtu && p->out_mtu < hop->mtu ?
+				       p->out_mtu :
+				       hop->mtu);
 	if (p->payload_len > size && q->vnet) {
 		packet_partial_csum(p);
 		inj->counters.supers++;
@@ -359,7 +364,7 @@ void inject_packet(struct inject *inj, struct packet *p, const struct hop *hop)
 	}
 	/* On loopback a super-packet fits as it is. */
 	if (packet_len(p) > hop->mtu ||
-	    (q->ifindex && p->payload_len > size)) {
+	    (p->payload_len > size && (q->ifindex || p->out_mtu))) {
 		send_cut(inj, q, p, hop, size);
 		return;
 	}
@@ -380,22 +385,43 @@ const struct inject_counters *inject_counters(const struct inject *inj)
 
 /* ------------------------------------------------------------ originating */
 
+static bool build_segment(libnet_t *l, const struct segment *seg)
+{
+	const uint16_t tcp_len = LIBNET_TCP_H + seg->options_len;
+	const uint16_t len = LIBNET_IPV4_H + tcp_len;
+
+	if (seg->options_len &&
+	    libnet_build_tcp_options(seg->options, seg->options_len, l, 0) ==
+		    -1)
+		return false;
+	return libnet_build_tcp(ntohs(seg->src.port), ntohs(seg->dst.port),
+				seg->seq, seg->ack, seg->flags, seg->window, 0,
+				0, tcp_len, NULL, 0, l, 0) != -1 &&
+	       libnet_build_ipv4(len, 0, 0, IP_DF, 64, IPPROTO_TCP, 0,
+				 addr_to_v4(&seg->src.addr),
+				 addr_to_v4(&seg->dst.addr), NULL, 0, l,
+				 0) != -1 &&
+	       libnet_write(l) == len;
+}
+
 void inject_segment(struct inject *inj, const struct segment *seg)
 {
-	libnet_t *l = inj->build;
-	const uint16_t len = LIBNET_IPV4_H + LIBNET_TCP_H;
-	bool ok;
+	if (build_segment(inj->build, seg))
+		inj->counters.originated++;
+	else
+		inj->counters.originate_failed++;
+	libnet_clear_packet(inj->build);
+}
 
-	ok = libnet_build_tcp(ntohs(seg->src.port), ntohs(seg->dst.port),
-			      seg->seq, seg->ack, seg->flags, 0, 0, 0,
-			      LIBNET_TCP_H, NULL, 0, l, 0) != -1 &&
-	     libnet_build_ipv4(len, 0, 0, IP_DF, 64, IPPROTO_TCP, 0,
-			       addr_to_v4(&seg->src.addr),
-			       addr_to_v4(&seg->dst.addr), NULL, 0, l,
-			       0) != -1 &&
-	     libnet_write(l) == len;
-	libnet_clear_packet(l);
-	if (ok)
+void inject_message(struct inject *inj, const struct icmp_message *m)
+{
+	const struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = addr_to_v4(&m->dst),
+	};
+
+	if (sendto(libnet_getfd(inj->build), m->ip, m->len, MSG_DONTWAIT,
+		   (const struct sockaddr *)&to, sizeof(to)) == m->len)
 		inj->counters.originated++;
 	else
 		inj->counters.originate_failed++;

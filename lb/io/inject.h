@@ -17,6 +17,7 @@
 #include "core/drop.h"
 #include "core/engine.h"
 #include "core/err.h"
+#include "core/icmp.h"
 #include "core/packet.h"
 #include "io/netlink.h"
 
@@ -48,6 +49,9 @@ void inject_take_lost(struct inject *inj, uint64_t lost[DROP_REASONS]);
 
 /* Builds one originated segment with libnet and writes it, by raw IP. */
 void inject_segment(struct inject *inj, const struct segment *seg);
+
+/* Sends an ICMP message, by raw IP. */
+void inject_message(struct inject *inj, const struct icmp_message *m);
 
 /* The link went away or came back: its descriptor is opened anew. */
 void inject_forget_link(struct inject *inj, int ifindex);

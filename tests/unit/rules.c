@@ -5,12 +5,12 @@
 static const char *broken_balance(const struct engine *e)
 {
 	const struct engine_counters *c = &e->counters;
-	uint64_t sum = c->forwarded;
+	uint64_t sum = c->forwarded + c->consumed;
 
 	for (int i = 0; i < DROP_REASONS; i++)
 		sum += c->dropped[i];
 	if (sum != c->received)
-		return "received = forwarded + the sum of dropped";
+		return "received = forwarded + consumed + the sum of dropped";
 	if (e->outbox_used > ENGINE_OUTBOX_MAX)
 		return "the outbox holds at most what it has room for";
 	return NULL;

@@ -30,7 +30,7 @@ static void make(struct fixture *f, enum sched_kind kind, unsigned n,
 /* The index of the pick, or -1. */
 static int pick(struct fixture *f)
 {
-	const struct backend *b = sched_pick(&f->service, &f->tried);
+	const struct backend *b = sched_pick(&f->service, &f->tried, 0);
 
 	if (b)
 		ck_assert_ptr_eq(b, &f->backends[b->index]);

@@ -22,6 +22,7 @@
 
 /* What was said about the flow that uses a place of the table. */
 struct seen {
+	enum tcp_state state;
 	uint64_t id;
 	struct flow_pair pair[FLOW_SIDES];
 };
@@ -68,7 +69,7 @@ static struct world *world_new(uint64_t seed)
 	s->spec.n_ports = PORTS;
 	s->spec.seed = seed;
 	s->spec.on_flow = on_flow;
-	s->spec.on_flow_arg = w;
+	s->spec.on_arg = w;
 	rig_start(w->r);
 	for (unsigned i = 0; i < CONNS; i++) {
 		w->conns[i] = conn_make(w->r, i / 2);
@@ -198,10 +199,13 @@ static void check_flows(struct world *w)
 		if (!f->open)
 			continue;
 		living += !tcp_is_closed(f->tcp.state);
+		/* until the SYN-ACK it may: redispatch and repair */
 		if (f->id == w->seen[i].id &&
+		    w->seen[i].state != TCP_SYN_SENT &&
 		    memcmp(f->pair, w->seen[i].pair, sizeof(f->pair)) != 0)
 			w->broken = "a flow's identity never changes";
 		w->seen[i].id = f->id;
+		w->seen[i].state = f->tcp.state;
 		memcpy(w->seen[i].pair, f->pair, sizeof(f->pair));
 	}
 	if (w->n_events[FLOW_OPENED] + w->n_events[FLOW_REVIVED] !=

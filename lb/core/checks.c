@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * checks.c - which backends are up: half-open probes, the results of probes
+ * that others carry out, and what real handshakes say
+ *
+ * The half-open check is the engine's own: SYN from one of the NAT range's
+ * top ports, which flows never get, so that guard and kernel filter cover it;
+ * SYN-ACK or RST decides, and a RST ends it. The application behind the port
+ * never hears of it.
+ */
+#include "core/engine_internal.h"
+
+static void tell(struct engine *e, enum backend_event event,
+		 const struct backend *b, enum check_result why)
+{
+	if (e->on_backend)
+		e->on_backend(e->on_arg, event, b, why);
+}
+
+/* --------------------------------------------------------- real traffic */
+
+static bool another_takes_flows(const struct service *s,
+				const struct backend *b, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < s->n_backends; i++)
+		if (&s->backends[i] != b &&
+		    backend_takes_flows(&s->backends[i]) &&
+		    breaker_allows(&s->backends[i].breaker, now_ns))
+			return true;
+	return false;
+}
+
+void engine_backend_answered(struct engine *e, const struct flow *flow,
+			     uint16_t ticket, uint64_t now_ns)
+{
+	struct backend *b = engine_backend(e, flow);
+
+	if (breaker_success(&b->breaker, ticket, now_ns) == BREAKER_RECOVERED)
+		tell(e, BACKEND_RECOVERED, b, CHECK_OK);
+}
+
+void engine_backend_failed(struct engine *e, const struct flow *flow,
+			   uint16_t ticket, enum check_result why,
+			   uint64_t now_ns)
+{
+	struct service *s = &e->services[flow->service];
+	struct backend *b = engine_backend(e, flow);
+	bool may_open = another_takes_flows(s, b, now_ns);
+
+	if (s->checked) {
+		health_suspect(&b->health, now_ns);
+		e->checks_due_ns = 0;
+	}
+	if (breaker_failure(&b->breaker, ticket, may_open, now_ns) ==
+	    BREAKER_OPENED)
+		tell(e, BACKEND_EJECTED, b, why);
+}
+
+/* -------------------------------------------------------- active checks */
+
+static void changed(struct engine *e, struct backend *b,
+		    enum health_change change, uint64_t now_ns)
+{
+	const struct service *s = &e->services[b->service];
+
+	switch (change) {
+	case HEALTH_SAME: break;
+	case HEALTH_WENT_DOWN:
+		b->up = false;
+		if (!s->keep_on_down)
+			engine_start_sweep(e, b);
+		tell(e, BACKEND_DOWN, b, b->health.last);
+		break;
+	case HEALTH_WENT_UP:
+		b->up = true;
+		breaker_reset(&b->breaker, now_ns);
+		tell(e, BACKEND_UP, b, CHECK_OK);
+		break;
+	}
+}
+
+static void probe_half_open(struct engine *e, struct backend *b)
+{
+	struct segment syn = {
+		.src = { .addr = e->pools[b->pools[0]].source },
+		.dst = b->addr,
+		.flags = TCP_SYN,
+		.window = 1024,
+	};
+
+	b->probe_port = (uint16_t)(e->probe_lo + e->probe_next++ % PROBE_PORTS);
+	b->probe_isn = (uint32_t)random_next(&e->random);
+	syn.src.port = htons(b->probe_port);
+	syn.seq = b->probe_isn;
+	engine_originate(e, &syn);
+}
+
+static void queue_probe(struct engine *e, const struct backend *b)
+{
+	const struct service *s = &e->services[b->service];
+
+	if (e->probes_used == ENGINE_PROBES_MAX)
+		return; /* it will time out, and be asked again */
+	e->probes[(e->probes_head + e->probes_used++) % ENGINE_PROBES_MAX] =
+		(struct probe_request){
+			.service = b->service,
+			.backend = b->index,
+			.number = b->health.number,
+			.timeout_ms = b->health.params.timeout_ms,
+			.check = &s->check,
+			.to = b->addr,
+			.source = e->pools[b->pools[0]].source,
+		};
+}
+
+bool engine_next_probe(struct engine *e, struct probe_request *out)
+{
+	if (e->probes_used == 0)
+		return false;
+	*out = e->probes[e->probes_head];
+	e->probes_head = (e->probes_head + 1) % ENGINE_PROBES_MAX;
+	e->probes_used--;
+	return true;
+}
+
+void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
+			 uint32_t number, enum check_result result,
+			 uint64_t now_ns)
+{
+	struct backend *b = &e->services[service].backends[backend];
+
+	changed(e, b, health_result(&b->health, number, result, now_ns),
+		now_ns);
+	e->checks_due_ns = 0;
+}
+
+/* The backend whose half-open check this packet belongs to. */
+static struct backend *probed(const struct engine *e, const struct packet *p)
+{
+	uint16_t port = ntohs(p->key.pair.dst.port);
+
+	if (!e->probe_lo || port < e->probe_lo ||
+	    port >= e->probe_lo + PROBE_PORTS)
+		return NULL;
+	for (unsigned i = 0; i < e->n_services; i++) {
+		const struct service *s = &e->services[i];
+
+		for (unsigned k = 0; s->checked && k < s->n_backends; k++) {
+			struct backend *b = &s->backends[k];
+
+			if (b->probe_port == port &&
+			    endpoint_equal(&b->addr, &p->key.pair.src))
+				return b;
+		}
+	}
+	return NULL;
+}
+
+bool engine_probe_answer(struct engine *e, const struct packet *p,
+			 uint64_t now_ns)
+{
+	struct backend *b = probed(e, p);
+	struct segment rst;
+
+	if (!b)
+		return false;
+	if (!(p->tcp.flags & TCP_ACK) || p->tcp.ack != b->probe_isn + 1) {
+		/* It remembers an earlier probe: cleared for the next one. */
+		engine_answer_reset(e, p, &e->limit_reply, now_ns);
+		return true;
+	}
+	if (p->tcp.flags & TCP_RST) {
+		engine_probe_result(e, b->service, b->index, b->health.number,
+				    CHECK_REFUSED, now_ns);
+		return true;
+	}
+	if (!(p->tcp.flags & TCP_SYN))
+		return true;
+	rst = (struct segment){ .src = p->key.pair.dst,
+				.dst = p->key.pair.src,
+				.seq = p->tcp.ack,
+				.flags = TCP_RST };
+	engine_originate(e, &rst);
+	engine_probe_result(e, b->service, b->index, b->health.number,
+			    CHECK_OK, now_ns);
+	return true;
+}
+
+static void run_check(struct engine *e, struct backend *b, uint64_t now_ns)
+{
+	bool start = false;
+
+	if (health_next_ns(&b->health) > now_ns)
+		return;
+	changed(e, b, health_tick(&b->health, now_ns, &e->random, &start),
+		now_ns);
+	if (!start)
+		return;
+	if (e->services[b->service].check.kind == CHECK_SYN)
+		probe_half_open(e, b);
+	else
+		queue_probe(e, b);
+}
+
+static void run_drain(struct engine *e, struct backend *b, uint64_t now_ns)
+{
+	if (!b->drain_until_ns || b->drain_until_ns > now_ns)
+		return;
+	b->drain_until_ns = 0;
+	engine_start_sweep(e, b);
+	tell(e, BACKEND_DRAINED, b, CHECK_OK);
+}
+
+uint64_t engine_run_checks(struct engine *e, uint64_t now_ns)
+{
+	uint64_t next_ns = WHEEL_IDLE;
+
+	if (now_ns < e->checks_due_ns)
+		return e->checks_due_ns;
+	for (unsigned i = 0; i < e->n_services; i++) {
+		struct service *s = &e->services[i];
+
+		for (unsigned k = 0; k < s->n_backends; k++) {
+			struct backend *b = &s->backends[k];
+
+			run_drain(e, b, now_ns);
+			if (b->drain_until_ns && b->drain_until_ns < next_ns)
+				next_ns = b->drain_until_ns;
+			if (!s->checked || b->gone)
+				continue;
+			run_check(e, b, now_ns);
+			if (health_next_ns(&b->health) < next_ns)
+				next_ns = health_next_ns(&b->health);
+		}
+	}
+	e->checks_due_ns = next_ns;
+	return next_ns;
+}

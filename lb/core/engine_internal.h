@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine_internal.h - what the parts of the engine need of each other
+ *
+ * engine.c      one packet, one tick      lifecycle.c  open, move, close a flow
+ * handshake.c   until the SYN-ACK         reset.c      resets and their sweep
+ * engine_new.c  construction, takeover    checks.c     up, down, draining
+ */
+#ifndef L4LB_ENGINE_INTERNAL_H
+#define L4LB_ENGINE_INTERNAL_H
+
+#include <arpa/inet.h>
+
+#include "core/engine.h"
+
+/* Lists of flows that may be recycled: closed ones, then half-open ones. */
+enum age_list { AGE_CLOSED, AGE_HALF_OPEN, AGE_LISTS };
+
+/* ------------------------------------------------------- lifecycle.c */
+
+/* A list for all closed flows, one per service for half-open ones. */
+static inline uint32_t closed_head(const struct engine *e)
+{
+	return e->table.size;
+}
+
+static inline uint32_t half_open_head(const struct engine *e, unsigned service)
+{
+	return e->table.size + 1 + service;
+}
+
+/* And both kinds once more for each pool of ports. */
+static inline uint32_t pool_head(const struct engine *e, unsigned pool,
+				 enum age_list list)
+{
+	return e->table.size + pool * AGE_LISTS + list;
+}
+
+uint64_t engine_deadline_ns(const struct engine *e, const struct flow *flow);
+void engine_list_flow(struct engine *e, struct flow *flow);
+
+/*
+ * Everything that follows from a change of state, wherever it came from.
+ * @ending: the event to tell if the flow is closed now and was not before.
+ */
+void engine_state_changed(struct engine *e, struct flow *flow,
+			  enum tcp_state was, enum flow_event ending);
+
+/* A new flow for the SYN @p, or NULL and why not. */
+struct flow *engine_open_flow(struct engine *e, unsigned service,
+			      const struct packet *p, uint64_t now_ns,
+			      enum drop_reason *why);
+void engine_close_flow(struct engine *e, struct flow *flow);
+
+/* The same for a flow that may not be over: somebody else wants its place. */
+void engine_displace_flow(struct engine *e, struct flow *flow);
+
+static inline bool engine_is_nat_port(const struct engine *e, uint16_t port)
+{
+	return e->nat_ports[port / 8] >> port % 8 & 1;
+}
+
+/*
+ * A backend of @s, not in @tried, and a pool that has a port toward it.
+ * Recycles closed and half-open flows, but never @except.
+ */
+struct backend *engine_pick(struct engine *e, struct service *s,
+			    struct backend_set *tried,
+			    const struct flow *except, int *pool,
+			    enum drop_reason *why, uint64_t now_ns);
+int engine_pick_pool(struct engine *e, struct backend *b,
+		     const struct flow *except);
+struct endpoint engine_take_nat(struct engine *e, unsigned pool);
+
+static inline void engine_notify(struct engine *e, enum flow_event event,
+				 const struct flow *flow)
+{
+	if (e->on_flow)
+		e->on_flow(e->on_arg, event, flow);
+}
+
+/* ----------------------------------------------------------- reset.c */
+
+/* False if the outbox is full. */
+bool engine_originate(struct engine *e, const struct segment *seg);
+
+/* RFC 9293 section 3.10.7.1, at most as often as @limit allows. */
+void engine_answer_reset(struct engine *e, const struct packet *p,
+			 struct limit *limit, uint64_t now_ns);
+
+/*
+ * Ends a flow by resets that both sides believe (design rule 7). The mapping
+ * stays to answer challenge ACKs.
+ */
+void engine_reset_flow(struct engine *e, struct flow *flow,
+		       enum flow_event ending);
+
+/* One side only; used where the other must not or need not be told. */
+void engine_reset_side(struct engine *e, const struct flow *flow,
+		       enum flow_side side);
+
+/* Asks one side whether it is still there (RFC 9293 section 3.8.4). */
+void engine_keepalive(struct engine *e, const struct flow *flow,
+		      enum flow_side side);
+
+/* Resets some flows of backends that are to be swept; false: nothing to do. */
+bool engine_sweep(struct engine *e, uint64_t now_ns);
+void engine_start_sweep(struct engine *e, struct backend *b);
+
+/* ---------------------------------------------------------- checks.c */
+
+/* What traffic says about a backend (passive checks). */
+void engine_backend_answered(struct engine *e, const struct flow *flow,
+			     uint16_t ticket, uint64_t now_ns);
+void engine_backend_failed(struct engine *e, const struct flow *flow,
+			   uint16_t ticket, enum check_result why,
+			   uint64_t now_ns);
+
+/* True if @p answers a probe of ours: it was dealt with. */
+bool engine_probe_answer(struct engine *e, const struct packet *p,
+			 uint64_t now_ns);
+
+/* Starts and times out probes; returns when to call again. */
+uint64_t engine_run_checks(struct engine *e, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine_internal.h"
+
+#define REPAIRS_MAX 2 /* once on the same port, once from another */
+
+enum { OPT_END = 0, OPT_NOP = 1, OPT_FAST_OPEN = 34, OPT_EXPERIMENT = 254 };
+
+/* ------------------------------------------------------------ the SYNs */
+
+int pending_init(struct pending_table *t, uint32_t size)
+{
+	t->syns = calloc(size, sizeof(*t->syns));
+	t->free = calloc(size, sizeof(*t->free));
+	if (!t->syns || !t->free) {
+		pending_free(t);
+		return -ENOMEM;
+	}
+	t->size = t->n_free = size;
+	for (uint32_t i = 0; i < size; i++)
+		t->free[i] = size - 1 - i;
+	return 0;
+}
+
+void pending_free(struct pending_table *t)
+{
+	free(t->syns);
+	free(t->free);
+	t->syns = NULL;
+	t->free = NULL;
+}
+
+static struct pending_syn *pending_of(const struct engine *e,
+				      const struct flow *flow)
+{
+	return flow->pending ? &e->pending.syns[flow->pending - 1] : NULL;
+}
+
+/*
+ * A cookie belongs to one backend, and data cannot be taken back: without
+ * Fast Open (RFC 7413) any backend gives the same answer. The option is
+ * overwritten by NOPs, so nothing else moves.
+ */
+static void strip_fast_open(uint8_t *opt, unsigned len)
+{
+	unsigned i = 0;
+
+	while (i < len && opt[i] != OPT_END) {
+		unsigned size;
+
+		if (opt[i] == OPT_NOP) {
+			i++;
+			continue;
+		}
+		if (i + 1 >= len || opt[i + 1] < 2 || i + opt[i + 1] > len)
+			return;
+		size = opt[i + 1];
+		if (opt[i] == OPT_FAST_OPEN || opt[i] == OPT_EXPERIMENT)
+			memset(opt + i, OPT_NOP, size);
+		i += size;
+	}
+}
+
+void handshake_open(struct engine *e, struct flow *flow,
+		    const struct packet *syn, uint64_t now_ns)
+{
+	struct pending_syn *pend;
+
+	if (syn->payload_len || e->pending.n_free == 0)
+		return;
+	flow->pending = 1 + e->pending.free[--e->pending.n_free];
+	pend = pending_of(e, flow);
+	memset(pend, 0, sizeof(*pend));
+	pend->sent_ns = now_ns;
+	pend->isn = syn->tcp.seq;
+	pend->window = syn->tcp.window;
+	pend->flags = syn->tcp.flags & (TCP_SYN | TCP_ECE | TCP_CWR);
+	pend->options_len =
+		(uint8_t)(packet_tcp_len(syn) - TCP_HEADER_MIN);
+	memcpy(pend->options, syn->hdr + IP_HEADER_LEN + TCP_HEADER_MIN,
+	       pend->options_len);
+	strip_fast_open(pend->options, pend->options_len);
+	pend->ticket = breaker_begin(&engine_backend(e, flow)->breaker, now_ns);
+	pend->has_ticket = true;
+}
+
+void handshake_over(struct engine *e, struct flow *flow)
+{
+	struct pending_syn *pend = pending_of(e, flow);
+
+	if (!pend)
+		return;
+	if (pend->has_ticket)
+		breaker_abandon(&engine_backend(e, flow)->breaker,
+				pend->ticket);
+	e->pending.free[e->pending.n_free++] = flow->pending - 1;
+	flow->pending = 0;
+}
+
+void handshake_repeated(struct engine *e, struct flow *flow, uint64_t now_ns)
+{
+	struct pending_syn *pend = pending_of(e, flow);
+
+	if (!pend)
+		return;
+	pend->sent_ns = now_ns;
+	pend->repeated = true;
+}
+
+/* ------------------------------------------------- what the breaker hears */
+
+static void begin(struct engine *e, const struct flow *flow,
+		  struct pending_syn *pend, uint64_t now_ns)
+{
+	pend->ticket = breaker_begin(&engine_backend(e, flow)->breaker, now_ns);
+	pend->has_ticket = true;
+}
+
+static void succeeded(struct engine *e, const struct flow *flow,
+		      struct pending_syn *pend, uint64_t now_ns)
+{
+	if (!pend || !pend->has_ticket)
+		return;
+	pend->has_ticket = false;
+	engine_backend_answered(e, flow, pend->ticket, now_ns);
+}
+
+static void failed(struct engine *e, const struct flow *flow,
+		   struct pending_syn *pend, enum check_result why,
+		   uint64_t now_ns)
+{
+	if (!pend || !pend->has_ticket)
+		return;
+	pend->has_ticket = false;
+	engine_backend_failed(e, flow, pend->ticket, why, now_ns);
+}
+
+/* ------------------------------------------------------------ sending it */
+
+static void send_syn(struct engine *e, const struct flow *flow,
+		     struct pending_syn *pend, uint64_t now_ns)
+{
+	struct segment syn = {
+		.src = flow->pair[FLOW_REPLY].dst,
+		.dst = flow->pair[FLOW_REPLY].src,
+		.seq = pend->isn,
+		.flags = pend->flags,
+		.window = pend->window,
+		.options_len = pend->options_len,
+	};
+
+	memcpy(syn.options, pend->options, pend->options_len);
+	engine_originate(e, &syn);
+	pend->sent_ns = now_ns;
+	wheel_set(&e->wheel, flow_index(&e->table, flow),
+		  handshake_deadline_ns(e, flow));
+}
+
+/*
+ * Gives the flow to @b by way of @pool. The port it had rests at the end of
+ * its queue; a late answer to it finds no flow and is reset (rule 9).
+ */
+static void move_flow(struct engine *e, struct flow *flow, struct backend *b,
+		      unsigned pool)
+{
+	struct backend *was = engine_backend(e, flow);
+	struct flow_identity id = {
+		.client = flow_client(flow),
+		.vip = flow_vip(flow),
+		.nat = engine_take_nat(e, pool),
+		.backend = b->addr,
+		.proto = flow->proto,
+		.service_index = flow->service,
+		.backend_index = (uint16_t)b->index,
+		.pool = (uint16_t)pool,
+	};
+	uint16_t old_port = ntohs(flow_nat(flow).port);
+	unsigned old_pool = flow->pool;
+
+	was->flows--;
+	b->flows++;
+	if (b != was)
+		b->total++;
+	flow_rebind(&e->table, flow, &id);
+	ports_give(&e->pools[old_pool].ports, old_port);
+	engine_list_flow(e, flow);
+}
+
+/* The client's SYN to a backend that was not asked yet. */
+static bool ask_another(struct engine *e, struct flow *flow, uint64_t now_ns)
+{
+	struct service *s = &e->services[flow->service];
+	struct pending_syn *pend = pending_of(e, flow);
+	enum drop_reason why;
+	struct backend *b;
+	int pool;
+
+	if (!pend || pend->exhausted || pend->retries >= s->retries)
+		return false;
+	backend_set_add(&pend->tried, flow->backend);
+	b = engine_pick(e, s, &pend->tried, flow, &pool, &why, now_ns);
+	if (!b) {
+		pend->exhausted = true;
+		return false;
+	}
+	engine_backend(e, flow)->failed++;
+	pend->retries++;
+	pend->repairs = 0;
+	pend->repeated = false;
+	if (pend->has_ticket)
+		breaker_abandon(&engine_backend(e, flow)->breaker,
+				pend->ticket);
+	move_flow(e, flow, b, (unsigned)pool);
+	begin(e, flow, pend, now_ns);
+	e->counters.redispatched++;
+	send_syn(e, flow, pend, now_ns);
+	engine_notify(e, FLOW_REDISPATCHED, flow);
+	return true;
+}
+
+/* ------------------------------------------------------------ the answer */
+
+/*
+ * A bare ACK: the backend remembers an earlier connection on this port, in
+ * TIME_WAIT or as established (RFC 9293 section 3.10.7.4). The reset that its
+ * peer would send clears it, then the SYN is taken. It is not the backend's
+ * fault and costs no retry.
+ */
+static void repair(struct engine *e, struct flow *flow, const struct packet *p,
+		   uint64_t now_ns)
+{
+	struct pending_syn *pend = pending_of(e, flow);
+	struct segment rst = {
+		.src = p->key.pair.dst,
+		.dst = p->key.pair.src,
+		.seq = p->tcp.ack,
+		.flags = TCP_RST,
+	};
+
+	engine_originate(e, &rst);
+	e->counters.repaired++;
+	if (!pend || pend->repairs >= REPAIRS_MAX)
+		return; /* the client's retransmission tries next */
+	if (pend->repairs++ > 0) {
+		struct backend *b = engine_backend(e, flow);
+		int pool = engine_pick_pool(e, b, flow);
+
+		if (pool >= 0)
+			move_flow(e, flow, b, (unsigned)pool);
+	}
+	send_syn(e, flow, pend, now_ns);
+}
+
+static void answered(struct engine *e, struct flow *flow, uint64_t now_ns)
+{
+	struct pending_syn *pend = pending_of(e, flow);
+	struct backend *b = engine_backend(e, flow);
+
+	succeeded(e, flow, pend, now_ns);
+	if (!pend || pend->repeated) /* Karn: whose answer is it? */
+		return;
+	if (b->handshake_ns == 0)
+		b->handshake_ns = now_ns - pend->sent_ns;
+	else /* RFC 6298's weight of an eighth */
+		b->handshake_ns += (now_ns - pend->sent_ns) / 8 -
+				   b->handshake_ns / 8;
+}
+
+bool handshake_answer(struct engine *e, struct flow *flow,
+		      const struct packet *p, uint64_t now_ns)
+{
+	const uint8_t flags = p->tcp.flags;
+	bool ours = tcp_track_acks_syn(&flow->tcp, &p->tcp);
+
+	if (flags & TCP_RST) {
+		if (!ours)
+			return false; /* forged, or old: forwarded, counted */
+		failed(e, flow, pending_of(e, flow), CHECK_REFUSED, now_ns);
+		return ask_another(e, flow, now_ns);
+	}
+	if (!(flags & TCP_SYN) && (flags & TCP_ACK)) {
+		repair(e, flow, p, now_ns);
+		return true;
+	}
+	if ((flags & TCP_SYN) && ours)
+		answered(e, flow, now_ns);
+	return false;
+}
+
+bool handshake_unreachable(struct engine *e, struct flow *flow, uint64_t now_ns)
+{
+	failed(e, flow, pending_of(e, flow), CHECK_UNREACHABLE, now_ns);
+	return ask_another(e, flow, now_ns);
+}
+
+uint64_t handshake_deadline_ns(const struct engine *e, const struct flow *flow)
+{
+	const struct service *s = &e->services[flow->service];
+	const struct pending_syn *pend = pending_of(e, flow);
+	uint64_t end_ns = flow->opened_ns +
+			  e->timeouts.syn_sent * ENGINE_NS_PER_S;
+	uint64_t wait_ns = 3 * engine_backend(e, flow)->handshake_ns;
+
+	if (!pend || pend->exhausted || pend->retries >= s->retries)
+		return end_ns;
+	if (wait_ns < s->syn_timeout_ns)
+		wait_ns = s->syn_timeout_ns;
+	return pend->sent_ns + wait_ns < end_ns ? pend->sent_ns + wait_ns :
+						  end_ns;
+}
+
+bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)
+{
+	struct pending_syn *pend = pending_of(e, flow);
+
+	if (!pend)
+		return false;
+	failed(e, flow, pend, CHECK_TIMEOUT, now_ns);
+	return ask_another(e, flow, now_ns);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * handshake.h - a flow until its first SYN-ACK was forwarded
+ *
+ * Until then the client knows nothing of the backend, so the balancer may try
+ * another one: it keeps the client's SYN and sends it again itself (design
+ * rule 9). The same SYN repairs a port that the backend still remembers (rule
+ * 8). No other packet is ever repeated by the balancer.
+ */
+#ifndef L4LB_HANDSHAKE_H
+#define L4LB_HANDSHAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/service.h"
+
+struct engine;
+struct flow;
+struct packet;
+
+#define SYN_OPTIONS_MAX 40 /* bytes */
+
+/* The client's SYN, and who was asked. */
+struct pending_syn {
+	struct backend_set tried; /* answered with a refusal, or not at all */
+	uint64_t sent_ns;	  /* last time it was sent by us or passed on */
+	uint32_t isn;
+	uint16_t window;
+	uint8_t flags; /* SYN, perhaps with ECE and CWR */
+	uint8_t retries, repairs;
+	bool has_ticket;
+	uint16_t ticket; /* of the backend's breaker, not yet given back */
+	bool repeated;	/* by the client: its answer times nothing */
+	bool exhausted; /* nobody is left to ask */
+	uint8_t options_len;
+	uint8_t options[SYN_OPTIONS_MAX]; /* without Fast Open */
+};
+
+/* All pending SYNs: as many as flows may be half-open at once. */
+struct pending_table {
+	struct pending_syn *syns;
+	uint32_t *free; /* stack of indices */
+	uint32_t size, n_free;
+};
+
+int pending_init(struct pending_table *t, uint32_t size);
+void pending_free(struct pending_table *t);
+
+/* The flow was opened by @syn. Keeps it, unless it carries payload. */
+void handshake_open(struct engine *e, struct flow *flow,
+		    const struct packet *syn, uint64_t now_ns);
+
+/* The client repeats its SYN. */
+void handshake_repeated(struct engine *e, struct flow *flow, uint64_t now_ns);
+
+/*
+ * The backend answered a flow in SYN_SENT. True: the packet was dealt with
+ * here and goes no further.
+ */
+bool handshake_answer(struct engine *e, struct flow *flow,
+		      const struct packet *p, uint64_t now_ns);
+
+/* An ICMP error says that the backend cannot be reached; the same. */
+bool handshake_unreachable(struct engine *e, struct flow *flow,
+			   uint64_t now_ns);
+
+/* When handshake_late() is to be called. */
+uint64_t handshake_deadline_ns(const struct engine *e, const struct flow *flow);
+
+/* No answer in time. True: asked another one. False: the end, or not yet. */
+bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns);
+
+/* The flow left SYN_SENT, or ends. */
+void handshake_over(struct engine *e, struct flow *flow);
+
+#endif

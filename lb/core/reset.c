@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reset.c - resets on our own account, and their sweep over a dead backend
+ *
+ * A reset counts only at exactly the receiver's expected sequence (RFC 5961
+ * section 3.2). That is its own last ACK, or the end of what it was sent
+ * since; after losses neither may be right, and then its challenge ACK says
+ * what is. So resets go to both places, and the flow stays to answer.
+ */
+#include "core/engine_internal.h"
+
+#define SWEEP_STEP	 512 /* flows looked at between two packets' batches */
+#define SEGMENTS_A_RESET 4   /* at the most */
+
+bool engine_originate(struct engine *e, const struct segment *seg)
+{
+	if (e->outbox_used == ENGINE_OUTBOX_MAX) {
+		e->counters.outbox_lost++;
+		return false;
+	}
+	e->outbox[(e->outbox_head + e->outbox_used++) % ENGINE_OUTBOX_MAX] =
+		*seg;
+	e->counters.originated++;
+	return true;
+}
+
+bool engine_next(struct engine *e, struct segment *out)
+{
+	if (e->outbox_used == 0)
+		return false;
+	*out = e->outbox[e->outbox_head];
+	e->outbox_head = (e->outbox_head + 1) % ENGINE_OUTBOX_MAX;
+	e->outbox_used--;
+	return true;
+}
+
+void engine_answer_reset(struct engine *e, const struct packet *p,
+			 struct limit *limit, uint64_t now_ns)
+{
+	struct segment rst = { .src = p->key.pair.dst,
+			       .dst = p->key.pair.src };
+
+	if (p->tcp.flags & TCP_RST)
+		return; /* never in answer to a reset */
+	if (!limit_allow(limit, now_ns)) {
+		e->counters.answers_limited++;
+		return;
+	}
+	if (p->tcp.flags & TCP_ACK) {
+		rst.seq = p->tcp.ack;
+		rst.flags = TCP_RST;
+	} else {
+		rst.ack = p->tcp.seq + p->tcp.len +
+			  !!(p->tcp.flags & TCP_SYN) +
+			  !!(p->tcp.flags & TCP_FIN);
+		rst.flags = TCP_RST | TCP_ACK;
+	}
+	engine_originate(e, &rst);
+}
+
+void engine_reset_side(struct engine *e, const struct flow *flow,
+		       enum flow_side side)
+{
+	const struct tcp_side *to = &flow->tcp.side[side];
+	const struct tcp_side *peer = &flow->tcp.side[!side];
+	struct segment rst = {
+		.src = flow->pair[side].dst,
+		.dst = flow->pair[side].src,
+		.flags = TCP_RST,
+	};
+
+	if (!(to->flags & TCP_SIDE_ACKED) && side == FLOW_ORIG) {
+		/* A client in SYN_SENT believes the ACK of its SYN. */
+		rst.flags |= TCP_ACK;
+		rst.ack = to->end;
+		if (peer->flags & TCP_SIDE_SEEN)
+			rst.seq = peer->end;
+		engine_originate(e, &rst);
+		return;
+	}
+	rst.seq = to->flags & TCP_SIDE_ACKED ? to->ack : peer->end;
+	engine_originate(e, &rst);
+	if (seq_after(peer->end, rst.seq)) {
+		rst.seq = peer->end;
+		engine_originate(e, &rst);
+	}
+}
+
+void engine_reset_flow(struct engine *e, struct flow *flow,
+		       enum flow_event ending)
+{
+	enum tcp_state was = flow->tcp.state;
+
+	engine_reset_side(e, flow, FLOW_ORIG);
+	engine_reset_side(e, flow, FLOW_REPLY);
+	e->counters.reset++;
+	flow->flags |= FLOW_KILLED;
+	flow->tcp.state = TCP_RESET;
+	if (was != TCP_RESET)
+		engine_state_changed(e, flow, was, ending);
+}
+
+void engine_keepalive(struct engine *e, const struct flow *flow,
+		      enum flow_side side)
+{
+	const struct tcp_side *to = &flow->tcp.side[side];
+	struct segment probe = {
+		.src = flow->pair[side].dst,
+		.dst = flow->pair[side].src,
+		.seq = to->ack - 1, /* one it has: it must answer with an ACK */
+		.ack = to->end,
+		.flags = TCP_ACK,
+		.window = 1024,
+	};
+
+	engine_originate(e, &probe);
+}
+
+/* ---------------------------------------------------------------- sweeps */
+
+void engine_start_sweep(struct engine *e, struct backend *b)
+{
+	b->sweep = true;
+	e->sweep_left = e->table.size; /* once around from here */
+}
+
+/*
+ * Paced by the outbox: what is originated must leave before more comes, so a
+ * hundred thousand flows of one dead backend do not stall the others.
+ */
+bool engine_sweep(struct engine *e, uint64_t now_ns)
+{
+	if (e->sweep_left == 0)
+		return false;
+	for (unsigned n = 0; n < SWEEP_STEP && e->sweep_left > 0; n++) {
+		struct flow *flow;
+
+		if (e->outbox_used + SEGMENTS_A_RESET > ENGINE_OUTBOX_MAX / 2)
+			return true;
+		flow = &e->table.flows[e->sweep_at];
+		if (++e->sweep_at == e->table.size)
+			e->sweep_at = 0;
+		e->sweep_left--;
+		if (!flow->open || tcp_is_closed(flow->tcp.state) ||
+		    !engine_backend(e, flow)->sweep)
+			continue;
+		/* Its client has heard of nobody yet: another one may do. */
+		if (flow->tcp.state == TCP_SYN_SENT &&
+		    handshake_unreachable(e, flow, now_ns))
+			continue;
+		engine_reset_flow(e, flow, FLOW_CLOSED);
+	}
+	if (e->sweep_left > 0)
+		return true;
+	for (unsigned s = 0; s < e->n_services; s++)
+		for (unsigned i = 0; i < e->services[s].n_backends; i++)
+			e->services[s].backends[i].sweep = false;
+	return false;
+}
+
+bool engine_reset_all(struct engine *e)
+{
+	for (; e->sweep_at < e->table.size; e->sweep_at++) {
+		struct flow *flow = &e->table.flows[e->sweep_at];
+
+		if (e->outbox_used + SEGMENTS_A_RESET > ENGINE_OUTBOX_MAX)
+			return true;
+		if (flow->open && !tcp_is_closed(flow->tcp.state))
+			engine_reset_flow(e, flow, FLOW_CLOSED);
+	}
+	return e->outbox_used > 0;
+}
