@@ -317,18 +317,18 @@ log_has() { grep -Eqs -- "$2" "$LAB_TMP/$1.out" "$LAB_TMP/$1.err"; }
 
 # wait_log NAME REGEX [SECONDS]: in either of its outputs.
 wait_log() {
-	local end=$(($(now_ms) + ${3:-10} * 1000))
+	local end=$(($(now_ms) + ${3:-20} * 1000))
 	until log_has "$1" "$2"; do
 		is_running "$1" || log_has "$1" "$2" ||
 			fail "$1 ended before it said: $2"
 		[ "$(now_ms)" -lt "$end" ] ||
-			fail "waited ${3:-10} s for $1 to say: $2"
+			fail "waited ${3:-20} s for $1 to say: $2"
 		sleep 0.02
 	done
 }
 
 listens() { [ -n "$(on "$1" ss -Hltn "sport = :$2")" ]; }
-wait_listens() { wait_until 10 "a listener on $1, port $2" listens "$1" "$2"; }
+wait_listens() { wait_until 20 "a listener on $1, port $2" listens "$1" "$2"; }
 
 # --- the balancer ----------------------------------------------------------
 
@@ -348,7 +348,7 @@ dump() {
 	local name=$1 from
 	from=$(($(wc -c <"$LAB_TMP/$name.out") + 1))
 	kill -USR1 "${LAB_PID[$name]}"
-	wait_until 10 "the flow dump of $name" dump_complete "$name" "$from"
+	wait_until 20 "the flow dump of $name" dump_complete "$name" "$from"
 	tail -c "+$from" "$LAB_TMP/$name.out"
 }
 

@@ -110,5 +110,10 @@ nothing_left "after the next start without keep"
 
 start_l4lb none --guard none "$VIP" "${BACKENDS[@]}"
 expect "--guard none: tables" "$(on lb nft list tables | grep -c l4lb_ || true)" 0
+# The proof that this test would see it: unguarded, the kernel resets.
+before=$(counter lb TcpOutRsts)
+on client timeout 5 nc.openbsd -N "$VIP" "$VIP_PORT" <<<hello >/dev/null 2>&1 || true
+resets=$(($(counter lb TcpOutRsts) - before))
+expect_true "  the kernel resets connections: $resets" [ "$resets" -gt 0 ]
 stop none
 nothing_left "after it"

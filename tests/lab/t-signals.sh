@@ -35,7 +35,6 @@ expect "lines of the dump, each as the contract says" "$(wc -l <"$LAB_TMP/dump")
 # "hello\n" up and "echoN hello\n" down. Independent of how many bare ACKs.
 expect "bytes less all headers, c2s and s2c" "$(awk '/ ESTABLISHED / {
 	print $10 - 52 * $9 - 8, $12 - 52 * $11 - 8 }' "$LAB_TMP/dump" | sort -u)" "6 12"
-expect_true "-v logs a line when a flow opens" log_has lb '198\.18\.0\.2:[0-9]+'
 
 kill -HUP "$(pid_of lb)"
 tell hold 'say after HUP' '^said' 2
@@ -45,6 +44,14 @@ wait_until 5 "a word about SIGHUP" log_has lb '(HUP|reload)'
 ok "  and it says that it cannot reload yet"
 tell hold close '^closed'
 finish hold 10
+logged() { # how many flows with: client, NAT, backend, state, bytes
+	grep -Ec "flow $1 .*client=198\.18\.0\.2:[0-9]+ nat=198\.18\.0\.1:[0-9]+ backend=$IP:9001 state=$STATE .*bytes=" \
+		"$LAB_TMP/lb.err"
+}
+six_closed() { [ "$(logged closed)" -eq 6 ]; }
+wait_until 10 "six closed flows in the log" six_closed
+expect "-v logs each flow when it opens" "$(logged opened)" 6
+expect "  and when it closes" "$(logged closed)" 6
 stop lb
 expect "exit status" "$STATUS" 0
 
