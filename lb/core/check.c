@@ -56,9 +56,9 @@ static const char *quote(const struct word *w, char quoted[QUOTED_MAX])
 	size_t i;
 
 	for (i = 0; i < w->len && i < QUOTED_MAX - 1; i++) {
-		char c = w->at[i];
-
-		quoted[i] = c >= 0x20 && c <= 0x7e ? c : '?';
+		quoted[i] = w->at[i];
+		if (quoted[i] < 0x20 || quoted[i] > 0x7e)
+			quoted[i] = '?';
 	}
 	quoted[i] = 0;
 	if (i < w->len)
