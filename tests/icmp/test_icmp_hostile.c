@@ -189,7 +189,8 @@ START_TEST(quoted_total_length_bounds_the_segment)
 
 	e.tcp_quoted = 40;
 	len = error_build(&e, in);
-	for (unsigned total = 0; total <= 0xffff; total += total < 80 ? 1 : 97) {
+	for (unsigned total = 0; total <= 0xffff;
+	     total += total < 80 ? 1 : 97) {
 		enum drop_reason why;
 
 		frame_put16(in + 30, total);

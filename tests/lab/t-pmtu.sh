@@ -31,9 +31,10 @@ case ${1:-} in
 	sender=b1 far=client narrow_way=download
 	CLIENT=198.19.0.2 B1=198.18.0.11 ;;
 esac
+# taps: nothing tells that clients come by the second interface.
 case ${1:-} in
-backend | client) r1=r1 ;;
-own-backend | own-client) r1=lb ;;
+backend | client) r1=r1 taps=(-i eth0) ;;
+own-backend | own-client) r1=lb taps=(-i eth0 -i eth1) ;;
 *) fail "usage: $0 backend|client|own-backend|own-client" ;;
 esac
 
@@ -111,17 +112,17 @@ sequences() { cut -d' ' -f 9 "$LAB_TMP/$1" | sort; }
 path_mtu() { on "$1" ip route get "$2" | sed -n 's/.* mtu \([0-9]*\).*/\1/p'; }
 
 upload() {
-	start sink b1 bash -c 'nc.openbsd -l "$1" | sha256sum | cut -c 1-64' sink $SINK
+	start "sink$run" b1 bash -c 'nc.openbsd -l "$1" | sha256sum | cut -c 1-64' sink $SINK
 	wait_listens b1 $SINK
-	start_l4lb lb -v "$VIP" "$B1" $SINK
+	start_l4lb "lb$run" -v "${taps[@]}" "$VIP" "$B1" $SINK
 	on client timeout 20 nc.openbsd -N "$VIP" "$VIP_PORT" \
 		<"$LAB_TMP/files/data" || fail "the upload did not end"
-	finish sink 10
-	got=$(cat "$LAB_TMP/sink.out")
+	finish "sink$run" 10
+	got=$(cat "$LAB_TMP/sink$run.out")
 }
 
 download() {
-	start_l4lb lb -v "$VIP" "$B1" "$PORT"
+	start_l4lb "lb$run" -v "${taps[@]}" "$VIP" "$B1" "$PORT"
 	got=$(on client curl -sS --fail --max-time 20 \
 		"http://$VIP:$VIP_PORT/files/data" | sha256) ||
 		fail "the download did not end"
@@ -129,17 +130,20 @@ download() {
 
 transfer() { # upload|download, while nobody knows the path
 	local host
+	run=$((run + 1)) # a name of its own for everything that is started
 	for host in client b1 lb; do on $host ip route flush cache; done
-	capture at-sender "$sender" eth0 "icmp"
-	capture at-lb lb eth0 "icmp and dst host $VIP"
+	capture "at-sender$run" "$sender" eth0 "icmp"
+	capture "at-lb$run" lb eth0 "icmp and dst host $VIP"
 	"$1"
 	expect "$1, offloads $offloads" "$got" "$want"
-	stop lb
+	# Without l4lb the last ACK would meet the kernel, which answers RST.
+	wait_log "lb$run" 'flow closed'
+	stop "lb$run"
 	expect "  exit status" "$STATUS" 0
-	capture_end at-sender
-	capture_end at-lb
-	errors at-sender >"$LAB_TMP/told"
-	errors at-lb >"$LAB_TMP/heard"
+	capture_end "at-sender$run"
+	capture_end "at-lb$run"
+	errors "at-sender$run" >"$LAB_TMP/told"
+	errors "at-lb$run" >"$LAB_TMP/heard"
 }
 
 # Every error that reached the sender is about its own connection, as it knows
@@ -182,6 +186,7 @@ start_nginx b1
 head -c $((4 << 20)) /dev/urandom >"$LAB_TMP/files/data"
 want=$(sha256 <"$LAB_TMP/files/data")
 
+run=0
 for offloads in off on; do
 	lab_offloads $offloads
 	for way in upload download; do
