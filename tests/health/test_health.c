@@ -270,6 +270,7 @@ START_TEST(slow_start_ramps_after_a_recovery_only)
 	a = begin(params);
 	ck_assert_uint_eq(health_weight(&a.h, 3, T0), 3 * HEALTH_SHARE_FULL);
 	go_down(&a);
+	ck_assert_uint_eq(health_share(&a.h, a.now), HEALTH_SHARE_FULL);
 	go_up(&a);
 	ck_assert_uint_eq(health_weight(&a.h, 1, a.now), 1);
 	ck_assert_uint_eq(health_weight(&a.h, 0, a.now), 0);
