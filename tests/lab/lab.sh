@@ -369,6 +369,15 @@ dump_flows() {
 		END { print n + 0 }'
 }
 
+# Waits until every flow of NAME is finished: what is still on its way when the
+# balancer ends meets an unguarded kernel, which resets it, and rightly so.
+wait_closed() { wait_until 20 "every flow of $1 to close" all_closed "$1"; }
+all_closed() {
+	dump "$1" | awk '/^# backend / { exit }
+		!/^#/ && $6 !~ /^(TIME_WAIT|RESET)$/ { open = 1 }
+		END { exit open }'
+}
+
 # --- backends --------------------------------------------------------------
 
 # A line server that answers every line with its name before it.

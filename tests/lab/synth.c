@@ -39,6 +39,7 @@
 #define WINDOW	       256   /* SYNs in flight */
 #define TRIES	       8
 #define RETRY_MS       250
+#define QUIET_MS       300 /* without a word: nothing more will come */
 #define RECEIVE_BUFFER (16 << 20)
 
 struct frame {
@@ -224,7 +225,10 @@ static void settle(struct opener *o, uint32_t flow, enum state to)
 	o->n[to]++;
 }
 
-/* What comes back: SYN-ACK is acknowledged each time, RST ends the attempt. */
+/*
+ * What comes back: SYN-ACK is acknowledged each time, RST ends the attempt,
+ * also of one that was open: it is no longer.
+ */
 static void take_answers(struct opener *o)
 {
 	struct frame in, ack;
@@ -286,6 +290,9 @@ static int open_flows(struct opener *o)
 		poll(&wait, 1, 10);
 		take_answers(o);
 	}
+	/* A last refusal may still be on its way. */
+	while (poll(&wait, 1, QUIET_MS) > 0 && !ended)
+		take_answers(o);
 	printf("opened %u refused %u unanswered %u\n", o->n[OPENED],
 	       o->n[REFUSED], o->n[UNANSWERED]);
 	return 0;

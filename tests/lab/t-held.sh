@@ -17,9 +17,8 @@ expect "all 500 answer, by backend" "$(tail -n 1 "$LAB_TMP/hold.out")" \
 tell hold close '^closed'
 finish hold 10
 
-all_closed() { [ "$(dump_flows lb ESTABLISHED)" -eq 0 ]; }
-wait_until 10 "every flow to be seen closing" all_closed
-ok "none is ESTABLISHED after they closed"
+wait_closed lb
+ok "all are TIME_WAIT after they closed"
 stop lb
 for i in 1 2 3; do stop echo$i; done
 

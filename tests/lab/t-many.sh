@@ -44,16 +44,20 @@ expect "  from both addresses" "$(awk '/ ESTABLISHED / { sub(":.*", "", $4); pri
 	"$LAB_TMP/dump" | sort -u | tr '\n' ' ')" "$VIP 198.18.0.3 "
 stop many
 
-# --- one source address: 70,000 do not fit
+# --- one source address: 70,000 do not fit. First all that do, then the rest:
+# while half-open ones are about, a new SYN may rightly take the place of one.
 start_l4lb one --flows 131072 "$VIP" "${BACKENDS[@]}"
-read -r _ opened _ refused _ unanswered <<<"$(open_flows 198.18.136.1 70000)"
-expect "70,000 from one source address: unanswered" "$unanswered" 0
-expect "  opened and refused, together" $((opened + refused)) 70000
-expect_true "  opened: $opened, all that three backends' ports hold" \
-	[ "$opened" -gt 66000 -a "$opened" -le $((3 * (32767 - 10240 + 1))) ]
-expect "  as the dump says" "$(dump_flows one ESTABLISHED)" "$opened"
+ports=$(grep -o ' free=[0-9]*' "$LAB_TMP/one.err" | cut -d= -f2)
+fit=$((3 * ports)) rest=$((70000 - 3 * ports))
+expect_true "one source address has $ports ports toward each of 3 backends" \
+	[ "$ports" -gt 22000 -a "$rest" -gt 0 ]
+expect "  it takes as many" "$(open_flows 198.18.136.1 $fit)" \
+	"opened $fit refused 0 unanswered 0"
+expect "  and of 70,000 refuses the rest, with RST" "$(open_flows 198.18.143.1 $rest)" \
+	"opened 0 refused $rest unanswered 0"
+expect "  while every established one stays" "$(dump_flows one ESTABLISHED)" $fit
 stop one
-expect_true "  the refusals are counted, by reason" log_has one "no-port[ =:]+$refused"
+expect_true "  the refusals are counted, by reason" log_has one "no-port $rest\b"
 
 # --- a full table
 start_l4lb full --flows 1000 "$VIP" "${BACKENDS[@]}"
@@ -63,4 +67,4 @@ expect "  and refuses more, with RST" "$(open_flows 198.18.145.1 500)" \
 	"opened 0 refused 500 unanswered 0"
 expect "  while every established one stays" "$(dump_flows full ESTABLISHED)" 1000
 stop full
-expect_true "  the refusals are counted, by reason" log_has full 'table-full[ =:]+500'
+expect_true "  the refusals are counted, by reason" log_has full 'table-full 500\b'

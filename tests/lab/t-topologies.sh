@@ -76,6 +76,8 @@ run() { # WHAT
 	say "  -- $1"
 	start_l4lb lb "$VIP" "${backends[@]}"
 	for host in $from; do talk "$host" "$want"; done
+	wait_closed lb
+	expect "RST sent by the balancer's kernel" "$(counter lb TcpOutRsts)" 0
 	stop lb
 	expect "exit status" "$STATUS" 0
 }
@@ -93,5 +95,3 @@ if [ "$1" = containers ] && on lb test -e $bridged; then
 	on lb sh -c "echo $((1 - now)) >$bridged"
 	run "bridge-nf-call-iptables=$((1 - now)), was $now"
 fi
-
-expect "RST sent by the balancer's kernel" "$(counter lb TcpOutRsts)" 0

@@ -24,9 +24,10 @@ start_l4lb lb "$VIP" 198.18.0.11 "$PORT"
 capture at-client client eth0 tcp
 capture at-b1 b1 eth0 tcp
 transfer
-stop lb # ends the flow's table, sends no more
+wait_closed lb
 capture_end at-client
 capture_end at-b1
+stop lb
 
 expect_true "captured at the client: $(count at-client 1), at b1: $(count at-b1 1)" \
 	[ "$(count at-b1 1)" -gt 20 ]
@@ -85,7 +86,7 @@ start_l4lb lb "$VIP" 198.18.0.11 "$PORT"
 capture on-client client eth0 tcp
 capture on-b1 b1 eth0 tcp
 transfer
-stop lb
+wait_closed lb
 capture_end on-client
 capture_end on-b1
 for where in on-client on-b1; do
@@ -93,3 +94,4 @@ for where in on-client on-b1; do
 		"$(count $where '$9 != "ok" || $10 !~ /^(ok|partial)$/')" 0
 done
 expect "RST sent by the balancer's kernel" "$(counter lb TcpOutRsts)" 0
+stop lb
