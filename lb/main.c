@@ -248,10 +248,21 @@ static void start_dump(struct app *app)
 
 static void log_counters(struct app *app)
 {
+	const struct inject_counters *sent;
 	char text[1024];
 
 	dump_counters(app->engine, text, sizeof(text));
 	log_info("%s", text);
+	sent = inject_counters(app->inject);
+	log_info("sent by_link=%llu by_raw=%llu supers=%llu merged=%llu "
+		 "cut=%llu originated=%llu originate_failed=%llu",
+		 (unsigned long long)sent->by_link,
+		 (unsigned long long)sent->by_raw,
+		 (unsigned long long)sent->supers,
+		 (unsigned long long)sent->merged,
+		 (unsigned long long)sent->cut,
+		 (unsigned long long)sent->originated,
+		 (unsigned long long)sent->originate_failed);
 	for (unsigned i = 0; i < app->n_taps; i++) {
 		struct capture_stats stats;
 

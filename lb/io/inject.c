@@ -14,11 +14,14 @@
 
 #include "io/cut.h"
 #include "io/inject.h"
+#include "io/merge.h"
 
 #define LINKS_MAX	32
 #define SEND_BUFFER	(4 << 20) /* bytes asked for; wmem_max may limit it */
 #define ETH_P_UNUSED	0x88b5 /* IEEE 802 local experimental */
 #define TCP_CSUM_OFFSET 16
+#define MERGE_LOOKBACK	8 /* queued packets that may still grow */
+#define IOV_MAX_USED	(3 + MERGE_MAX)
 
 /* Packets waiting for one descriptor. */
 struct queue {
@@ -27,7 +30,8 @@ struct queue {
 	bool vnet;   /* a virtio_net_hdr precedes every frame */
 	unsigned used;
 	struct mmsghdr msgs[INJECT_BATCH];
-	struct iovec iov[INJECT_BATCH][4];
+	struct iovec iov[INJECT_BATCH][IOV_MAX_USED];
+	struct merge merge[INJECT_BATCH]; /* of a link with vnet only */
 	struct virtio_net_hdr vnet_hdr[INJECT_BATCH];
 	uint8_t eth[INJECT_BATCH][ETH_HEADER_LEN];
 	struct sockaddr_in to[INJECT_BATCH];
@@ -198,12 +202,30 @@ static enum drop_reason reason_of(int error)
 	}
 }
 
+static struct virtio_net_hdr offload_of(const struct packet *p,
+					uint32_t gso_size);
+
+static void finish_merges(struct inject *inj, struct queue *q)
+{
+	for (unsigned i = 0; i < q->used; i++) {
+		struct merge *m = &q->merge[i];
+
+		if (m->segments < 2)
+			continue;
+		merge_finish(m);
+		q->vnet_hdr[i] = offload_of(m->first, m->size);
+		inj->counters.merged += m->segments - 1;
+	}
+}
+
 /* All that waits; a packet that fails is counted and the next one tried. */
 static void send_queue(struct inject *inj, struct queue *q)
 {
 	int fd = libnet_getfd(q->net);
 	unsigned sent = 0;
 
+	if (q->vnet)
+		finish_merges(inj, q);
 	while (sent < q->used) {
 		int n = sendmmsg(fd, q->msgs + sent, q->used - sent,
 				 MSG_DONTWAIT);
@@ -214,7 +236,8 @@ static void send_queue(struct inject *inj, struct queue *q)
 		}
 		if (errno == EINTR)
 			continue;
-		inj->lost[reason_of(errno)]++;
+		inj->lost[reason_of(errno)] +=
+			q->vnet ? q->merge[sent].segments : 1;
 		sent++;
 	}
 	q->used = 0;
@@ -293,6 +316,26 @@ static void enqueue(struct inject *inj, struct queue *q, struct packet *p,
 	msg->msg_iovlen = n;
 }
 
+/* Onto an earlier packet of the batch, if it continues it. */
+static bool merge_into(struct queue *q, const struct packet *p)
+{
+	for (unsigned n = 1; n <= MERGE_LOOKBACK && n <= q->used; n++) {
+		unsigned at = q->used - n;
+		struct msghdr *msg = &q->msgs[at].msg_hdr;
+
+		if (!merge_same_flow(q->merge[at].first, p))
+			continue;
+		/* Never past one of the same flow: order is kept. */
+		if (!merge_add(&q->merge[at], p))
+			return false;
+		q->iov[at][msg->msg_iovlen++] = (struct iovec){
+			(void *)p->payload, p->payload_len
+		};
+		return true;
+	}
+	return false;
+}
+
 /* Sends in pieces what nobody behind us will cut. */
 static void send_cut(struct inject *inj, struct queue *q,
 		     const struct packet *p, const struct hop *hop,
@@ -356,10 +399,14 @@ void inject_packet(struct inject *inj, struct packet *p, const struct hop *hop)
 		packet_partial_csum(p);
 		inj->counters.supers++;
 		enqueue(inj, q, p, hop, size);
+		merge_start(&q->merge[q->used - 1], p, 0);
 		return;
 	}
 	if (q->vnet) {
+		if (merge_into(q, p))
+			return;
 		enqueue(inj, q, p, hop, 0);
+		merge_start(&q->merge[q->used - 1], p, size);
 		return;
 	}
 	/* On loopback a super-packet fits as it is. */

@@ -29,6 +29,7 @@ struct inject_counters {
 	uint64_t by_link, by_raw; /* packets, super-packets once */
 	uint64_t supers;	  /* handed to the kernel to be cut */
 	uint64_t cut;		  /* cut here, in user space */
+	uint64_t merged;	  /* added to the one before, see merge.h */
 	uint64_t originated, originate_failed;
 };
 
