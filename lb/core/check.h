@@ -20,6 +20,7 @@
 #ifndef L4LB_CHECK_H
 #define L4LB_CHECK_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,8 +40,12 @@ enum check_kind { CHECK_SYN, CHECK_TCP, CHECK_HTTP, CHECK_EXPECT };
 struct check_spec {
 	enum check_kind kind;
 	char text[CHECK_TEXT_MAX]; /* path of http, TEXT of expect */
-	uint8_t statuses[(CHECK_STATUS_HI - CHECK_STATUS_LO) / 8 + 1];
+	uint8_t statuses[64];	   /* expected by http: bit 0 is 100 */
 };
+static_assert(sizeof(struct check_spec) ==
+		      sizeof(enum check_kind) + CHECK_TEXT_MAX + 64,
+	      "compared as bytes: no padding");
+static_assert(CHECK_STATUS_HI - CHECK_STATUS_LO < 64 * 8, "a bit for each");
 
 enum check_result {
 	CHECK_OK,
