@@ -11,7 +11,7 @@ SBIN := l4lb
 BIN  := chat_serv chat_clnt
 MAN  := $(wildcard docs/*.[158] docs/man/*.[158])
 DOCS := README.md LICENSE $(wildcard docs/*.md)
-GUARD := $(wildcard iptables/*.sh iptables/README.md)
+GUARD := $(wildcard iptables/*.sh)
 
 sbindir := $(DESTDIR)$(PREFIX)/sbin
 bindir  := $(DESTDIR)$(PREFIX)/bin
@@ -29,7 +29,7 @@ ours = $(shell git ls-files -co --exclude-standard -- $(1))
 all: build
 
 build: $(BUILD)/CMakeCache.txt
-	@cmake --build $(BUILD) -j$(JOBS)
+	@env -u MAKEFLAGS cmake --build $(BUILD) -j$(JOBS)
 
 $(BUILD)/CMakeCache.txt:
 	@cmake -S . -B $(BUILD) $(CMAKE_FLAGS)
@@ -67,8 +67,9 @@ install: build
 	install -m 755 $(SBIN:%=$(BUILD)/%) $(sbindir)
 	install -m 755 $(BIN:%=$(BUILD)/%) $(bindir)
 	$(if $(DOCS),install -m 644 $(wildcard $(DOCS)) $(docdir))
-	$(if $(GUARD),install -d $(datadir)/iptables)
-	$(if $(GUARD),install -m 755 $(GUARD) $(datadir)/iptables)
+	install -d $(datadir)/iptables
+	install -m 755 $(GUARD) $(datadir)/iptables
+	install -m 644 iptables/README.md $(datadir)/iptables
 	$(foreach page,$(MAN),install -D -m 644 $(page) \
 		$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
 

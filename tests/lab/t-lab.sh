@@ -3,6 +3,13 @@
 # The lab itself, without a balancer: if this fails, no other result counts.
 # shellcheck source=lab.sh
 . "$(dirname "$0")/lab.sh"
+if [ "${1:-}" = nested ]; then # what is killed below
+	lab_up lan
+	start victim b1 sleep 98765
+	echo up
+	wait_until 60 "the end" false
+fi
+
 need ethtool nginx curl nft
 
 title "the lab: hosts, programs, captures, offloads"
@@ -47,3 +54,15 @@ expect "synthetic connections" "$(on client "$LAB_TOOLS/synth" open eth0 \
 stop answer
 expect "  none counted twice by the other end" "$(cat "$LAB_TMP/answer.out")" "answering
 answered 25000"
+
+# However it ends, nothing of a lab stays: here of one inside this one.
+victims() { pgrep -f 'sleep 98765' >"$LAB_TMP/victims"; }
+none_left() { ! victims; }
+for signal in KILL TERM; do
+	start nested - env -u LAB_INSIDE "$LAB_DIR/run" "$LAB_DIR/t-lab.sh" nested
+	wait_log nested '^up'
+	expect_true "a lab runs inside this one" victims
+	stop nested $signal
+	wait_until 10 "all of it to end" none_left
+	ok "nothing of it is left after SIG$signal"
+done
