@@ -5,11 +5,8 @@
  * The input is a list of records: one byte says what happens, the next ones
  * with what. Checksums are made right here, else almost every frame would end
  * there. After each record everything in tests/unit/rules.c holds, or it
- * aborts. By hand:
- *
- *	clang-14 -g -O1 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
- *		-Ilb -Itests/unit tests/fuzz/fuzz_engine.c \
- *		tests/unit/frames.c tests/unit/rules.c CORE/*.c
+ * aborts. Needs frames.c and rules.c of tests/unit, and the core. By hand,
+ * with clang-14 -fsanitize=fuzzer,address,undefined -Ilb -Itests/unit.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -35,8 +32,22 @@ enum action {
 	ACT_TIME,
 	ACT_OUTBOX,
 	ACT_BACKEND,
-	ACT_UNSENT,
+	ACT_OTHER,
 };
+
+/* The high bits of its first byte. */
+enum other {
+	OTHER_UNSENT,
+	OTHER_PROBES,	 /* a result for each that is asked for */
+	OTHER_ICMP,	 /* an error about a segment of a connection */
+	OTHER_RESET_ALL, /* as at a clean exit */
+};
+
+/* Off by so much from what is expected. */
+static const int32_t near[16] = { 0,	  1,	   -1,	    10,
+				  -10,	  1000,	   -1000,   66000,
+				  -66000, 1000000, -1000000, 1 << 30,
+				  -(1 << 30), 999999937, INT32_MAX, INT32_MIN };
 
 struct conn {
 	struct endpoint client, vip, nat, backend;
@@ -51,6 +62,8 @@ struct world {
 	size_t left;
 };
 
+static struct flow flows[FLOWS];
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Zeros when the input is used up. */
@@ -63,7 +76,7 @@ static uint32_t take(struct world *w, unsigned bytes)
 	return value;
 }
 
-static struct engine *start(struct flow *flows, uint64_t now)
+static struct engine *start(uint64_t now)
 {
 	struct backend_spec backends[3] = {
 		{ .addr = frame_endpoint("198.18.0.11", 9001),
@@ -81,10 +94,21 @@ static struct engine *start(struct flow *flows, uint64_t now)
 		{ .listen = frame_endpoint("198.18.0.1", 20000),
 		  .scheduler = SCHED_WRR,
 		  .reset_out_of_state = true,
+		  .retries = 2,
+		  .syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT,
+		  .half_open_max = 4,
+		  .drain_timeout_s = 60,
+		  .checked = true,
+		  .check = { .kind = CHECK_SYN },
+		  .health = HEALTH_PARAMS_DEFAULT,
+		  .breaker = BREAKER_PARAMS_DEFAULT,
 		  .n_backends = 3,
 		  .backends = backends },
 		{ .listen = frame_endpoint("198.18.0.1", 20001),
 		  .scheduler = SCHED_LC,
+		  .checked = true,
+		  .check = { .kind = CHECK_TCP },
+		  .health = HEALTH_PARAMS_DEFAULT,
 		  .n_backends = 2,
 		  .backends = backends },
 	};
@@ -97,10 +121,12 @@ static struct engine *start(struct flow *flows, uint64_t now)
 		.n_flows = FLOWS,
 		.flows = flows,
 		.timeouts = ENGINE_TIMEOUTS_DEFAULT,
+		.probe_lo = PORT_LO + 1000,
 	};
 	struct engine *e;
 	struct err err;
 
+	spec.timeouts.keepalive = 75;
 	for (int i = 0; i < 3; i++)
 		for (int k = 0; k < 2; k++)
 			backends[i].sources[k] =
@@ -154,6 +180,32 @@ static bool receive(struct world *w, const uint8_t *ip, uint32_t len,
 	return sent;
 }
 
+/* Where its SYN went at last. */
+static void refresh(const struct world *w, struct conn *c)
+{
+	struct flow_key key = { .pair = { c->client, c->vip }, .proto = 6 };
+	enum flow_side side;
+	const struct flow *f = flow_find(&w->e->table, &key,
+					 flow_hash(&w->e->table, &key), &side);
+
+	if (!f)
+		return;
+	c->nat = flow_nat(f);
+	c->backend = flow_backend(f);
+}
+
+static struct frame conn_frame(const struct conn *c, enum flow_side side,
+			       uint32_t off)
+{
+	return (struct frame){
+		.src = side ? c->backend : c->client,
+		.dst = side ? c->nat : c->vip,
+		.seq = c->seq[side] + (uint32_t)near[off & 15],
+		.ack = c->seq[!side] + (uint32_t)near[off >> 4],
+		.window = 1000,
+	};
+}
+
 static void segment(struct world *w)
 {
 	static const uint8_t options[] = { 2, 4, 5, 180, 1, 3, 3, 7 };
@@ -161,31 +213,50 @@ static void segment(struct world *w)
 	uint32_t how = take(w, 1);
 	struct conn *c = &w->conns[how % CLIENTS];
 	enum flow_side side = how / CLIENTS % 2;
-	struct frame out, f = {
-		.src = side ? c->backend : c->client,
-		.dst = side ? c->nat : c->vip,
-		.flags = (uint8_t)take(w, 1),
-		.window = 1000,
-	};
-	uint32_t off = take(w, 1);
+	uint8_t flags = (uint8_t)take(w, 1);
+	struct frame f, out;
 
-	/* signed and growing: 0 is exact, 1..63 near, the rest far */
-	f.seq = c->seq[side] + (off & 15 ? (uint32_t)((int32_t)(off & 15) - 8)
-						   << (off >> 4) * 2 :
-					   0);
-	f.ack = c->seq[!side] + (off >> 4) - (off & 128 ? 12 : 0) *
-						     (off & 15);
+	refresh(w, c);
+	f = conn_frame(c, side, take(w, 1));
+	f.flags = flags;
 	f.payload_len = how & 128 ? take(w, 2) % 3000 : 0;
 	f.csum = how & 64 ? FRAME_PARTIAL : FRAME_FULL;
 	f.options = options;
-	f.options_len = f.flags & SYN ? 8 : 0;
-	if (!receive(w, ip, frame_build(&f, ip), &out))
-		return;
-	c->seq[side] = f.seq + frame_seq_len(&f);
-	if (side == FLOW_ORIG) {
-		c->nat = out.src;
-		c->backend = out.dst;
-	}
+	f.options_len = flags & SYN ? 8 : 0;
+	if (receive(w, ip, frame_build(&f, ip), &out))
+		c->seq[side] = f.seq + frame_seq_len(&f);
+}
+
+/* An error about a segment that we sent toward @side. */
+static void icmp(struct world *w)
+{
+	uint32_t how = take(w, 1), off = take(w, 1);
+	struct conn *c = &w->conns[how % CLIENTS];
+	enum flow_side side = how / CLIENTS % 2;
+	uint8_t ip[20 + 8 + 40] = { 0x45, 0, 0, sizeof(ip) };
+	enum drop_reason why;
+	struct icmp_error m;
+	struct frame f;
+
+	refresh(w, c);
+	f = conn_frame(c, side, off);
+	f.src = side ? c->vip : c->nat;
+	f.dst = side ? c->client : c->backend;
+	f.flags = ACK;
+	frame_build(&f, ip + 28);
+	ip[8] = 64;
+	ip[9] = ICMP_PROTO;
+	memcpy(ip + 12, f.dst.addr.b + 12, 4);
+	memcpy(ip + 16, f.src.addr.b + 12, 4);
+	frame_put16(ip + 10, (uint16_t)~frame_sum(ip, 20));
+	ip[20] = how & 64 ? ICMP_TYPE_TIME_EXCEEDED : ICMP_TYPE_UNREACHABLE;
+	ip[21] = (uint8_t)take(w, 1) & 15;
+	frame_put16(ip + 26, take(w, 2));
+	frame_put16(ip + 22, (uint16_t)~frame_sum(ip + 20, sizeof(ip) - 20));
+	if (icmp_parse(&m, ip, sizeof(ip), &why))
+		engine_refused(w->e, why);
+	else
+		engine_icmp(w->e, &m, w->now);
 }
 
 static void raw(struct world *w, bool fix)
@@ -218,8 +289,30 @@ static void empty_outbox(struct world *w)
 	struct segment seg;
 
 	while (engine_next(w->e, &seg))
-		if (!(seg.flags & RST))
-			fail("only resets are originated");
+		if (seg.options_len % 4 || seg.options_len > SYN_OPTIONS_MAX)
+			fail("options fit into a header");
+}
+
+static void answer_probes(struct world *w)
+{
+	struct probe_request p;
+
+	while (engine_next_probe(w->e, &p))
+		engine_probe_result(w->e, p.service, p.backend, p.number,
+				    take(w, 1) % CHECK_RESULTS, w->now);
+}
+
+static void do_other(struct world *w, enum other what)
+{
+	switch (what) {
+	case OTHER_UNSENT:
+		if (w->e->counters.forwarded)
+			engine_unsent(w->e, DROP_SEND_FULL, 1);
+		break;
+	case OTHER_PROBES: answer_probes(w); break;
+	case OTHER_ICMP: icmp(w); break;
+	case OTHER_RESET_ALL: engine_reset_all(w->e); break;
+	}
 }
 
 static void act(struct world *w)
@@ -237,11 +330,30 @@ static void act(struct world *w)
 		break;
 	case ACT_OUTBOX: empty_outbox(w); break;
 	case ACT_BACKEND: change_backend(w); break;
-	case ACT_UNSENT:
-		if (w->e->counters.forwarded)
-			engine_unsent(w->e, DROP_SEND_FULL, 1);
-		break;
+	case ACT_OTHER: do_other(w, what >> 3 & 3); break;
 	}
+}
+
+static void check_rules(const struct world *w)
+{
+	const char *broken = rules_broken(w->e);
+
+	if (broken)
+		fail(broken);
+}
+
+/* The next process finds what this one left. */
+static void take_over(struct world *w)
+{
+	uint32_t refused = 0;
+
+	engine_free(w->e);
+	w->e = start(w->now);
+	if (engine_adopt(w->e, w->now, &refused) < 0)
+		fail("flows are adopted");
+	if (refused)
+		fail("what a living process left is whole");
+	check_rules(w);
 }
 
 static void drain(struct world *w)
@@ -249,23 +361,21 @@ static void drain(struct world *w)
 	for (int i = 0; i < 1000 && w->e->table.used; i++) {
 		w->now += 8000 * ENGINE_NS_PER_S;
 		engine_tick(w->e, w->now, 100);
+		empty_outbox(w);
 	}
 	if (w->e->table.used)
 		fail("every flow ends when nothing comes any more");
-	if (rules_broken(w->e))
-		fail(rules_broken(w->e));
+	check_rules(w);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct flow flows[FLOWS];
 	struct world w = { .now = 5000 * ENGINE_NS_PER_S,
 			   .in = data,
 			   .left = size };
-	const char *broken = NULL;
 
 	memset(flows, 0, sizeof(flows));
-	w.e = start(flows, w.now);
+	w.e = start(w.now);
 	for (int i = 0; i < CLIENTS; i++) {
 		w.conns[i] = (struct conn){
 			.client = frame_endpoint("198.18.1.1",
@@ -277,12 +387,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			.seq = { 0xffffff00u * (i % 3), 0x7fffff80u * (i % 2) },
 		};
 	}
-	while (w.left && !broken) {
+	while (w.left) {
 		act(&w);
-		broken = rules_broken(w.e);
+		check_rules(&w);
 	}
-	if (broken)
-		fail(broken);
+	take_over(&w);
 	drain(&w);
 	engine_free(w.e);
 	return 0;

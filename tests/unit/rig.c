@@ -182,10 +182,9 @@ bool rig_send_bytes(struct rig *r, const uint8_t *ip, uint32_t len)
 		sent = take_verdict(r, &p);
 
 	r->why = dropped_since(&before, &r->e->counters);
-	unit_check((r->why == DROP_REASONS) ==
-			   (sent ||
-			    r->e->counters.consumed > before.consumed),
-		   "verdict and counters");
+	r->consumed = r->e->counters.consumed > before.consumed;
+	unit_check((r->why != DROP_REASONS) + sent + r->consumed == 1,
+		   "each packet is sent, consumed or dropped");
 	unit_check(r->e->counters.received == before.received + 1,
 		   "every packet is received once");
 	if (sent) {
@@ -225,15 +224,18 @@ void rig_wait(struct rig *r, uint64_t ns)
 
 bool rig_next(struct rig *r, struct frame *out)
 {
-	struct segment seg;
+	const struct segment *seg = &r->originated;
 
-	if (!engine_next(r->e, &seg))
+	if (!engine_next(r->e, &r->originated))
 		return false;
-	*out = (struct frame){ .src = seg.src,
-			       .dst = seg.dst,
-			       .seq = seg.seq,
-			       .ack = seg.ack,
-			       .flags = seg.flags };
+	*out = (struct frame){ .src = seg->src,
+			       .dst = seg->dst,
+			       .seq = seg->seq,
+			       .ack = seg->ack,
+			       .window = seg->window,
+			       .flags = seg->flags,
+			       .options = seg->options,
+			       .options_len = seg->options_len };
 	return true;
 }
 
@@ -346,6 +348,16 @@ struct flow *conn_flow(const struct rig *r, const struct conn *c)
 
 	return flow_find(&r->e->table, &key, flow_hash(&r->e->table, &key),
 			 &side);
+}
+
+void conn_refresh(const struct rig *r, struct conn *c)
+{
+	const struct flow *flow = conn_flow(r, c);
+
+	if (!flow)
+		return;
+	c->nat = flow_nat(flow);
+	c->backend = flow_backend(flow);
 }
 
 enum tcp_state conn_state(const struct rig *r, const struct conn *c)

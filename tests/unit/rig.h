@@ -43,12 +43,14 @@ struct rig {
 
 	/* of the last rig_send() */
 	struct frame out;	/* what leaves, if it was not dropped */
+	bool consumed;
 	enum drop_reason why;	/* DROP_REASONS if it was not dropped */
 	struct ip_addr out_dst;
 	uint16_t out_mss;
 	uint32_t out_len;
 	enum frame_csum out_csum; /* what the engine takes it for */
 	uint8_t wire[FRAME_MAX];
+	struct segment originated; /* of the last rig_next() */
 
 	struct rig_event events[RIG_EVENTS_MAX];
 	unsigned n_events;
@@ -69,7 +71,10 @@ bool rig_send_bytes(struct rig *r, const uint8_t *ip, uint32_t len);
 /* Time passes, timers run. */
 void rig_wait(struct rig *r, uint64_t ns);
 
-/* The next originated segment, as a frame; false if there is none. */
+/*
+ * The next originated segment, as a frame; false if there is none. Its options
+ * are valid until the next one.
+ */
 bool rig_next(struct rig *r, struct frame *out);
 /* Fetches one that must be there, and no other. */
 struct frame rig_only(struct rig *r);
@@ -107,6 +112,8 @@ void conn_receive_syn(struct rig *r, struct conn *c); /* SYN and SYN-ACK */
 void conn_establish(struct rig *r, struct conn *c);
 void conn_close(struct rig *r, struct conn *c);
 
+/* Where its SYN went at last: the engine may have asked another backend. */
+void conn_refresh(const struct rig *r, struct conn *c);
 struct flow *conn_flow(const struct rig *r, const struct conn *c);
 /* TCP_STATES if there is no flow. */
 enum tcp_state conn_state(const struct rig *r, const struct conn *c);

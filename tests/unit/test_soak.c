@@ -32,7 +32,7 @@ struct world {
 	struct random random;
 	struct conn conns[CONNS];
 	struct seen seen[FLOWS];
-	uint64_t n_events[FLOW_RECYCLED + 1];
+	uint64_t n_events[FLOW_REDISPATCHED + 1];
 	const char *broken;
 };
 
@@ -64,7 +64,10 @@ static struct world *world_new(uint64_t seed)
 	s->backends[0][1].sources[1] = frame_addr("198.18.0.2");
 	s->backends[0][2].backup = true;
 	s->services[0].scheduler = seed % SCHED_KINDS;
+	s->services[0].retries = seed % 4;
+	s->services[0].syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
 	rig_add_service(w->r, 20001);
+	s->services[1].half_open_max = 3;
 	s->spec.n_flows = FLOWS;
 	s->spec.n_ports = PORTS;
 	s->spec.seed = seed;
@@ -129,13 +132,8 @@ static void send_something(struct world *w, struct conn *c)
 		f.csum = below(w, 2) ? FRAME_WRONG : FRAME_PARTIAL;
 	if (below(w, 20) == 0)
 		f.ttl = (uint8_t)(1 + below(w, 2));
-	if (!rig_send(w->r, &f))
-		return;
-	check_way(w, side, c);
-	if (side == FLOW_ORIG && (f.flags & SYN)) {
-		c->nat = w->r->out.src;
-		c->backend = w->r->out.dst;
-	}
+	if (rig_send(w->r, &f))
+		check_way(w, side, c);
 }
 
 /* The next segment of a connection that goes its way. */
@@ -218,6 +216,7 @@ static void step(struct world *w)
 {
 	struct conn *c = &w->conns[below(w, CONNS)];
 
+	conn_refresh(w->r, c);
 	switch (below(w, 16)) {
 	case 0:
 	case 1:

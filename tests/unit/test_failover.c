@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_failover.c - what the balancer does on its own account
+ *
+ * Until the client has heard of a backend, another one may be asked (design
+ * rule 9); a backend that remembers an earlier connection on our port is set
+ * right (rule 8); who is reset by us must believe it (rule 7).
+ */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "rig.h"
+#include "rules.h"
+#include "unit.h"
+
+#define ORIG  FLOW_ORIG
+#define REPLY FLOW_REPLY
+#define S     RIG_S
+#define MS    (RIG_S / 1000)
+
+static const uint8_t options[] = { 2, 4, 5, 180, 4, 2, 1, 3, 3, 9, 0, 0 };
+
+static struct rig *started(unsigned n_backends, unsigned retries)
+{
+	struct rig *r = rig_new(n_backends);
+
+	r->setup.services[0].retries = retries;
+	r->setup.services[0].syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
+	rig_start(r);
+	return r;
+}
+
+static void done(struct rig *r)
+{
+	const char *broken = rules_broken(r->e);
+
+	ck_assert_msg(!broken, "broken: %s", broken);
+	rig_free(r);
+}
+
+static bool same(struct endpoint a, struct endpoint b)
+{
+	return endpoint_equal(&a, &b);
+}
+
+/* The client's SYN with options; conn_syn() is without. */
+static struct conn open_with_options(struct rig *r, unsigned n)
+{
+	struct conn c = conn_make(r, n);
+	struct frame syn = conn_frame(&c, ORIG, SYN | ECE | CWR, 0);
+
+	syn.options = options;
+	syn.options_len = sizeof(options);
+	ck_assert(rig_send(r, &syn));
+	c.seq[ORIG]++;
+	c.acked[REPLY] = c.seq[ORIG];
+	conn_refresh(r, &c);
+	return c;
+}
+
+/* The backend refuses, without the client hearing of it. */
+static void refuse(struct rig *r, struct conn *c)
+{
+	struct frame rst = conn_frame(c, REPLY, RST | ACK, 0);
+
+	rst.seq = 0;
+	ck_assert(!rig_send(r, &rst));
+	ck_assert(r->consumed);
+}
+
+/* A SYN of ours on behalf of @c must be next; moves @c to who is asked. */
+static struct frame expect_syn(struct rig *r, struct conn *c)
+{
+	struct frame syn;
+
+	ck_assert_msg(rig_next(r, &syn), "no SYN was sent");
+	ck_assert_uint_eq(syn.flags & (SYN | ACK | RST | FIN), SYN);
+	ck_assert_uint_eq(syn.seq, c->seq[ORIG] - 1);
+	conn_refresh(r, c);
+	ck_assert(same(syn.src, c->nat));
+	ck_assert(same(syn.dst, c->backend));
+	return syn;
+}
+
+static void finish_handshake(struct rig *r, struct conn *c)
+{
+	ck_assert(conn_send(r, c, REPLY, SYN | ACK, 0));
+	ck_assert(same(r->out.src, c->vip));
+	ck_assert(same(r->out.dst, c->client));
+	ck_assert(conn_send(r, c, ORIG, ACK, 0));
+	ck_assert_int_eq(conn_state(r, c), TCP_ESTABLISHED);
+	ck_assert(conn_send(r, c, ORIG, ACK | PSH, 10));
+	ck_assert(same(r->out.dst, c->backend));
+}
+
+/* --- rule 9 ---------------------------------------------------------------- */
+
+START_TEST(refused_syn_is_given_to_another_backend)
+{
+	struct rig *r = started(3, 3);
+	struct conn c = open_with_options(r, 1);
+	struct endpoint first = c.backend;
+	struct frame syn;
+
+	refuse(r, &c);
+	syn = expect_syn(r, &c);
+	ck_assert(!same(c.backend, first));
+	ck_assert_uint_eq(syn.flags, SYN | ECE | CWR);
+	ck_assert_uint_eq(syn.window, c.window);
+	ck_assert_uint_eq(syn.options_len, sizeof(options));
+	ck_assert_mem_eq(syn.options, options, sizeof(options));
+	ck_assert_uint_eq(rig_drain(r), 0); /* nothing to the client */
+	finish_handshake(r, &c);
+	ck_assert_uint_eq(rig_events(r, FLOW_REDISPATCHED, &c.client), 1);
+	ck_assert_uint_eq(rig_events(r, FLOW_OPENED, &c.client), 1);
+	ck_assert_uint_eq(r->e->counters.redispatched, 1);
+	done(r);
+}
+END_TEST
+
+START_TEST(silent_backend_is_left_after_the_syn_timeout)
+{
+	struct rig *r = started(2, 3);
+	struct conn c = open_with_options(r, 1);
+	struct endpoint first = c.backend;
+
+	rig_wait(r, 290 * MS);
+	ck_assert_uint_eq(rig_drain(r), 0);
+	rig_wait(r, 200 * MS);
+	expect_syn(r, &c);
+	ck_assert(!same(c.backend, first));
+	finish_handshake(r, &c);
+	done(r);
+}
+END_TEST
+
+START_TEST(each_backend_is_asked_once_and_then_the_refusal_passed_on)
+{
+	struct rig *r = started(3, 3);
+	struct conn c = open_with_options(r, 1);
+	struct endpoint asked[3];
+	struct frame rst;
+
+	for (int i = 0; i < 3; i++) {
+		asked[i] = c.backend;
+		for (int j = 0; j < i; j++)
+			ck_assert(!same(asked[i], asked[j]));
+		if (i < 2) {
+			refuse(r, &c);
+			expect_syn(r, &c);
+		}
+	}
+	rst = conn_frame(&c, REPLY, RST | ACK, 0);
+	if (rig_send(r, &rst))
+		rst = r->out;
+	else
+		rst = rig_only(r);
+	ck_assert(same(rst.src, c.vip));
+	ck_assert(same(rst.dst, c.client));
+	ck_assert_uint_eq(rst.flags, RST | ACK);
+	ck_assert_uint_eq(rst.ack, c.seq[ORIG]);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_uint_eq(r->e->services[0].backends[i].failed, 1);
+	done(r);
+}
+END_TEST
+
+START_TEST(no_more_backends_are_asked_than_retries_allow)
+{
+	struct rig *r = started(4, 1);
+	struct conn c = open_with_options(r, 1);
+
+	rig_wait(r, 5 * S);
+	expect_syn(r, &c);
+	ck_assert_uint_eq(rig_drain(r), 0);
+	ck_assert_uint_eq(r->e->counters.redispatched, 1);
+	done(r);
+}
+END_TEST
+
+START_TEST(late_answer_of_an_earlier_backend_is_reset)
+{
+	struct rig *r = started(2, 3);
+	struct conn c = open_with_options(r, 1), late = c;
+	struct frame syn_ack, rst;
+
+	rig_wait(r, 500 * MS);
+	expect_syn(r, &c);
+	syn_ack = conn_frame(&late, REPLY, SYN | ACK, 0);
+	ck_assert(!rig_send(r, &syn_ack));
+	rst = rig_only(r);
+	ck_assert(same(rst.dst, late.backend));
+	ck_assert(same(rst.src, late.nat));
+	ck_assert_uint_eq(rst.flags, RST);
+	ck_assert_uint_eq(rst.seq, syn_ack.ack);
+	finish_handshake(r, &c);
+	done(r);
+}
+END_TEST
+
+START_TEST(clients_repeated_syn_goes_to_who_is_asked_now)
+{
+	struct rig *r = started(2, 3);
+	struct conn c = open_with_options(r, 1);
+	struct frame syn = conn_frame(&c, ORIG, SYN, 0);
+
+	refuse(r, &c);
+	expect_syn(r, &c);
+	syn.seq--;
+	r->now += 100 * MS;
+	ck_assert(rig_send(r, &syn));
+	ck_assert(same(r->out.dst, c.backend));
+	ck_assert(same(r->out.src, c.nat));
+	finish_handshake(r, &c);
+	done(r);
+}
+END_TEST
+
+START_TEST(syn_with_payload_is_given_to_one_backend_only)
+{
+	struct rig *r = started(3, 3);
+	struct conn c = conn_make(r, 1);
+	struct frame f = conn_frame(&c, ORIG, SYN, 100);
+
+	ck_assert(rig_send(r, &f));
+	rig_wait(r, 5 * S);
+	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	ck_assert_uint_eq(rig_drain(r), 0);
+	done(r);
+}
+END_TEST
+
+/* RFC 7413: a cookie is of one server. Kind 34 must be gone. */
+START_TEST(fast_open_is_not_offered_to_another_backend)
+{
+	static const uint8_t tfo[] = { 2,  4, 5, 180, 34, 10, 1, 2,
+				       3,  4, 5, 6,   7,  8,  1, 1,
+				       3, 3, 7, 1 };
+	struct rig *r = started(2, 3);
+	struct conn c = conn_make(r, 1);
+	struct frame f = conn_frame(&c, ORIG, SYN, 0), syn;
+
+	f.options = tfo;
+	f.options_len = sizeof(tfo);
+	ck_assert(rig_send(r, &f));
+	c.acked[REPLY] = ++c.seq[ORIG];
+	conn_refresh(r, &c);
+	refuse(r, &c);
+	syn = expect_syn(r, &c);
+	ck_assert_uint_eq(syn.options_len % 4, 0);
+	for (uint32_t i = 0; i < syn.options_len;
+	     i += syn.options[i] > 1 ? syn.options[i + 1] : 1)
+		ck_assert_uint_ne(syn.options[i], 34);
+	ck_assert_mem_eq(syn.options, tfo, 4);
+	done(r);
+}
+END_TEST
+
+START_TEST(nothing_is_redispatched_once_a_syn_ack_was_forwarded)
+{
+	struct rig *r = started(3, 3);
+	struct conn c = conn_make(r, 1);
+
+	conn_receive_syn(r, &c);
+	rig_wait(r, 5 * S);
+	ck_assert_uint_eq(rig_drain(r), 0);
+	ck_assert(conn_send(r, &c, REPLY, RST, 0));
+	ck_assert(same(r->out.dst, c.client));
+	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	done(r);
+}
+END_TEST
+
+/* --- rule 8 ---------------------------------------------------------------- */
+
+/* The backend's ACK for an old connection; the RST that must answer it. */
+static void answer_from_the_past(struct rig *r, struct conn *c)
+{
+	struct frame ack = conn_frame(c, REPLY, ACK, 0), rst;
+
+	ack.seq = 0x12345678;
+	ack.ack = 0x9abcdef0;
+	ck_assert(!rig_send(r, &ack));
+	ck_assert(rig_next(r, &rst));
+	ck_assert(same(rst.src, c->nat));
+	ck_assert(same(rst.dst, c->backend));
+	ck_assert_uint_eq(rst.flags & (RST | SYN), RST);
+	ck_assert_uint_eq(rst.seq, ack.ack);
+}
+
+START_TEST(port_that_the_backend_remembers_is_repaired)
+{
+	struct rig *r = started(1, 3);
+	struct conn c = open_with_options(r, 1);
+	struct endpoint port = c.nat, first = c.backend;
+
+	answer_from_the_past(r, &c);
+	expect_syn(r, &c);
+	ck_assert(same(c.nat, port)); /* once on the same port */
+	answer_from_the_past(r, &c);
+	expect_syn(r, &c);
+	ck_assert(!same(c.nat, port)); /* then from another one */
+	ck_assert(same(c.backend, first));
+	finish_handshake(r, &c);
+	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	ck_assert_uint_eq(r->e->services[0].backends[0].failed, 0);
+	ck_assert_uint_ge(r->e->counters.repaired, 1);
+	done(r);
+}
+END_TEST
+
+/* --- rule 7 ---------------------------------------------------------------- */
+
+START_TEST(challenge_to_our_reset_is_answered_where_it_asks)
+{
+	struct rig *r = started(1, 0);
+	struct conn c = conn_make(r, 1);
+	struct frame challenge, rst;
+
+	conn_establish(r, &c);
+	rig_wait(r, 7441 * S);
+	ck_assert_uint_ge(rig_drain(r), 2);
+	challenge = conn_frame(&c, REPLY, ACK, 0);
+	challenge.ack -= 3; /* a segment was lost behind us */
+	rig_wait(r, S);
+	ck_assert(!rig_send(r, &challenge));
+	rst = rig_only(r);
+	ck_assert(same(rst.dst, c.backend));
+	ck_assert_uint_eq(rst.flags & RST, RST);
+	ck_assert_uint_eq(rst.seq, challenge.ack);
+	done(r);
+}
+END_TEST
+
+START_TEST(connection_that_we_reset_is_not_revived)
+{
+	struct rig *r = started(1, 0);
+	struct conn c = conn_make(r, 1);
+
+	conn_establish(r, &c);
+	rig_wait(r, 7441 * S);
+	rig_drain(r);
+	for (int side = 0; side < FLOW_SIDES; side++) {
+		struct frame f = conn_frame(&c, side, ACK | PSH, 100);
+
+		ck_assert(!rig_send(r, &f));
+	}
+	ck_assert_int_ge(conn_state(r, &c), TCP_RESET);
+	ck_assert_uint_eq(rig_events(r, FLOW_REVIVED, &c.client), 0);
+	done(r);
+}
+END_TEST
+
+/* --- a backend goes down, the program ends -------------------------------- */
+
+static struct rig *checked(uint32_t flows)
+{
+	struct rig *r = rig_new(2);
+
+	r->setup.spec.n_flows = flows;
+	r->setup.spec.n_ports = RIG_PORTS_MAX;
+	r->setup.services[0].checked = true;
+	r->setup.services[0].check.kind = CHECK_TCP;
+	r->setup.services[0].health =
+		(struct health_params)HEALTH_PARAMS_DEFAULT;
+	rig_start(r);
+	return r;
+}
+
+/* Answers the probes of the next seconds: @down is refused. */
+static void take_down(struct rig *r, unsigned down)
+{
+	for (int i = 0; i < 100 && r->e->services[0].backends[down].up; i++) {
+		struct probe_request p;
+
+		r->now += 50 * MS;
+		engine_tick(r->e, r->now, 64);
+		while (engine_next_probe(r->e, &p))
+			engine_probe_result(r->e, p.service, p.backend,
+					    p.number,
+					    p.backend == down ? CHECK_REFUSED :
+								CHECK_OK,
+					    r->now);
+	}
+	ck_assert(!r->e->services[0].backends[down].up);
+}
+
+START_TEST(flows_of_a_backend_that_went_down_are_reset)
+{
+	struct rig *r = checked(128);
+	struct conn c[100];
+
+	for (unsigned i = 0; i < 100; i++) {
+		c[i] = conn_make(r, i);
+		conn_establish(r, &c[i]);
+	}
+	take_down(r, 0);
+	for (int i = 0; i < 100; i++) {
+		engine_tick(r->e, r->now, 64);
+		rig_drain(r);
+	}
+	for (unsigned i = 0; i < 100; i++) {
+		bool dead = same(c[i].backend, r->setup.backends[0][0].addr);
+
+		ck_assert_int_eq(conn_state(r, &c[i]),
+				 dead ? TCP_RESET : TCP_ESTABLISHED);
+	}
+	ck_assert_uint_eq(r->e->counters.outbox_lost, 0);
+	done(r);
+}
+END_TEST
+
+static void reset_all(struct rig *r)
+{
+	for (int i = 0; engine_reset_all(r->e); i++) {
+		rig_drain(r);
+		ck_assert_int_lt(i, 100);
+	}
+}
+
+START_TEST(clean_exit_resets_every_flow)
+{
+	struct rig *r = checked(128);
+	struct conn c[100];
+
+	for (unsigned i = 0; i < 100; i++) {
+		c[i] = conn_make(r, i);
+		conn_establish(r, &c[i]);
+	}
+	reset_all(r);
+	for (unsigned i = 0; i < 100; i++)
+		ck_assert_int_ge(conn_state(r, &c[i]), TCP_RESET);
+	ck_assert_uint_eq(r->e->counters.outbox_lost, 0);
+	ck_assert_uint_eq(r->e->counters.reset, 100);
+	done(r);
+}
+END_TEST
+
+START_TEST(clean_exit_resets_all_flows_in_the_middle_of_a_sweep)
+{
+	struct rig *r = checked(128);
+	struct conn c[128];
+
+	for (unsigned i = 0; i < 128; i++) {
+		c[i] = conn_make(r, i);
+		conn_establish(r, &c[i]);
+	}
+	take_down(r, 0);
+	engine_tick(r->e, r->now, 64); /* until the outbox is half full */
+	rig_drain(r);
+	reset_all(r);
+	for (unsigned i = 0; i < 128; i++)
+		ck_assert_int_ge(conn_state(r, &c[i]), TCP_RESET);
+	done(r);
+}
+END_TEST
+
+/* Found by fuzz_engine: a sweep after it read behind the table. */
+START_TEST(clean_exit_may_be_followed_by_ticks)
+{
+	struct rig *r = checked(16);
+	struct conn c = conn_make(r, 1);
+
+	conn_establish(r, &c);
+	reset_all(r);
+	ck_assert_uint_lt(r->e->sweep_at, 16);
+	take_down(r, 0);
+	rig_wait(r, 100 * S);
+	rig_drain(r);
+	done(r);
+}
+END_TEST
+
+int main(void)
+{
+	const struct unit_test tests[] = {
+		{ refused_syn_is_given_to_another_backend, 0 },
+		{ silent_backend_is_left_after_the_syn_timeout, 0 },
+		{ each_backend_is_asked_once_and_then_the_refusal_passed_on,
+		  0 },
+		{ no_more_backends_are_asked_than_retries_allow, 0 },
+		{ late_answer_of_an_earlier_backend_is_reset, 0 },
+		{ clients_repeated_syn_goes_to_who_is_asked_now, 0 },
+		{ syn_with_payload_is_given_to_one_backend_only, 0 },
+		{ fast_open_is_not_offered_to_another_backend, 0 },
+		{ nothing_is_redispatched_once_a_syn_ack_was_forwarded, 0 },
+		{ port_that_the_backend_remembers_is_repaired, 0 },
+		{ challenge_to_our_reset_is_answered_where_it_asks, 0 },
+		{ connection_that_we_reset_is_not_revived, 0 },
+		{ flows_of_a_backend_that_went_down_are_reset, 0 },
+		{ clean_exit_resets_every_flow, 0 },
+		{ clean_exit_resets_all_flows_in_the_middle_of_a_sweep, 0 },
+		{ clean_exit_may_be_followed_by_ticks, 0 },
+	};
+
+	return unit_run("failover", tests, ARRAY_LEN(tests));
+}
