@@ -222,7 +222,7 @@ static void run_out(struct engine *e, struct flow *flow, uint64_t now_ns)
 		/* Nobody answered: the client has waited long enough. */
 		engine_notify(e, FLOW_EXPIRED, flow);
 		engine_reset_side(e, flow, FLOW_ORIG);
-		engine_backend(e, flow)->failed++;
+		engine_count_failed(e, flow);
 		engine_close_flow(e, flow);
 		return;
 	}

@@ -176,6 +176,7 @@ struct engine {
 	struct list_node *age_nodes, *pool_nodes;
 	struct pending_table pending;
 	uint32_t sweep_left, sweep_at; /* flows still to look at, and where */
+	uint32_t reset_at;	       /* the same of engine_reset_all() */
 	struct service *services;
 	unsigned n_services;
 	struct pool *pools;
@@ -216,7 +217,10 @@ void engine_free(struct engine *e);
  */
 int64_t engine_adopt(struct engine *e, uint64_t now_ns, uint32_t *refused);
 
-/* Ends all flows by resets, for a clean exit; false when nothing is left. */
+/*
+ * Ends all flows by resets, for a clean exit: as many as the outbox has room
+ * for. Send those and call again until it returns false.
+ */
 bool engine_reset_all(struct engine *e);
 
 /* For batches: hash every packet, then prefetch every flow, then decide. */

@@ -55,6 +55,9 @@ void engine_close_flow(struct engine *e, struct flow *flow);
 /* The same for a flow that may not be over: somebody else wants its place. */
 void engine_displace_flow(struct engine *e, struct flow *flow);
 
+/* The backend refused it or did not answer: counted once for each backend. */
+void engine_count_failed(struct engine *e, struct flow *flow);
+
 static inline bool engine_is_nat_port(const struct engine *e, uint16_t port)
 {
 	return e->nat_ports[port / 8] >> port % 8 & 1;

@@ -285,7 +285,7 @@ static bool keep_flow(void *arg, struct flow *flow)
 	if (*byte >> port % 8 & 1)
 		return false;
 	*byte |= (uint8_t)(1 << port % 8);
-	flow->flags &= FLOW_KILLED;
+	flow->flags &= FLOW_KILLED | FLOW_FAILED;
 	flow->pending = 0;
 	if (flow->keepalives > 3)
 		flow->keepalives = 0;

@@ -64,6 +64,7 @@ static_assert(sizeof(struct flow) == 192, "with index and lists <= 256");
 enum flow_flag {
 	FLOW_KILLED = 0x01,    /* we reset it: never revived, only answered */
 	FLOW_HALF_OPEN = 0x02, /* counted in its service */
+	FLOW_FAILED = 0x04,    /* counted in its backend, as never answered */
 };
 
 struct flow_ref {

@@ -182,8 +182,10 @@ static void move_flow(struct engine *e, struct flow *flow, struct backend *b,
 
 	was->flows--;
 	b->flows++;
-	if (b != was)
+	if (b != was) {
 		b->total++;
+		flow->flags &= (uint8_t)~FLOW_FAILED;
+	}
 	flow_rebind(&e->table, flow, &id);
 	ports_give(&e->pools[old_pool].ports, old_port);
 	engine_list_flow(e, flow);
@@ -206,7 +208,7 @@ static bool ask_another(struct engine *e, struct flow *flow, uint64_t now_ns)
 		pend->exhausted = true;
 		return false;
 	}
-	engine_backend(e, flow)->failed++;
+	engine_count_failed(e, flow);
 	pend->retries++;
 	pend->repairs = 0;
 	pend->repeated = false;

@@ -67,6 +67,14 @@ void engine_list_flow(struct engine *e, struct flow *flow)
 	}
 }
 
+void engine_count_failed(struct engine *e, struct flow *flow)
+{
+	if (flow->flags & FLOW_FAILED)
+		return;
+	flow->flags |= FLOW_FAILED;
+	engine_backend(e, flow)->failed++;
+}
+
 void engine_state_changed(struct engine *e, struct flow *flow,
 			  enum tcp_state was, enum flow_event ending)
 {
@@ -81,7 +89,7 @@ void engine_state_changed(struct engine *e, struct flow *flow,
 	if (tcp_is_closed(is) && !tcp_is_closed(was)) {
 		b->flows--;
 		if (was == TCP_SYN_SENT)
-			b->failed++;
+			engine_count_failed(e, flow);
 		engine_notify(e, ending, flow);
 	} else if (!tcp_is_closed(is) && tcp_is_closed(was)) {
 		b->flows++;
@@ -111,7 +119,7 @@ void engine_displace_flow(struct engine *e, struct flow *flow)
 	enum tcp_state state = flow->tcp.state;
 
 	if (state == TCP_SYN_SENT)
-		engine_backend(e, flow)->failed++;
+		engine_count_failed(e, flow);
 	/* A backend that answered holds memory for it, too. */
 	if (state == TCP_SYN_RECEIVED)
 		engine_reset_side(e, flow, FLOW_REPLY);

@@ -160,13 +160,14 @@ bool engine_sweep(struct engine *e, uint64_t now_ns)
 
 bool engine_reset_all(struct engine *e)
 {
-	for (; e->sweep_at < e->table.size; e->sweep_at++) {
-		struct flow *flow = &e->table.flows[e->sweep_at];
+	for (; e->reset_at < e->table.size; e->reset_at++) {
+		struct flow *flow = &e->table.flows[e->reset_at];
 
 		if (e->outbox_used + SEGMENTS_A_RESET > ENGINE_OUTBOX_MAX)
 			return true;
 		if (flow->open && !tcp_is_closed(flow->tcp.state))
 			engine_reset_flow(e, flow, FLOW_CLOSED);
 	}
-	return e->outbox_used > 0;
+	e->reset_at = 0;
+	return false;
 }
