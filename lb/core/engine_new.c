@@ -14,7 +14,7 @@
 #define REFUSED_PER_S 10000
 
 #define HALF_OPEN_MIN 64
-#define HALF_OPEN_MAX 65536 /* SYNs kept at once, 128 bytes each */
+#define HALF_OPEN_MAX 65536 /* SYNs kept at once */
 
 /* The pool for one of our addresses toward one backend, shared by services. */
 static int add_pool(struct engine *e, const struct ip_addr *source,
@@ -70,7 +70,9 @@ static int add_service(struct engine *e, unsigned index,
 	s->reset_out_of_state = spec->reset_out_of_state;
 	s->drop_all_down = spec->drop_all_down;
 	s->keep_on_down = spec->keep_on_down;
-	s->retries = spec->retries;
+	s->retries = spec->retries < HANDSHAKE_RETRIES_MAX ?
+			     spec->retries :
+			     HANDSHAKE_RETRIES_MAX;
 	s->syn_timeout_ns = spec->syn_timeout_ms * 1000000ull;
 	s->half_open_max = spec->half_open_max;
 	s->checked = spec->checked;
@@ -145,7 +147,7 @@ static int make_pending(struct engine *e)
 		struct service *s = &e->services[i];
 
 		if (s->half_open_max == 0)
-			s->half_open_max = e->table.size / 4;
+			s->half_open_max = e->table.size / 8;
 		if (s->half_open_max < HALF_OPEN_MIN)
 			s->half_open_max = HALF_OPEN_MIN;
 		all += s->half_open_max;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The index is one array of (hash, reference) slots with linear probing, at
- * most half full, so a lookup reads one cache line of it, then the flow. The
+ * most two thirds full, so a lookup reads one cache line of it, then the flow. The
  * 32-bit hash in the slot decides nearly always without looking at the flow.
  * Closing shifts later slots back instead of leaving tombstones: the table
  * never needs a rebuild, whatever its history.
@@ -18,8 +18,7 @@
 static_assert(FLOW_SECRET_BYTES == XXH3_SECRET_DEFAULT_SIZE, "a whole secret");
 static_assert(FLOWS_MAX <= UINT32_MAX / 8, "index and side fit a reference");
 
-#define SLOTS_PER_FLOW 4 /* two keys each: half full */
-#define NO_FLOW	       UINT32_MAX
+#define SLOTS_PER_FLOW 3 /* two keys each: two thirds full */
 
 int flow_table_init(struct flow_table *t, struct flow *flows, uint32_t size,
 		    const uint8_t secret[FLOW_SECRET_BYTES])
@@ -32,22 +31,13 @@ int flow_table_init(struct flow_table *t, struct flow *flows, uint32_t size,
 	t->n_slots = size * SLOTS_PER_FLOW;
 	memcpy(t->secret, secret, sizeof(t->secret));
 	t->slots = calloc(t->n_slots, sizeof(*t->slots));
-	t->free_next = calloc(size, sizeof(*t->free_next));
-	if (!t->slots || !t->free_next) {
-		flow_table_free(t);
-		return -ENOMEM;
-	}
-	for (uint32_t i = 0; i < size; i++)
-		t->free_next[i] = i + 1 < size ? i + 1 : NO_FLOW;
-	return 0;
+	return t->slots ? 0 : -ENOMEM;
 }
 
 void flow_table_free(struct flow_table *t)
 {
 	free(t->slots);
-	free(t->free_next);
 	t->slots = NULL;
-	t->free_next = NULL;
 }
 
 uint32_t flow_hash(const struct flow_table *t, const struct flow_key *key)
@@ -210,18 +200,41 @@ static void set_identity(struct flow *flow, const struct flow_identity *id)
 	flow->pool = id->pool;
 }
 
-struct flow *flow_open(struct flow_table *t, const struct flow_identity *id,
-		       uint64_t now_ns)
+/*
+ * Places used before first, then fresh ones in order: memory is touched only
+ * as far as it was ever needed.
+ */
+static struct flow *take_place(struct flow_table *t)
 {
-	uint32_t index = t->free_head, generation;
 	struct flow *flow;
 
 	if (t->used == t->size)
 		return NULL;
-	flow = &t->flows[index];
+	if (t->free_head) {
+		flow = &t->flows[t->free_head - 1];
+		t->free_head = flow->pending;
+	} else {
+		flow = &t->flows[t->fresh++];
+	}
 	assert(!flow->open);
-	t->free_head = t->free_next[index];
 	t->used++;
+	return flow;
+}
+
+static void give_place(struct flow_table *t, struct flow *flow)
+{
+	flow->pending = t->free_head;
+	t->free_head = flow_index(t, flow) + 1;
+}
+
+struct flow *flow_open(struct flow_table *t, const struct flow_identity *id,
+		       uint64_t now_ns)
+{
+	struct flow *flow = take_place(t);
+	uint32_t generation;
+
+	if (!flow)
+		return NULL;
 
 	generation = flow->generation + 1;
 	memset(flow, 0, sizeof(*flow));
@@ -245,12 +258,9 @@ void flow_rebind(struct flow_table *t, struct flow *flow,
 
 void flow_close(struct flow_table *t, struct flow *flow)
 {
-	uint32_t index = flow_index(t, flow);
-
 	assert(flow->open);
 	withdraw(t, flow);
-	t->free_next[index] = t->free_head;
-	t->free_head = index;
+	give_place(t, flow);
 	t->used--;
 }
 
@@ -269,7 +279,6 @@ uint32_t flow_table_adopt(struct flow_table *t, flow_keep_fn *keep, void *arg,
 {
 	*refused = 0;
 	assert(t->used == 0);
-	t->free_head = NO_FLOW;
 	for (uint32_t i = t->size; i-- > 0;) {
 		struct flow *flow = &t->flows[i];
 
@@ -281,12 +290,16 @@ uint32_t flow_table_adopt(struct flow_table *t, flow_keep_fn *keep, void *arg,
 			if (flow->id > t->opened)
 				t->opened = flow->id;
 			t->used++;
+			if (t->fresh == 0)
+				t->fresh = i + 1;
 			continue;
 		}
-		*refused += flow->open != 0;
-		flow->open = 0;
-		t->free_next[i] = t->free_head;
-		t->free_head = i;
+		if (flow->open) {
+			++*refused;
+			flow->open = 0;
+		}
+		if (t->fresh > 0)
+			give_place(t, flow);
 	}
 	return t->used;
 }

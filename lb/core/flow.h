@@ -47,7 +47,9 @@ struct flow {
 	uint32_t check;	     /* over pair, proto, generation: the state file */
 
 	struct tcp_track tcp;
-	uint32_t pending; /* 1 + index of its SYN, see handshake.h; 0 without */
+	uint32_t pending; /* 1 + index of its SYN, see handshake.h; 0 without.
+			   * Of a free place: 1 + the next one, or 0.
+			   */
 
 	uint64_t packets[FLOW_SIDES]; /* from that side, as captured */
 	uint64_t bytes[FLOW_SIDES];   /* of IP packets */
@@ -87,8 +89,8 @@ struct flow_table {
 	struct flow *flows;
 	uint32_t size;
 	uint32_t used;
-	uint32_t free_head;
-	uint32_t *free_next; /* of a free place: the next free one */
+	uint32_t free_head; /* 1 + a place that was used before, or 0 */
+	uint32_t fresh;	    /* from here on no place was ever used */
 	struct flow_slot *slots; /* the index, open addressing */
 	uint32_t n_slots;
 	uint64_t opened; /* flows ever opened */

@@ -68,11 +68,13 @@ void handshake_open(struct engine *e, struct flow *flow,
 		    const struct packet *syn, uint64_t now_ns)
 {
 	struct pending_syn *pend;
+	uint32_t at;
 
 	if (syn->payload_len || e->pending.n_free == 0)
 		return;
-	flow->pending = 1 + e->pending.free[--e->pending.n_free];
-	pend = pending_of(e, flow);
+	at = e->pending.free[--e->pending.n_free];
+	flow->pending = 1 + at;
+	pend = &e->pending.syns[at];
 	memset(pend, 0, sizeof(*pend));
 	pend->sent_ns = now_ns;
 	pend->isn = syn->tcp.seq;
@@ -196,20 +198,23 @@ static bool ask_another(struct engine *e, struct flow *flow, uint64_t now_ns)
 {
 	struct service *s = &e->services[flow->service];
 	struct pending_syn *pend = pending_of(e, flow);
+	struct backend_set tried = { 0 };
 	enum drop_reason why;
 	struct backend *b;
 	int pool;
 
 	if (!pend || pend->exhausted || pend->retries >= s->retries)
 		return false;
-	backend_set_add(&pend->tried, flow->backend);
-	b = engine_pick(e, s, &pend->tried, flow, &pool, &why, now_ns);
+	for (unsigned i = 0; i < pend->retries; i++)
+		backend_set_add(&tried, pend->tried[i]);
+	backend_set_add(&tried, flow->backend);
+	b = engine_pick(e, s, &tried, flow, &pool, &why, now_ns);
 	if (!b) {
 		pend->exhausted = true;
 		return false;
 	}
 	engine_count_failed(e, flow);
-	pend->retries++;
+	pend->tried[pend->retries++] = flow->backend;
 	pend->repairs = 0;
 	pend->repeated = false;
 	if (pend->has_ticket)

@@ -19,11 +19,11 @@ struct engine;
 struct flow;
 struct packet;
 
-#define SYN_OPTIONS_MAX 40 /* bytes */
+#define SYN_OPTIONS_MAX	      40 /* bytes */
+#define HANDSHAKE_RETRIES_MAX 8
 
 /* The client's SYN, and who was asked. */
 struct pending_syn {
-	struct backend_set tried; /* answered with a refusal, or not at all */
 	uint64_t sent_ns;	  /* last time it was sent by us or passed on */
 	uint32_t isn;
 	uint16_t window;
@@ -33,6 +33,7 @@ struct pending_syn {
 	uint16_t ticket; /* of the backend's breaker, not yet given back */
 	bool repeated;	/* by the client: its answer times nothing */
 	bool exhausted; /* nobody is left to ask */
+	uint16_t tried[HANDSHAKE_RETRIES_MAX]; /* backends, first @retries */
 	uint8_t options_len;
 	uint8_t options[SYN_OPTIONS_MAX]; /* without Fast Open */
 };
