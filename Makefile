@@ -29,7 +29,7 @@ ours = $(shell git ls-files -co --exclude-standard -- $(1))
 all: build
 
 build: $(BUILD)/CMakeCache.txt
-	@env -u MAKEFLAGS cmake --build $(BUILD) -j$(JOBS)
+	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL cmake --build $(BUILD) -j$(JOBS)
 
 $(BUILD)/CMakeCache.txt:
 	@cmake -S . -B $(BUILD) $(CMAKE_FLAGS)
