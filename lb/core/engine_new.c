@@ -271,16 +271,25 @@ static bool find_place(struct engine *e, struct flow *flow)
 	return false;
 }
 
+/* Resets may be sent there: one host, by IPv4. */
+static bool is_host(const struct endpoint *e)
+{
+	uint8_t first = e->addr.b[12];
+
+	return addr_is_v4(&e->addr) && e->port && first > 0 && first < 224;
+}
+
 /* Nothing in the file is believed that is not checked here (rule 13). */
 static bool keep_flow(void *arg, struct flow *flow)
 {
 	struct takeover *t = arg;
+	const struct endpoint client = flow_client(flow);
 	uint16_t port = ntohs(flow_nat(flow).port);
 	uint8_t *byte;
 
-	if (flow->proto != PACKET_PROTO_TCP || flow->tcp.state >= TCP_STATES ||
-	    flow->opened_ns > t->now_ns || flow->seen_ns > t->now_ns ||
-	    flow->id > UINT64_MAX / 2 || !engine_is_nat_port(t->e, port) ||
+	if (flow->proto != PACKET_PROTO_TCP || !is_host(&client) ||
+	    !tcp_track_mend(&flow->tcp) || flow->opened_ns > t->now_ns ||
+	    flow->seen_ns > t->now_ns || flow->id > UINT64_MAX / 2 || !engine_is_nat_port(t->e, port) ||
 	    !find_place(t->e, flow))
 		return false;
 	byte = &t->used[(size_t)flow->pool * 8192 + port / 8];
@@ -288,12 +297,11 @@ static bool keep_flow(void *arg, struct flow *flow)
 		return false;
 	*byte |= (uint8_t)(1 << port % 8);
 	flow->flags &= FLOW_KILLED | FLOW_FAILED;
+	if (flow->tcp.state != TCP_RESET)
+		flow->flags &= (uint8_t)~FLOW_KILLED;
 	flow->pending = 0;
 	if (flow->keepalives > 3)
 		flow->keepalives = 0;
-	for (int side = 0; side < FLOW_SIDES; side++)
-		if (flow->tcp.side[side].wscale > TCP_WSCALE_MAX)
-			flow->tcp.side[side].wscale = TCP_WSCALE_MAX;
 	return true;
 }
 

@@ -169,6 +169,11 @@ static uint32_t identity_check(const struct flow *flow)
 	return XXH32(&whole, sizeof(whole), 0);
 }
 
+bool flow_is_whole(const struct flow *flow)
+{
+	return flow->open == 1 && flow->check == identity_check(flow);
+}
+
 /*
  * A flow is seen by the next process only with @open set, which is stored last
  * and cleared first: kill -9 at any moment leaves a whole flow or none.
@@ -282,8 +287,7 @@ uint32_t flow_table_adopt(struct flow_table *t, flow_keep_fn *keep, void *arg,
 	for (uint32_t i = t->size; i-- > 0;) {
 		struct flow *flow = &t->flows[i];
 
-		if (flow->open == 1 && flow->check == identity_check(flow) &&
-		    !key_taken(t, flow, FLOW_ORIG) &&
+		if (flow_is_whole(flow) && !key_taken(t, flow, FLOW_ORIG) &&
 		    !key_taken(t, flow, FLOW_REPLY) && keep(arg, flow)) {
 			index_add(t, flow, FLOW_ORIG);
 			index_add(t, flow, FLOW_REPLY);

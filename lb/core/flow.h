@@ -16,6 +16,7 @@
 #define L4LB_FLOW_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -68,6 +69,9 @@ enum flow_flag {
 	FLOW_HALF_OPEN = 0x02, /* counted in its service */
 	FLOW_FAILED = 0x04,    /* counted in its backend, as never answered */
 };
+
+/* In use, and its identity is as it was written: the state file's question. */
+bool flow_is_whole(const struct flow *flow);
 
 struct flow_ref {
 	uint32_t index, generation;

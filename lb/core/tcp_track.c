@@ -108,6 +108,32 @@ static enum tcp_state open_state(const struct tcp_track *t)
 	return c->flags & TCP_SIDE_ACKED ? TCP_ESTABLISHED : TCP_SYN_RECEIVED;
 }
 
+bool tcp_track_mend(struct tcp_track *t)
+{
+	const uint8_t all = TCP_SIDE_SEEN | TCP_SIDE_ACKED | TCP_SIDE_FIN |
+			    TCP_SIDE_SCALES;
+	struct tcp_side *c = &t->side[FLOW_ORIG], *b = &t->side[FLOW_REPLY];
+
+	for (int i = 0; i < FLOW_SIDES; i++)
+		if ((t->side[i].flags & ~all) ||
+		    t->side[i].wscale > TCP_WSCALE_MAX)
+			return false;
+	if (!(c->flags & TCP_SIDE_SEEN) || t->state >= TCP_STATES)
+		return false;
+	if ((b->flags & (TCP_SIDE_SEEN | TCP_SIDE_ACKED)) !=
+	    (TCP_SIDE_SEEN | TCP_SIDE_ACKED)) {
+		/* The SYN-ACK was not followed to its end: it comes again. */
+		if (c->flags & (TCP_SIDE_ACKED | TCP_SIDE_FIN))
+			return false;
+		memset(b, 0, sizeof(*b));
+		c->ack = c->end;
+		c->limit = UINT16_MAX;
+	}
+	if (t->state != TCP_RESET)
+		t->state = (uint8_t)open_state(t);
+	return true;
+}
+
 /*
  * The receiver believes a RST only at its RCV.NXT (RFC 9293 section 3.10.7.4,
  * RFC 5961 section 3.2). We know that to be its last ACK or, when nothing was

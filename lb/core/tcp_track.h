@@ -77,6 +77,12 @@ enum tcp_verdict {
 	TCP_BAD_RST,	   /* a RST elsewhere than expected: nothing changed */
 };
 
+/*
+ * For values read from a file: false if they cannot have come about. What a
+ * process that was killed between two stores left half done is put right.
+ */
+bool tcp_track_mend(struct tcp_track *t);
+
 /* RFC 1982 comparison of sequence numbers */
 static inline bool seq_before(uint32_t a, uint32_t b)
 {

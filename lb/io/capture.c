@@ -21,6 +21,7 @@ struct capture {
 	char ifname[IF_NAMESIZE];
 	uint32_t ip_offset; /* bytes of link-layer header */
 	size_t memory;
+	bool truncated;
 	capture_frame_fn *fn;
 	void *arg;
 };
@@ -211,6 +212,8 @@ static void on_frame(u_char *user, const struct pcap_pkthdr *h,
 {
 	struct capture *c = (struct capture *)user;
 
+	if (h->len > h->caplen)
+		c->truncated = true;
 	if (h->caplen > c->ip_offset)
 		c->fn(c->arg, frame + c->ip_offset, h->caplen - c->ip_offset);
 }
@@ -223,6 +226,11 @@ int capture_read(struct capture *c, int max, capture_frame_fn *fn, void *arg)
 	c->arg = arg;
 	n = pcap_dispatch(c->pcap, max, on_frame, (u_char *)c);
 	return n < 0 ? -ENETDOWN : n;
+}
+
+bool capture_truncated(const struct capture *c)
+{
+	return c->truncated;
 }
 
 const char *capture_ifname(const struct capture *c)

@@ -10,6 +10,7 @@
 #ifndef L4LB_CAPTURE_H
 #define L4LB_CAPTURE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,6 +46,9 @@ int capture_read(struct capture *c, int max, capture_frame_fn *fn, void *arg);
 
 /* Swaps the kernel filter without losing what waits in the ring. */
 int capture_set_filter(struct capture *c, const char *filter, struct err *err);
+
+/* True if a frame was longer than @snaplen: it was lost, and more may be. */
+bool capture_truncated(const struct capture *c);
 
 const char *capture_ifname(const struct capture *c);
 size_t capture_memory(const struct capture *c); /* bytes of the ring, about */

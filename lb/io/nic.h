@@ -9,7 +9,15 @@
 #include "io/netlink.h"
 
 /* Link header, a VLAN tag, and the longest IPv4 packet. */
-#define NIC_SUPER_SNAPLEN (14 + 4 + 65535)
+#define NIC_FRAME_MAX (14 + 4 + 65535)
+
+/*
+ * A ring's blocks are powers of two: a slot for the longest frame there can be
+ * takes 128 KiB. Super-packets that TCP and GRO make end well below 64 KiB, so
+ * a slot of that size carries them in half the memory; should a longer one
+ * come, the ring is opened anew (capture_truncated).
+ */
+#define NIC_SUPER_SNAPLEN (65536 - 128)
 
 /*
  * The longest frame it can deliver: its MTU, or a super-packet where GRO or a
