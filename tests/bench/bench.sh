@@ -10,8 +10,9 @@
 #	SECS=2		of each measurement; CONN_SECS=10 of new connections
 #	CONTESTANTS=	of: none l4lb haproxy nginx nftables pen
 #	WORKLOADS=	of: req conn bulk rtt off mem overload flows
-#	L4LB=		the program under test, if not that of the build
-#	L4LB_ARGS=	more arguments for it
+#	VARIANTS=	other builds of l4lb as contestants: 'NAME=PROGRAM ...',
+#			named l4lb-NAME in CONTESTANTS
+#	L4LB_ARGS=	more arguments for l4lb
 #
 # Writes figures.tsv (one figure a line: round, contestant, workload, name,
 # value) into OUTPUT_DIRECTORY, and has report.py make results.json, a table
@@ -62,9 +63,10 @@ describe() {
 	figure machine date "$(date -u +%F)"
 	figure machine command "make bench ROUNDS=$ROUNDS SECS=$SECS CONN_SECS=$CONN_SECS"
 	figure machine load_before "$(cut -d' ' -f1 /proc/loadavg)"
-	for key in "${PRESENT[@]}"; do
-		figure version "$key" "$("version_$key")"
+	for CONTESTANT in "${PRESENT[@]}"; do
+		figure version "$CONTESTANT" "$(of_contestant version)"
 	done
+	CONTESTANT=-
 	figure version wrk "$(dpkg-query -W -f '${Version}' wrk 2>/dev/null || echo unknown)"
 	figure version iperf3 "$(iperf3 -v | sed -n '1s/iperf \([^ ]*\).*/\1/p')"
 	for key in "${ABSENT[@]}"; do figure absent "$key" 1; done
@@ -86,7 +88,7 @@ cpu_machine() {
 }
 
 ring_drops() {
-	[ "$CONTESTANT" = l4lb ] || { echo 0; return; }
+	is_l4lb || { echo 0; return; }
 	local log=$LAB_TMP/l4lb.err n
 	n=$(grep -c 'ring_drops=' "$log" || true)
 	kill -USR1 "$(pid_of l4lb)"
@@ -112,7 +114,7 @@ measure() {
 		print "cpu_system_s", ($6 - $2) / hz
 		print "machine_busy_s", ($7 - $3) / hz
 		print "machine_softirq_s", ($8 - $4) / hz }' | figures "$workload"
-	[ "$CONTESTANT" != l4lb ] || figure "$workload" ring_drops "$drops"
+	! is_l4lb || figure "$workload" ring_drops "$drops"
 	printf '    %-9s %-8s %s\n' "$CONTESTANT" "$workload" \
 		"$(head -n 3 "$out" | tr '\n' ' ')"
 }
@@ -308,16 +310,16 @@ many_flows() {
 
 begin_contestant() {
 	CONTESTANT=$1
-	"start_$1"
+	of_contestant start
 	local where
-	where=$("addresses_$1")
+	where=$(of_contestant addresses)
 	read -r WEB BULK ECHO <<<"$where"
 	wait_until 10 "$1 to answer" answers
 }
 answers() {
 	on client curl -sf -o /dev/null --max-time 2 "http://$WEB/"
 }
-end_contestant() { "stop_$CONTESTANT"; }
+end_contestant() { of_contestant stop; }
 restart_contestant() { end_contestant; begin_contestant "$CONTESTANT"; }
 
 workloads_on() {
@@ -366,7 +368,7 @@ once() {
 		for name in "${PRESENT[@]}"; do
 			has_process "$name" || continue
 			begin_contestant "$name"
-			if [ "$name" = l4lb ]; then
+			if is_l4lb; then
 				hold_memory 1000 4000 9000 20000 35000 50000
 			else
 				hold_memory 1000 4000 9000

@@ -19,7 +19,7 @@ PRESENT=() ABSENT=()
 find_contestants() {
 	local name
 	for name in $CONTESTANTS; do
-		if "present_$name"; then PRESENT+=("$name"); else ABSENT+=("$name"); fi
+		if CONTESTANT=$name of_contestant present; then PRESENT+=("$name"); else ABSENT+=("$name"); fi
 	done
 	[ ${#ABSENT[@]} -eq 0 ] ||
 		say "  absent: ${ABSENT[*]} (make deps-bench installs them)"
@@ -27,7 +27,9 @@ find_contestants() {
 
 has() { command -v "$1" >/dev/null; }
 has_process() { [ "$1" != none ] && [ "$1" != nftables ]; }
-pids_of_contestant() { "pids_$CONTESTANT"; }
+of_contestant() { "$1_${CONTESTANT%%-*}"; } # l4lb-NAME is an l4lb
+is_l4lb() { [ "${CONTESTANT%%-*}" = l4lb ]; }
+pids_of_contestant() { of_contestant pids; }
 balanced() { echo "$VIP:$VIP_PORT $VIP:$PORT_BULK $VIP:$PORT_ECHO"; }
 
 # --- the same for everybody --------------------------------------------------
@@ -135,9 +137,15 @@ addresses_none() {
 
 # --- l4lb ---------------------------------------------------------------------
 
-L4LB=${L4LB:-$L4LB_BUILD/l4lb}
-present_l4lb() { [ -x "$L4LB" ]; }
-version_l4lb() { "$L4LB" --version 2>/dev/null | head -n 1 || echo unknown; }
+l4lb_program() {
+	local v
+	for v in ${VARIANTS:-}; do
+		[ "l4lb-${v%%=*}" != "$CONTESTANT" ] || { echo "${v#*=}"; return; }
+	done
+	echo "$L4LB_BUILD/l4lb"
+}
+present_l4lb() { [ -x "$(l4lb_program)" ]; }
+version_l4lb() { "$(l4lb_program)" --version 2>/dev/null | head -n 1 || echo unknown; }
 start_l4lb() {
 	local conf=$LAB_TMP/l4lb.conf
 	{
@@ -153,7 +161,7 @@ start_l4lb() {
 		printf 'source = %s\n' "$VIP $SOURCE2"
 	} >"$conf"
 	# shellcheck disable=SC2086 # words
-	start l4lb lb "$L4LB" ${L4LB_ARGS:-} --config "$conf"
+	start l4lb lb "$(l4lb_program)" ${L4LB_ARGS:-} --config "$conf"
 	wait_log l4lb "$L4LB_READY"
 }
 stop_l4lb() { stop l4lb; }

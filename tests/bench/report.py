@@ -117,7 +117,8 @@ class Figures:
                 else:
                     self.values[who][workload][name][int(round_)] = \
                         float(value)
-        self.who = [w for w in ORDER if w in self.values]
+        self.who = [w for w in ORDER if w in self.values] + \
+            sorted(w for w in self.values if w not in ORDER)
         self.derive()
 
     def derive(self):
@@ -364,7 +365,7 @@ def bars(f, groups, ylabel, scale=1.0):
         block = re.sub(r"\W", "_", f"D{i}")
         data.append(f"${block} << E\n" + "\n".join(rows) + "\nE")
         plots.append(f"${block} using 1:2:({width * 0.92}) with boxes "
-                     f"fs solid lc rgb '{COLOUR[w]}' title '{w}', "
+                     f"fs solid lc rgb '{COLOUR.get(w, '#000000')}' title '{w}', "
                      f"${block} using 1:2:3:4 with yerrorbars "
                      f"pt 0 lc rgb '#303030' notitle")
     tics = ", ".join(f"'{g[0]}' {x}" for x, g in enumerate(groups))
@@ -401,7 +402,7 @@ def plot_lines(path, title, xlabel, ylabel, series, extra=""):
         script += f"$S{i} << E\n" + "\n".join(
             f"{x} {y}" for x, y in points) + "\nE\n"
         plots.append(f"$S{i} with linespoints pt 7 lw 2 "
-                     f"lc rgb '{COLOUR[name]}' title '{name}'")
+                     f"lc rgb '{COLOUR.get(name, '#000000')}' title '{name}'")
     gnuplot(script + "plot " + ", ".join(plots) + extra + "\n")
 
 
