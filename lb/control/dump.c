@@ -14,15 +14,14 @@ static const char *backend_state(const struct backend *b)
 
 static double seconds(uint64_t from_ns, uint64_t to_ns)
 {
-	return to_ns > from_ns ?
-		       (double)(to_ns - from_ns) / ENGINE_NS_PER_S :
-		       0.0;
+	return to_ns > from_ns ? (double)(to_ns - from_ns) / ENGINE_NS_PER_S
+			       : 0.0;
 }
 
 static void dump_flow(FILE *out, const struct flow *f, uint64_t now_ns)
 {
-	const struct endpoint ends[4] = { flow_client(f), flow_vip(f),
-					  flow_nat(f), flow_backend(f) };
+	const struct endpoint ends[4] = {flow_client(f), flow_vip(f),
+					 flow_nat(f), flow_backend(f)};
 	char text[4][ENDPOINT_TEXT_MAX];
 
 	for (int i = 0; i < 4; i++)
@@ -81,15 +80,14 @@ void dump_counters(const struct engine *e, char *text, size_t size)
 
 	for (unsigned why = 0; why < DROP_REASONS; why++)
 		dropped += c->dropped[why];
-	at = (size_t)snprintf(text, size,
-			      "received=%" PRIu64 " forwarded=%" PRIu64
-			      " originated=%" PRIu64 " out-of-window=%" PRIu64
-			      " bad-rst=%" PRIu64 " recycled=%" PRIu64
-			      " expired=%" PRIu64 " dropped=%" PRIu64,
-			      c->received, c->forwarded, c->originated,
-			      c->out_of_window, c->bad_rst,
-			      c->recycled_closed + c->recycled_half_open,
-			      c->expired, dropped);
+	at = (size_t)snprintf(
+		text, size,
+		"received=%" PRIu64 " forwarded=%" PRIu64 " originated=%" PRIu64
+		" out-of-window=%" PRIu64 " bad-rst=%" PRIu64
+		" recycled=%" PRIu64 " expired=%" PRIu64 " dropped=%" PRIu64,
+		c->received, c->forwarded, c->originated, c->out_of_window,
+		c->bad_rst, c->recycled_closed + c->recycled_half_open,
+		c->expired, dropped);
 	for (unsigned why = 0; why < DROP_REASONS && at < size; why++) {
 		if (!c->dropped[why])
 			continue;

@@ -25,13 +25,13 @@ struct endpoint {
 };
 static_assert(sizeof(struct endpoint) == 18, "compared as bytes: no padding");
 
-#define ADDR_TEXT_MAX	  46			    /* INET6_ADDRSTRLEN */
+#define ADDR_TEXT_MAX	  46			  /* INET6_ADDRSTRLEN */
 #define ENDPOINT_TEXT_MAX (ADDR_TEXT_MAX + 2 + 6) /* [addr]:65535 */
 
 /* @v4: IPv4 address in network byte order, as in struct in_addr */
 static inline struct ip_addr addr_from_v4(uint32_t v4)
 {
-	struct ip_addr a = { .b = { [10] = 0xff, [11] = 0xff } };
+	struct ip_addr a = {.b = {[10] = 0xff, [11] = 0xff}};
 
 	memcpy(a.b + 12, &v4, sizeof(v4));
 	return a;
@@ -39,7 +39,7 @@ static inline struct ip_addr addr_from_v4(uint32_t v4)
 
 static inline bool addr_is_v4(const struct ip_addr *a)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
 	return memcmp(a->b, mapped, sizeof(mapped)) == 0;
 }

@@ -82,7 +82,7 @@ static void changed(struct engine *e, struct backend *b,
 static void probe_half_open(struct engine *e, struct backend *b)
 {
 	struct segment syn = {
-		.src = { .addr = e->pools[b->pools[0]].source },
+		.src = {.addr = e->pools[b->pools[0]].source},
 		.dst = b->addr,
 		.flags = TCP_SYN,
 		.window = 1024,
@@ -176,13 +176,13 @@ bool engine_probe_answer(struct engine *e, const struct packet *p,
 	}
 	if (!(p->tcp.flags & TCP_SYN))
 		return true;
-	rst = (struct segment){ .src = p->key.pair.dst,
-				.dst = p->key.pair.src,
-				.seq = p->tcp.ack,
-				.flags = TCP_RST };
+	rst = (struct segment){.src = p->key.pair.dst,
+			       .dst = p->key.pair.src,
+			       .seq = p->tcp.ack,
+			       .flags = TCP_RST};
 	engine_originate(e, &rst);
-	engine_probe_result(e, b->service, b->index, b->health.number,
-			    CHECK_OK, now_ns);
+	engine_probe_result(e, b->service, b->index, b->health.number, CHECK_OK,
+			    now_ns);
 	return true;
 }
 

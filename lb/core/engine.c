@@ -73,14 +73,14 @@ static struct flow *new_flow(struct engine *e, int service,
 			     const struct packet *p, uint64_t now_ns,
 			     enum drop_reason *why)
 {
-	struct flow *flow = engine_open_flow(e, (unsigned)service, p, now_ns,
-					     why);
+	struct flow *flow =
+		engine_open_flow(e, (unsigned)service, p, now_ns, why);
 
 	/* Silence asks the client to try again, which only helps if it is
 	 * the backends that are away.
 	 */
-	if (!flow && (*why != DROP_NO_BACKEND ||
-		      !e->services[service].drop_all_down))
+	if (!flow &&
+	    (*why != DROP_NO_BACKEND || !e->services[service].drop_all_down))
 		engine_answer_reset(e, p, &e->limit_refused, now_ns);
 	return flow;
 }

@@ -36,14 +36,14 @@ struct engine_timeouts {
 	uint32_t established;  /* RFC 5382 REQ-5: at least 2 h 4 min */
 	uint32_t closing;      /* one or both FINs: RFC 5382, at least 4 min */
 	uint32_t closed;       /* TIME_WAIT and RESET keep their mapping */
-	uint32_t keepalive; /* between the three probes before an established
-			     * flow expires; 0: none
-			     */
+	uint32_t keepalive;    /* between the three probes before an established
+				* flow expires; 0: none
+				*/
 };
-#define ENGINE_TIMEOUTS_DEFAULT                                                \
-	{                                                                      \
-		.syn_sent = 10, .syn_received = 60, .established = 7440,       \
-		.closing = 240, .closed = 60, .keepalive = 0                   \
+#define ENGINE_TIMEOUTS_DEFAULT                                          \
+	{                                                                \
+		.syn_sent = 10, .syn_received = 60, .established = 7440, \
+		.closing = 240, .closed = 60, .keepalive = 0             \
 	}
 
 struct backend_spec {
@@ -61,9 +61,9 @@ struct service_spec {
 	bool reset_out_of_state;
 	bool drop_all_down; /* no backend: be silent; else refuse at once */
 	bool keep_on_down;  /* a backend goes down: leave its flows alone */
-	unsigned retries; /* other backends asked for one SYN, at most 8 */
-	uint32_t syn_timeout_ms; /* before the next one is asked, at least */
-	uint32_t half_open_max;	 /* 0: an eighth of the table */
+	unsigned retries;   /* other backends asked for one SYN, at most 8 */
+	uint32_t syn_timeout_ms;  /* before the next one is asked, at least */
+	uint32_t half_open_max;	  /* 0: an eighth of the table */
 	uint32_t drain_timeout_s; /* of backends of weight 0; 0: for ever */
 	bool checked;
 	struct check_spec check;
@@ -76,11 +76,11 @@ struct service_spec {
 #define ENGINE_SYN_TIMEOUT_MS_DEFAULT 300
 
 enum flow_event {
-	FLOW_OPENED,  /* a SYN was given to a backend */
-	FLOW_CLOSED,  /* both sides finished, or a reset was believed */
-	FLOW_REVIVED, /* a reset was not believed after all */
-	FLOW_EXPIRED,  /* idle for too long, and not closed before */
-	FLOW_RECYCLED, /* not closed, but its place or port was wanted */
+	FLOW_OPENED,	   /* a SYN was given to a backend */
+	FLOW_CLOSED,	   /* both sides finished, or a reset was believed */
+	FLOW_REVIVED,	   /* a reset was not believed after all */
+	FLOW_EXPIRED,	   /* idle for too long, and not closed before */
+	FLOW_RECYCLED,	   /* not closed, but its place or port was wanted */
 	FLOW_REDISPATCHED, /* its SYN was given to another backend */
 };
 
@@ -110,7 +110,7 @@ struct engine_spec {
 	uint32_t n_flows;
 	struct flow *flows; /* memory for n_flows, zeroed, 64-byte aligned */
 	struct engine_timeouts timeouts;
-	uint64_t seed; /* port order */
+	uint64_t seed;			   /* port order */
 	uint8_t secret[FLOW_SECRET_BYTES]; /* of the flow table's hash */
 	/* May be NULL. Called with the flow as it is after the event. */
 	void (*on_flow)(void *arg, enum flow_event event,
@@ -153,13 +153,13 @@ struct engine_counters {
 	uint64_t forwarded; /* packets; super-packets count once */
 	uint64_t consumed;
 	uint64_t dropped[DROP_REASONS];
-	uint64_t originated; /* segments put into the outbox */
-	uint64_t outbox_lost; /* not put there, it was full */
+	uint64_t originated;	  /* segments put into the outbox */
+	uint64_t outbox_lost;	  /* not put there, it was full */
 	uint64_t answers_limited; /* resets not sent: too many a second */
 	uint64_t out_of_window;	  /* forwarded, but changed nothing */
 	uint64_t bad_rst;	  /* the same, resets */
 	uint64_t recycled_closed, recycled_half_open;
-	uint64_t expired; /* idle; not counting those closed before */
+	uint64_t expired;      /* idle; not counting those closed before */
 	uint64_t redispatched; /* SYNs given to another backend */
 	uint64_t repaired;     /* answers from a backend's earlier connection */
 	uint64_t reset;	       /* flows ended by resets of ours */

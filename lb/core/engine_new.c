@@ -56,8 +56,8 @@ static void add_backend(struct engine *e, struct service *s, unsigned index,
 		health_init(&b->health, &spec->health, now_ns, &e->random);
 	b->n_sources = from->n_sources;
 	for (unsigned k = 0; k < from->n_sources; k++)
-		b->pools[k] = (uint16_t)add_pool(e, &from->sources[k],
-						 &from->addr);
+		b->pools[k] =
+			(uint16_t)add_pool(e, &from->sources[k], &from->addr);
 }
 
 static int add_service(struct engine *e, unsigned index,
@@ -70,9 +70,9 @@ static int add_service(struct engine *e, unsigned index,
 	s->reset_out_of_state = spec->reset_out_of_state;
 	s->drop_all_down = spec->drop_all_down;
 	s->keep_on_down = spec->keep_on_down;
-	s->retries = spec->retries < HANDSHAKE_RETRIES_MAX ?
-			     spec->retries :
-			     HANDSHAKE_RETRIES_MAX;
+	s->retries = spec->retries < HANDSHAKE_RETRIES_MAX
+			     ? spec->retries
+			     : HANDSHAKE_RETRIES_MAX;
 	s->syn_timeout_ns = spec->syn_timeout_ms * 1000000ull;
 	s->half_open_max = spec->half_open_max;
 	s->checked = spec->checked;
@@ -154,9 +154,8 @@ static int make_pending(struct engine *e)
 	}
 	if (all > e->table.size)
 		all = e->table.size;
-	return pending_init(&e->pending,
-			    all > HALF_OPEN_MAX ? HALF_OPEN_MAX :
-						  (uint32_t)all);
+	return pending_init(&e->pending, all > HALF_OPEN_MAX ? HALF_OPEN_MAX
+							     : (uint32_t)all);
 }
 
 int engine_new(struct engine **out, const struct engine_spec *spec,
@@ -170,8 +169,9 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 		return err_set(err, -EINVAL,
 			       "too much: %d backends of a service, %d source "
 			       "addresses of a backend, %u pairs of both are "
-			       "the most", SERVICE_BACKENDS_MAX,
-			       SERVICE_SOURCES_MAX, UINT16_MAX);
+			       "the most",
+			       SERVICE_BACKENDS_MAX, SERVICE_SOURCES_MAX,
+			       UINT16_MAX);
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		goto fail;
@@ -289,8 +289,8 @@ static bool keep_flow(void *arg, struct flow *flow)
 
 	if (flow->proto != PACKET_PROTO_TCP || !is_host(&client) ||
 	    !tcp_track_mend(&flow->tcp) || flow->opened_ns > t->now_ns ||
-	    flow->seen_ns > t->now_ns || flow->id > UINT64_MAX / 2 || !engine_is_nat_port(t->e, port) ||
-	    !find_place(t->e, flow))
+	    flow->seen_ns > t->now_ns || flow->id > UINT64_MAX / 2 ||
+	    !engine_is_nat_port(t->e, port) || !find_place(t->e, flow))
 		return false;
 	byte = &t->used[(size_t)flow->pool * 8192 + port / 8];
 	if (*byte >> port % 8 & 1)
@@ -331,7 +331,7 @@ static void enlist(struct engine *e, struct flow *flow)
 
 int64_t engine_adopt(struct engine *e, uint64_t now_ns, uint32_t *refused)
 {
-	struct takeover t = { .e = e, .now_ns = now_ns };
+	struct takeover t = {.e = e, .now_ns = now_ns};
 	struct flow **flows, *flow;
 	uint32_t n = 0;
 

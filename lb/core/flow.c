@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The index is one array of (hash, reference) slots with linear probing, at
- * most two thirds full, so a lookup reads one cache line of it, then the flow. The
- * 32-bit hash in the slot decides nearly always without looking at the flow.
- * Closing shifts later slots back instead of leaving tombstones: the table
- * never needs a rebuild, whatever its history.
+ * most two thirds full, so a lookup reads one cache line of it, then the flow.
+ * The 32-bit hash in the slot decides nearly always without looking at the
+ * flow. Closing shifts later slots back instead of leaving tombstones: the
+ * table never needs a rebuild, whatever its history.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -143,10 +143,10 @@ static void index_remove(struct flow_table *t, const struct flow *flow,
 	/* Move back whatever may lie nearer to its home. */
 	for (i = after_slot(t, hole); t->slots[i].ref; i = after_slot(t, i)) {
 		uint32_t home = home_slot(t, t->slots[i].hash);
-		uint32_t from_home = i >= home ? i - home :
-						 i + t->n_slots - home;
-		uint32_t from_hole = i >= hole ? i - hole :
-						 i + t->n_slots - hole;
+		uint32_t from_home =
+			i >= home ? i - home : i + t->n_slots - home;
+		uint32_t from_hole =
+			i >= hole ? i - hole : i + t->n_slots - hole;
 
 		if (from_home >= from_hole) {
 			t->slots[hole] = t->slots[i];
@@ -163,7 +163,7 @@ static uint32_t identity_check(const struct flow *flow)
 		struct flow_pair pair[FLOW_SIDES];
 		uint32_t generation;
 		uint8_t proto, zero[3];
-	} whole = { .generation = flow->generation, .proto = flow->proto };
+	} whole = {.generation = flow->generation, .proto = flow->proto};
 
 	memcpy(whole.pair, flow->pair, sizeof(whole.pair));
 	return XXH32(&whole, sizeof(whole), 0);

@@ -26,7 +26,8 @@
 #include "core/wheel.h"
 
 #define FLOWS_MAX	  (4u << 20)
-#define FLOW_SECRET_BYTES 192 /* XXH3_SECRET_DEFAULT_SIZE, asserted in flow.c */
+#define FLOW_SECRET_BYTES 192 /* XXH3_SECRET_DEFAULT_SIZE, asserted in flow.c \
+			       */
 
 /*
  * Three cache lines: what finds and rewrites a packet, what follows the
@@ -93,8 +94,8 @@ struct flow_table {
 	struct flow *flows;
 	uint32_t size;
 	uint32_t used;
-	uint32_t free_head; /* 1 + a place that was used before, or 0 */
-	uint32_t fresh;	    /* from here on no place was ever used */
+	uint32_t free_head;	 /* 1 + a place that was used before, or 0 */
+	uint32_t fresh;		 /* from here on no place was ever used */
 	struct flow_slot *slots; /* the index, open addressing */
 	uint32_t n_slots;
 	uint64_t opened; /* flows ever opened */
@@ -152,7 +153,7 @@ static inline uint32_t flow_index(const struct flow_table *t,
 static inline struct flow_ref flow_ref(const struct flow_table *t,
 				       const struct flow *flow)
 {
-	return (struct flow_ref){ flow_index(t, flow), flow->generation };
+	return (struct flow_ref){flow_index(t, flow), flow->generation};
 }
 
 /* NULL if that flow is gone, even when its place was taken since. */

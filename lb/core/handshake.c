@@ -80,8 +80,7 @@ void handshake_open(struct engine *e, struct flow *flow,
 	pend->isn = syn->tcp.seq;
 	pend->window = syn->tcp.window;
 	pend->flags = syn->tcp.flags & (TCP_SYN | TCP_ECE | TCP_CWR);
-	pend->options_len =
-		(uint8_t)(packet_tcp_len(syn) - TCP_HEADER_MIN);
+	pend->options_len = (uint8_t)(packet_tcp_len(syn) - TCP_HEADER_MIN);
 	memcpy(pend->options, syn->hdr + IP_HEADER_LEN + TCP_HEADER_MIN,
 	       pend->options_len);
 	strip_fast_open(pend->options, pend->options_len);
@@ -198,7 +197,7 @@ static bool ask_another(struct engine *e, struct flow *flow, uint64_t now_ns)
 {
 	struct service *s = &e->services[flow->service];
 	struct pending_syn *pend = pending_of(e, flow);
-	struct backend_set tried = { 0 };
+	struct backend_set tried = {0};
 	enum drop_reason why;
 	struct backend *b;
 	int pool;
@@ -272,8 +271,8 @@ static void answered(struct engine *e, struct flow *flow, uint64_t now_ns)
 	if (b->handshake_ns == 0)
 		b->handshake_ns = now_ns - pend->sent_ns;
 	else /* RFC 6298's weight of an eighth */
-		b->handshake_ns += (now_ns - pend->sent_ns) / 8 -
-				   b->handshake_ns / 8;
+		b->handshake_ns +=
+			(now_ns - pend->sent_ns) / 8 - b->handshake_ns / 8;
 }
 
 bool handshake_answer(struct engine *e, struct flow *flow,
@@ -307,16 +306,16 @@ uint64_t handshake_deadline_ns(const struct engine *e, const struct flow *flow)
 {
 	const struct service *s = &e->services[flow->service];
 	const struct pending_syn *pend = pending_of(e, flow);
-	uint64_t end_ns = flow->opened_ns +
-			  e->timeouts.syn_sent * ENGINE_NS_PER_S;
+	uint64_t end_ns =
+		flow->opened_ns + e->timeouts.syn_sent * ENGINE_NS_PER_S;
 	uint64_t wait_ns = 3 * engine_backend(e, flow)->handshake_ns;
 
 	if (!pend || pend->exhausted || pend->retries >= s->retries)
 		return end_ns;
 	if (wait_ns < s->syn_timeout_ns)
 		wait_ns = s->syn_timeout_ns;
-	return pend->sent_ns + wait_ns < end_ns ? pend->sent_ns + wait_ns :
-						  end_ns;
+	return pend->sent_ns + wait_ns < end_ns ? pend->sent_ns + wait_ns
+						: end_ns;
 }
 
 bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)

@@ -24,15 +24,15 @@ struct packet;
 
 /* The client's SYN, and who was asked. */
 struct pending_syn {
-	uint64_t sent_ns;	  /* last time it was sent by us or passed on */
+	uint64_t sent_ns; /* last time it was sent by us or passed on */
 	uint32_t isn;
 	uint16_t window;
 	uint8_t flags; /* SYN, perhaps with ECE and CWR */
 	uint8_t retries, repairs;
 	bool has_ticket;
 	uint16_t ticket; /* of the backend's breaker, not yet given back */
-	bool repeated;	/* by the client: its answer times nothing */
-	bool exhausted; /* nobody is left to ask */
+	bool repeated;	 /* by the client: its answer times nothing */
+	bool exhausted;	 /* nobody is left to ask */
 	uint16_t tried[HANDSHAKE_RETRIES_MAX]; /* backends, first @retries */
 	uint8_t options_len;
 	uint8_t options[SYN_OPTIONS_MAX]; /* without Fast Open */

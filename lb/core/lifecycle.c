@@ -35,8 +35,7 @@ uint64_t engine_deadline_ns(const struct engine *e, const struct flow *flow)
 	if (state == TCP_SYN_SENT)
 		return handshake_deadline_ns(e, flow);
 	if (state == TCP_ESTABLISHED && e->timeouts.keepalive)
-		ahead = (KEEPALIVES - flow->keepalives) *
-			e->timeouts.keepalive;
+		ahead = (KEEPALIVES - flow->keepalives) * e->timeouts.keepalive;
 	if (ahead < s)
 		s -= ahead;
 	return flow->seen_ns + s * ENGINE_NS_PER_S;
@@ -62,8 +61,8 @@ void engine_list_flow(struct engine *e, struct flow *flow)
 			    pool_head(e, flow->pool, AGE_HALF_OPEN), i);
 	} else if (tcp_is_closed(flow->tcp.state)) {
 		list_append(e->age_nodes, closed_head(e), i);
-		list_append(e->pool_nodes,
-			    pool_head(e, flow->pool, AGE_CLOSED), i);
+		list_append(e->pool_nodes, pool_head(e, flow->pool, AGE_CLOSED),
+			    i);
 	}
 }
 
@@ -214,8 +213,8 @@ struct endpoint engine_take_nat(struct engine *e, unsigned pool)
 	uint16_t port = ports_take(&e->pools[pool].ports);
 
 	assert(port); /* the caller made sure */
-	return (struct endpoint){ .addr = e->pools[pool].source,
-				  .port = htons(port) };
+	return (struct endpoint){.addr = e->pools[pool].source,
+				 .port = htons(port)};
 }
 
 /* -------------------------------------------------------------- opening */
@@ -244,7 +243,7 @@ struct flow *engine_open_flow(struct engine *e, unsigned service_index,
 			      enum drop_reason *why)
 {
 	struct service *s = &e->services[service_index];
-	struct backend_set tried = { 0 };
+	struct backend_set tried = {0};
 	struct flow_identity id;
 	struct backend *b;
 	struct flow *flow;
@@ -256,8 +255,8 @@ struct flow *engine_open_flow(struct engine *e, unsigned service_index,
 		return NULL;
 	/* A flood displaces its own flows first. */
 	if (s->half_open >= s->half_open_max)
-		recycle_first(e, e->age_nodes,
-			      half_open_head(e, service_index), NULL);
+		recycle_first(e, e->age_nodes, half_open_head(e, service_index),
+			      NULL);
 	*why = DROP_TABLE_FULL;
 	if (!make_room_in_table(e))
 		return NULL;

@@ -22,7 +22,8 @@ enum {
 	TCP_WINDOW = 14,
 	TCP_CSUM = 16,
 };
-#define IP_FRAG_MASK 0x3fff /* offset and More Fragments; not Don't Fragment */
+#define IP_FRAG_MASK 0x3fff /* offset and More Fragments; not Don't Fragment \
+			     */
 
 enum { TCPOPT_END = 0, TCPOPT_NOP = 1, TCPOPT_MSS = 2, TCPOPT_WSCALE = 3 };
 
@@ -39,8 +40,8 @@ static uint32_t get32(const uint8_t *p)
 /* Sum of the pseudo-header of RFC 9293 section 3.1 */
 static uint64_t pseudo_sum(const uint8_t *ip, uint32_t tcp_len)
 {
-	const uint8_t tail[4] = { 0, PACKET_PROTO_TCP, (uint8_t)(tcp_len >> 8),
-				  (uint8_t)tcp_len };
+	const uint8_t tail[4] = {0, PACKET_PROTO_TCP, (uint8_t)(tcp_len >> 8),
+				 (uint8_t)tcp_len};
 
 	return csum_add(csum_add(0, ip + IP_SRC, 8), tail, sizeof(tail));
 }
@@ -70,9 +71,9 @@ static void read_syn_options(struct tcp_segment *tcp, const uint8_t *opt,
 		if (opt[i] == TCPOPT_MSS && size == 4)
 			tcp->mss = get16(opt + i + 2);
 		else if (opt[i] == TCPOPT_WSCALE && size == 3)
-			tcp->wscale = opt[i + 2] > TCP_WSCALE_MAX ?
-					      TCP_WSCALE_MAX :
-					      opt[i + 2];
+			tcp->wscale = opt[i + 2] > TCP_WSCALE_MAX
+					      ? TCP_WSCALE_MAX
+					      : opt[i + 2];
 	}
 }
 
@@ -241,7 +242,7 @@ static void lower_mss(struct packet *p, unsigned at, uint16_t mss)
 {
 	uint8_t *value = p->hdr + at;
 	uint8_t *csum = p->hdr + IP_HEADER_LEN + TCP_CSUM;
-	const uint8_t to[2] = { (uint8_t)(mss >> 8), (uint8_t)mss };
+	const uint8_t to[2] = {(uint8_t)(mss >> 8), (uint8_t)mss};
 	uint16_t was, is, check;
 
 	memcpy(&was, value, 2);

@@ -68,7 +68,7 @@ struct packet {
 	uint32_t payload_len;
 	uint16_t hdr_len; /* bytes of @hdr in use: IP and TCP header */
 	enum csum_kind csum;
-	uint32_t hash;	    /* of @key, see engine_prepare() */
+	uint32_t hash;	     /* of @key, see engine_prepare() */
 	struct flow_key key; /* as received */
 	struct tcp_segment tcp;
 	/* Set with VERDICT_SEND: the addresses it has now, and the largest

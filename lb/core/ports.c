@@ -16,7 +16,7 @@ void ports_init(struct port_pool *pool, uint16_t *ring, const uint16_t *ports,
 		ring[i - 1] = ring[j];
 		ring[j] = swap;
 	}
-	*pool = (struct port_pool){ .ring = ring, .size = count, .free = count };
+	*pool = (struct port_pool){.ring = ring, .size = count, .free = count};
 }
 
 void ports_take_used(struct port_pool *pool,

@@ -37,8 +37,7 @@ bool engine_next(struct engine *e, struct segment *out)
 void engine_answer_reset(struct engine *e, const struct packet *p,
 			 struct limit *limit, uint64_t now_ns)
 {
-	struct segment rst = { .src = p->key.pair.dst,
-			       .dst = p->key.pair.src };
+	struct segment rst = {.src = p->key.pair.dst, .dst = p->key.pair.src};
 
 	if (p->tcp.flags & TCP_RST)
 		return; /* never in answer to a reset */
@@ -50,8 +49,7 @@ void engine_answer_reset(struct engine *e, const struct packet *p,
 		rst.seq = p->tcp.ack;
 		rst.flags = TCP_RST;
 	} else {
-		rst.ack = p->tcp.seq + p->tcp.len +
-			  !!(p->tcp.flags & TCP_SYN) +
+		rst.ack = p->tcp.seq + p->tcp.len + !!(p->tcp.flags & TCP_SYN) +
 			  !!(p->tcp.flags & TCP_FIN);
 		rst.flags = TCP_RST | TCP_ACK;
 	}

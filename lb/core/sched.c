@@ -50,8 +50,8 @@ static struct backend *pick_rr(struct service *s, struct backend *const *may,
 static unsigned share_of(const struct service *s, const struct backend *b,
 			 uint64_t now_ns)
 {
-	return s->checked ? health_share(&b->health, now_ns) :
-			    HEALTH_SHARE_FULL;
+	return s->checked ? health_share(&b->health, now_ns)
+			  : HEALTH_SHARE_FULL;
 }
 
 static bool any_ramping(const struct service *s, struct backend *const *may,
@@ -101,9 +101,9 @@ static struct backend *pick_lc(struct service *s, struct backend *const *may,
 		uint64_t load = (uint64_t)may[i]->flows * HEALTH_SHARE_FULL;
 
 		/* A ramping backend counts its flows for more. */
-		load = share < HEALTH_SHARE_FULL ?
-			       (load + HEALTH_SHARE_FULL) / share :
-			       (uint64_t)may[i]->flows;
+		load = share < HEALTH_SHARE_FULL
+			       ? (load + HEALTH_SHARE_FULL) / share
+			       : (uint64_t)may[i]->flows;
 		if (n_least && load > least_load)
 			continue;
 		if (n_least && load < least_load)

@@ -34,15 +34,16 @@ struct backend {
 	unsigned n_sources;
 	uint16_t pools[SERVICE_SOURCES_MAX]; /* in the engine, one a source */
 	unsigned next_source;
-	int64_t credit; /* of wrr */
-	uint32_t flows; /* open now: neither TIME_WAIT nor RESET */
-	uint64_t total; /* flows ever opened */
-	uint64_t failed; /* of those, never answered or refused */
+	int64_t credit;	       /* of wrr */
+	uint32_t flows;	       /* open now: neither TIME_WAIT nor RESET */
+	uint64_t total;	       /* flows ever opened */
+	uint64_t failed;       /* of those, never answered or refused */
 	uint64_t handshake_ns; /* SYN to SYN-ACK, smoothed; 0: none seen */
 
 	struct health health; /* where the service is checked */
 	struct breaker breaker;
-	uint16_t probe_port; /* host byte order; of a half-open check under way */
+	uint16_t probe_port; /* host byte order; of a half-open check under way
+			      */
 	uint32_t probe_isn;
 };
 

@@ -70,21 +70,18 @@ bool tcp_track_superseded(const struct tcp_track *t,
 	const struct tcp_side *client = &t->side[FLOW_ORIG];
 
 	switch ((enum tcp_state)t->state) {
-	case TCP_SYN_SENT:
-		return segment_end(syn) != client->end;
+	case TCP_SYN_SENT: return segment_end(syn) != client->end;
 	case TCP_TIME_WAIT:
 		/* An old duplicate lies inside what was sent. RFC 9293 section
 		 * 3.6.1 asks for a SYN beyond it.
 		 */
 		return seq_after(syn->seq, client->end);
-	case TCP_RESET:
-		return true;
+	case TCP_RESET: return true;
 	case TCP_SYN_RECEIVED:
 	case TCP_ESTABLISHED:
 	case TCP_FIN_WAIT:
 	case TCP_CLOSING:
-	case TCP_STATES:
-		break;
+	case TCP_STATES: break;
 	}
 	return false;
 }
@@ -100,9 +97,9 @@ static enum tcp_state open_state(const struct tcp_track *t)
 		return TCP_SYN_SENT;
 	if (c_fin && b_fin)
 		return !seq_before(b->ack, c->end) &&
-				       !seq_before(c->ack, b->end) ?
-			       TCP_TIME_WAIT :
-			       TCP_CLOSING;
+				       !seq_before(c->ack, b->end)
+			       ? TCP_TIME_WAIT
+			       : TCP_CLOSING;
 	if (c_fin || b_fin)
 		return TCP_FIN_WAIT;
 	return c->flags & TCP_SIDE_ACKED ? TCP_ESTABLISHED : TCP_SYN_RECEIVED;
@@ -110,8 +107,8 @@ static enum tcp_state open_state(const struct tcp_track *t)
 
 bool tcp_track_mend(struct tcp_track *t)
 {
-	const uint8_t all = TCP_SIDE_SEEN | TCP_SIDE_ACKED | TCP_SIDE_FIN |
-			    TCP_SIDE_SCALES;
+	const uint8_t all =
+		TCP_SIDE_SEEN | TCP_SIDE_ACKED | TCP_SIDE_FIN | TCP_SIDE_SCALES;
 	struct tcp_side *c = &t->side[FLOW_ORIG], *b = &t->side[FLOW_REPLY];
 
 	for (int i = 0; i < FLOW_SIDES; i++)
@@ -177,8 +174,8 @@ static bool in_window(const struct tcp_track *t, enum flow_side side,
 		/* Not beyond what it takes; not older than a window ago. */
 		if (seq_after(seg->seq, to->limit) ||
 		    seq_before(segment_end(seg),
-			       to->ack - (window > ACK_SLACK ? window :
-							       ACK_SLACK)))
+			       to->ack - (window > ACK_SLACK ? window
+							     : ACK_SLACK)))
 			return false;
 	}
 	/* The first ACK proves that its sender saw the other side's SYN. */
@@ -186,9 +183,9 @@ static bool in_window(const struct tcp_track *t, enum flow_side side,
 		return seg->ack == to->end;
 	window = from->limit - from->ack;
 	return !seq_after(seg->ack, to->end) &&
-	       !seq_before(seg->ack, to->end - ACK_SLACK -
-					     (window > ACK_SLACK ? window :
-								   ACK_SLACK));
+	       !seq_before(seg->ack,
+			   to->end - ACK_SLACK -
+				   (window > ACK_SLACK ? window : ACK_SLACK));
 }
 
 /* The backend's SYN-ACK: now the client's window has a place, too. */
@@ -216,9 +213,9 @@ static void note_ack(struct tcp_track *t, enum flow_side side,
 	const uint8_t both = t->side[0].flags & t->side[1].flags;
 	struct tcp_side *from = &t->side[side];
 	/* RFC 7323 section 2.2: only if both offered it, and never on a SYN */
-	uint8_t shift = (both & TCP_SIDE_SCALES) && !(seg->flags & TCP_SYN) ?
-				from->wscale :
-				0;
+	uint8_t shift = (both & TCP_SIDE_SCALES) && !(seg->flags & TCP_SYN)
+				? from->wscale
+				: 0;
 	uint32_t limit = seg->ack + ((uint32_t)seg->window << shift);
 
 	if (!(from->flags & TCP_SIDE_ACKED)) {

@@ -39,11 +39,13 @@ static int activate_error(struct err *err, const char *ifname, pcap_t *pcap,
 	case PCAP_ERROR_NO_SUCH_DEVICE:
 		return err_set(err, -ENODEV,
 			       "%s: there is no such interface; 'ip link' "
-			       "lists them", ifname);
+			       "lists them",
+			       ifname);
 	case PCAP_ERROR_IFACE_NOT_UP:
 		return err_set(err, -ENETDOWN,
 			       "%s: the interface is down; 'ip link set %s up' "
-			       "starts it", ifname, ifname);
+			       "starts it",
+			       ifname, ifname);
 	default:
 		return err_set(err, -EIO, "%s: cannot capture: %s: %s", ifname,
 			       pcap_statustostr(status), pcap_geterr(pcap));
@@ -64,10 +66,11 @@ static int link_offset(struct capture *c, struct err *err)
 	}
 	return err_set(err, -EOPNOTSUPP,
 		       "%s: link type %s cannot be served; name another "
-		       "interface with -i", c->ifname,
-		       pcap_datalink_val_to_name(type) ?
-			       pcap_datalink_val_to_name(type) :
-			       "without a name");
+		       "interface with -i",
+		       c->ifname,
+		       pcap_datalink_val_to_name(type)
+			       ? pcap_datalink_val_to_name(type)
+			       : "without a name");
 }
 
 static int compile(struct capture *c, const char *filter,
@@ -113,15 +116,16 @@ int capture_set_filter(struct capture *c, const char *filter, struct err *err)
 	kernel.filter = (struct sock_filter *)prog.bf_insns;
 	status = setsockopt(pcap_fileno(c->pcap), SOL_SOCKET, SO_ATTACH_FILTER,
 			    &kernel, sizeof(kernel));
-	ret = status == -1 ? err_set(err, -errno,
-				     "%s: cannot swap the filter: %s",
-				     c->ifname, strerror(errno)) :
-			     0;
+	ret = status == -1
+		      ? err_set(err, -errno, "%s: cannot swap the filter: %s",
+				c->ifname, strerror(errno))
+		      : 0;
 	pcap_freecode(&prog);
 	return ret;
 }
 
-#define SLOT_HEADER 128 /* bytes before the frame: tpacket2_hdr and sockaddr_ll */
+#define SLOT_HEADER \
+	128 /* bytes before the frame: tpacket2_hdr and sockaddr_ll */
 
 /*
  * One slot holds one frame whatever its size, since immediate mode means
@@ -245,7 +249,7 @@ size_t capture_memory(const struct capture *c)
 
 void capture_get_stats(struct capture *c, struct capture_stats *out)
 {
-	struct pcap_stat stat = { 0 };
+	struct pcap_stat stat = {0};
 
 	pcap_stats(c->pcap, &stat);
 	out->received = stat.ps_recv;

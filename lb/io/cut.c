@@ -29,7 +29,7 @@ static void put32(uint8_t *p, uint32_t v)
 void cut_start(struct cut *cut, const struct packet *whole, uint32_t size)
 {
 	assert(size > 0);
-	*cut = (struct cut){ .whole = whole, .size = size };
+	*cut = (struct cut){.whole = whole, .size = size};
 }
 
 bool cut_next(struct cut *cut, struct packet *piece)
@@ -51,7 +51,7 @@ bool cut_next(struct cut *cut, struct packet *piece)
 	put32(hdr + AT_TCP_SEQ, cut->whole->tcp.seq + cut->done);
 	flags = cut->whole->tcp.flags;
 	if (cut->done + piece->payload_len < cut->whole->payload_len)
-		flags &= (uint8_t)~(TCP_FIN | TCP_PSH);
+		flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	if (cut->done > 0)
 		flags &= (uint8_t)~TCP_CWR;
 	hdr[AT_TCP_FLAGS] = flags;

@@ -6,9 +6,9 @@
 
 #include "io/forward.h"
 
-#define SMALL_MAX   2048 /* payload bytes that are copied, not sent in place */
-#define TOO_BIG_PER_S 100 /* fragmentation-needed, RFC 1812 4.3.2.8 */
-#define TICK_BUDGET 1024 /* flows ended between two looks at the captures */
+#define SMALL_MAX     2048 /* payload bytes that are copied, not sent in place */
+#define TOO_BIG_PER_S 100  /* fragmentation-needed, RFC 1812 4.3.2.8 */
+#define TICK_BUDGET   1024 /* flows ended between two looks at the captures */
 
 struct forward {
 	struct engine *engine;

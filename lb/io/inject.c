@@ -18,7 +18,7 @@
 
 #define LINKS_MAX	32
 #define SEND_BUFFER	(4 << 20) /* bytes asked for; wmem_max may limit it */
-#define ETH_P_UNUSED	0x88b5 /* IEEE 802 local experimental */
+#define ETH_P_UNUSED	0x88b5	  /* IEEE 802 local experimental */
 #define TCP_CSUM_OFFSET 16
 #define MERGE_LOOKBACK	8 /* queued packets that may still grow */
 #define IOV_MAX_USED	(3 + MERGE_MAX)
@@ -58,7 +58,8 @@ static int raw_open(libnet_t **out, struct err *err)
 	if (!*out)
 		return err_set(err, -EPERM,
 			       "cannot open a raw socket: %s; run as root or "
-			       "with CAP_NET_RAW", why);
+			       "with CAP_NET_RAW",
+			       why);
 	setsockopt(libnet_getfd(*out), SOL_SOCKET, SO_SNDBUF, &size,
 		   sizeof(size));
 	if (fcntl(libnet_getfd(*out), F_SETFL, O_NONBLOCK) == -1)
@@ -74,7 +75,7 @@ static int raw_open(libnet_t **out, struct err *err)
 static void stop_receiving(int fd, int ifindex)
 {
 	struct sock_filter reject = BPF_STMT(BPF_RET | BPF_K, 0);
-	struct sock_fprog prog = { .len = 1, .filter = &reject };
+	struct sock_fprog prog = {.len = 1, .filter = &reject};
 	struct sockaddr_ll nowhere = {
 		.sll_family = AF_PACKET,
 		.sll_protocol = htons(ETH_P_UNUSED),
@@ -256,7 +257,7 @@ void inject_flush(struct inject *inj)
 static struct virtio_net_hdr offload_of(const struct packet *p,
 					uint32_t gso_size)
 {
-	struct virtio_net_hdr h = { 0 };
+	struct virtio_net_hdr h = {0};
 
 	if (p->csum == CSUM_FULL)
 		return h;
@@ -291,11 +292,11 @@ static void enqueue(struct inject *inj, struct queue *q, struct packet *p,
 	if (q->ifindex) {
 		if (q->vnet) {
 			q->vnet_hdr[at] = offload_of(p, gso_size);
-			iov[n++] = (struct iovec){ &q->vnet_hdr[at],
-						   sizeof(q->vnet_hdr[at]) };
+			iov[n++] = (struct iovec){&q->vnet_hdr[at],
+						  sizeof(q->vnet_hdr[at])};
 		}
 		memcpy(q->eth[at], hop->eth, ETH_HEADER_LEN);
-		iov[n++] = (struct iovec){ q->eth[at], ETH_HEADER_LEN };
+		iov[n++] = (struct iovec){q->eth[at], ETH_HEADER_LEN};
 		msg->msg_name = &q->link;
 		msg->msg_namelen = sizeof(q->link);
 		inj->counters.by_link++;
@@ -308,10 +309,9 @@ static void enqueue(struct inject *inj, struct queue *q, struct packet *p,
 		msg->msg_namelen = sizeof(q->to[at]);
 		inj->counters.by_raw++;
 	}
-	iov[n++] = (struct iovec){ p->hdr, p->hdr_len };
+	iov[n++] = (struct iovec){p->hdr, p->hdr_len};
 	if (p->payload_len)
-		iov[n++] = (struct iovec){ (void *)p->payload,
-					   p->payload_len };
+		iov[n++] = (struct iovec){(void *)p->payload, p->payload_len};
 	msg->msg_iov = iov;
 	msg->msg_iovlen = n;
 }
@@ -328,9 +328,8 @@ static bool merge_into(struct queue *q, const struct packet *p)
 		/* Never past one of the same flow: order is kept. */
 		if (!merge_add(&q->merge[at], p))
 			return false;
-		q->iov[at][msg->msg_iovlen++] = (struct iovec){
-			(void *)p->payload, p->payload_len
-		};
+		q->iov[at][msg->msg_iovlen++] =
+			(struct iovec){(void *)p->payload, p->payload_len};
 		return true;
 	}
 	return false;
@@ -392,9 +391,8 @@ void inject_packet(struct inject *inj, struct packet *p, const struct hop *hop)
 	if (!q)
 		q = &inj->raw;
 
-	size = segment_size(p, p->out_mtu && p->out_mtu < hop->mtu ?
-				       p->out_mtu :
-				       hop->mtu);
+	size = segment_size(p, p->out_mtu && p->out_mtu < hop->mtu ? p->out_mtu
+								   : hop->mtu);
 	if (p->payload_len > size && q->vnet) {
 		packet_partial_csum(p);
 		inj->counters.supers++;

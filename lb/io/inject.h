@@ -41,8 +41,7 @@ void inject_close(struct inject *inj);
  * Queues @p, which must stay as it is until inject_flush(). May change its
  * checksum to what the way out needs. Packets to one hop keep their order.
  */
-void inject_packet(struct inject *inj, struct packet *p,
-		   const struct hop *hop);
+void inject_packet(struct inject *inj, struct packet *p, const struct hop *hop);
 void inject_flush(struct inject *inj);
 
 /* Packets lost since the last call, by reason; resets the counts. */

@@ -14,8 +14,8 @@
 /* One ETHTOOL_G* or _S* of a single value; false if the driver cannot. */
 static bool ethtool_value(const char *ifname, uint32_t cmd, uint32_t *value)
 {
-	struct ethtool_value ev = { .cmd = cmd, .data = *value };
-	struct ifreq ifr = { 0 };
+	struct ethtool_value ev = {.cmd = cmd, .data = *value};
+	struct ifreq ifr = {0};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int status;
 

@@ -33,7 +33,7 @@ static void put(struct out *o, const void *bytes, size_t len)
 
 static void take(struct out *o, const struct framer *f, enum frame kind)
 {
-	uint8_t head[2] = { (uint8_t)kind, f->whole };
+	uint8_t head[2] = {(uint8_t)kind, f->whole};
 
 	/* When a probe's newline comes later it is an event of its own; cut
 	 * elsewhere it is part of the probe's.
@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t cuts = size < 8 ? size : 8, at = 0;
 	const char *text = (const char *)data + cuts;
 	size_t len = size - cuts;
-	struct out a = { .size = len * 32 + 64 }, b = a;
+	struct out a = {.size = len * 32 + 64}, b = a;
 
 	a.bytes = malloc(a.size);
 	b.bytes = malloc(b.size);

@@ -68,8 +68,9 @@ static void check_restored(struct merge *m, unsigned n, uint32_t size,
 		uint32_t len;
 
 		ck_assert_uint_lt(i, n);
-		ck_assert_int_eq(packet_parse(&original, wire[i],
-					      sizeof(wire[i]), &why), 0);
+		ck_assert_int_eq(
+			packet_parse(&original, wire[i], sizeof(wire[i]), &why),
+			0);
 		len = bytes_of(&original, want);
 		ck_assert_msg(bytes_of(&piece, got) == len &&
 				      memcmp(want, got, len) == 0,
@@ -82,7 +83,7 @@ static void check_restored(struct merge *m, unsigned n, uint32_t size,
 START_TEST(merged_segments_are_restored_by_the_cut)
 {
 	const uint64_t seed = (uint64_t)_i + 1;
-	struct random random = { .state = seed };
+	struct random random = {.state = seed};
 	uint32_t size = 1 + random_below(&random, 1448), seq, at = 0;
 	struct merge m;
 	unsigned n = 0;
@@ -90,9 +91,8 @@ START_TEST(merged_segments_are_restored_by_the_cut)
 	seq = _i % 3 ? (uint32_t)random_next(&random) : UINT32_MAX - 3000;
 	for (; n < SEGMENTS; n++) {
 		bool last = random_below(&random, 12) == 0;
-		struct frame f = data(seq, last ? 1 + random_below(&random,
-								   size) :
-						  size);
+		struct frame f = data(
+			seq, last ? 1 + random_below(&random, size) : size);
 
 		if (n > 0 && random_below(&random, 12) == 0)
 			f.flags |= PSH;
@@ -117,13 +117,19 @@ static const struct {
 	const char *what;
 	struct frame second;
 } different[] = {
-	{ "sequence", { .seq = 101 } },	    { "ack", { .ack = 8 } },
-	{ "window", { .window = 501 } },    { "FIN", { .flags = FIN | ACK } },
-	{ "SYN", { .flags = SYN | ACK } },  { "RST", { .flags = RST | ACK } },
-	{ "URG", { .flags = URG | ACK } },  { "CWR", { .flags = CWR | ACK } },
-	{ "ECE", { .flags = ECE | ACK } },  { "tos", { .tos = 3 } },
-	{ "ttl", { .ttl = 63 } },	    { "longer", { .payload_len = 101 } },
-	{ "no data", { .payload_len = 0 } },
+	{"sequence", {.seq = 101}},
+	{"ack", {.ack = 8}},
+	{"window", {.window = 501}},
+	{"FIN", {.flags = FIN | ACK}},
+	{"SYN", {.flags = SYN | ACK}},
+	{"RST", {.flags = RST | ACK}},
+	{"URG", {.flags = URG | ACK}},
+	{"CWR", {.flags = CWR | ACK}},
+	{"ECE", {.flags = ECE | ACK}},
+	{"tos", {.tos = 3}},
+	{"ttl", {.ttl = 63}},
+	{"longer", {.payload_len = 101}},
+	{"no data", {.payload_len = 0}},
 };
 
 START_TEST(segments_that_differ_are_not_merged)
