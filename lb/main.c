@@ -7,6 +7,7 @@
  */
 #include <cap-ng.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@
 #include "io/netlink.h"
 #include "io/nic.h"
 #include "io/reserve.h"
+#include "io/state.h"
 #include "log.h"
 #include "setup.h"
 
@@ -38,6 +40,9 @@
 #define RING_SLOTS	1024 /* frames; see docs/design.md */
 #define FRAMES_PER_TURN 512  /* from one capture before the next one's turn */
 #define POLL_MAX_MS	1000 /* housekeeping */
+#define RESET_MAX_MS	3000 /* all flows, at a clean exit */
+#define RESET_LINGER_MS 100  /* for those who ask back, see reset.c */
+#define NS_PER_MS	1000000ull
 
 struct tap {
 	char ifname[IF_NAMESIZE];
@@ -53,8 +58,7 @@ struct app {
 	struct netlink *netlink;
 	struct reservation *reservation;
 	bool guarded;
-	struct flow *flows; /* mapped, zero pages until used */
-	size_t flows_bytes;
+	struct state *state; /* the flow table lies there */
 	struct engine *engine;
 	struct inject *inject;
 	struct forward *forward;
@@ -223,6 +227,41 @@ static void on_flow(void *arg, enum flow_event event, const struct flow *f)
 /* -------------------------------------------------------------- signals */
 
 /*
+ * The table is shared with the child that dumps it, and goes on changing: the
+ * child takes a copy of each flow, leaves out those that changed while it did,
+ * and counts anew what it has.
+ */
+static void freeze_flows(struct engine *e)
+{
+	struct flow_table *t = &e->table;
+	struct flow *copy;
+
+	copy = mmap(NULL, t->size * sizeof(*copy), PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (copy == MAP_FAILED)
+		return;
+	for (unsigned s = 0; s < e->n_services; s++)
+		for (unsigned i = 0; i < e->services[s].n_backends; i++)
+			e->services[s].backends[i].flows = 0;
+	t->used = 0;
+	for (uint32_t i = 0; i < t->size; i++) {
+		const struct flow *f = &t->flows[i];
+
+		if (!__atomic_load_n(&f->open, __ATOMIC_ACQUIRE))
+			continue;
+		copy[i] = *f;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		copy[i].open = f->open && copy[i].generation == f->generation;
+		if (!copy[i].open)
+			continue;
+		t->used++;
+		if (!tcp_is_closed(copy[i].tcp.state))
+			engine_backend(e, &copy[i])->flows++;
+	}
+	t->flows = copy;
+}
+
+/*
  * The dump may be long and stdout may be a stopped terminal: a child writes
  * it, from the table as it is at this moment, and forwarding goes on.
  */
@@ -242,6 +281,9 @@ static void start_dump(struct app *app)
 	if (app->dumper)
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* Our locks are not to outlive us in a child. */
+	(void)close_range(STDERR_FILENO + 1, UINT_MAX, 0);
+	freeze_flows(app->engine);
 	dump_flows(stdout, app->engine, forward_now_ns(), app->started_ns);
 	_exit(0);
 }
@@ -387,9 +429,9 @@ static int poll_timeout_ms(uint64_t next_ns)
 
 	if (next_ns <= now_ns)
 		return 0;
-	if (next_ns - now_ns >= POLL_MAX_MS * 1000000ull)
+	if (next_ns - now_ns >= POLL_MAX_MS * NS_PER_MS)
 		return POLL_MAX_MS;
-	return (int)((next_ns - now_ns + 999999) / 1000000);
+	return (int)((next_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
 }
 
 static void read_taps(struct app *app, const struct pollfd *fds)
@@ -409,35 +451,76 @@ static void read_taps(struct app *app, const struct pollfd *fds)
 	}
 }
 
-static void run(struct app *app)
+/* Waits for something to come and deals with it; false: it cannot. */
+static bool turn(struct app *app, int timeout_ms)
 {
 	struct pollfd fds[SETUP_INTERFACES_MAX + 2];
+	unsigned taps = app->n_taps;
 
+	for (unsigned i = 0; i < taps; i++) {
+		struct capture *c = app->taps[i].capture;
+
+		fds[i] = (struct pollfd){ c ? capture_fd(c) : -1, POLLIN, 0 };
+	}
+	fds[taps] = (struct pollfd){ app->signals, POLLIN, 0 };
+	fds[taps + 1] =
+		(struct pollfd){ netlink_fd(app->netlink), POLLIN, 0 };
+	if (poll(fds, taps + 2, timeout_ms) == -1 && errno != EINTR) {
+		log_warn("poll: %s", strerror(errno));
+		return false;
+	}
+	read_taps(app, fds);
+	if (fds[taps].revents)
+		read_signals(app);
+	if (fds[taps + 1].revents || app->links_changed)
+		read_netlink(app);
+	return true;
+}
+
+static void run(struct app *app)
+{
 	while (!app->stop) {
 		uint64_t next_ns = forward_tick(app->forward);
-		unsigned taps = app->n_taps;
 
-		for (unsigned i = 0; i < taps; i++) {
-			struct capture *c = app->taps[i].capture;
-
-			fds[i] = (struct pollfd){ c ? capture_fd(c) : -1,
-						  POLLIN, 0 };
-		}
-		fds[taps] = (struct pollfd){ app->signals, POLLIN, 0 };
-		fds[taps + 1] = (struct pollfd){ netlink_fd(app->netlink),
-						 POLLIN, 0 };
-		if (poll(fds, taps + 2, poll_timeout_ms(next_ns)) == -1 &&
-		    errno != EINTR) {
-			log_warn("poll: %s", strerror(errno));
+		if (!turn(app, poll_timeout_ms(next_ns)))
 			break;
-		}
-		read_taps(app, fds);
-		if (fds[taps].revents)
-			read_signals(app);
-		if (fds[taps + 1].revents || app->links_changed)
-			read_netlink(app);
 		keep_house(app);
 	}
+}
+
+/*
+ * A clean exit: both sides of every flow learn of it. An outbox full at a
+ * time, and in between what comes back is answered, for a side that does not
+ * believe its reset asks. Who comes new is refused.
+ */
+static void reset_flows(struct app *app)
+{
+	struct engine *e = app->engine;
+	const uint64_t begin_ns = forward_now_ns(), before = e->counters.reset;
+	uint64_t until_ns = begin_ns + RESET_MAX_MS * NS_PER_MS;
+	bool more;
+
+	for (unsigned s = 0; s < e->n_services; s++) {
+		e->services[s].drop_all_down = false;
+		for (unsigned i = 0; i < e->services[s].n_backends; i++)
+			e->services[s].backends[i].weight = 0;
+	}
+	do {
+		more = engine_reset_all(e);
+		forward_tick(app->forward); /* sends them */
+		if (!turn(app, 0))
+			return;
+	} while (more && forward_now_ns() < until_ns);
+	if (e->counters.reset == before)
+		return;
+	log_info("reset %llu flows in %llu ms%s",
+		 (unsigned long long)(e->counters.reset - before),
+		 (unsigned long long)((forward_now_ns() - begin_ns) /
+				      NS_PER_MS),
+		 more ? ", the others have to find out" : "");
+	until_ns = forward_now_ns() + RESET_LINGER_MS * NS_PER_MS;
+	while (forward_now_ns() < until_ns && turn(app, 10))
+		forward_tick(app->forward);
 }
 
 /* ---------------------------------------------------------------- start */
@@ -469,7 +552,7 @@ static int take_ports(struct app *app, struct err *err)
 {
 	const struct config *c = &app->config;
 	const struct setup *s = app->setup;
-	const struct reserve_request req = {
+	struct reserve_request req = {
 		.name = c->name,
 		.services = s->listens,
 		.n_services = s->n_services,
@@ -480,8 +563,12 @@ static int take_ports(struct app *app, struct err *err)
 		.fixed = c->nat_ports_set,
 		.ports_min = CONFIG_NAT_MIN,
 	};
-	int ret = reserve_take(&app->reservation, &req, err);
+	int ret;
 
+	/* Flows that go on have their ports. */
+	if (!req.fixed)
+		state_ports(app->state, &req.nat_lo, &req.nat_hi);
+	ret = reserve_take(&app->reservation, &req, err);
 	if (ret)
 		return ret;
 	if (reserve_warning(app->reservation))
@@ -490,6 +577,8 @@ static int take_ports(struct app *app, struct err *err)
 		 reserve_lo(app->reservation), reserve_hi(app->reservation),
 		 reserve_count(app->reservation),
 		 reserve_skipped(app->reservation));
+	state_set_ports(app->state, reserve_lo(app->reservation),
+			reserve_hi(app->reservation));
 	return 0;
 }
 
@@ -545,22 +634,57 @@ static int make_engine(struct app *app, struct err *err)
 			ports[spec.n_ports++] = (uint16_t)p;
 	spec.ports = ports;
 
-	/* Zero pages: memory is used as flows come, not at the start. */
-	app->flows_bytes = (size_t)spec.n_flows * sizeof(struct flow);
-	app->flows = mmap(NULL, app->flows_bytes, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (app->flows == MAP_FAILED ||
-	    getrandom(spec.secret, sizeof(spec.secret), 0) == -1 ||
-	    getrandom(&spec.seed, sizeof(spec.seed), 0) == -1) {
+	if (getrandom(&spec.seed, sizeof(spec.seed), 0) == -1) {
 		free(ports);
-		if (app->flows == MAP_FAILED)
-			app->flows = NULL;
-		return err_set(err, -errno, "flow table: %s", strerror(errno));
+		return err_set(err, -errno, "no random numbers: %s",
+			       strerror(errno));
 	}
-	spec.flows = app->flows;
+	memcpy(spec.secret, state_secret(app->state), sizeof(spec.secret));
+	spec.flows = state_flows(app->state);
 	ret = engine_new(&app->engine, &spec, forward_now_ns(), err);
 	free(ports);
 	return ret;
+}
+
+static int open_state(struct app *app, struct err *err)
+{
+	const struct config *c = &app->config;
+	int ret = state_open(&app->state, c->state, c->flows, err);
+
+	if (ret)
+		return ret;
+	if (state_why_fresh(app->state))
+		log_warn("state file %s is not used, connections of before "
+			 "are not continued: %s", c->state,
+			 state_why_fresh(app->state));
+	if (!*c->state && c->guard == GUARD_KEEP)
+		log_warn("--state none: connections do not survive a restart, "
+			 "with --guard keep either");
+	return 0;
+}
+
+/* The flows of an earlier process go on from here. */
+static int take_over(struct app *app, struct err *err)
+{
+	const uint64_t begin_ns = forward_now_ns();
+	uint32_t refused = 0;
+	int64_t n;
+
+	if (!state_found(app->state))
+		return 0;
+	n = engine_adopt(app->engine, begin_ns, &refused);
+	if (n < 0)
+		return err_set(err, (int)n, "out of memory");
+	log_info("took over flows=%lld refused=%u ms=%.1f from %s", (long long)n,
+		 refused, (double)(forward_now_ns() - begin_ns) / NS_PER_MS,
+		 app->config.state);
+	if (refused)
+		log_warn("%u flows of before cannot go on: service_gone=%u "
+			 "source_gone=%u too_many_backends=%u; the others are "
+			 "damaged, or their ports are not ours any more",
+			 refused, app->setup->lost_service,
+			 app->setup->lost_source, app->setup->lost_room);
+	return 0;
 }
 
 /* One line per service and backend: what, where, how. */
@@ -587,7 +711,9 @@ static void tell_setup(struct app *app)
 			log_info("backend %s weight=%u%s source=%s%s via=%s "
 				 "inject=%s",
 				 endpoint_format(&b->addr, text), b->weight,
-				 b->backup ? " backup" : "",
+				 b->gone   ? " gone" :
+				 b->backup ? " backup" :
+					     "",
 				 addr_format(&b->sources[0], source),
 				 b->n_sources > 1 ? ",..." : "",
 				 link ? link->name : "route",
@@ -611,13 +737,18 @@ static int start(struct app *app, struct err *err)
 	if (!ret)
 		ret = netlink_open(&app->netlink, err);
 	if (!ret)
-		ret = setup_new(&app->setup, &app->config, app->netlink, err);
+		ret = open_state(app, err);
+	if (!ret)
+		ret = setup_new(&app->setup, &app->config, app->state,
+				app->netlink, err);
 	if (!ret)
 		ret = take_ports(app, err);
 	if (!ret)
 		ret = inject_open(&app->inject, err);
 	if (!ret)
 		ret = make_engine(app, err);
+	if (!ret)
+		ret = take_over(app, err);
 	if (!ret)
 		ret = forward_new(&app->forward, app->engine, app->inject,
 				  app->netlink, FORWARD_CLAMP_OFF, err);
@@ -638,14 +769,20 @@ static int start(struct app *app, struct err *err)
 	return ret;
 }
 
-/* In reverse; everything may be half-built. */
-static void finish(struct app *app)
+/*
+ * In reverse; everything may be half-built. @started: it ran, and ends as it
+ * was asked to; otherwise what a crash had left is left to the next try.
+ */
+static void finish(struct app *app, bool started)
 {
-	bool keep = app->config.guard == GUARD_KEEP && app->guarded;
+	bool keep = started ? app->config.guard == GUARD_KEEP :
+			      app->state && state_found(app->state);
 	struct err err;
 
 	if (app->dumper)
 		kill(app->dumper, SIGKILL);
+	if (started && !keep)
+		reset_flows(app);
 	for (unsigned i = 0; i < app->n_taps; i++) {
 		capture_close(app->taps[i].capture);
 		if (app->taps[i].lro_was_on)
@@ -657,8 +794,10 @@ static void finish(struct app *app)
 	forward_free(app->forward);
 	inject_close(app->inject);
 	engine_free(app->engine);
-	if (app->flows)
-		munmap(app->flows, app->flows_bytes);
+	if (keep)
+		state_close(app->state);
+	else
+		state_remove(app->state);
 	setup_free(app->setup);
 	netlink_close(app->netlink);
 	if (app->signals >= 0)
@@ -694,11 +833,13 @@ int main(int argc, char *argv[])
 	if (ret) {
 		fprintf(stderr, "l4lb: %s\n", err.text);
 	} else {
-		log_info("ready pid=%d", (int)getpid());
+		log_info("ready pid=%d start_ms=%.1f", (int)getpid(),
+			 (double)(forward_now_ns() - app.started_ns) /
+				 NS_PER_MS);
 		run(&app);
 		log_counters(&app);
 	}
-	finish(&app);
+	finish(&app, ret == 0);
 	config_free(&app.config);
 	return ret ? EXIT_HOST : 0;
 }

@@ -51,13 +51,18 @@ static int route_source(const struct service_config *service,
 	return 0;
 }
 
+static bool is_local(const struct ip_addr *addr, struct netlink *nl)
+{
+	return netlink_addr_ifindex(nl, addr) || addr_is_loopback(addr);
+}
+
 static int check_local(const struct service_config *service, const char *what,
 		       const struct ip_addr *addr, struct netlink *nl,
 		       struct err *err)
 {
 	char text[ADDR_TEXT_MAX];
 
-	if (netlink_addr_ifindex(nl, addr) || addr_is_loopback(addr))
+	if (is_local(addr, nl))
 		return 0;
 	return err_set(err, -EADDRNOTAVAIL,
 		       "service %s: %s %s is not an address of this host; "
@@ -134,41 +139,173 @@ static int set_up_service(struct setup *s, unsigned index,
 	return 0;
 }
 
-int setup_new(struct setup **out, const struct config *config,
-	      struct netlink *nl, struct err *err)
+/* -------------------------------------------------- what old flows need */
+
+/* What the state file lists. */
+struct needs {
+	struct state_backend *list;
+	size_t n;
+};
+
+static bool has_source(const struct backend_spec *b, const struct ip_addr *addr)
 {
-	struct setup *s = calloc(1, sizeof(*s));
+	for (unsigned i = 0; i < b->n_sources; i++)
+		if (addr_equal(&b->sources[i], addr))
+			return true;
+	return false;
+}
+
+/*
+ * Where flows of @need go on: an entry with that source, or the one to add it
+ * to, or NULL. @known: the backend is configured.
+ */
+static struct backend_spec *find_backend(const struct service_spec *service,
+					 unsigned n_configured,
+					 const struct state_backend *need,
+					 struct backend_spec *backends,
+					 bool *known)
+{
+	struct backend_spec *found = NULL;
+
+	*known = false;
+	for (unsigned i = 0; i < service->n_backends; i++) {
+		struct backend_spec *b = &backends[i];
+
+		if (!endpoint_equal(&b->addr, &need->backend))
+			continue;
+		*known |= i < n_configured;
+		if (has_source(b, &need->source))
+			return b;
+		/* New flows keep to the sources that are configured. */
+		if (i >= n_configured && b->n_sources < SERVICE_SOURCES_MAX)
+			found = b;
+	}
+	return found;
+}
+
+static void add_need(struct setup *s, struct service_spec *service,
+		     unsigned n_configured, struct backend_spec *backends,
+		     const struct state_backend *need, struct netlink *nl)
+{
+	struct backend_spec *b;
+	struct err ignored;
+	bool known;
+
+	b = find_backend(service, n_configured, need, backends, &known);
+	if (b && has_source(b, &need->source))
+		return;
+	if (!is_local(&need->source, nl)) {
+		s->lost_source += need->flows;
+		return;
+	}
+	if ((!b && service->n_backends == SERVICE_BACKENDS_MAX) ||
+	    add_source(s, &need->source, &ignored)) {
+		s->lost_room += need->flows;
+		return;
+	}
+	if (!b) {
+		b = &backends[service->n_backends++];
+		b->addr = need->backend;
+		b->gone = !known;
+		s->endpoints[s->n_backends++] = need->backend;
+	}
+	b->sources[b->n_sources++] = need->source;
+}
+
+static void add_needs(struct setup *s, unsigned index,
+		      struct backend_spec *backends, const struct needs *needs,
+		      struct netlink *nl)
+{
+	struct service_spec *service = &s->services[index];
+	unsigned n_configured = service->n_backends;
+
+	for (size_t i = 0; i < needs->n; i++)
+		if (endpoint_equal(&needs->list[i].vip, &service->listen))
+			add_need(s, service, n_configured, backends,
+				 &needs->list[i], nl);
+}
+
+/* How many may be added to a service that listens at @listen. */
+static unsigned count_needs(const struct needs *needs,
+			    const struct endpoint *listen)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < needs->n; i++)
+		n += endpoint_equal(&needs->list[i].vip, listen);
+	return n;
+}
+
+static void count_lost(struct setup *s, const struct needs *needs)
+{
+	for (size_t i = 0; i < needs->n; i++) {
+		unsigned k = 0;
+
+		while (k < s->n_services &&
+		       !endpoint_equal(&needs->list[i].vip, &s->listens[k]))
+			k++;
+		if (k == s->n_services)
+			s->lost_service += needs->list[i].flows;
+	}
+}
+
+/* ------------------------------------------------------------ all of it */
+
+static unsigned room_for(const struct service_config *service,
+			 const struct needs *needs)
+{
+	return service->n_backends + count_needs(needs, &service->listen);
+}
+
+static int set_up(struct setup *s, const struct needs *needs,
+		  struct netlink *nl, struct err *err)
+{
+	const struct config *config = s->config;
 	struct backend_spec *next;
 	unsigned backends = 0;
 	int ret;
 
-	if (!s)
-		return err_set(err, -ENOMEM, "out of memory");
-	s->config = config;
-	s->n_services = config->n_services;
 	for (unsigned i = 0; i < config->n_services; i++)
-		backends += config->services[i].n_backends;
+		backends += room_for(&config->services[i], needs);
+	s->n_services = config->n_services;
 	s->services = calloc(s->n_services, sizeof(*s->services));
 	s->listens = calloc(s->n_services, sizeof(*s->listens));
 	s->backends = calloc(backends, sizeof(*s->backends));
 	s->endpoints = calloc(backends, sizeof(*s->endpoints));
-	if (!s->services || !s->listens || !s->backends || !s->endpoints) {
-		ret = err_set(err, -ENOMEM, "out of memory");
-		goto fail;
-	}
+	if (!s->services || !s->listens || !s->backends || !s->endpoints)
+		return err_set(err, -ENOMEM, "out of memory");
 	next = s->backends;
 	for (unsigned i = 0; i < s->n_services; i++) {
 		ret = set_up_service(s, i, next, nl, err);
 		if (ret)
-			goto fail;
-		next += config->services[i].n_backends;
+			return ret;
+		add_needs(s, i, next, needs, nl);
+		next += room_for(&config->services[i], needs);
+	}
+	count_lost(s, needs);
+	return 0;
+}
+
+int setup_new(struct setup **out, const struct config *config,
+	      const struct state *state, struct netlink *nl, struct err *err)
+{
+	struct setup *s = calloc(1, sizeof(*s));
+	struct needs needs;
+	int ret;
+
+	if (!s || state_backends(state, &needs.list, &needs.n)) {
+		setup_free(s);
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	s->config = config;
+	ret = set_up(s, &needs, nl, err);
+	free(needs.list);
+	if (ret) {
+		setup_free(s);
+		return ret;
 	}
 	*out = s;
 	return 0;
-
-fail:
-	setup_free(s);
-	return ret;
 }
 
 void setup_free(struct setup *s)

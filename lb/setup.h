@@ -14,6 +14,7 @@
 #include "io/guard.h"
 #include "io/netlink.h"
 #include "io/reserve.h"
+#include "io/state.h"
 
 #define SETUP_INTERFACES_MAX 32
 #define SETUP_SOURCES_MAX    256 /* our addresses toward all backends */
@@ -30,14 +31,24 @@ struct setup {
 	unsigned n_backends;
 	struct ip_addr sources[SETUP_SOURCES_MAX]; /* distinct */
 	unsigned n_sources;
+
+	/* Flows in the state file that cannot go on, by what they lack. */
+	uint32_t lost_service; /* it is not configured any more */
+	uint32_t lost_source;  /* our address is not on this host any more */
+	uint32_t lost_room;    /* there are more backends than a service has */
 };
 
 /*
+ * Flows in @state, those of an earlier process, may need more than what is
+ * configured. A backend that is not configured any more becomes one of its
+ * service with .gone set; a source address that is not, one of a second entry
+ * of that backend, of weight 0.
+ *
  * -EADDRNOTAVAIL: a service or source address is not on this host.
  * -ENETUNREACH and the like: no route to a backend.
  */
 int setup_new(struct setup **out, const struct config *config,
-	      struct netlink *nl, struct err *err);
+	      const struct state *state, struct netlink *nl, struct err *err);
 void setup_free(struct setup *s);
 
 /*

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * state_file.h - the state file byte by byte; for state.c and its tests
+ *
+ * The header, in a page of its own, then the flows. Numbers are in host order:
+ * the file never leaves its host, nor the boot that wrote it.
+ */
+#ifndef L4LB_STATE_FILE_H
+#define L4LB_STATE_FILE_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/flow.h"
+
+#define STATE_MAGIC    "l4lbflow" /* 8 bytes, no final 0 in the file */
+#define STATE_VERSION  1	  /* of this header and of struct flow */
+#define STATE_FLOWS_AT 4096	  /* bytes; the header lies in the first page */
+#define STATE_BOOT_MAX 40	  /* boot_id has 36 */
+
+struct state_header {
+	char magic[8];
+	uint32_t version;
+	uint32_t flow_size;
+	uint32_t flows;
+	uint32_t pid; /* of the last process, to name it */
+	char boot[STATE_BOOT_MAX];
+	uint64_t netns;
+	uint16_t nat_lo, nat_hi; /* host byte order; 0: not known */
+	uint32_t zero;
+	uint8_t secret[FLOW_SECRET_BYTES];
+	uint64_t check; /* XXH64 of all before it */
+};
+static_assert(sizeof(struct state_header) == 280, "no padding: checksummed");
+static_assert(sizeof(struct state_header) <= STATE_FLOWS_AT, "in its page");
+static_assert(STATE_FLOWS_AT % 64 == 0, "flows are aligned");
+
+static inline size_t state_file_bytes(uint32_t flows)
+{
+	return STATE_FLOWS_AT + (size_t)flows * sizeof(struct flow);
+}
+
+uint64_t state_header_check(const struct state_header *h);
+
+#endif

@@ -1,0 +1,245 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The balancer is killed, or stopped with --guard keep, and started again: no
+# connection notices. A clean exit without keep tells both sides.
+#
+#	t-restart.sh [KILLS UNDER LOAD]		20; 200 for a long run
+# shellcheck source=lab.sh
+. "$(dirname "$0")/lab.sh"
+need nft nginx curl
+KILLS=${1:-20}
+title "restart without loss, $KILLS kills under load"
+
+lab_up lan
+for i in 1 2 3; do
+	start_echo echo$i b$i 198.18.0.1$i "$PORT"
+	start_nginx b$i 8080
+done
+head -c 60000000 /dev/urandom >"$LAB_TMP/files/data"
+sum=$(sha256 <"$LAB_TMP/files/data")
+FILE=/run/l4lb/lb.flows
+WEB=$VIP:20080
+
+config() { # BACKENDS OF ECHO, AS LAST BYTES
+	printf '[global]\nname = lb\n[service echo]\n'
+	printf 'listen = %s\n' "$VIP:$VIP_PORT"
+	printf "backend = 198.18.0.%s:$PORT\n" "$@"
+	[ -n "${NO_WEB:-}" ] || {
+		printf '[service web]\nlisten = %s\n' "$WEB"
+		printf 'backend = 198.18.0.%s:8080\n' 11 12 13
+	}
+}
+config 11 12 13 >"$LAB_TMP/lb.conf"
+CONF=(--config "$LAB_TMP/lb.conf")
+
+# A RST, from whomever, while connections are to go on. Those of health checks,
+# from the top of the NAT ports, are no connection's.
+watch_resets() { # HOST...
+	local host
+	WATCHED=("$@")
+	for host; do
+		capture "rst-$host" $host eth0 \
+			'tcp[tcpflags] & tcp-rst != 0 and not src portrange 32704-32767'
+	done
+}
+expect_no_reset() {
+	local host n=0
+	for host in "${WATCHED[@]}"; do
+		capture_end "rst-$host"
+		n=$((n + $(packets "rst-$host" | wc -l)))
+	done
+	[ "$n" -eq 0 ] || for host in "${WATCHED[@]}"; do
+		packets "rst-$host" | head -n 3 | sed "s/^/        $host /"
+	done
+	expect "  resets on the wire at ${WATCHED[*]}" "$n" 0
+	expect "  resets by the balancer's kernel" "$(counter lb TcpOutRsts)" 0
+}
+# Not to be taken for ready by what the one before has said.
+again() { # ARGUMENTS
+	rm "$LAB_TMP/lb.out" "$LAB_TMP/lb.err"
+	start_l4lb lb "$@"
+}
+took_over() { sed -n 's/.*took over flows=\([0-9]*\).*/\1/p' "$LAB_TMP/lb.err"; }
+last() { tail -n 1 "$LAB_TMP/$1.out"; }
+# Nothing in the table that could not be: a key, or a port, that two share.
+expect_consistent() {
+	dump lb >"$LAB_TMP/dump"
+	[ -z "$(awk '/^# backend / { exit } !/^#/ { print $2, $3 }' "$LAB_TMP/dump" | sort | uniq -d)" ] ||
+		fail "two flows of one client and service"
+	[ -z "$(awk '/^# backend / { exit } !/^#/ { print $4, $5 }' "$LAB_TMP/dump" | sort | uniq -d)" ] ||
+		fail "two flows of one NAT port and backend"
+}
+arrived() { # FILE BYTES
+	[ -e "$1" ] && [ "$(stat -c %s "$1")" -ge "$2" ]
+}
+download() {
+	start bulk client curl -sS --fail --limit-rate 12M -o "$LAB_TMP/got" \
+		"http://$WEB/files/data"
+	wait_until 20 "the bulk transfer to be under way" \
+		arrived "$LAB_TMP/got" 3000000
+}
+expect_download() {
+	finish bulk 60
+	expect "  the bulk transfer's exit status" "$STATUS" 0
+	expect "  its SHA-256" "$(sha256 <"$LAB_TMP/got")" "$sum"
+	rm "$LAB_TMP/got"
+}
+
+# --- a thousand connections and a transfer; killed, and back 2 s later
+start_l4lb lb "${CONF[@]}"
+start_hold hold client "$VIP" "$VIP_PORT" 1000
+tell hold 'say before' '^said'
+download
+watch_resets client b1 b2 b3
+stop lb KILL
+expect "after kill -9 there is the state file, mode and bytes" \
+	"$(stat -c '%a %s' $FILE)" "600 $((4096 + 65536 * 192))"
+sleep 2 # the time that somebody needs to notice
+again "${CONF[@]}"
+expect "flows taken over" "$(took_over)" 1001
+grep -o 'took over.*ms=.*' "$LAB_TMP/lb.err" | sed 's/^/        /'
+tell hold 'say after' '^said' 2
+expect "  all of them work" "$(last hold)" "said echo1=334 echo2=333 echo3=333"
+expect_download
+expect_consistent
+expect_no_reset
+
+# --- who else would use the file
+status=0
+on lb timeout 10 "$L4LB_BUILD/l4lb" --name other -p 20099 --state $FILE \
+	"$VIP" 198.18.0.11 "$PORT" >"$LAB_TMP/second" 2>&1 || status=$?
+expect "a second l4lb with the same file, exit status" "$status" 1
+expect_true "  it names the file and who has it" \
+	grep -q "$FILE.*pid $(pid_of lb)" "$LAB_TMP/second"
+
+# --- SIGTERM with --guard keep, then another binary
+stop lb KILL
+again --guard keep "${CONF[@]}"
+download
+watch_resets client b1 b2 b3
+stop lb
+expect "SIGTERM with --guard keep, exit status" "$STATUS" 0
+cp "$L4LB_BUILD/l4lb" "$LAB_TMP/l4lb-new"
+rm "$LAB_TMP/lb.out" "$LAB_TMP/lb.err"
+start lb lb "$LAB_TMP/l4lb-new" "${CONF[@]}"
+wait_log lb "$L4LB_READY"
+tell hold 'say kept' '^said' 3
+expect "  a new binary goes on" "$(last hold)" "said echo1=334 echo2=333 echo3=333"
+expect_download
+expect_no_reset
+
+# --- killed again and again while everything happens
+cat >"$LAB_TMP/load.py" <<'END'
+"""Echoes on 60 connections for ever and on ever new ones; says what broke."""
+import asyncio, random, signal, sys
+stop, broken, lines, opened = asyncio.Event(), [], 0, 0
+
+async def ask(r, w):
+    global lines
+    text = random.randbytes(random.randrange(1, 4000)).hex().encode() + b"\n"
+    w.write(text)
+    await w.drain()
+    back = await asyncio.wait_for(r.readline(), 40)
+    if back.partition(b" ")[2] != text:
+        raise ValueError(f"{len(back)} bytes came back for {len(text)}")
+    lines += 1
+
+async def talk(kind, again):
+    global opened
+    while not stop.is_set():
+        try:
+            r, w = await asyncio.wait_for(
+                asyncio.open_connection(sys.argv[1], int(sys.argv[2]), limit=1 << 20), 40)
+            opened += 1
+            while True:
+                await ask(r, w)
+                if again or stop.is_set():
+                    break
+            w.close()
+            await w.wait_closed()
+        except Exception as e:
+            broken.append(f"{kind}: {e!r}")
+            return
+
+async def main():
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    print("loading", flush=True)
+    await asyncio.gather(*(talk("held", False) for _ in range(60)),
+                         *(talk("new", True) for _ in range(20)))
+    print(f"lines {lines} connections {opened} broken {len(broken)}", *broken[:5])
+
+asyncio.run(main())
+END
+# At the backends there may be some: of a SYN-ACK that took 300 ms, and came
+# when another backend had the connection.
+watch_resets client
+start load client "$PYTHON" "$LAB_TMP/load.py" "$VIP" "$VIP_PORT"
+wait_log load '^loading'
+RANDOM=${SEED:=$RANDOM}
+say "  -- $KILLS kills at random moments, SEED=$SEED"
+for ((n = 0; n < KILLS; n++)); do
+	sleep "0.$(printf '%03d' $((RANDOM % 400)))"
+	stop lb KILL
+	again "${CONF[@]}"
+	log_has lb 'cannot go on' && fail "kill $n: flows were refused"
+	expect_consistent
+done
+stop load
+ok "load: $(tail -n 1 "$LAB_TMP/load.out")"
+expect_true "  nothing broke in $KILLS kills" log_has load ' broken 0$'
+tell hold 'say survived' '^said' 4
+expect "  the thousand, too" "$(last hold)" "said echo1=334 echo2=333 echo3=333"
+expect_no_reset
+
+# --- a backend and a service that are gone when it comes back
+stop lb KILL
+NO_WEB=1 config 11 12 >"$LAB_TMP/lb.conf"
+again "${CONF[@]}"
+expect_true "a backend that is gone is told" log_has lb 'backend 198.18.0.13:9001 .*gone'
+tell hold 'say two' '^said' 5
+expect "  its connections were reset, the others go on" "$(last hold)" \
+	"said ConnectionResetError([Errno 104] Connection reset by peer)=333 echo1=334 echo2=333"
+
+# --- a clean exit: both sides learn
+sockets() { on "$1" ss -Htn state established "sport = :$PORT" | wc -l; }
+expect_true "before a clean exit b1 has connections: $(sockets b1)" [ "$(sockets b1)" -ge 334 ]
+stop lb
+expect "clean exit, status" "$STATUS" 0
+grep -o 'reset [0-9]* flows.*' "$LAB_TMP/lb.err" | sed 's/^/        /'
+expect "  connections left at b1 and b2" "$(sockets b1) $(sockets b2)" "0 0"
+expect "  and at the client" "$(on client ss -Htn state established "dport = :$VIP_PORT" | wc -l)" 0
+expect "  what is left in /run/l4lb" "$(ls /run/l4lb)" ""
+expect "  and of the guard" "$(on lb nft list tables)" ""
+tell hold close '^closed'
+
+# --- a hundred thousand flows in the file
+for i in 1 2 3; do
+	stop echo$i
+	on b$i nft 'table ip quiet { chain in {
+		type filter hook input priority 0; tcp dport 9001 drop; }; }'
+	start answer$i b$i "$LAB_TOOLS/synth" answer eth0 "$PORT"
+	wait_log answer$i '^answering'
+done
+on lb ip address add 198.18.0.3/24 dev eth0
+on lb ip route add 198.18.128.0/17 via 198.18.0.2
+{
+	printf '[global]\nname = lb\nflows = 131072\n[service many]\n'
+	printf 'listen = %s\n' "$VIP:$VIP_PORT"
+	printf 'backend = %s\n' 198.18.0.1{1,2,3}:"$PORT"
+	printf 'source = %s\n' "$VIP 198.18.0.3"
+} >"$LAB_TMP/many.conf"
+again --config "$LAB_TMP/many.conf"
+expect "100,000 flows" "$(on client "$LAB_TOOLS/synth" open eth0 \
+	"$(lab_mac "$VIP")" "$VIP" "$VIP_PORT" 198.18.128.1 100000)" \
+	"opened 100000 refused 0 unanswered 0"
+stop lb KILL
+again --config "$LAB_TMP/many.conf"
+expect "  taken over" "$(took_over)" 100000
+grep -oE '(took over|ready).*ms=.*' "$LAB_TMP/lb.err" | sed 's/^/        /'
+expect "  as the dump says" "$(dump_flows lb ESTABLISHED)" 100000
+capture resets client eth0 'tcp[tcpflags] & tcp-rst != 0'
+begin=$(now_ms)
+stop lb
+took=$(($(now_ms) - begin))
+grep -o 'reset [0-9]* flows.*' "$LAB_TMP/lb.err" | sed 's/^/        /'
+expect_true "a clean exit with 100,000 flows ends within 5 s: $took ms" [ $took -lt 5000 ]
