@@ -109,6 +109,7 @@ struct engine_spec {
 	uint32_t n_ports;
 	uint32_t n_flows;
 	struct flow *flows; /* memory for n_flows, zeroed, 64-byte aligned */
+	struct flow_slot *slots; /* may be NULL, see flow_table_init() */
 	struct engine_timeouts timeouts;
 	uint64_t seed;			   /* port order */
 	uint8_t secret[FLOW_SECRET_BYTES]; /* of the flow table's hash */

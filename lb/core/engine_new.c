@@ -196,7 +196,7 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 			goto fail;
 	if (fill_pools(e, spec) ||
 	    flow_table_init(&e->table, spec->flows, spec->n_flows,
-			    spec->secret) ||
+			    spec->secret, spec->slots) ||
 	    make_lists(e, now_ns) || make_pending(e))
 		goto fail;
 	*out = e;

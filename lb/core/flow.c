@@ -18,25 +18,27 @@
 static_assert(FLOW_SECRET_BYTES == XXH3_SECRET_DEFAULT_SIZE, "a whole secret");
 static_assert(FLOWS_MAX <= UINT32_MAX / 8, "index and side fit a reference");
 
-#define SLOTS_PER_FLOW 3 /* two keys each: two thirds full */
 
 int flow_table_init(struct flow_table *t, struct flow *flows, uint32_t size,
-		    const uint8_t secret[FLOW_SECRET_BYTES])
+		    const uint8_t secret[FLOW_SECRET_BYTES],
+		    struct flow_slot *slots)
 {
 	memset(t, 0, sizeof(*t));
 	assert(size > 0);
 	assert(size <= FLOWS_MAX);
 	t->flows = flows;
 	t->size = size;
-	t->n_slots = size * SLOTS_PER_FLOW;
+	t->n_slots = size * FLOW_SLOTS;
 	memcpy(t->secret, secret, sizeof(t->secret));
-	t->slots = calloc(t->n_slots, sizeof(*t->slots));
+	t->own_slots = !slots;
+	t->slots = slots ? slots : calloc(t->n_slots, sizeof(*t->slots));
 	return t->slots ? 0 : -ENOMEM;
 }
 
 void flow_table_free(struct flow_table *t)
 {
-	free(t->slots);
+	if (t->own_slots)
+		free(t->slots);
 	t->slots = NULL;
 }
 

@@ -26,6 +26,7 @@
 #include "core/wheel.h"
 
 #define FLOWS_MAX	  (4u << 20)
+#define FLOW_SLOTS	  3 /* of the index per flow: two thirds full */
 #define FLOW_SECRET_BYTES 192 /* XXH3_SECRET_DEFAULT_SIZE, asserted in flow.c \
 			       */
 
@@ -97,6 +98,7 @@ struct flow_table {
 	uint32_t free_head;	 /* 1 + a place that was used before, or 0 */
 	uint32_t fresh;		 /* from here on no place was ever used */
 	struct flow_slot *slots; /* the index, open addressing */
+	bool own_slots;
 	uint32_t n_slots;
 	uint64_t opened; /* flows ever opened */
 	uint8_t secret[FLOW_SECRET_BYTES];
@@ -106,9 +108,13 @@ struct flow_table {
  * @flows: @size flows, 64-byte aligned, zeroed; owned by the caller and used
  * until flow_table_free(). -ENOMEM if there is no room for the index.
  * @secret: random bytes, so that nobody can choose colliding clients.
+ * @slots: zeroed memory for @size * FLOW_SLOTS of the index, the caller's; or
+ * NULL, then it is taken here. It is touched at random, so a caller who can
+ * have huge pages should.
  */
 int flow_table_init(struct flow_table *t, struct flow *flows, uint32_t size,
-		    const uint8_t secret[FLOW_SECRET_BYTES]);
+		    const uint8_t secret[FLOW_SECRET_BYTES],
+		    struct flow_slot *slots);
 
 /*
  * Takes over the flows that @flows already held when flow_table_init() was
