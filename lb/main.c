@@ -23,7 +23,9 @@
 #include "control/config.h"
 #include "control/dump.h"
 #include "core/engine.h"
+#include "events.h"
 #include "io/capture.h"
+#include "io/checker.h"
 #include "io/forward.h"
 #include "io/guard.h"
 #include "io/inject.h"
@@ -62,6 +64,7 @@ struct app {
 	struct engine *engine;
 	struct inject *inject;
 	struct forward *forward;
+	struct checker *checker; /* NULL: no service needs it */
 	char *filter;
 	unsigned n_taps;
 	struct tap taps[SETUP_INTERFACES_MAX];
@@ -71,6 +74,7 @@ struct app {
 	bool links_changed;
 	uint64_t started_ns;
 	uint64_t housekept_ns;
+	bool checks_warned; /* some could not be made */
 	unsigned pool_warned; /* percent of the fullest, last told */
 };
 
@@ -222,6 +226,15 @@ static void on_flow(void *arg, enum flow_event event, const struct flow *f)
 		 endpoint_format(&backend, b), tcp_state_name(f->tcp.state),
 		 (unsigned long long)f->bytes[FLOW_ORIG],
 		 (unsigned long long)f->bytes[FLOW_REPLY]);
+}
+
+static void on_backend(void *arg, enum backend_event event,
+		       const struct backend *b, enum check_result why)
+{
+	struct app *app = arg;
+
+	events_backend(&app->config, app->engine, event, b, why,
+		       forward_now_ns());
 }
 
 /* -------------------------------------------------------------- signals */
@@ -409,6 +422,18 @@ static void check_rings(struct app *app)
 	}
 }
 
+/* Warns once when health checks cannot be made, until they can again. */
+static void check_checks(struct app *app)
+{
+	unsigned n = 0;
+	int why = checker_trouble(app->checker, &n);
+
+	if (why && !app->checks_warned)
+		log_warn("%u health checks could not be made, their backends "
+			 "stay what they were: %s", n, strerror(why));
+	app->checks_warned = why != 0;
+}
+
 static void keep_house(struct app *app)
 {
 	uint64_t now_ns = forward_now_ns();
@@ -418,6 +443,7 @@ static void keep_house(struct app *app)
 	app->housekept_ns = now_ns;
 	check_pools(app);
 	check_rings(app);
+	check_checks(app);
 	read_netlink(app);
 }
 
@@ -454,7 +480,7 @@ static void read_taps(struct app *app, const struct pollfd *fds)
 /* Waits for something to come and deals with it; false: it cannot. */
 static bool turn(struct app *app, int timeout_ms)
 {
-	struct pollfd fds[SETUP_INTERFACES_MAX + 2];
+	struct pollfd fds[SETUP_INTERFACES_MAX + 3];
 	unsigned taps = app->n_taps;
 
 	for (unsigned i = 0; i < taps; i++) {
@@ -465,7 +491,8 @@ static bool turn(struct app *app, int timeout_ms)
 	fds[taps] = (struct pollfd){ app->signals, POLLIN, 0 };
 	fds[taps + 1] =
 		(struct pollfd){ netlink_fd(app->netlink), POLLIN, 0 };
-	if (poll(fds, taps + 2, timeout_ms) == -1 && errno != EINTR) {
+	fds[taps + 2] = (struct pollfd){ checker_fd(app->checker), POLLIN, 0 };
+	if (poll(fds, taps + 3, timeout_ms) == -1 && errno != EINTR) {
 		log_warn("poll: %s", strerror(errno));
 		return false;
 	}
@@ -480,8 +507,13 @@ static bool turn(struct app *app, int timeout_ms)
 static void run(struct app *app)
 {
 	while (!app->stop) {
-		uint64_t next_ns = forward_tick(app->forward);
+		uint64_t next_ns, probes_ns;
 
+		checker_read(app->checker, forward_now_ns());
+		next_ns = forward_tick(app->forward);
+		probes_ns = checker_start(app->checker, forward_now_ns());
+		if (probes_ns < next_ns)
+			next_ns = probes_ns;
 		if (!turn(app, poll_timeout_ms(next_ns)))
 			break;
 		keep_house(app);
@@ -547,6 +579,9 @@ static int drop_privilege(struct err *err)
 			       "cannot drop capabilities: %s", strerror(errno));
 	return 0;
 }
+
+static_assert(CONFIG_CLAMP_OFF == FORWARD_CLAMP_OFF, "handed on as it is");
+static_assert(CONFIG_CLAMP_AUTO == FORWARD_CLAMP_AUTO, "the same");
 
 static int take_ports(struct app *app, struct err *err)
 {
@@ -614,23 +649,31 @@ static int put_guard(struct app *app, struct err *err)
 
 static int make_engine(struct app *app, struct err *err)
 {
+	/* Reserved with the range, guarded with it, never a flow's. */
+	const unsigned probe_lo = setup_probe_ports(app->reservation);
 	struct engine_spec spec = {
 		.n_services = app->setup->n_services,
 		.services = app->setup->services,
 		.n_flows = app->config.flows,
-		.timeouts = ENGINE_TIMEOUTS_DEFAULT,
+		.timeouts = app->config.timeouts,
 		.on_flow = on_flow,
+		.on_backend = on_backend,
+		.probe_lo = (uint16_t)probe_lo,
 		.on_arg = app,
 	};
 	uint16_t *ports;
 	int ret;
 
+	if (!probe_lo && setup_without_syn_checks(app->setup))
+		log_warn("no %d free NAT ports in a row: syn checks cannot be "
+			 "made, widen --nat-ports", PROBE_PORTS);
 	ports = calloc(UINT16_MAX + 1, sizeof(*ports));
 	if (!ports)
 		return err_set(err, -ENOMEM, "out of memory");
 	for (unsigned p = reserve_lo(app->reservation);
 	     p <= reserve_hi(app->reservation); p++)
-		if (reserve_usable(app->reservation, (uint16_t)p))
+		if (reserve_usable(app->reservation, (uint16_t)p) &&
+		    (p < probe_lo || p >= probe_lo + PROBE_PORTS))
 			ports[spec.n_ports++] = (uint16_t)p;
 	spec.ports = ports;
 
@@ -751,7 +794,11 @@ static int start(struct app *app, struct err *err)
 		ret = take_over(app, err);
 	if (!ret)
 		ret = forward_new(&app->forward, app->engine, app->inject,
-				  app->netlink, FORWARD_CLAMP_OFF, err);
+				  app->netlink, app->config.mss_clamp, err);
+	if (!ret)
+		ret = checker_open(&app->checker, app->engine,
+				   reserve_lo(app->reservation),
+				   reserve_hi(app->reservation), err);
 	if (ret)
 		return ret;
 	app->filter = setup_filter(app->setup, reserve_lo(app->reservation),
@@ -791,6 +838,7 @@ static void finish(struct app *app, bool started)
 	if (app->guarded && !keep && guard_down(app->config.name, &err))
 		log_warn("%s", err.text);
 	reserve_release(app->reservation, keep);
+	checker_close(app->checker);
 	forward_free(app->forward);
 	inject_close(app->inject);
 	engine_free(app->engine);

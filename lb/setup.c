@@ -123,9 +123,16 @@ static int set_up_service(struct setup *s, unsigned index,
 	to->listen = from->listen;
 	to->scheduler = from->scheduler;
 	to->reset_out_of_state = from->out_of_state == OUT_OF_STATE_RESET;
-	to->retries = ENGINE_RETRIES_DEFAULT;
-	to->syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
-	to->breaker = (struct breaker_params)BREAKER_PARAMS_DEFAULT;
+	to->drop_all_down = from->drop_all_down;
+	to->keep_on_down = from->keep_on_down;
+	to->retries = from->retries;
+	to->syn_timeout_ms = from->syn_timeout_ms;
+	to->half_open_max = from->half_open_max;
+	to->drain_timeout_s = from->drain_timeout_s;
+	to->checked = from->checked;
+	to->check = from->check;
+	to->health = from->health;
+	to->breaker = from->breaker;
 	to->n_backends = from->n_backends;
 	to->backends = backends;
 	s->listens[index] = from->listen;
@@ -373,6 +380,35 @@ unsigned setup_interfaces(const struct setup *s, struct netlink *nl,
 	for (unsigned i = 0; i < s->n_backends; i++)
 		add_route_to(&names, nl, &s->endpoints[i].addr);
 	return names.n;
+}
+
+/* ------------------------------------------------------------ probe ports */
+
+uint16_t setup_probe_ports(const struct reservation *r)
+{
+	unsigned run = 0;
+
+	for (unsigned port = reserve_hi(r); port >= reserve_lo(r); port--) {
+		run = reserve_usable(r, (uint16_t)port) ? run + 1 : 0;
+		if (run == PROBE_PORTS)
+			return (uint16_t)port;
+	}
+	return 0;
+}
+
+bool setup_without_syn_checks(struct setup *s)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < s->n_services; i++) {
+		struct service_spec *service = &s->services[i];
+
+		if (!service->checked || service->check.kind != CHECK_SYN)
+			continue;
+		service->checked = false;
+		any = true;
+	}
+	return any;
 }
 
 /* ----------------------------------------------------------------- filter */

@@ -59,6 +59,16 @@ void setup_free(struct setup *s);
 unsigned setup_interfaces(const struct setup *s, struct netlink *nl,
 			  char names[SETUP_INTERFACES_MAX][IF_NAMESIZE]);
 
+/*
+ * The first of the PROBE_PORTS ports that half-open checks use: at the top of
+ * the NAT range, or below what is taken there. 0: there are none. Flows never
+ * get them, whether there are such checks now or only after a restart.
+ */
+uint16_t setup_probe_ports(const struct reservation *r);
+
+/* Then none can be made; true if there would have been some. */
+bool setup_without_syn_checks(struct setup *s);
+
 /* The kernel filter as a pcap expression; to be freed. NULL: no memory. */
 char *setup_filter(const struct setup *s, uint16_t nat_lo, uint16_t nat_hi);
 

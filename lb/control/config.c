@@ -28,6 +28,8 @@ int config_init(struct config *c, struct err *err)
 	c->nat_hi = CONFIG_NAT_HI;
 	c->guard = GUARD_AUTO;
 	c->datapath = DATAPATH_AUTO;
+	c->timeouts = (struct engine_timeouts)ENGINE_TIMEOUTS_DEFAULT;
+	c->mss_clamp = CONFIG_CLAMP_OFF;
 	c->services = calloc(CONFIG_SERVICES_MAX, sizeof(*c->services));
 	if (!c->services)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -43,9 +45,62 @@ void config_free(struct config *c)
 	c->n_services = 0;
 }
 
+/* Defaults that give way to what the user did say. */
+static void finish_service(struct service_config *s)
+{
+	static const struct health_params health = HEALTH_PARAMS_DEFAULT;
+	static const struct breaker_params breaker = BREAKER_PARAMS_DEFAULT;
+
+	if (!s->health.fast_ms)
+		s->health.fast_ms = s->health.interval_ms < health.fast_ms ?
+					    s->health.interval_ms :
+					    health.fast_ms;
+	if (!s->breaker.open_max_ms)
+		s->breaker.open_max_ms =
+			s->breaker.open_ms > breaker.open_max_ms ?
+				s->breaker.open_ms :
+				breaker.open_max_ms;
+}
+
+int config_check_service(const struct service_config *s, struct err *err)
+{
+	char a[TIME_TEXT_MAX], b[TIME_TEXT_MAX];
+
+	if (s->health.fast_ms > s->health.interval_ms)
+		return err_set(err, -EINVAL,
+			       "fast_interval (%s) is longer than interval "
+			       "(%s); it is for checks in doubt",
+			       value_time_text(s->health.fast_ms, a),
+			       value_time_text(s->health.interval_ms, b));
+	if (s->breaker.open_max_ms &&
+	    s->breaker.open_max_ms < s->breaker.open_ms)
+		return err_set(err, -EINVAL,
+			       "eject_max (%s) is shorter than eject_time "
+			       "(%s); the latter doubles up to the former",
+			       value_time_text(s->breaker.open_max_ms, a),
+			       value_time_text(s->breaker.open_ms, b));
+	return 0;
+}
+
+int config_check_timeouts(const struct config *c, struct err *err)
+{
+	const struct engine_timeouts *t = &c->timeouts;
+	char a[TIME_TEXT_MAX], b[TIME_TEXT_MAX];
+
+	if (t->keepalive && t->keepalive >= (t->established + 2) / 3)
+		return err_set(err, -EINVAL,
+			       "keepalive (%s) is too long: three of them must "
+			       "be shorter than idle_timeout (%s)",
+			       value_time_text(t->keepalive * 1000, a),
+			       value_time_text(t->established * 1000, b));
+	return 0;
+}
+
 int config_finish(struct config *c, struct err *err)
 {
 	assert(c->n_services > 0);
+	for (unsigned i = 0; i < c->n_services; i++)
+		finish_service(&c->services[i]);
 	if (!c->name[0])
 		snprintf(c->name, sizeof(c->name), "%u",
 			 ntohs(c->services[0].listen.port));
@@ -84,6 +139,14 @@ int config_add_service(struct config *c, const char *name,
 		return err_set(err, -ENOMEM, "out of memory");
 	s->scheduler = SCHED_RR;
 	s->out_of_state = OUT_OF_STATE_RESET;
+	s->checked = true;
+	s->check.kind = CHECK_SYN;
+	s->health = (struct health_params)HEALTH_PARAMS_DEFAULT;
+	s->health.fast_ms = 0;
+	s->breaker = (struct breaker_params)BREAKER_PARAMS_DEFAULT;
+	s->breaker.open_max_ms = 0;
+	s->retries = ENGINE_RETRIES_DEFAULT;
+	s->syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
 	c->n_services++;
 	*out = s;
 	return 0;

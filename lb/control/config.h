@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "core/addr.h"
+#include "core/engine.h"
 #include "core/err.h"
 #include "core/sched.h"
 
@@ -34,6 +35,11 @@
 #define CONFIG_NAT_HI	     32767
 #define CONFIG_NAT_MIN	     1024 /* fewer free NAT ports than this: refused */
 
+#define CONFIG_CLAMP_OFF  0 /* as FORWARD_CLAMP_... */
+#define CONFIG_CLAMP_AUTO UINT32_MAX
+#define CONFIG_CLAMP_MIN  536	/* RFC 9293 section 3.7.1: anybody takes it */
+#define CONFIG_CLAMP_MAX  65495 /* the largest IPv4 packet, less its headers */
+
 enum guard_mode { GUARD_AUTO, GUARD_KEEP, GUARD_NONE };
 enum datapath { DATAPATH_AUTO, DATAPATH_PCAP, DATAPATH_BPF };
 enum out_of_state { OUT_OF_STATE_RESET, OUT_OF_STATE_DROP };
@@ -49,6 +55,16 @@ struct service_config {
 	struct endpoint listen;
 	enum sched_kind scheduler;
 	enum out_of_state out_of_state;
+	bool checked; /* else backends are only judged by real connections */
+	struct check_spec check;
+	struct health_params health;   /* .fast_ms 0: not given yet */
+	struct breaker_params breaker; /* .open_max_ms 0: not given yet */
+	bool keep_on_down;	       /* or reset the flows of such a backend */
+	bool drop_all_down;	       /* or refuse at once */
+	uint32_t retries;	       /* 0: one backend is asked, no other */
+	uint32_t syn_timeout_ms;
+	uint32_t drain_timeout_s; /* 0: for ever */
+	uint32_t half_open_max;	  /* 0: a quarter of the table */
 	unsigned n_sources; /* 0: chosen by the route (design rule 8) */
 	struct ip_addr sources[CONFIG_SOURCES_MAX];
 	unsigned n_backends;
@@ -62,6 +78,8 @@ struct config {
 	unsigned n_interfaces;		 /* 0: found from the routes */
 	char interfaces[CONFIG_INTERFACES_MAX][16];
 	uint32_t flows;
+	struct engine_timeouts timeouts;
+	uint32_t mss_clamp;	 /* CONFIG_CLAMP_..., or the largest MSS */
 	uint16_t nat_lo, nat_hi; /* host byte order, both included */
 	bool nat_ports_set; /* by the user: do not look for another range */
 	enum guard_mode guard;
@@ -122,6 +140,9 @@ int config_set_listen(struct config *c, struct service_config *s,
 		      const struct endpoint *listen, struct err *err);
 int config_add_backend(struct config *c, struct service_config *s,
 		       const struct backend_config *backend, struct err *err);
+/* Values of several keys, each right, that cannot be together. */
+int config_check_service(const struct service_config *s, struct err *err);
+int config_check_timeouts(const struct config *c, struct err *err);
 int config_finish(struct config *c, struct err *err);
 
 #endif

@@ -283,24 +283,211 @@ static int set_source(struct target *t, const char *value, struct err *err)
 	return rc;
 }
 
+static int set_check(struct target *t, const char *value, struct err *err)
+{
+	static const char *const kinds[] = {"none", "syn", "tcp", "http",
+					    "expect"};
+	static const char expected[] = "syn, tcp, http GET /PATH [expect "
+				       "2xx,3xx], expect \"TEXT\" or none";
+	const char *rest = value;
+	char word[16] = "";
+	int kind = 0;
+
+	value_next_item(&rest, word, sizeof(word));
+	if (value_choice(word, kinds, 5, expected, &kind, err))
+		return -EINVAL;
+	if (kind == 0 && *rest)
+		return err_set(err, -EINVAL, "expected nothing after none");
+	t->service->checked = kind != 0;
+	return kind ? check_parse(value, &t->service->check, err) : 0;
+}
+
+static int set_on_down(struct target *t, const char *value, struct err *err)
+{
+	static const char *const names[] = {"reset", "keep"};
+	int choice = 0;
+
+	if (value_choice(value, names, 2, "reset or keep", &choice, err))
+		return -EINVAL;
+	t->service->keep_on_down = choice;
+	return 0;
+}
+
+static int set_all_down(struct target *t, const char *value, struct err *err)
+{
+	static const char *const names[] = {"reset", "drop"};
+	int choice = 0;
+
+	if (value_choice(value, names, 2, "reset or drop", &choice, err))
+		return -EINVAL;
+	t->service->drop_all_down = choice;
+	return 0;
+}
+
+static int set_mss_clamp(struct target *t, const char *value, struct err *err)
+{
+	uint32_t *clamp = &t->config->mss_clamp;
+
+	if (strcmp(value, "off") == 0)
+		*clamp = CONFIG_CLAMP_OFF;
+	else if (strcmp(value, "auto") == 0)
+		*clamp = CONFIG_CLAMP_AUTO;
+	else if (value_number(value, CONFIG_CLAMP_MIN, CONFIG_CLAMP_MAX, clamp,
+			      err))
+		return err_set(err, -EINVAL,
+			       "expected off, auto or a number of bytes from "
+			       "%d to %d, for example 1360",
+			       CONFIG_CLAMP_MIN, CONFIG_CLAMP_MAX);
+	return 0;
+}
+
+/* ------------------------------------------------ one number, one field */
+
+static void store(struct target *t, uint32_t number)
+{
+	char *section = t->service ? (char *)t->service : (char *)t->config;
+
+	memcpy(section + t->key->range.offset, &number, sizeof(number));
+}
+
+static int set_number(struct target *t, const char *value, struct err *err)
+{
+	const struct key_range *r = &t->key->range;
+	uint32_t number = 0;
+
+	if (value_number(value, r->lo, r->hi, &number, err))
+		return err_set(err, -EINVAL,
+			       "expected a whole number from %u to %u", r->lo,
+			       r->hi);
+	store(t, number);
+	return 0;
+}
+
+static int set_ms(struct target *t, const char *value, struct err *err)
+{
+	const struct key_range *r = &t->key->range;
+	uint32_t ms = 0;
+	int rc = value_time(value, 1, r->lo, r->hi, &ms, err);
+
+	if (rc == 0)
+		store(t, ms);
+	return rc;
+}
+
+static int set_seconds(struct target *t, const char *value, struct err *err)
+{
+	const struct key_range *r = &t->key->range;
+	uint32_t ms = 0;
+	int rc = value_time(value, 1000, r->lo, r->hi, &ms, err);
+
+	if (rc == 0)
+		store(t, ms / 1000);
+	return rc;
+}
+
+/* The field is 0 for off; the user's 0 could mean at once as well. */
+static int or_off(struct target *t, const char *value,
+		  int (*set)(struct target *t, const char *value,
+			     struct err *err),
+		  struct err *err)
+{
+	struct err reason;
+	int rc;
+
+	if (strcmp(value, "off") == 0) {
+		store(t, 0);
+		return 0;
+	}
+	rc = set(t, value, &reason);
+	return rc ? err_set(err, rc, "%s, or off", reason.text) : 0;
+}
+
+static int set_ms_or_off(struct target *t, const char *value, struct err *err)
+{
+	return or_off(t, value, set_ms, err);
+}
+
+static int set_seconds_or_off(struct target *t, const char *value,
+			      struct err *err)
+{
+	return or_off(t, value, set_seconds, err);
+}
+
+#define IN_GLOBAL(field, lo, hi)                                               \
+	{                                                                      \
+		offsetof(struct config, field), lo, hi                         \
+	}
+#define IN_SERVICE(field, lo, hi)                                              \
+	{                                                                      \
+		offsetof(struct service_config, field), lo, hi                 \
+	}
+#define NO_RANGE      IN_GLOBAL(name, 0, 0)
+
+/* In milliseconds, whatever the field has. */
+#define S    1000u
+#define MIN  (60 * S)
+#define HOUR (60 * MIN)
+#define WEEK (168 * HOUR)
+
 /* clang-format off */
 static const struct key global_keys[] = {
-	{ "name", set_name, false },
-	{ "flows", set_flows, false },
-	{ "nat_ports", set_nat_ports, false },
-	{ "interface", set_interface, true },
-	{ "guard", set_guard, false },
-	{ "datapath", set_datapath, false },
-	{ "state", set_state, false },
-	{ "control", set_control, false },
+	{ "name", set_name, false, NO_RANGE },
+	{ "flows", set_flows, false, NO_RANGE },
+	{ "nat_ports", set_nat_ports, false, NO_RANGE },
+	{ "interface", set_interface, true, NO_RANGE },
+	{ "guard", set_guard, false, NO_RANGE },
+	{ "datapath", set_datapath, false, NO_RANGE },
+	{ "state", set_state, false, NO_RANGE },
+	{ "control", set_control, false, NO_RANGE },
+	{ "mss_clamp", set_mss_clamp, false, NO_RANGE },
+	{ "idle_timeout", set_seconds, false,
+	  IN_GLOBAL(timeouts.established, 1 * S, WEEK) },
+	{ "half_closed_timeout", set_seconds, false,
+	  IN_GLOBAL(timeouts.closing, 1 * S, WEEK) },
+	{ "syn_sent_timeout", set_seconds, false,
+	  IN_GLOBAL(timeouts.syn_sent, 1 * S, 10 * MIN) },
+	{ "syn_received_timeout", set_seconds, false,
+	  IN_GLOBAL(timeouts.syn_received, 1 * S, 10 * MIN) },
+	{ "closed_timeout", set_seconds, false,
+	  IN_GLOBAL(timeouts.closed, 3 * S, 10 * MIN) },
+	{ "keepalive", set_seconds_or_off, false,
+	  IN_GLOBAL(timeouts.keepalive, 1 * S, 24 * HOUR) },
 };
 
 static const struct key service_keys[] = {
-	{ "listen", set_listen, false },
-	{ "scheduler", set_scheduler, false },
-	{ "backend", set_backend, true },
-	{ "source", set_source, true },
-	{ "out_of_state", set_out_of_state, false },
+	{ "listen", set_listen, false, NO_RANGE },
+	{ "scheduler", set_scheduler, false, NO_RANGE },
+	{ "backend", set_backend, true, NO_RANGE },
+	{ "source", set_source, true, NO_RANGE },
+	{ "out_of_state", set_out_of_state, false, NO_RANGE },
+	{ "check", set_check, false, NO_RANGE },
+	{ "interval", set_ms, false,
+	  IN_SERVICE(health.interval_ms, 100, 1 * HOUR) },
+	{ "fast_interval", set_ms, false,
+	  IN_SERVICE(health.fast_ms, 20, 1 * HOUR) },
+	{ "timeout", set_ms, false,
+	  IN_SERVICE(health.timeout_ms, 10, 1 * MIN) },
+	{ "fall", set_number, false, IN_SERVICE(health.fall, 1, 100) },
+	{ "rise", set_number, false, IN_SERVICE(health.rise, 1, 100) },
+	{ "slow_start", set_ms_or_off, false,
+	  IN_SERVICE(health.slow_start_ms, 1 * S, 24 * HOUR) },
+	{ "eject_after", set_number, false,
+	  IN_SERVICE(breaker.failures, 0, 1000) },
+	{ "eject_time", set_ms, false,
+	  IN_SERVICE(breaker.open_ms, 100, 1 * HOUR) },
+	{ "eject_max", set_ms, false,
+	  IN_SERVICE(breaker.open_max_ms, 100, 24 * HOUR) },
+	{ "eject_trials", set_number, false,
+	  IN_SERVICE(breaker.trials, 1, 1000) },
+	{ "on_down", set_on_down, false, NO_RANGE },
+	{ "all_down", set_all_down, false, NO_RANGE },
+	{ "retries", set_number, false, IN_SERVICE(retries, 0, 255) },
+	{ "syn_timeout", set_ms, false,
+	  IN_SERVICE(syn_timeout_ms, 10, 1 * MIN) },
+	{ "drain_timeout", set_seconds_or_off, false,
+	  IN_SERVICE(drain_timeout_s, 1 * S, WEEK) },
+	{ "max_half_open", set_number, false,
+	  IN_SERVICE(half_open_max, 64, CONFIG_FLOWS_MAX) },
 };
 /* clang-format on */
 
@@ -326,7 +513,7 @@ int config_set(struct config *c, const char *key, const char *value,
 	       struct err *err)
 {
 	const struct key *k = key_find(&keys_global, key);
-	struct target t = {.config = c};
+	struct target t = {.config = c, .key = k};
 
 	assert(k);
 	return k->set(&t, value, err);

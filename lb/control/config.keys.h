@@ -3,13 +3,22 @@
 #ifndef L4LB_CONFIG_KEYS_H
 #define L4LB_CONFIG_KEYS_H
 
+#include <stddef.h>
+
 #include "control/config.h"
 
 /* What a key's function works on. */
 struct target {
 	struct config *config;
 	struct service_config *service; /* NULL in [global] */
-	config_resolve_fn *resolve;	/* NULL: refuse host names */
+	const struct key *key;
+	config_resolve_fn *resolve; /* NULL: refuse host names */
+};
+
+/* For keys that are one uint32_t of the section's struct, and its range. */
+struct key_range {
+	size_t offset;
+	uint32_t lo, hi;
 };
 
 struct key {
@@ -17,9 +26,10 @@ struct key {
 	/* Checks and stores; the reason in @err is without file and line. */
 	int (*set)(struct target *t, const char *value, struct err *err);
 	bool repeatable;
+	struct key_range range;
 };
 
-#define KEYS_MAX 16 /* of one table */
+#define KEYS_MAX 32 /* of one table */
 
 struct key_table {
 	const char *section; /* as users write it */

@@ -205,9 +205,8 @@ static int unknown_key(struct parse *p, const char *name)
 	const struct key_table *table = p->table;
 	const struct key_table *other =
 		table == &keys_global ? &keys_service : &keys_global;
-	char quoted[QUOTED_MAX], list[160] = "";
 	const char *names[KEYS_MAX], *nearest;
-	size_t len = 0;
+	char quoted[QUOTED_MAX];
 
 	value_quote(name, quoted);
 	if (key_find(other, name))
@@ -219,20 +218,16 @@ static int unknown_key(struct parse *p, const char *name)
 			       "no \"=\" after the key in \"%s\"; expected "
 			       "KEY = VALUE",
 			       quoted);
-	for (unsigned i = 0; i < table->n; i++) {
+	for (unsigned i = 0; i < table->n; i++)
 		names[i] = table->keys[i].name;
-		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s",
-					i ? ", " : "", names[i]);
-		assert(len < sizeof(list));
-	}
 	nearest = value_nearest(name, names, table->n);
 	if (nearest)
 		return fail_at(p, p->line, -EINVAL,
 			       "unknown key \"%s\"; did you mean \"%s\"?",
 			       quoted, nearest);
 	return fail_at(p, p->line, -EINVAL,
-		       "unknown key \"%s\"; the keys of %s are %s", quoted,
-		       table->section, list);
+		       "unknown key \"%s\"; l4lb.conf(5) has all keys of %s",
+		       quoted, table->section);
 }
 
 static int set_key(struct parse *p, const char *name, const char *value)
@@ -258,6 +253,7 @@ static int set_key(struct parse *p, const char *name, const char *value)
 			       "%s \"%s\": a comment after a value begins with "
 			       "\";\", not \"#\"",
 			       name, quoted);
+	p->target.key = key;
 	rc = key->set(&p->target, value, &reason);
 	if (rc)
 		return fail_at(p, p->line, rc, "%s \"%s\": %s", name, quoted,
@@ -282,6 +278,25 @@ static int handle(void *arg, const char *section, const char *name,
 		return 0;
 	}
 	return set_key(p, name, value) == 0;
+}
+
+/* Values that are right by themselves, but not beside each other. */
+static int check_together(struct parse *p)
+{
+	const struct config *c = p->target.config;
+	struct err reason;
+
+	if (p->global_line && config_check_timeouts(c, &reason))
+		return fail_at(p, p->global_line, -EINVAL, "%s", reason.text);
+	for (unsigned i = 0; i < c->n_services; i++) {
+		const struct service_config *s = &c->services[i];
+
+		if (config_check_service(s, &reason))
+			return fail_at(p, p->service_lines[i], -EINVAL,
+				       "service \"%s\": %s", s->name,
+				       reason.text);
+	}
+	return 0;
 }
 
 /* What can only be missed at the end. */
@@ -309,7 +324,7 @@ static int check_services(struct parse *p)
 				       "192.168.0.11:9001",
 				       s->name);
 	}
-	return 0;
+	return check_together(p);
 }
 
 int config_text(struct config *c, const char *path, const char *text,

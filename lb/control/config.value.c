@@ -100,6 +100,63 @@ int value_number(const char *text, uint32_t lo, uint32_t hi, uint32_t *out,
 	return 0;
 }
 
+/* The largest first: that is also the order to write them in. */
+static const struct time_unit {
+	const char *name;
+	uint32_t ms;
+} time_units[] = {{"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+
+#define TIME_UNITS (sizeof(time_units) / sizeof(*time_units))
+
+const char *value_time_text(uint32_t ms, char text[TIME_TEXT_MAX])
+{
+	const struct time_unit *u = time_units;
+
+	while (ms % u->ms)
+		u++;
+	snprintf(text, TIME_TEXT_MAX, "%u%s", ms / u->ms, u->name);
+	return text;
+}
+
+static uint32_t time_unit_ms(const char *name)
+{
+	for (size_t i = 0; i < TIME_UNITS; i++)
+		if (strcmp(name, time_units[i].name) == 0)
+			return time_units[i].ms;
+	return *name ? 0 : 1000;
+}
+
+int value_time(const char *text, uint32_t unit_ms, uint32_t lo_ms,
+	       uint32_t hi_ms, uint32_t *out_ms, struct err *err)
+{
+	char lo[TIME_TEXT_MAX], hi[TIME_TEXT_MAX];
+	size_t digits = strspn(text, "0123456789");
+	uint32_t of_ms = time_unit_ms(text + digits);
+	uint64_t ms = 0;
+
+	for (size_t i = 0; i < digits && ms <= UINT32_MAX; i++)
+		ms = ms * 10 + (uint64_t)(text[i] - '0');
+	ms *= of_ms;
+	if (digits == 0 || of_ms == 0)
+		return err_set(err, -EINVAL,
+			       "expected a time, a whole number and ms, s, m "
+			       "or h (alone: seconds), from %s to %s",
+			       value_time_text(lo_ms, lo),
+			       value_time_text(hi_ms, hi));
+	if (ms < lo_ms || ms > hi_ms)
+		return err_set(err, -EINVAL,
+			       "out of range; expected a time from %s to %s",
+			       value_time_text(lo_ms, lo),
+			       value_time_text(hi_ms, hi));
+	if (ms % unit_ms)
+		return err_set(err, -EINVAL,
+			       "expected whole seconds, from %s to %s",
+			       value_time_text(lo_ms, lo),
+			       value_time_text(hi_ms, hi));
+	*out_ms = (uint32_t)ms;
+	return 0;
+}
+
 int value_port(const char *text, uint16_t *port, struct err *err)
 {
 	uint32_t number = 0;

@@ -14,6 +14,15 @@
 
 int value_number(const char *text, uint32_t lo, uint32_t hi, uint32_t *out,
 		 struct err *err);
+/*
+ * A time of so many milliseconds: digits and at once ms, s, m or h; digits
+ * alone are seconds. @unit_ms: it must be a multiple of this, 1 or 1000.
+ */
+int value_time(const char *text, uint32_t unit_ms, uint32_t lo_ms,
+	       uint32_t hi_ms, uint32_t *out_ms, struct err *err);
+/* As users write it, in the largest unit that divides it. */
+#define TIME_TEXT_MAX 16
+const char *value_time_text(uint32_t ms, char text[TIME_TEXT_MAX]);
 /* @port: network byte order */
 int value_port(const char *text, uint16_t *port, struct err *err);
 /* @resolve may be NULL: then only numeric addresses are accepted. */

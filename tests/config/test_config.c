@@ -113,10 +113,10 @@ static const struct refusal {
 	{HEAD "schedular = rr\n", 2, "did you mean \"scheduler\"?"},
 	{HEAD "Listen = 10.0.0.1:80\n", 2, "did you mean \"listen\"?"},
 	{HEAD "zzz = 1\n", 2,
-	 "unknown key \"zzz\"; the keys of [service NAME] are listen, "
-	 "scheduler, backend, source, out_of_state"},
-	{HEAD "check = syn\n", 2, "unknown key \"check\""},
-	{HEAD "retries = 3\n", 2, "unknown key \"retries\""},
+	 "unknown key \"zzz\"; l4lb.conf(5) has all keys of [service NAME]"},
+	{HEAD "reties = 3\n", 2, "did you mean \"retries\"?"},
+	{HEAD "keepalive = 3\n", 2, "belongs in [global]"},
+	{"[global]\ncheck = syn\n", 2, "belongs in [service NAME]"},
 	{HEAD "flows = 10\n", 2,
 	 "key \"flows\" belongs in [global], not in [service NAME]"},
 	{"[global]\nbackend = 10.0.0.1:80\n", 2, "belongs in [service NAME]"},
@@ -153,6 +153,40 @@ static const struct refusal {
 	{"[global]\nname =\n", 2, "a name has 1 to 31 of"},
 	{"[global]\nstate =\n", 2, "expected a path of 1 to 107 bytes"},
 	{"[global]\ncontrol =\n", 2, "expected a path of 1 to 107 bytes"},
+	{"[global]\nmss_clamp = on\n", 2,
+	 "mss_clamp \"on\": expected off, auto or a number of bytes from 536 "
+	 "to 65495"},
+	{"[global]\nmss_clamp = 535\n", 2, "expected off, auto or"},
+	{"[global]\nmss_clamp = 65496\n", 2, "expected off, auto or"},
+	{"[global]\nkeepalive = no\n", 2, "from 1s to 24h, or off"},
+	{"[global]\nkeepalive = 0\n", 2, "from 1s to 24h, or off"},
+	{"[global]\nidle_timeout = off\n", 2, "expected a time"},
+	{"[global]\nidle_timeout = 30\nkeepalive = 10\n" CHAT, 1,
+	 "keepalive (10s) is too long: three of them must be shorter than "
+	 "idle_timeout (30s)"},
+	{"[global]\nkeepalive = 2480\n" CHAT, 1, "than idle_timeout (124m)"},
+
+	/* times: what is no time at all */
+	{"[global]\nidle_timeout =\n", 2,
+	 "idle_timeout \"\": expected a time, a whole number and ms, s, m or "
+	 "h (alone: seconds), from 1s to 168h"},
+	{"[global]\nidle_timeout = s\n", 2, "expected a time, a whole"},
+	{"[global]\nidle_timeout = 5 s\n", 2, "expected a time, a whole"},
+	{"[global]\nidle_timeout = 5d\n", 2, "expected a time, a whole"},
+	{"[global]\nidle_timeout = 5S\n", 2, "expected a time, a whole"},
+	{"[global]\nidle_timeout = 5sec\n", 2, "expected a time, a whole"},
+	{"[global]\nidle_timeout = -5s\n", 2, "expected a time, a whole"},
+	{"[global]\nidle_timeout = +5s\n", 2, "expected a time, a whole"},
+	{"[global]\nidle_timeout = 1.5s\n", 2, "expected a time, a whole"},
+	{"[global]\nidle_timeout = 1m30s\n", 2, "expected a time, a whole"},
+	{"[global]\nidle_timeout = 0x10\n", 2, "expected a time, a whole"},
+	/* and those that are, but not here */
+	{"[global]\nidle_timeout = 1500ms\n", 2,
+	 "expected whole seconds, from 1s to 168h"},
+	{"[global]\nidle_timeout = 99999999999999999999999h\n", 2,
+	 "out of range; expected a time from 1s to 168h"},
+	{"[global]\nidle_timeout = 4294967297\n", 2, "out of range"},
+	{"[global]\nidle_timeout = 1193h\n", 2, "out of range"}, /* 2^32 ms */
 
 	/* addresses */
 	{HEAD "listen = 10.0.0.1\n", 2, "expected ADDRESS:PORT"},
@@ -187,6 +221,26 @@ static const struct refusal {
 	{HEAD "scheduler = fair\n", 2, "expected rr, wrr or lc"},
 	{HEAD "scheduler =\n", 2, "expected rr, wrr or lc"},
 	{HEAD "out_of_state = ignore\n", 2, "expected reset or drop"},
+	{HEAD "on_down = drop\n", 2, "on_down \"drop\": expected reset or keep"},
+	{HEAD "all_down = keep\n", 2, "expected reset or drop"},
+	{HEAD "check =\n", 2,
+	 "check \"\": expected syn, tcp, http GET /PATH [expect 2xx,3xx], "
+	 "expect \"TEXT\" or none"},
+	{HEAD "check = ping\n", 2, "check \"ping\": expected syn, tcp, http"},
+	{HEAD "check = SYN\n", 2, "expected syn, tcp, http"},
+	{HEAD "check = none please\n", 2, "expected nothing after none"},
+	{HEAD "check = syn please\n", 2, "unexpected \"please\" after syn"},
+	{HEAD "check = http\n", 2, "expected GET and a path"},
+	{HEAD "check = http GET health\n", 2, "begins with /"},
+	{HEAD "check = http GET / expect 6xx\n", 2, "\"6xx\" is not a status"},
+	{HEAD "check = expect HEALTH\n", 2, "a text in double quotes"},
+	{HEAD "check = expect \"a ;b\"\n", 2, "no closing double quote"},
+	{HEAD "check = expect \"a #b\"\n", 2, "begins with \";\""},
+	{HEAD "slow_start = 0\n", 2, "from 1s to 24h, or off"},
+	{HEAD "drain_timeout = 0\n", 2, "from 1s to 168h, or off"},
+	{HEAD "drain_timeout = none\n", 2, "from 1s to 168h, or off"},
+	{HEAD "drain_timeout = 1500ms\n", 2, "whole seconds, from 1s to"},
+	{HEAD "retries = 3s\n", 2, "expected a whole number from 0 to 255"},
 	{HEAD "backend =\n", 2, "expected ADDRESS:PORT [weight=N] [backup]"},
 	{HEAD "backend = 10.0.0.2:80 weight=257\n", 2, "weight \"257\" is not"},
 	{HEAD "backend = 10.0.0.2:80 weight=-1\n", 2, "weight \"-1\" is not"},
@@ -213,6 +267,13 @@ static const struct refusal {
 	{CHAT "[service b]\nbackend = 10.0.0.1:80\n", 5, "\"chat\" listens"},
 	{CHAT "[service b]\nlisten = 10.0.0.1:80\n", 5,
 	 "service \"chat\" listens there already"},
+	{CHAT "interval = 1s\nfast_interval = 1001ms\n", 1,
+	 "service \"chat\": fast_interval (1001ms) is longer than interval "
+	 "(1s)"},
+	{CHAT "fast_interval = 2s\n", 1, "fast_interval (2s) is longer"},
+	{CHAT "eject_time = 2m\neject_max = 90s\n", 1,
+	 "eject_max (90s) is shorter than eject_time (2m)"},
+	{CHAT "eject_max = 900ms\n", 1, "eject_max (900ms) is shorter"},
 };
 
 START_TEST(a_wrong_text_is_refused_with_its_line)
@@ -270,6 +331,51 @@ START_TEST(defaults_are_those_of_the_manual)
 }
 END_TEST
 
+START_TEST(defaults_of_checks_and_timeouts_are_those_of_the_manual)
+{
+	struct config c = parse_ok(CHAT);
+	const struct service_config *s = &c.services[0];
+
+	ck_assert_uint_eq(c.timeouts.established, 7440);
+	ck_assert_uint_eq(c.timeouts.closing, 240);
+	ck_assert_uint_eq(c.timeouts.syn_sent, 10);
+	ck_assert_uint_eq(c.timeouts.syn_received, 60);
+	ck_assert_uint_eq(c.timeouts.closed, 60);
+	ck_assert_uint_eq(c.timeouts.keepalive, 0);
+	ck_assert_uint_eq(c.mss_clamp, CONFIG_CLAMP_OFF);
+	ck_assert(s->checked);
+	ck_assert_int_eq(s->check.kind, CHECK_SYN);
+	ck_assert_uint_eq(s->health.interval_ms, 1000);
+	ck_assert_uint_eq(s->health.fast_ms, 200);
+	ck_assert_uint_eq(s->health.timeout_ms, 500);
+	ck_assert_uint_eq(s->health.fall, 3);
+	ck_assert_uint_eq(s->health.rise, 2);
+	ck_assert_uint_eq(s->health.slow_start_ms, 0);
+	ck_assert_uint_eq(s->breaker.failures, 3);
+	ck_assert_uint_eq(s->breaker.open_ms, 1000);
+	ck_assert_uint_eq(s->breaker.open_max_ms, 60000);
+	ck_assert_uint_eq(s->breaker.trials, 1);
+	ck_assert(!s->keep_on_down);
+	ck_assert(!s->drop_all_down);
+	ck_assert_uint_eq(s->retries, 3);
+	ck_assert_uint_eq(s->syn_timeout_ms, 300);
+	ck_assert_uint_eq(s->drain_timeout_s, 0);
+	ck_assert_uint_eq(s->half_open_max, 0);
+	config_free(&c);
+}
+END_TEST
+
+/* A default gives way to what the user says of its neighbour. */
+START_TEST(dependent_defaults_follow)
+{
+	struct config c = parse_ok(CHAT "interval = 150ms\neject_time = 5m\n");
+
+	ck_assert_uint_eq(c.services[0].health.fast_ms, 150);
+	ck_assert_uint_eq(c.services[0].breaker.open_max_ms, 300000);
+	config_free(&c);
+}
+END_TEST
+
 START_TEST(every_global_key_is_stored)
 {
 	struct config c = parse_ok("[global]\n"
@@ -281,7 +387,14 @@ START_TEST(every_global_key_is_stored)
 				   "guard = keep\n"
 				   "datapath = pcap\n"
 				   "state = /var/lib/l4lb/x\n"
-				   "control = /tmp/x.sock\n" CHAT);
+				   "control = /tmp/x.sock\n"
+				   "mss_clamp = 1360\n"
+				   "idle_timeout = 1h\n"
+				   "half_closed_timeout = 5m\n"
+				   "syn_sent_timeout = 11\n"
+				   "syn_received_timeout = 12s\n"
+				   "closed_timeout = 13000ms\n"
+				   "keepalive = 20s\n" CHAT);
 
 	ck_assert_str_eq(c.name, "pi_1-a");
 	ck_assert_uint_eq(c.flows, 4194304);
@@ -296,6 +409,13 @@ START_TEST(every_global_key_is_stored)
 	ck_assert_int_eq(c.datapath, DATAPATH_PCAP);
 	ck_assert_str_eq(c.state, "/var/lib/l4lb/x");
 	ck_assert_str_eq(c.control, "/tmp/x.sock");
+	ck_assert_uint_eq(c.mss_clamp, 1360);
+	ck_assert_uint_eq(c.timeouts.established, 3600);
+	ck_assert_uint_eq(c.timeouts.closing, 300);
+	ck_assert_uint_eq(c.timeouts.syn_sent, 11);
+	ck_assert_uint_eq(c.timeouts.syn_received, 12);
+	ck_assert_uint_eq(c.timeouts.closed, 13);
+	ck_assert_uint_eq(c.timeouts.keepalive, 20);
 	config_free(&c);
 
 	c = parse_ok("[global]\nname = pi\nstate = none\nguard = none\n"
@@ -347,6 +467,143 @@ START_TEST(every_service_key_is_stored)
 }
 END_TEST
 
+START_TEST(every_key_of_checks_and_failures_is_stored)
+{
+	struct config c = parse_ok("[service chat]\n"
+				   "check = http GET /health expect 204\n"
+				   "interval = 5s\n"
+				   "fast_interval = 250ms\n"
+				   "timeout = 2\n"
+				   "fall = 4\n"
+				   "rise = 5\n"
+				   "slow_start = 30s\n"
+				   "eject_after = 6\n"
+				   "eject_time = 700ms\n"
+				   "eject_max = 8s\n"
+				   "eject_trials = 9\n"
+				   "on_down = keep\n"
+				   "all_down = drop\n"
+				   "retries = 0\n"
+				   "syn_timeout = 40ms\n"
+				   "drain_timeout = 2h\n"
+				   "max_half_open = 64\n" REST);
+	const struct service_config *s = &c.services[0];
+
+	ck_assert(s->checked);
+	ck_assert_int_eq(s->check.kind, CHECK_HTTP);
+	ck_assert_str_eq(s->check.text, "/health");
+	ck_assert(check_expects(&s->check, 204));
+	ck_assert(!check_expects(&s->check, 200));
+	ck_assert_uint_eq(s->health.interval_ms, 5000);
+	ck_assert_uint_eq(s->health.fast_ms, 250);
+	ck_assert_uint_eq(s->health.timeout_ms, 2000);
+	ck_assert_uint_eq(s->health.fall, 4);
+	ck_assert_uint_eq(s->health.rise, 5);
+	ck_assert_uint_eq(s->health.slow_start_ms, 30000);
+	ck_assert_uint_eq(s->breaker.failures, 6);
+	ck_assert_uint_eq(s->breaker.open_ms, 700);
+	ck_assert_uint_eq(s->breaker.open_max_ms, 8000);
+	ck_assert_uint_eq(s->breaker.trials, 9);
+	ck_assert(s->keep_on_down);
+	ck_assert(s->drop_all_down);
+	ck_assert_uint_eq(s->retries, 0);
+	ck_assert_uint_eq(s->syn_timeout_ms, 40);
+	ck_assert_uint_eq(s->drain_timeout_s, 7200);
+	ck_assert_uint_eq(s->half_open_max, 64);
+	config_free(&c);
+}
+END_TEST
+
+START_TEST(every_choice_is_stored)
+{
+	struct config c = parse_ok(CHAT "check = expect \"HEALTH CHECK\"\n"
+					"on_down = reset\nall_down = reset\n"
+					"slow_start = off\ndrain_timeout = "
+					"off\neject_after = 0\n"
+					"[global]\nmss_clamp = auto\n"
+					"keepalive = off\n");
+	struct service_config *s = &c.services[0];
+
+	ck_assert_int_eq(s->check.kind, CHECK_EXPECT);
+	ck_assert_str_eq(s->check.text, "HEALTH CHECK");
+	ck_assert(!s->keep_on_down);
+	ck_assert(!s->drop_all_down);
+	ck_assert_uint_eq(s->health.slow_start_ms, 0);
+	ck_assert_uint_eq(s->drain_timeout_s, 0);
+	ck_assert_uint_eq(s->breaker.failures, 0);
+	ck_assert_uint_eq(c.mss_clamp, CONFIG_CLAMP_AUTO);
+	ck_assert_uint_eq(c.timeouts.keepalive, 0);
+	config_free(&c);
+
+	c = parse_ok(CHAT "check = none\n[global]\nmss_clamp = off\n");
+	ck_assert(!c.services[0].checked);
+	ck_assert_uint_eq(c.mss_clamp, CONFIG_CLAMP_OFF);
+	config_free(&c);
+	c = parse_ok(CHAT "check = tcp\n");
+	ck_assert(c.services[0].checked);
+	ck_assert_int_eq(c.services[0].check.kind, CHECK_TCP);
+	config_free(&c);
+	c = parse_ok(CHAT "check = syn\n");
+	ck_assert(c.services[0].checked);
+	ck_assert_int_eq(c.services[0].check.kind, CHECK_SYN);
+	config_free(&c);
+}
+END_TEST
+
+/* Both ends of each range are right, and one step further is not. */
+static const struct range_case {
+	const char *section, *key, *below, *lo, *hi, *above;
+} ranges[] = {
+	{"[global]\n", "idle_timeout", "0", "1s", "168h", "604801"},
+	{"[global]\n", "half_closed_timeout", "0", "1", "168h", "604801s"},
+	{"[global]\n", "syn_sent_timeout", "0s", "1s", "10m", "601s"},
+	{"[global]\n", "syn_received_timeout", "0m", "1s", "600", "11m"},
+	{"[global]\n", "closed_timeout", "2s", "3s", "10m", "601"},
+	{"[global]\nidle_timeout = 168h\n", "keepalive", "0", "1s", "24h",
+	 "86401s"},
+	{"[global]\n", "mss_clamp", "535", "536", "65495", "65496"},
+	{HEAD, "interval", "99ms", "200ms", "1h", "3601s"},
+	{HEAD "interval = 1h\n", "fast_interval", "19ms", "20ms", "60m",
+	 "3600001ms"},
+	{HEAD, "timeout", "9ms", "10ms", "1m", "60001ms"},
+	{HEAD, "fall", "0", "1", "100", "101"},
+	{HEAD, "rise", "0", "1", "100", "101"},
+	{HEAD, "slow_start", "999ms", "1s", "24h", "25h"},
+	{HEAD, "eject_after", "-1", "0", "1000", "1001"},
+	{HEAD, "eject_time", "99ms", "100ms", "1h", "61m"},
+	{HEAD "eject_time = 100ms\n", "eject_max", "99ms", "100ms", "24h",
+	 "86400001ms"},
+	{HEAD, "eject_trials", "0", "1", "1000", "1001"},
+	{HEAD, "retries", "-1", "0", "255", "256"},
+	{HEAD, "syn_timeout", "9ms", "10ms", "1m", "60001ms"},
+	{HEAD, "drain_timeout", "0", "1s", "168h", "169h"},
+	{HEAD, "max_half_open", "63", "64", "4194304", "4194305"},
+};
+
+START_TEST(a_number_or_time_ends_at_its_limits)
+{
+	const struct range_case *r = &ranges[_i];
+	const bool global = r->section[1] == 'g';
+	const char *right[] = {r->lo, r->hi}, *wrong[] = {r->below, r->above};
+	unsigned line = 1;
+	char text[256];
+
+	for (const char *p = r->section; *p; p++)
+		line += *p == '\n';
+	for (int i = 0; i < 2; i++) {
+		struct config c;
+
+		snprintf(text, sizeof(text), "%s%s = %s\n%s", r->section,
+			 r->key, right[i], global ? CHAT : REST);
+		c = parse_ok(text);
+		config_free(&c);
+		snprintf(text, sizeof(text), "%s%s = %s\n%s", r->section,
+			 r->key, wrong[i], global ? CHAT : REST);
+		expect_refusal(text, line, "expected");
+	}
+}
+END_TEST
+
 /* Right in spite of their looks. */
 static const char *const oddities[] = {
 	HEAD "listen = 10.0.0.1:80\nbackend = 10.0.0.2:80", /* no newline */
@@ -391,7 +648,7 @@ static char *many(const char *head, const char *fmt, unsigned n)
 	return text;
 }
 
-static const struct limit {
+static const struct list_limit {
 	const char *head, *fmt;
 	unsigned max;	 /* lines */
 	unsigned before; /* the first of them */
@@ -404,7 +661,7 @@ static const struct limit {
 
 START_TEST(a_list_ends_at_its_limit)
 {
-	const struct limit *l = &limits[_i];
+	const struct list_limit *l = &limits[_i];
 	char *text = many(l->head, l->fmt, l->max);
 	struct config c = parse_ok(text);
 
@@ -552,6 +809,13 @@ int main(void)
 			    the_same_text_with_crlf_is_refused_on_the_same_line,
 			    0, COUNT_OF(refusals));
 	tcase_add_test(t, defaults_are_those_of_the_manual);
+	tcase_add_test(t,
+		       defaults_of_checks_and_timeouts_are_those_of_the_manual);
+	tcase_add_test(t, dependent_defaults_follow);
+	tcase_add_test(t, every_key_of_checks_and_failures_is_stored);
+	tcase_add_test(t, every_choice_is_stored);
+	tcase_add_loop_test(t, a_number_or_time_ends_at_its_limits, 0,
+			    COUNT_OF(ranges));
 	tcase_add_test(t, every_global_key_is_stored);
 	tcase_add_test(t, every_service_key_is_stored);
 	tcase_add_loop_test(t, an_odd_but_right_text_is_read, 0,

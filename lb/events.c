@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
+#include "events.h"
+#include "log.h"
+
+/* Backends of the service that take new connections, and all of them. */
+static void count_left(const struct service *s, uint64_t now_ns, unsigned *left,
+		       unsigned *all)
+{
+	*left = *all = 0;
+	for (unsigned i = 0; i < s->n_backends; i++) {
+		const struct backend *b = &s->backends[i];
+
+		*all += !b->gone;
+		*left += backend_takes_flows(b) &&
+			 breaker_allows(&b->breaker, now_ns);
+	}
+}
+
+void events_backend(const struct config *config, const struct engine *engine,
+		    enum backend_event event, const struct backend *b,
+		    enum check_result why, uint64_t now_ns)
+{
+	const struct service *s = &engine->services[b->service];
+	const char *reason = why == CHECK_TIMEOUT ? "no answer" :
+						    check_result_text(why);
+	char who[ENDPOINT_TEXT_MAX], values[128];
+	unsigned left, all;
+
+	endpoint_format(&b->addr, who);
+	count_left(s, now_ns, &left, &all);
+	snprintf(values, sizeof(values), "service=%s flows=%u left=%u/%u",
+		 config->services[b->service].name, b->flows, left, all);
+	switch (event) {
+	case BACKEND_DOWN:
+		log_warn("backend %s is down: %s, %u checks in a row %s", who,
+			 reason, b->health.params.fall, values);
+		break;
+	case BACKEND_UP:
+		log_info("backend %s is up again: %u checks in a row %s", who,
+			 b->health.params.rise, values);
+		break;
+	case BACKEND_EJECTED:
+		log_warn("backend %s is ejected: %s to %u connections in a "
+			 "row, %s tries again in %u ms %s", who, reason,
+			 b->breaker.params.failures,
+			 b->breaker.params.trials > 1 ? "some" : "one",
+			 b->breaker.backoff_ms, values);
+		break;
+	case BACKEND_RECOVERED:
+		log_info("backend %s has recovered: it took a connection %s",
+			 who, values);
+		break;
+	case BACKEND_DRAINED:
+		log_info("backend %s is drained: what it still has is reset "
+			 "%s", who, values);
+		break;
+	}
+}

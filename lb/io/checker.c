@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "io/checker.h"
+#include "io/probe.h"
+
+struct checker {
+	struct engine *engine;
+	struct prober *prober;
+	uint64_t now_ns; /* while in checker_read() */
+	int trouble;	 /* the last errno, positive; 0: none */
+	unsigned troubles;
+};
+
+/* Which probe it was: service, backend and number in one. */
+static uint64_t id_of(const struct probe_request *r)
+{
+	return (uint64_t)r->service << 48 | (uint64_t)r->backend << 32 |
+	       r->number;
+}
+static_assert(SERVICE_BACKENDS_MAX <= 1 << 16, "an index has 16 bits in an id");
+
+/* Backends that are asked by sockets. */
+static unsigned count(const struct engine *e)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < e->n_services; i++)
+		if (e->services[i].checked &&
+		    e->services[i].check.kind != CHECK_SYN)
+			n += e->services[i].n_backends;
+	return n;
+}
+
+int checker_open(struct checker **out, struct engine *engine, uint16_t nat_lo,
+		 uint16_t nat_hi, struct err *err)
+{
+	unsigned backends = count(engine);
+	struct checker *c;
+	int ret;
+
+	*out = NULL;
+	if (backends == 0)
+		return 0;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return err_set(err, -ENOMEM, "no memory for health checks");
+	c->engine = engine;
+	ret = probe_open(&c->prober,
+			 backends < PROBES_MAX ? backends : PROBES_MAX, nat_lo,
+			 nat_hi, err);
+	if (ret) {
+		free(c);
+		return ret;
+	}
+	*out = c;
+	return 0;
+}
+
+void checker_close(struct checker *c)
+{
+	if (!c)
+		return;
+	probe_close(c->prober);
+	free(c);
+}
+
+int checker_fd(const struct checker *c)
+{
+	return c ? probe_fd(c->prober) : -1;
+}
+
+static void give(struct checker *c, uint64_t id, enum check_result result,
+		 int detail, uint64_t now_ns)
+{
+	if (result == CHECK_LOCAL) {
+		c->trouble = detail ? detail : EIO;
+		c->troubles++;
+	}
+	engine_probe_result(c->engine, (unsigned)(id >> 48),
+			    (unsigned)(id >> 32 & 0xffff), (uint32_t)id, result,
+			    now_ns);
+}
+
+static void on_result(void *arg, const struct probe_result *r)
+{
+	struct checker *c = arg;
+
+	give(c, r->id, r->result, r->detail, c->now_ns);
+}
+
+void checker_read(struct checker *c, uint64_t now_ns)
+{
+	if (!c)
+		return;
+	c->now_ns = now_ns;
+	probe_read(c->prober, on_result, c, now_ns);
+}
+
+uint64_t checker_start(struct checker *c, uint64_t now_ns)
+{
+	struct probe_request r;
+
+	if (!c)
+		return PROBE_IDLE;
+	while (engine_next_probe(c->engine, &r)) {
+		const struct probe probe = {
+			.id = id_of(&r),
+			.spec = *r.check,
+			.backend = r.to,
+			.source = r.source,
+			.timeout_ns = r.timeout_ms * 1000000ull,
+		};
+		int ret = probe_start(c->prober, &probe, now_ns);
+
+		if (ret)
+			give(c, probe.id, CHECK_LOCAL, -ret, now_ns);
+	}
+	return probe_next_ns(c->prober);
+}
+
+int checker_trouble(struct checker *c, unsigned *n)
+{
+	int trouble = c ? c->trouble : 0;
+
+	if (!c)
+		return 0;
+	*n = c->troubles;
+	c->trouble = 0;
+	c->troubles = 0;
+	return trouble;
+}
