@@ -173,8 +173,10 @@ add set ip $table services { type ipv4_addr . inet_service; }
 add set ip $table backends { type ipv4_addr . inet_service; }
 add set ip $table sources { type ipv4_addr; }
 add chain ip $table prerouting { type filter hook prerouting priority -300; policy accept; }
+add chain ip $table input { type filter hook input priority -300; policy accept; }
 add chain ip $table output { type filter hook output priority -300; policy accept; }
 flush chain ip $table prerouting
+flush chain ip $table input
 flush chain ip $table output
 flush set ip $table services
 flush set ip $table backends
@@ -185,8 +187,10 @@ EOF
 	[ -z "$backends" ] ||
 		echo "add element ip $table backends { $(nft_endpoints "$backends") }"
 	cat <<EOF
-add rule ip $table prerouting ip daddr . tcp dport @services counter drop
-add rule ip $table prerouting tcp dport $nat_lo-$nat_hi ip daddr @sources ip saddr . tcp sport @backends counter drop
+add rule ip $table prerouting ip daddr . tcp dport @services notrack
+add rule ip $table prerouting tcp dport $nat_lo-$nat_hi ip daddr @sources ip saddr . tcp sport @backends notrack
+add rule ip $table input ip daddr . tcp dport @services counter drop
+add rule ip $table input tcp dport $nat_lo-$nat_hi ip daddr @sources ip saddr . tcp sport @backends counter drop
 add rule ip $table output ip daddr . tcp dport @services notrack
 add rule ip $table output ip saddr . tcp sport @services notrack
 add rule ip $table output tcp dport $nat_lo-$nat_hi ip daddr @sources ip saddr . tcp sport @backends notrack
@@ -230,7 +234,7 @@ EOF
 	done
 }
 
-# --- iptables: chains of our own in raw --------------------------------------
+# --- iptables: chains of our own in raw and mangle ---------------------------
 
 # The variants that may hold chains of ours. Asking the legacy one would load
 # its tables, so it is asked only where they are there already.
@@ -250,35 +254,55 @@ iptables_chains() {
 	"$1-save" -t "$2" 2>/dev/null | sed -n "s/^:\($chain-[a-z][a-z]\) .*/\1/p"
 }
 
-# Chains first, jumps if they are missing: one transaction
+# CHAIN TABLE HOOK: the jump there, unless there is one
+iptables_jump() {
+	iptables -w -t "$2" -C "$3" -j "$1" 2>/dev/null ||
+		echo "-I $3 -j $1"
+}
+
+# Chains first, jumps if they are missing: a transaction for each table. raw has
+# no INPUT. mangle is the first that has, and nobody minds who is first in its
+# chain; in filter fail2ban and others insert themselves before us.
 iptables_up_text() {
 	cat <<EOF
-*raw
+*mangle
 :$chain-in - [0:0]
 :$chain-ib - [0:0]
+EOF
+	for s in $services; do
+		echo "-A $chain-in -d ${s%:*} -p tcp -m tcp --dport ${s#*:} -j DROP"
+	done
+	for s in $sources; do
+		echo "-A $chain-in -d $s -p tcp -m tcp --dport $nat_lo:$nat_hi -j $chain-ib"
+	done
+	for b in $backends; do
+		echo "-A $chain-ib -s ${b%:*} -p tcp -m tcp --sport ${b#*:} -j DROP"
+	done
+	iptables_jump "$chain-in" mangle INPUT
+	cat <<EOF
+COMMIT
+*raw
+:$chain-pr - [0:0]
 :$chain-ou - [0:0]
 :$chain-of - [0:0]
 :$chain-ot - [0:0]
 EOF
 	for s in $services; do
-		echo "-A $chain-in -d ${s%:*} -p tcp -m tcp --dport ${s#*:} -j DROP"
+		echo "-A $chain-pr -d ${s%:*} -p tcp -m tcp --dport ${s#*:} -j CT --notrack"
 		echo "-A $chain-ou -d ${s%:*} -p tcp -m tcp --dport ${s#*:} -j CT --notrack"
 		echo "-A $chain-ou -s ${s%:*} -p tcp -m tcp --sport ${s#*:} -j CT --notrack"
 	done
 	for s in $sources; do
-		echo "-A $chain-in -d $s -p tcp -m tcp --dport $nat_lo:$nat_hi -j $chain-ib"
+		echo "-A $chain-pr -d $s -p tcp -m tcp --dport $nat_lo:$nat_hi -j $chain-of"
 		echo "-A $chain-ou -d $s -p tcp -m tcp --dport $nat_lo:$nat_hi -j $chain-of"
 		echo "-A $chain-ou -s $s -p tcp -m tcp --sport $nat_lo:$nat_hi -j $chain-ot"
 	done
 	for b in $backends; do
-		echo "-A $chain-ib -s ${b%:*} -p tcp -m tcp --sport ${b#*:} -j DROP"
 		echo "-A $chain-of -s ${b%:*} -p tcp -m tcp --sport ${b#*:} -j CT --notrack"
 		echo "-A $chain-ot -d ${b%:*} -p tcp -m tcp --dport ${b#*:} -j CT --notrack"
 	done
-	iptables -w -t raw -C PREROUTING -j "$chain-in" 2>/dev/null ||
-		echo "-I PREROUTING -j $chain-in"
-	iptables -w -t raw -C OUTPUT -j "$chain-ou" 2>/dev/null ||
-		echo "-I OUTPUT -j $chain-ou"
+	iptables_jump "$chain-pr" raw PREROUTING
+	iptables_jump "$chain-ou" raw OUTPUT
 	echo COMMIT
 }
 
@@ -291,8 +315,7 @@ iptables_rst_text() {
 	for s in $sources; do
 		echo "-A $chain-rs -s $s -p tcp -m tcp --sport $nat_lo:$nat_hi --tcp-flags RST RST -m owner ! --uid-owner 0 -j DROP"
 	done
-	iptables -w -t filter -C OUTPUT -j "$chain-rs" 2>/dev/null ||
-		echo "-I OUTPUT -j $chain-rs"
+	iptables_jump "$chain-rs" filter OUTPUT
 	echo COMMIT
 }
 
@@ -419,6 +442,7 @@ do_down() {
 	nft_drop_table "$table"
 	do_rst_down
 	for v in $(iptables_variants); do
+		iptables_remove "$v" mangle INPUT || exit 1
 		iptables_remove "$v" raw PREROUTING OUTPUT || exit 1
 	done
 	clear_files || exit 1
@@ -453,10 +477,10 @@ status_of() {
 	fi
 	! nft_has "$rst_table" || nft list table ip "$rst_table"
 	for v in $(iptables_variants); do
-		for t in raw filter; do
+		for t in raw mangle filter; do
 			for c in $(iptables_chains "$v" "$t"); do
 				"$v" -w -t "$t" -nvxL "$c"
-				[ "$t" != raw ] || found=0
+				[ "$t" != mangle ] || found=0
 			done
 		done
 	done
@@ -481,7 +505,7 @@ all_names() {
 		done
 		# Long names are cut there, and cannot be told from here.
 		for v in $(iptables_variants); do
-			"$v-save" -t raw 2>/dev/null | sed -n 's/^:l4lb-\(.*\)-in .*/\1/p'
+			"$v-save" -t mangle 2>/dev/null | sed -n 's/^:l4lb-\(.*\)-in .*/\1/p'
 		done
 	} | sort -u
 }

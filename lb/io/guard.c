@@ -2,7 +2,7 @@
 /*
  * guard.c - writes the firewall guard: one nftables table, one transaction
  *
- * Three sets (services, backends, sources) and six rules, whatever the number
+ * Three sets (services, backends, sources) and eight rules, whatever the number
  * of addresses. A table that is there already is emptied and filled again
  * within the transaction and not deleted: each chain then changes from the old
  * rules to the new ones at one instant. With a second table beside the dying
@@ -37,8 +37,9 @@
 #define NAME_LEN_MAX   31
 #define TABLE_NAME_MAX (sizeof("l4lb_") + NAME_LEN_MAX)
 
-/* Before conntrack (-200), after its defragmentation (-400): first fragments
- * carry the ports, so a dropped one keeps the whole packet from TCP.
+/* Prerouting and output: before conntrack (-200), after its defragmentation
+ * (-400). Input: before whatever else a host has there; fragments have been put
+ * together by then.
  */
 #define PRIORITY_RAW (-300)
 
@@ -65,6 +66,7 @@ static const char services_set[] = "services";
 static const char backends_set[] = "backends";
 static const char sources_set[] = "sources";
 static const char prerouting_chain[] = "prerouting";
+static const char input_chain[] = "input";
 static const char output_chain[] = "output";
 
 enum end { SRC, DST };
@@ -428,9 +430,13 @@ static void rule_notrack(struct rule *rule)
 }
 
 /*
- * What reaches us is dropped before TCP. What is sent to it from this host, and
- * what l4lb itself sends by raw IP, is kept out of conntrack: it would see one
- * half of each connection and call the other half invalid.
+ * What reaches us is dropped at input: VIPs and sources are addresses of this
+ * host. Not earlier, as br_netfilter calls prerouting when a frame is still at
+ * the bridge's port, and our tap is at the bridge.
+ *
+ * All of it, both ways, is kept out of conntrack: conntrack would see one half
+ * of each connection and call the other half invalid, and a host's DNAT of the
+ * same port would turn packets away before they are dropped.
  */
 static void add_rules(struct batch *b, const struct guard_spec *spec)
 {
@@ -438,9 +444,18 @@ static void add_rules(struct batch *b, const struct guard_spec *spec)
 
 	rule_begin(&rule, b, prerouting_chain);
 	match_endpoint(&rule, DST, services_set);
-	rule_drop(&rule);
+	rule_notrack(&rule);
 
 	rule_begin(&rule, b, prerouting_chain);
+	match_nat(&rule, DST, spec);
+	match_endpoint(&rule, SRC, backends_set);
+	rule_notrack(&rule);
+
+	rule_begin(&rule, b, input_chain);
+	match_endpoint(&rule, DST, services_set);
+	rule_drop(&rule);
+
+	rule_begin(&rule, b, input_chain);
 	match_nat(&rule, DST, spec);
 	match_endpoint(&rule, SRC, backends_set);
 	rule_drop(&rule);
@@ -590,6 +605,7 @@ static int write_table(const struct guard_spec *spec, bool afresh)
 		add_table(&b, NFT_MSG_NEWTABLE);
 	}
 	add_chain(&b, prerouting_chain, NF_INET_PRE_ROUTING);
+	add_chain(&b, input_chain, NF_INET_LOCAL_IN);
 	add_chain(&b, output_chain, NF_INET_LOCAL_OUT);
 	add_set(&b, services_set, 1, TYPE_IPV4_ENDPOINT,
 		sizeof(struct endpoint_key));

@@ -7,13 +7,14 @@
  * one nftables table per instance (`l4lb_NAME`, family ip), written in one
  * transaction over libmnl and libnftnl (design rule 1):
  *
- *   raw prerouting  drop   to a service (address and port)
- *                   drop   from a backend (address and port) to one of our
- *                          source addresses, port in the NAT range
- *   raw output      notrack the same two, as local clients and backends send
- *                          them, and what l4lb injects by raw IP: from a
- *                          service; from a source address with a NAT port to
- *                          a backend
+ *   raw prerouting  notrack  to a service (address and port)
+ *                   notrack  from a backend (address and port) to one of our
+ *                            source addresses, port in the NAT range
+ *   input           drop     the same two
+ *   raw output      notrack  the same two, as local clients and backends send
+ *                            them, and what l4lb injects by raw IP: from a
+ *                            service; from a source address with a NAT port
+ *                            to a backend
  *
  * Nothing else on the host is touched. The table does not die with the
  * process: a crash must not let the kernel reset live connections.

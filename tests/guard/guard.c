@@ -34,10 +34,15 @@ static struct endpoint service, remote_backend, local_backend, nat;
 static struct endpoint backends[2];
 static struct ip_addr source;
 static struct guard_spec spec;
+static const char *outside; /* the interface toward the peer */
 
 static void set_up(void)
 {
-	run("nft flush ruleset"); /* a failed test's */
+	/* A failed test's */
+	run("nft flush ruleset; ip link delete br0 2>/dev/null;"
+	    "ip address replace " VIP "/24 dev veth0;"
+	    "sysctl -qw net.ipv4.ip_forward=0 net.ipv4.conf.all.rp_filter=0");
+	outside = "veth0";
 	service = at(VIP, SERVICE_PORT);
 	remote_backend = backends[0] = at(PEER, 9001);
 	local_backend = backends[1] = at(VIP, LOCAL_PORT);
@@ -59,6 +64,31 @@ static void set_up(void)
 static void tear_down(void)
 {
 	run("nft flush ruleset 2>/dev/null");
+}
+
+static void set_up_router(void)
+{
+	set_up();
+	ck_assert_int_eq(run("sysctl -qw net.ipv4.ip_forward=1 "
+			     "net.ipv4.conf.all.rp_filter=1"),
+			 0);
+}
+
+/*
+ * The VIP is on a bridge, as with docker and on hosts of virtual machines: the
+ * kernel calls prerouting at its port, before the frame reaches the bridge.
+ */
+static void set_up_bridge(void)
+{
+	set_up();
+	ck_assert_int_eq(run("ip link add br0 type bridge && "
+			     "ip link set veth0 master br0 && "
+			     "ip address delete " VIP "/24 dev veth0 && "
+			     "ip address add " VIP "/24 dev br0 && "
+			     "ip link set br0 up && sysctl -qw "
+			     "net.bridge.bridge-nf-call-iptables=1"),
+			 0);
+	outside = "br0";
 }
 
 static void program_up(void)
@@ -93,7 +123,7 @@ static unsigned dropped(int maker)
 	char *text =
 		maker == BY_IPTABLES
 			? output_of(
-				  "iptables-save -t raw -c | "
+				  "iptables-save -t mangle -c | "
 				  "sed -n 's/^.\\([0-9]*\\):.*-j DROP$/\\1/p'")
 			: output_of("nft list table ip l4lb_web | "
 				    "sed -n 's/.*counter packets \\([0-9]*\\) "
@@ -117,18 +147,25 @@ static void wait_dropped(int maker, unsigned count)
 	ck_assert_uint_ge(dropped(maker), count);
 }
 
-/* A SYN from @local to @to is dropped by the guard and not answered. */
+/*
+ * A SYN from @local to @to is seen by a tap, as l4lb's, then dropped by the
+ * guard and not answered.
+ */
 static void assert_swallowed(int maker, enum where where,
 			     const struct endpoint *local, struct endpoint to)
 {
 	const unsigned long rsts = out_rsts();
 	const unsigned before = dropped(maker);
+	const int tap = sniffer_open(where == HERE ? "lo" : outside);
 	const int fd = tcp_connect(where, local, to);
+	struct segment syn;
 
+	ck_assert(sniffer_wait(tap, &to, FLAG_SYN, &syn));
 	wait_dropped(maker, before + 1);
 	ck_assert_int_eq(tcp_outcome(fd, 0), -EINPROGRESS);
 	ck_assert_uint_eq(out_rsts(), rsts);
 	close(fd);
+	close(tap);
 }
 
 START_TEST(without_a_guard_the_host_resets_what_is_not_its_own)
@@ -255,7 +292,7 @@ START_TEST(a_host_that_drops_invalid_packets_is_not_hindered)
 	}
 	put_up(_i);
 	assert_served(raw, HERE, "lo");
-	assert_served(raw, PEER_HOST, "veth0");
+	assert_served(raw, PEER_HOST, outside);
 
 	out = (struct segment){nat, local_backend, 1000, 0, FLAG_SYN};
 	raw_send(raw, &out);
@@ -273,6 +310,26 @@ START_TEST(a_host_that_drops_invalid_packets_is_not_hindered)
 	close(listener);
 	close(raw);
 	close(sniffer);
+}
+END_TEST
+
+/* As a container that publishes the same port. */
+START_TEST(a_redirection_of_the_same_ports_does_not_take_them_away)
+{
+	if (run("nft -f - <<'EOF'\n"
+		"table ip published {\n"
+		"chain p { type nat hook prerouting priority -100;\n"
+		"ip protocol tcp counter redirect to :1\n}\n"
+		"}\nEOF\n") != 0) {
+		printf("skipped: no NAT in this kernel\n");
+		return;
+	}
+	put_up(_i);
+	assert_swallowed(_i, PEER_HOST, NULL, service);
+	assert_swallowed(_i, PEER_HOST, &remote_backend, nat);
+	ck_assert_int_ne(run("nft list table ip published | "
+			     "grep -q 'packets [1-9]'"),
+			 0);
 }
 END_TEST
 
@@ -489,13 +546,13 @@ START_TEST(rst_drop_stops_the_kernels_rst_only)
 }
 END_TEST
 
-static Suite *guard_suite(int makers)
+static void add_any_host(Suite *s, const char *host, void (*fixture)(void),
+			 int makers)
 {
-	Suite *s = suite_create("guard");
-	TCase *t = tcase_create("any maker"), *p = tcase_create("program"),
-	      *sh = tcase_create("script");
+	TCase *t = tcase_create(host);
 
-	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_set_timeout(t, 30);
+	tcase_add_checked_fixture(t, fixture, tear_down);
 	tcase_add_test(t, without_a_guard_the_host_resets_what_is_not_its_own);
 	tcase_add_loop_test(t,
 			    what_clients_send_to_the_service_never_reaches_tcp,
@@ -508,7 +565,21 @@ static Suite *guard_suite(int makers)
 	tcase_add_loop_test(t,
 			    a_host_that_drops_invalid_packets_is_not_hindered,
 			    0, makers);
+	tcase_add_loop_test(
+		t, a_redirection_of_the_same_ports_does_not_take_them_away, 0,
+		makers);
 	suite_add_tcase(s, t);
+}
+
+static Suite *guard_suite(int makers, bool bridge)
+{
+	Suite *s = suite_create("guard");
+	TCase *p = tcase_create("program"), *sh = tcase_create("script");
+
+	add_any_host(s, "host", set_up, makers);
+	add_any_host(s, "router", set_up_router, makers);
+	if (bridge)
+		add_any_host(s, "bridge", set_up_bridge, makers);
 
 	tcase_add_checked_fixture(p, set_up, tear_down);
 	tcase_add_test(p, up_and_down_may_be_called_twice);
@@ -536,6 +607,7 @@ static Suite *guard_suite(int makers)
 int main(void)
 {
 	int makers = MAKERS, failed;
+	bool bridge = true;
 	SRunner *runner;
 
 	host_build();
@@ -544,7 +616,12 @@ int main(void)
 		printf("skipped: guard.sh --tool iptables: no iptables here\n");
 		makers = BY_IPTABLES;
 	}
-	runner = srunner_create(guard_suite(makers));
+	if (run("ip link add br0 type bridge && test -e "
+		"/proc/sys/net/bridge/bridge-nf-call-iptables") != 0) {
+		printf("skipped: bridges: no br_netfilter in this kernel\n");
+		bridge = false;
+	}
+	runner = srunner_create(guard_suite(makers, bridge));
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
