@@ -15,7 +15,14 @@ lab_up lan
 lab_offloads off # on, the checksums would be left to a card that is not there
 start chat1 b1 "$L4LB_BUILD/chat_serv" "$PORT"
 wait_log chat1 '^listening'
-start_l4lb l4lb -v "$VIP" 198.18.0.11 "$PORT"
+# Without health checks: their packets would be among those shown.
+cat >"$LAB_TMP/l4lb.conf" <<END
+[service chat]
+listen = $VIP:$VIP_PORT
+backend = 198.18.0.11:$PORT
+check = none
+END
+start_l4lb l4lb -v --config "$LAB_TMP/l4lb.conf"
 capture at-client client eth0 tcp
 capture at-lb lb eth0 tcp
 capture at-b1 b1 eth0 tcp
