@@ -246,6 +246,8 @@ open_blast() { # FLOWS PAYLOAD
 	LAB_STDIN=$LAB_TMP/orders start blast client "$TOOLS/blast" eth0 \
 		"$(lab_mac "$VIP")" "$VIP" "$PORT_BLAST" 198.18.128.1 "$1" "$2"
 	wait_log blast '^opened' 120
+	read -r _ OPENED _ LOST < <(grep '^opened' "$LAB_TMP/blast.out")
+	say "    $CONTESTANT: opened $OPENED, not $LOST"
 	for i in 1 2 3; do stop "answer$i"; done
 }
 
@@ -283,20 +285,19 @@ ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", a / b }'; }
 
 # 100,000 flows at once, each still there afterwards; a packet's cost.
 many_flows() {
-	local n before cpu opened lost
+	local n before cpu
 	for n in 1000 100000; do
 		restart_contestant
 		open_blast "$n" 64
-		read -r _ opened _ lost < <(grep '^opened' "$LAB_TMP/blast.out")
-		figure flows "opened_$n" "$opened"
-		figure flows "lost_opening_$n" "$lost"
+		figure flows "opened_$n" "$OPENED"
+		figure flows "lost_opening_$n" "$LOST"
 		cpu=$(cpu_process)
 		order "rate ${FLOWS_RATE:-60000} 5"
 		echo "$cpu $(cpu_process) $SENT" | awk -v hz="$(getconf CLK_TCK)" \
 			'{ printf "%.0f\n", ($3 + $4 - $1 - $2) / hz * 1e9 / $5 }' |
 			{ read -r ns; figure flows "cpu_ns_per_packet_$n" "$ns"
-			  printf '    %-9s flows    %s: opened %s, %s ns a packet\n' \
-				"$CONTESTANT" "$n" "$opened" "$ns"; }
+			  printf '    %-9s flows    %s: %s ns a packet\n' \
+				"$CONTESTANT" "$n" "$ns"; }
 		before=$(carried)
 		order 'each 20000'
 		figure flows "still_there_$n" $(($(carried) - before))

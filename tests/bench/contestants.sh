@@ -158,7 +158,7 @@ start_l4lb() {
 		each_backend "backend = @:$PORT_ECHO\n"
 		printf '[service blast]\nlisten = %s\n' "$VIP:$PORT_BLAST"
 		each_backend "backend = @:$PORT_BLAST\n"
-		printf 'source = %s\n' "$VIP $SOURCE2"
+		printf 'source = %s\ncheck = none\n' "$VIP $SOURCE2"
 	} >"$conf"
 	# shellcheck disable=SC2086 # words
 	start l4lb lb "$(l4lb_program)" ${L4LB_ARGS:-} --config "$conf"
