@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/icmp.h"
+#include "judge.h"
+#include "path.h"
+
+#define BUDGET 64 /* timers at a time */
+
+uint64_t balancer_now(const struct world *w)
+{
+	return w->now + w->lb.ahead;
+}
+
+static void note_flow(void *arg, enum flow_event event,
+		      const struct flow *flow)
+{
+	judge_flow(arg, event, flow);
+}
+
+static void note_backend(void *arg, enum backend_event event,
+			 const struct backend *b, enum check_result why)
+{
+	(void)why;
+	judge_backend(arg, event, b);
+}
+
+/* A process starts; @flows is what an earlier one left. */
+static int start(struct world *w, struct flow *flows)
+{
+	struct engine_spec *spec = &w->plan.spec;
+	struct err err;
+
+	spec->flows = flows;
+	spec->seed = random_next(&w->random);
+	for (int i = 0; i < FLOW_SECRET_BYTES; i++)
+		spec->secret[i] = (uint8_t)roll(w, 256);
+	spec->on_flow = note_flow;
+	spec->on_backend = note_backend;
+	spec->on_arg = w;
+	w->lb.flows = flows;
+	w->lb.sent = 0;
+	return engine_new(&w->lb.e, spec, balancer_now(w), &err);
+}
+
+int balancer_start(struct world *w)
+{
+	uint32_t n = w->plan.spec.n_flows;
+	struct flow *flows = aligned_alloc(64, n * sizeof(*flows));
+
+	w->lb.seen = calloc(n, sizeof(*w->lb.seen));
+	if (!flows || !w->lb.seen)
+		return -1;
+	memset(flows, 0, n * sizeof(*flows));
+	return start(w, flows);
+}
+
+static void count(struct world *w)
+{
+	const struct engine_counters *c = &w->lb.e->counters;
+
+	for (int i = 0; i < DROP_REASONS; i++)
+		w->stats.dropped[i] += c->dropped[i];
+	w->stats.packets += c->received;
+	w->stats.redispatched += c->redispatched;
+	w->stats.repaired += c->repaired;
+	w->stats.lb_resets += c->reset;
+	w->stats.recycled += c->recycled_closed + c->recycled_half_open;
+	w->stats.expired += c->expired;
+}
+
+void balancer_stop(struct world *w)
+{
+	if (!w->lb.e)
+		return;
+	count(w);
+	engine_free(w->lb.e);
+	w->lb.e = NULL;
+}
+
+void balancer_free(struct world *w)
+{
+	balancer_stop(w);
+	free(w->lb.flows);
+	free(w->lb.seen);
+}
+
+/* ------------------------------------------------------------- what leaves */
+
+static void send_segment(struct world *w, const struct segment *seg)
+{
+	struct pkt *p = world_pkt(w);
+	struct frame f = { .src = seg->src,
+			   .dst = seg->dst,
+			   .seq = seg->seq,
+			   .ack = seg->ack,
+			   .window = seg->window,
+			   .flags = seg->flags,
+			   .options = seg->options,
+			   .options_len = seg->options_len };
+
+	w->lb.sent++;
+	if (!p)
+		return;
+	p->len = frame_build(&f, p->bytes);
+	p->origin = (struct origin){ .conn = -1 };
+	world_trace_pkt(w, "balancer says", p);
+	path_from_lb(w, p);
+}
+
+static void ask_probe(struct world *w, const struct probe_request *r)
+{
+	uint64_t answer = w->now + roll_ns(w, MS, 30 * MS);
+
+	world_at(w, answer, EV_PROBE, r->service * 256 + r->backend,
+		 r->number);
+}
+
+/* After everything that the engine was told. */
+static void run(struct world *w)
+{
+	struct probe_request probe;
+	struct segment seg;
+	uint64_t next, now = balancer_now(w);
+
+	w->lb.touched = true;
+	next = engine_tick(w->lb.e, now, BUDGET);
+	while (engine_next(w->lb.e, &seg))
+		send_segment(w, &seg);
+	while (engine_next_probe(w->lb.e, &probe))
+		ask_probe(w, &probe);
+	if (next == WHEEL_IDLE)
+		return;
+	if (next <= now) /* there is more to do */
+		next = now + MS / 10;
+	next -= w->lb.ahead;
+	if (w->lb.armed <= w->now || next < w->lb.armed) {
+		w->lb.armed = next;
+		world_at(w, next, EV_LB_TIMER, 0, 0);
+	}
+}
+
+/* ----------------------------------------------------------- what arrives */
+
+static void forward(struct world *w, struct pkt *p, struct packet *packet)
+{
+	bool kind_right;
+
+	memcpy(p->bytes, packet->hdr, packet->hdr_len);
+	kind_right = frame_csum_is(packet->csum == CSUM_FULL ? FRAME_FULL :
+							       FRAME_PARTIAL,
+				   p->bytes, p->len);
+	if (!kind_right)
+		world_break(w, "checksums are right when a packet leaves");
+	packet_complete_csum(packet);
+	memcpy(p->bytes, packet->hdr, packet->hdr_len);
+}
+
+static enum verdict receive_tcp(struct world *w, struct pkt *p)
+{
+	struct packet packet;
+	enum drop_reason why;
+	enum verdict v;
+
+	if (packet_parse(&packet, p->bytes, p->len, &why)) {
+		engine_refused(w->lb.e, why);
+		return VERDICT_DROP;
+	}
+	engine_prepare(w->lb.e, &packet);
+	v = engine_packet(w->lb.e, &packet, balancer_now(w));
+	if (v == VERDICT_SEND) {
+		p->len = packet_len(&packet);
+		forward(w, p, &packet);
+	}
+	return v;
+}
+
+static enum verdict receive_icmp(struct world *w, struct pkt *p)
+{
+	struct icmp_error m;
+	enum drop_reason why;
+	enum verdict v;
+
+	if (icmp_parse(&m, p->bytes, p->len, &why)) {
+		engine_refused(w->lb.e, why);
+		return VERDICT_DROP;
+	}
+	v = engine_icmp(w->lb.e, &m, balancer_now(w));
+	if (v != VERDICT_SEND)
+		return v;
+	p->len = m.msg.len;
+	memcpy(p->bytes, m.msg.ip, m.msg.len);
+	judge_icmp(w, p);
+	return v;
+}
+
+/* Without what may lie behind it, as padding does in short frames. */
+static uint32_t ip_len(const struct pkt *p)
+{
+	uint32_t len = p->len < 4 ? 0 : frame_get16(p->bytes + 2);
+
+	return len && len < p->len ? len : p->len;
+}
+
+void balancer_receive(struct world *w, struct pkt *p)
+{
+	struct engine_counters before;
+	bool icmp = path_is_icmp(p), was_frame;
+	struct frame in, out;
+	struct pkt was;
+	enum verdict v;
+
+	if (!w->lb.e || w->now < w->lb.frozen_until) {
+		world_drop_pkt(w, p);
+		return;
+	}
+	before = w->lb.e->counters;
+	was.len = ip_len(p);
+	memcpy(was.bytes, p->bytes, p->len);
+	world_trace_pkt(w, "balancer gets", p);
+	v = icmp ? receive_icmp(w, p) : receive_tcp(w, p);
+	was_frame = !icmp && frame_read(&in, was.bytes, was.len);
+	if (v == VERDICT_SEND && !icmp &&
+	    !(was_frame && frame_read(&out, p->bytes, p->len)))
+		world_break(w, "what leaves is a well-formed packet");
+	else if (was_frame)
+		judge_forward(w, &p->origin, &in,
+			      v == VERDICT_SEND ? &out : NULL, &before);
+	if (v == VERDICT_SEND) {
+		w->lb.sent++;
+		world_trace_pkt(w, "balancer sends", p);
+		path_from_lb(w, p);
+	} else {
+		world_trace_drop(w, &before);
+		world_drop_pkt(w, p);
+	}
+	run(w);
+}
+
+void balancer_timer(struct world *w)
+{
+	if (w->now < w->lb.armed)
+		return; /* an earlier one replaced it */
+	w->lb.armed = 0;
+	if (!w->lb.e)
+		return;
+	if (w->now < w->lb.frozen_until) {
+		w->lb.armed = w->lb.frozen_until;
+		world_at(w, w->lb.armed, EV_LB_TIMER, 0, 0);
+		return;
+	}
+	run(w);
+}
+
+void balancer_probe_result(struct world *w, uint32_t which, uint32_t number)
+{
+	unsigned service = which / 256, backend = which % 256;
+	const struct host *h = &w->hosts[w->plan.n_clients + backend];
+	enum check_result result = CHECK_OK;
+
+	if (!w->lb.e || w->now < w->lb.frozen_until)
+		return;
+	switch (h->health) {
+	case HOST_UP: break;
+	case HOST_REFUSING: result = CHECK_REFUSED; break;
+	case HOST_SILENT:
+	case HOST_HUNG:
+	case HOST_FROZEN: return; /* the engine waits long enough */
+	}
+	engine_probe_result(w->lb.e, service, backend, number, result,
+			    balancer_now(w));
+	run(w);
+}
+
+/* --------------------------------------------------------------- restarts */
+
+void balancer_restart(struct world *w, uint64_t after)
+{
+	if (!w->lb.e)
+		return;
+	world_trace(w, "balancer is killed");
+	w->stats.restarts++;
+	balancer_stop(w);
+	world_at(w, w->now + after, EV_LB_BACK, 0, 0);
+}
+
+void balancer_back(struct world *w)
+{
+	uint32_t n = w->plan.spec.n_flows, refused = 0, open = 0;
+	struct flow *old = w->lb.flows;
+	struct flow *flows = aligned_alloc(64, n * sizeof(*flows));
+	int64_t adopted;
+
+	if (!flows)
+		abort();
+	memcpy(flows, old, n * sizeof(*flows));
+	for (uint32_t i = 0; i < n; i++)
+		open += old[i].open;
+	free(old);
+	if (start(w, flows))
+		abort();
+	adopted = engine_adopt(w->lb.e, balancer_now(w), &refused);
+	world_trace(w, "balancer is back with %d flows", (int)adopted);
+	judge_restart(w, open, adopted, refused);
+	run(w);
+}

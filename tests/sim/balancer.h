@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * balancer.h - the real engine, and in place of the program around it: a
+ * clock, a builder of originated segments, probes, restarts
+ */
+#ifndef L4LB_SIM_BALANCER_H
+#define L4LB_SIM_BALANCER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/engine.h"
+
+struct seen_flow {
+	uint64_t id;
+	uint8_t state, flags;
+	struct flow_pair reply;
+};
+
+struct balancer {
+	struct engine *e; /* NULL: not running */
+	struct flow *flows;
+	uint64_t ahead; /* of the world's clock */
+	uint64_t armed; /* time of the next EV_LB_TIMER */
+	uint64_t frozen_until; /* the machine is suspended */
+	uint64_t sent;	/* packets that left */
+	bool touched;	/* the engine was called in this step */
+	struct seen_flow *seen; /* as judge.c saw them last */
+};
+
+struct world;
+struct pkt;
+
+int balancer_start(struct world *w);
+void balancer_stop(struct world *w);
+void balancer_free(struct world *w);
+
+/* kill -9, and a new process @after ns. */
+void balancer_restart(struct world *w, uint64_t after);
+void balancer_back(struct world *w);
+
+/* Takes @p. */
+void balancer_receive(struct world *w, struct pkt *p);
+void balancer_timer(struct world *w);
+void balancer_probe_result(struct world *w, uint32_t which, uint32_t number);
+
+/* The engine's clock. */
+uint64_t balancer_now(const struct world *w);
+
+#endif

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: MIT */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "core/tcp_track.h"
+#include "judge.h"
+
+#define ANSWERED_NS (10 * SEC) /* a SYN in the fair phase */
+
+static bool is_open_state(unsigned state)
+{
+	return state == TCP_ESTABLISHED || state == TCP_FIN_WAIT ||
+	       state == TCP_CLOSING;
+}
+
+/* ------------------------------------------------------------ every step */
+
+static void judge_counters(struct world *w)
+{
+	const struct engine_counters *c = &w->lb.e->counters;
+	uint64_t sum = c->forwarded + c->consumed;
+
+	for (int i = 0; i < DROP_REASONS; i++)
+		sum += c->dropped[i];
+	if (sum != c->received)
+		world_break(w, "received = forwarded + consumed + dropped");
+	if (w->lb.sent + w->lb.e->outbox_used != c->forwarded + c->originated)
+		world_break(w, "sent = forwarded + originated");
+	if (c->outbox_lost)
+		world_break(w, "the outbox has room for everything");
+}
+
+/* Since the last step: neither gone nor given to somebody else. */
+static void judge_seen(struct world *w, uint32_t i)
+{
+	const struct flow *f = &w->lb.flows[i];
+	struct seen_flow *seen = &w->lb.seen[i];
+	bool same = f->open && f->id == seen->id;
+
+	if (seen->id && is_open_state(seen->state) && !same)
+		world_break(w, "an established flow is never evicted: %u", i);
+	if (same && seen->state != TCP_SYN_SENT &&
+	    memcmp(&seen->reply, &f->pair[FLOW_REPLY], sizeof(seen->reply)))
+		world_break(w, "a flow keeps its backend once it answered: %u",
+			    i);
+	*seen = (struct seen_flow){ .id = f->open ? f->id : 0,
+				    .state = f->tcp.state,
+				    .flags = f->flags,
+				    .reply = f->pair[FLOW_REPLY] };
+}
+
+struct tally {
+	uint32_t used, pending;
+	uint32_t half_open[PLAN_SERVICES];
+	uint32_t flows[PLAN_SERVICES][PLAN_BACKENDS];
+	uint32_t ports[PLAN_SERVICES * PLAN_BACKENDS * PLAN_SOURCES];
+	uint64_t taken[PLAN_SERVICES * PLAN_BACKENDS * PLAN_SOURCES];
+};
+
+static void judge_one_flow(struct world *w, const struct flow *f,
+			   struct tally *t)
+{
+	const struct engine *e = w->lb.e;
+	struct endpoint nat = flow_nat(f), backend = flow_backend(f);
+	uint64_t bit = 1ull << ((ntohs(nat.port) - PLAN_PORT_LO) & 63);
+
+	t->used++;
+	if (f->service >= e->n_services ||
+	    f->backend >= e->services[f->service].n_backends ||
+	    f->pool >= e->n_pools || f->tcp.state >= TCP_STATES) {
+		world_break(w, "a flow's indices exist");
+		return;
+	}
+	if (!endpoint_equal(&backend, &e->pools[f->pool].backend) ||
+	    !addr_equal(&nat.addr, &e->pools[f->pool].source))
+		world_break(w, "a flow's port comes from its own pool");
+	if (t->taken[f->pool] & bit)
+		world_break(w, "two flows never share address, port, backend");
+	t->taken[f->pool] |= bit;
+	t->ports[f->pool]++;
+	t->pending += f->pending != 0;
+	if (tcp_is_half_open(f->tcp.state))
+		t->half_open[f->service]++;
+	if (!tcp_is_closed(f->tcp.state))
+		t->flows[f->service][f->backend]++;
+	if (f->pending && f->tcp.state != TCP_SYN_SENT)
+		world_break(w, "an answered flow needs no SYN any more");
+	if (tcp_is_half_open(f->tcp.state) != !!(f->flags & FLOW_HALF_OPEN))
+		world_break(w, "half-open flows are marked");
+}
+
+static void judge_tally(struct world *w, const struct tally *t)
+{
+	const struct engine *e = w->lb.e;
+
+	if (t->used != e->table.used)
+		world_break(w, "the table counts its flows");
+	if (t->pending + e->pending.n_free != e->pending.size)
+		world_break(w, "each SYN is free or belongs to one flow");
+	for (unsigned i = 0; i < e->n_pools; i++)
+		if (t->ports[i] + e->pools[i].ports.free !=
+		    e->pools[i].ports.size)
+			world_break(w, "each port is free or of one flow");
+	for (unsigned s = 0; s < e->n_services; s++) {
+		const struct service *service = &e->services[s];
+
+		if (service->half_open != t->half_open[s] ||
+		    service->half_open > service->half_open_max)
+			world_break(w, "half-open flows are counted, and few");
+		for (unsigned i = 0; i < service->n_backends; i++)
+			if (service->backends[i].flows != t->flows[s][i])
+				world_break(w, "a backend's flows are those "
+					       "not closed");
+	}
+}
+
+void judge_step(struct world *w)
+{
+	struct tally t = { 0 };
+
+	if (!w->lb.e || !w->lb.touched)
+		return;
+	w->lb.touched = false;
+	judge_counters(w);
+	for (uint32_t i = 0; i < w->lb.e->table.size; i++) {
+		if (!w->lb.flows[i].open && !w->lb.seen[i].id)
+			continue;
+		if (w->lb.flows[i].open)
+			judge_one_flow(w, &w->lb.flows[i], &t);
+		judge_seen(w, i);
+	}
+	judge_tally(w, &t);
+}
+
+/* ------------------------------------------------------------- forwarding */
+
+static bool same_but_addresses(const struct frame *in, const struct frame *out)
+{
+	return out->seq == in->seq && out->ack == in->ack &&
+	       out->flags == in->flags && out->window == in->window &&
+	       out->tos == in->tos && out->id == in->id &&
+	       out->options_len == in->options_len &&
+	       out->payload_len == in->payload_len &&
+	       memcmp(out->options, in->options,
+		      in->options_len + in->payload_len) == 0;
+}
+
+/* Honest packets go where their connection is. */
+static void judge_destination(struct world *w, const struct origin *by,
+			      const struct frame *out, bool followed)
+{
+	const struct conn *c;
+
+	if (by->conn < 0 || by->forged)
+		return;
+	c = &w->conns[by->conn];
+	if (!by->from_client) {
+		/* Very old packets may reach whoever has the port now, and
+		 * mean nothing to anybody.
+		 */
+		if (followed && (!endpoint_equal(&out->dst, &c->client) ||
+				 !endpoint_equal(&out->src, &c->vip)))
+			world_break(w, "a reply reaches its own client only");
+		return;
+	}
+	if (by->synced && !(out->flags & SYN) && followed &&
+	    (!endpoint_equal(&out->dst, &c->server) ||
+	     !endpoint_equal(&out->src, &c->nat)))
+		world_break(w, "a connection stays with its backend");
+}
+
+/* Without a flow the sender is told at once (design rule 5). */
+static void judge_unknown(struct world *w, const struct frame *in,
+			  const struct engine_counters *before)
+{
+	const struct engine_counters *now = &w->lb.e->counters;
+	bool answers = now->originated != before->originated ||
+		       now->answers_limited != before->answers_limited;
+	bool unknown = now->dropped[DROP_OUT_OF_STATE] !=
+		       before->dropped[DROP_OUT_OF_STATE];
+	bool killed = now->dropped[DROP_RESET] != before->dropped[DROP_RESET];
+
+	for (unsigned i = 0; unknown && i < w->lb.e->n_services; i++)
+		if (endpoint_equal(&w->lb.e->services[i].listen, &in->dst) &&
+		    !w->lb.e->services[i].reset_out_of_state)
+			return;
+	if ((unknown || killed) && !(in->flags & RST) && !answers)
+		world_break(w, "who has no flow learns at once");
+}
+
+void judge_forward(struct world *w, const struct origin *by,
+		   const struct frame *in, const struct frame *out,
+		   const struct engine_counters *before)
+{
+	const struct engine_counters *now = &w->lb.e->counters;
+	bool followed = now->out_of_window == before->out_of_window &&
+			now->bad_rst == before->bad_rst;
+
+	if (!out) {
+		judge_unknown(w, in, before);
+		return;
+	}
+	if (by->corrupted && in->csum == FRAME_WRONG)
+		world_break(w, "what was corrupted is never forwarded");
+	if (out->csum != FRAME_FULL)
+		world_break(w, "checksums are right when a packet leaves");
+	if (out->ttl != in->ttl - 1)
+		world_break(w, "TTL is one less");
+	if (!same_but_addresses(in, out))
+		world_break(w, "only addresses, ports and TTL change");
+	judge_destination(w, by, out, followed);
+}
+
+void judge_icmp(struct world *w, const struct pkt *p)
+{
+	uint32_t head = (p->bytes[0] & 15) * 4u;
+
+	if (frame_sum(p->bytes, head) != 0xffff ||
+	    frame_sum(p->bytes + head, p->len - head) != 0xffff)
+		world_break(w, "checksums of ICMP are right when it leaves");
+}
+
+/* ----------------------------------------------------------------- events */
+
+static void excuse(struct world *w, const struct flow *flow, uint32_t why)
+{
+	const struct endpoint client = flow_client(flow), vip = flow_vip(flow);
+
+	for (unsigned i = w->n_conns; i-- > 0;) {
+		struct conn *c = &w->conns[i];
+
+		if (endpoint_equal(&c->client, &client) &&
+		    endpoint_equal(&c->vip, &vip))
+			c->excuse |= why;
+	}
+}
+
+static uint32_t limit_s(const struct world *w, unsigned state)
+{
+	const struct engine_timeouts *t = &w->plan.timeouts;
+
+	switch ((enum tcp_state)state) {
+	case TCP_SYN_SENT: return t->syn_sent;
+	case TCP_SYN_RECEIVED: return t->syn_received;
+	case TCP_ESTABLISHED: return t->established;
+	case TCP_FIN_WAIT:
+	case TCP_CLOSING: return t->closing;
+	case TCP_TIME_WAIT:
+	case TCP_RESET:
+	case TCP_STATES: break;
+	}
+	return 0;
+}
+
+static void judge_expiry(struct world *w, const struct flow *flow,
+			 unsigned was)
+{
+	uint64_t since = was == TCP_SYN_SENT ? flow->opened_ns : flow->seen_ns;
+
+	if (balancer_now(w) - since < limit_s(w, was) * SEC)
+		world_break(w, "a flow expires when it was idle for so long");
+	excuse(w, flow, EXC_EXPIRED);
+}
+
+static void judge_closed(struct world *w, const struct flow *flow)
+{
+	if (!(flow->flags & FLOW_KILLED))
+		return;
+	if (!engine_backend(w->lb.e, flow)->sweep)
+		world_break(w, "a flow is reset only with its backend");
+	excuse(w, flow, EXC_SWEPT);
+}
+
+void judge_flow(struct world *w, enum flow_event event,
+		const struct flow *flow)
+{
+	static const char *const names[] = { "opened",	 "closed",
+					     "revived",	 "expired",
+					     "recycled", "redispatched" };
+	uint32_t i = (uint32_t)(flow - w->lb.flows);
+	struct seen_flow *seen = &w->lb.seen[i];
+	unsigned was = seen->id == flow->id ? seen->state : TCP_SYN_SENT;
+
+	world_trace(w, "flow %u %s, %s", i, names[event],
+		    tcp_state_name(flow->tcp.state));
+	switch (event) {
+	case FLOW_OPENED:
+	case FLOW_REVIVED: break;
+	case FLOW_REDISPATCHED:
+		if (was != TCP_SYN_SENT)
+			world_break(w, "an answered flow is not given away");
+		break;
+	case FLOW_CLOSED: judge_closed(w, flow); break;
+	case FLOW_EXPIRED: judge_expiry(w, flow, was); break;
+	case FLOW_RECYCLED:
+		if (!tcp_is_half_open(flow->tcp.state))
+			world_break(w, "only half-open flows are recycled");
+		excuse(w, flow, EXC_PRESSURE);
+		break;
+	}
+	if (seen->id == flow->id)
+		seen->state = flow->tcp.state;
+	if (event == FLOW_RECYCLED)
+		seen->id = 0;
+}
+
+void judge_backend(struct world *w, enum backend_event event,
+		   const struct backend *b)
+{
+	static const char *const names[] = { "down", "up", "ejected",
+					     "recovered", "drained" };
+
+	world_trace(w, "backend %u of service %u %s", b->index, b->service,
+		    names[event]);
+	if (event == BACKEND_DOWN && w->now > w->fair_from + 5 * SEC &&
+	    w->phase == FAIR)
+		world_break(w, "a healthy backend is not found down");
+}
+
+void judge_restart(struct world *w, uint32_t before, int64_t adopted,
+		   uint32_t refused)
+{
+	if (adopted != before || refused)
+		world_break(w, "a restart keeps all flows: %u of %u, %u "
+			       "refused", (unsigned)adopted, before, refused);
+}
+
+/* ----------------------------------------------------------------- resets */
+
+void judge_reset(struct world *w, const struct tcp_end *e,
+		 const struct origin *by)
+{
+	struct conn *c = e->conn < 0 ? NULL : &w->conns[e->conn];
+
+	if (by->forged) {
+		world_break(w, "a blind reset changes nothing");
+		return;
+	}
+	if (!c || e->state == END_TIME_WAIT)
+		return;
+	if (!e->client && c->server_uid != e->uid) {
+		if (by->end == 0)
+			c->refused_uid = e->uid;
+		return;
+	}
+	w->stats.reset++;
+	if (!c->excuse && c->result[e->client] != RES_DONE)
+		world_break(w, "a connection is reset for a reason: %d, %s in "
+			       "%s", e->conn, e->client ? "client" : "server",
+			    end_state_name(e->state));
+}
+
+/* ----------------------------------------------------------------- the end */
+
+static void judge_conn(struct world *w, unsigned i)
+{
+	const struct conn *c = &w->conns[i];
+
+	if (c->fair && !w->plan.tiny &&
+	    (!c->established || c->established - c->opened > ANSWERED_NS))
+		world_break(w, "a SYN is answered when a backend is there: %u",
+			    i);
+	if (!c->established)
+		return;
+	w->stats.excused += c->excuse != 0;
+	if (c->excuse)
+		return;
+	/* One may be told of its last ACK's loss by a reset. */
+	if (!c->got_fin[0] || !c->got_fin[1] ||
+	    (c->result[0] != RES_DONE && c->result[1] != RES_DONE))
+		world_break(w, "what can finish does finish: connection %u, "
+			       "client %d, server %d", i, c->result[0],
+			    c->result[1]);
+	w->stats.clean++;
+}
+
+void judge_fair(struct world *w)
+{
+	for (unsigned i = 0; i < w->n_live; i++) {
+		const struct tcp_end *e = &w->ends[w->live[i]];
+
+		if (e->state == END_TIME_WAIT)
+			continue;
+		/* Answers a health check at this moment. */
+		if (e->state == END_SYN_RCVD && e->conn < 0)
+			continue;
+		/* Its peer is gone, and it has nothing to say. */
+		if (e->state == END_FIN_WAIT_2 &&
+		    (e->conn < 0 || w->conns[e->conn].excuse))
+			continue;
+		world_break(w, "everybody knows in the end: connection %d, "
+			       "%s in %s", e->conn,
+			    e->client ? "client" : "server",
+			    end_state_name(e->state));
+	}
+	for (unsigned i = 0; i < w->n_conns; i++)
+		judge_conn(w, i);
+}
+
+static bool lists_empty(const struct list_node *nodes, uint32_t from,
+			uint32_t n)
+{
+	for (uint32_t i = 0; i < from + n; i++)
+		if (list_linked(nodes, i))
+			return false;
+	return true;
+}
+
+void judge_quiet(struct world *w)
+{
+	const struct engine *e = w->lb.e;
+	uint32_t size = e->table.size;
+
+	if (e->table.used || e->pending.n_free != e->pending.size)
+		world_break(w, "nothing is left: %u flows", e->table.used);
+	for (unsigned i = 0; i < e->n_pools; i++)
+		if (e->pools[i].ports.free != e->pools[i].ports.size)
+			world_break(w, "all ports are back");
+	if (!lists_empty(e->age_nodes, size, 1 + e->n_services) ||
+	    !lists_empty(e->pool_nodes, size, e->n_pools * 2) ||
+	    !lists_empty(e->wheel_nodes, size, WHEEL_SLOTS))
+		world_break(w, "all lists are empty");
+	for (uint32_t i = 0; i < e->table.n_slots; i++)
+		if (e->table.slots[i].ref)
+			world_break(w, "the index is empty");
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* plan.h - what kind of world a seed makes: sizes, habits, misfortunes */
+#ifndef L4LB_SIM_PLAN_H
+#define L4LB_SIM_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/engine.h"
+
+#define PLAN_SERVICES 2
+#define PLAN_BACKENDS 4
+#define PLAN_SOURCES  2
+#define PLAN_PORTS    64
+#define PLAN_CLIENTS  6
+#define PLAN_PORT_LO  10240
+#define PLAN_PROBE_LO 12000
+
+/* Per mille of packets, and nanoseconds. */
+struct habits {
+	uint32_t loss, dup, corrupt, late;
+	uint64_t delay, jitter;
+};
+
+struct plan {
+	unsigned n_clients, n_backends, client_ports;
+	struct habits front, back; /* links to clients, to backends */
+	uint64_t rough_ns;	   /* how long it lasts */
+	uint64_t connect_ns, fault_ns, attack_ns; /* mean; 0: never */
+	uint32_t idle_permille;			  /* of pauses that are long */
+	uint64_t idle_ns;
+	bool aborts, restarts, jumps, floods, noise, partial, fast_open;
+	bool tiny; /* too small for everybody: refusals are no surprise */
+	bool unreachable;   /* silent hosts are reported by ICMP */
+	uint16_t narrow_mtu; /* of the way to backends; 0: none */
+	uint64_t time_wait_ns;
+	struct engine_timeouts timeouts;
+	struct service_spec services[PLAN_SERVICES];
+	struct backend_spec backends[PLAN_SERVICES][PLAN_BACKENDS];
+	uint16_t ports[PLAN_PORTS];
+	struct engine_spec spec;
+};
+
+struct world;
+void plan_make(struct world *w);
+
+#endif
