@@ -707,7 +707,7 @@ START_TEST(revived_flow_is_not_recycled)
 }
 END_TEST
 
-/* --- time ------------------------------------------------------------------*/
+/* --- time ----------------------------------------------------------------- */
 
 static const struct {
 	enum tcp_state state;
@@ -1173,7 +1173,7 @@ START_TEST(syn_into_a_living_connection_opens_nothing)
 }
 END_TEST
 
-/* RFC 9293 section 3.5.1: the recovery of half-open connections, through us.*/
+/* RFC 9293 section 3.5.1: the recovery of half-open connections, through us. */
 START_TEST(client_that_lost_its_state_recovers)
 {
 	struct rig *r = started(1);

@@ -93,7 +93,7 @@ static void finish_handshake(struct rig *r, struct conn *c)
 	ck_assert(same(r->out.dst, c->backend));
 }
 
-/* --- rule 9 ---------------------------------------------------------------- */
+/* --- rule 9 --------------------------------------------------------------- */
 
 START_TEST(refused_syn_is_given_to_another_backend)
 {
@@ -271,7 +271,7 @@ START_TEST(nothing_is_redispatched_once_a_syn_ack_was_forwarded)
 }
 END_TEST
 
-/* --- rule 8 ---------------------------------------------------------------- */
+/* --- rule 8 --------------------------------------------------------------- */
 
 /* The backend's ACK for an old connection; the RST that must answer it. */
 static void answer_from_the_past(struct rig *r, struct conn *c)
@@ -309,7 +309,7 @@ START_TEST(port_that_the_backend_remembers_is_repaired)
 }
 END_TEST
 
-/* --- rule 7 ---------------------------------------------------------------- */
+/* --- rule 7 --------------------------------------------------------------- */
 
 START_TEST(challenge_to_our_reset_is_answered_where_it_asks)
 {
