@@ -79,20 +79,26 @@ static void changed(struct engine *e, struct backend *b,
 	}
 }
 
-static void probe_half_open(struct engine *e, struct backend *b)
+static void send_probe(struct engine *e, const struct backend *b)
 {
-	struct segment syn = {
-		.src = {.addr = e->pools[b->pools[0]].source},
+	const struct segment syn = {
+		.src = {.addr = e->pools[b->pools[0]].source,
+			.port = htons(b->probe_port)},
 		.dst = b->addr,
+		.seq = b->probe_isn,
 		.flags = TCP_SYN,
 		.window = 1024,
 	};
 
+	engine_originate(e, &syn);
+}
+
+static void probe_half_open(struct engine *e, struct backend *b)
+{
 	b->probe_port = (uint16_t)(e->probe_lo + e->probe_next++ % PROBE_PORTS);
 	b->probe_isn = (uint32_t)random_next(&e->random);
-	syn.src.port = htons(b->probe_port);
-	syn.seq = b->probe_isn;
-	engine_originate(e, &syn);
+	b->probe_repeated = false;
+	send_probe(e, b);
 }
 
 static void queue_probe(struct engine *e, const struct backend *b)
@@ -134,10 +140,11 @@ void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
 	e->checks_due_ns = 0;
 }
 
-/* The backend whose half-open check this packet belongs to. */
+/* A backend on whose behalf ports of the probe range may be spoken to. */
 static struct backend *probed(const struct engine *e, const struct packet *p)
 {
 	uint16_t port = ntohs(p->key.pair.dst.port);
+	struct backend *found = NULL;
 
 	if (!e->probe_lo || port < e->probe_lo ||
 	    port >= e->probe_lo + PROBE_PORTS)
@@ -148,41 +155,52 @@ static struct backend *probed(const struct engine *e, const struct packet *p)
 		for (unsigned k = 0; s->checked && k < s->n_backends; k++) {
 			struct backend *b = &s->backends[k];
 
-			if (b->probe_port == port &&
-			    endpoint_equal(&b->addr, &p->key.pair.src))
+			if (!endpoint_equal(&b->addr, &p->key.pair.src))
+				continue;
+			if (b->probe_port == port)
 				return b;
+			found = b; /* another service's, or an earlier one */
 		}
 	}
-	return NULL;
+	return found;
+}
+
+/*
+ * It remembers an earlier probe, whose RST was lost: cleared as for flows
+ * (design rule 8), and asked once more.
+ */
+static void repair_probe(struct engine *e, struct backend *b,
+			 const struct packet *p, uint64_t now_ns)
+{
+	bool running = b->probe_port == ntohs(p->key.pair.dst.port) &&
+		       b->health.probing;
+
+	engine_answer_reset(e, p, &e->limit_reply, now_ns);
+	if (!running || b->probe_repeated || (p->tcp.flags & TCP_RST))
+		return;
+	b->probe_repeated = true;
+	send_probe(e, b);
 }
 
 bool engine_probe_answer(struct engine *e, const struct packet *p,
 			 uint64_t now_ns)
 {
 	struct backend *b = probed(e, p);
-	struct segment rst;
+	bool refused = p->tcp.flags & TCP_RST;
 
 	if (!b)
 		return false;
-	if (!(p->tcp.flags & TCP_ACK) || p->tcp.ack != b->probe_isn + 1) {
-		/* It remembers an earlier probe: cleared for the next one. */
+	if (b->probe_port != ntohs(p->key.pair.dst.port) ||
+	    !(p->tcp.flags & TCP_ACK) || p->tcp.ack != b->probe_isn + 1) {
+		repair_probe(e, b, p, now_ns);
+		return true;
+	}
+	if (!refused && !(p->tcp.flags & TCP_SYN))
+		return true;
+	if (!refused)
 		engine_answer_reset(e, p, &e->limit_reply, now_ns);
-		return true;
-	}
-	if (p->tcp.flags & TCP_RST) {
-		engine_probe_result(e, b->service, b->index, b->health.number,
-				    CHECK_REFUSED, now_ns);
-		return true;
-	}
-	if (!(p->tcp.flags & TCP_SYN))
-		return true;
-	rst = (struct segment){.src = p->key.pair.dst,
-			       .dst = p->key.pair.src,
-			       .seq = p->tcp.ack,
-			       .flags = TCP_RST};
-	engine_originate(e, &rst);
-	engine_probe_result(e, b->service, b->index, b->health.number, CHECK_OK,
-			    now_ns);
+	engine_probe_result(e, b->service, b->index, b->health.number,
+			    refused ? CHECK_REFUSED : CHECK_OK, now_ns);
 	return true;
 }
 

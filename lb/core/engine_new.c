@@ -181,6 +181,7 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 	e->on_arg = spec->on_arg;
 	e->random.state = spec->seed;
 	e->probe_lo = spec->probe_lo;
+	e->probe_next = random_below(&e->random, PROBE_PORTS);
 	limit_init(&e->limit_stray, STRAY_PER_S, STRAY_PER_S);
 	limit_init(&e->limit_reply, STRAY_PER_S, STRAY_PER_S);
 	limit_init(&e->limit_killed, REFUSED_PER_S, REFUSED_PER_S);
@@ -195,8 +196,8 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 		if (add_service(e, i, &spec->services[i], now_ns))
 			goto fail;
 	if (fill_pools(e, spec) ||
-	    flow_table_init(&e->table, spec->flows, spec->n_flows,
-			    spec->secret, spec->slots) ||
+	    flow_table_init(&e->table, spec->flows, spec->n_flows, spec->secret,
+			    spec->slots) ||
 	    make_lists(e, now_ns) || make_pending(e))
 		goto fail;
 	*out = e;

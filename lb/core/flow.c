@@ -18,7 +18,6 @@
 static_assert(FLOW_SECRET_BYTES == XXH3_SECRET_DEFAULT_SIZE, "a whole secret");
 static_assert(FLOWS_MAX <= UINT32_MAX / 8, "index and side fit a reference");
 
-
 int flow_table_init(struct flow_table *t, struct flow *flows, uint32_t size,
 		    const uint8_t secret[FLOW_SECRET_BYTES],
 		    struct flow_slot *slots)

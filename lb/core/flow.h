@@ -25,10 +25,11 @@
 #include "core/tcp_track.h"
 #include "core/wheel.h"
 
-#define FLOWS_MAX	  (4u << 20)
-#define FLOW_SLOTS	  3 /* of the index per flow: two thirds full */
-#define FLOW_SECRET_BYTES 192 /* XXH3_SECRET_DEFAULT_SIZE, asserted in flow.c \
-			       */
+#define FLOWS_MAX  (4u << 20)
+#define FLOW_SLOTS 3 /* of the index per flow: two thirds full */
+#define FLOW_SECRET_BYTES                                   \
+	192 /* XXH3_SECRET_DEFAULT_SIZE, asserted in flow.c \
+	     */
 
 /*
  * Three cache lines: what finds and rewrites a packet, what follows the

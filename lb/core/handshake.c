@@ -287,11 +287,16 @@ bool handshake_answer(struct engine *e, struct flow *flow,
 		failed(e, flow, pending_of(e, flow), CHECK_REFUSED, now_ns);
 		return ask_another(e, flow, now_ns);
 	}
-	if (!(flags & TCP_SYN) && (flags & TCP_ACK)) {
+	if (!(flags & TCP_SYN)) {
+		/* A bare ACK of our SYN overtook the SYN-ACK: not an earlier
+		 * connection but this one.
+		 */
+		if (ours || !(flags & TCP_ACK))
+			return false;
 		repair(e, flow, p, now_ns);
 		return true;
 	}
-	if ((flags & TCP_SYN) && ours)
+	if (ours)
 		answered(e, flow, now_ns);
 	return false;
 }

@@ -22,8 +22,9 @@ enum {
 	TCP_WINDOW = 14,
 	TCP_CSUM = 16,
 };
-#define IP_FRAG_MASK 0x3fff /* offset and More Fragments; not Don't Fragment \
-			     */
+#define IP_FRAG_MASK                                            \
+	0x3fff /* offset and More Fragments; not Don't Fragment \
+		*/
 
 enum { TCPOPT_END = 0, TCPOPT_NOP = 1, TCPOPT_MSS = 2, TCPOPT_WSCALE = 3 };
 
@@ -182,100 +183,58 @@ int packet_parse(struct packet *p, const uint8_t *ip, uint32_t len,
 	return 0;
 }
 
-/* Puts an address into the IP header and mends both checksums over it. */
-static void rewrite_addr(struct packet *p, unsigned at,
-			 const struct ip_addr *addr)
+/* Replaces bytes, a multiple of four; returns RFC 1624's ~m + m' of them. */
+static uint64_t replace(uint8_t *at, const void *with, size_t len)
 {
-	uint8_t *ip = p->hdr, *tcp = p->hdr + IP_HEADER_LEN;
-	const uint8_t *to = addr->b + 12;
-	uint16_t check;
+	uint64_t sum = 0;
 
-	memcpy(&check, ip + IP_CSUM, 2);
-	check = csum_update_field(check, ip + at, to, 2);
-	memcpy(ip + IP_CSUM, &check, 2);
-	if (p->csum == CSUM_FULL) {
-		memcpy(&check, tcp + TCP_CSUM, 2);
-		check = csum_update_field(check, ip + at, to, 2);
-		memcpy(tcp + TCP_CSUM, &check, 2);
+	for (size_t i = 0; i < len; i += 4) {
+		uint32_t was, is;
+
+		memcpy(&was, at + i, sizeof(was));
+		memcpy(&is, (const uint8_t *)with + i, sizeof(is));
+		sum += (uint32_t)~was;
+		sum += is;
+		memcpy(at + i, &is, sizeof(is));
 	}
-	memcpy(ip + at, to, 4);
+	return sum;
 }
 
-static void rewrite_port(struct packet *p, unsigned at, uint16_t port)
+/* HC' = ~(~HC + ~m + m'), for any number of words at once. */
+static void mend_csum(uint8_t *at, uint64_t difference)
 {
-	uint8_t *tcp = p->hdr + IP_HEADER_LEN;
-	uint16_t check, was;
+	uint16_t check;
 
-	if (p->csum == CSUM_FULL) {
-		memcpy(&was, tcp + at, 2);
-		memcpy(&check, tcp + TCP_CSUM, 2);
-		check = csum_update(check, was, port);
-		memcpy(tcp + TCP_CSUM, &check, 2);
-	}
-	memcpy(tcp + at, &port, 2);
+	memcpy(&check, at, sizeof(check));
+	check = (uint16_t)~csum_fold((uint16_t)~check + difference);
+	memcpy(at, &check, sizeof(check));
 }
 
 void packet_rewrite(struct packet *p, const struct endpoint *src,
 		    const struct endpoint *dst)
 {
-	uint16_t was, is, check;
+	uint8_t *ip = p->hdr, *tcp = p->hdr + IP_HEADER_LEN;
+	const uint16_t ports[2] = {src->port, dst->port};
+	uint16_t was, is;
+	uint64_t addrs;
 
-	rewrite_addr(p, IP_SRC, &src->addr);
-	rewrite_addr(p, IP_DST, &dst->addr);
-	rewrite_port(p, TCP_SPORT, src->port);
-	rewrite_port(p, TCP_DPORT, dst->port);
-	if (p->csum == CSUM_PARTIAL)
+	addrs = replace(ip + IP_SRC, src->addr.b + 12, 4);
+	addrs += replace(ip + IP_DST, dst->addr.b + 12, 4);
+
+	memcpy(&was, ip + IP_TTL, sizeof(was));
+	ip[IP_TTL]--;
+	memcpy(&is, ip + IP_TTL, sizeof(is));
+	mend_csum(ip + IP_CSUM, addrs + (uint16_t)~was + is);
+
+	if (p->csum == CSUM_FULL) {
+		mend_csum(tcp + TCP_CSUM,
+			  addrs + replace(tcp + TCP_SPORT, ports, 4));
+	} else {
+		memcpy(tcp + TCP_SPORT, ports, sizeof(ports));
 		packet_partial_csum(p);
-
-	memcpy(&was, p->hdr + IP_TTL, 2);
-	p->hdr[IP_TTL]--;
-	memcpy(&is, p->hdr + IP_TTL, 2);
-	memcpy(&check, p->hdr + IP_CSUM, 2);
-	check = csum_update(check, was, is);
-	memcpy(p->hdr + IP_CSUM, &check, 2);
+	}
 	p->out_src = src->addr;
 	p->out_dst = dst->addr;
-}
-
-/* Lowers one MSS option, at @at in the header, and mends the checksum. */
-static void lower_mss(struct packet *p, unsigned at, uint16_t mss)
-{
-	uint8_t *value = p->hdr + at;
-	uint8_t *csum = p->hdr + IP_HEADER_LEN + TCP_CSUM;
-	const uint8_t to[2] = {(uint8_t)(mss >> 8), (uint8_t)mss};
-	uint16_t was, is, check;
-
-	memcpy(&was, value, 2);
-	memcpy(&is, to, 2);
-	memcpy(value, to, 2);
-	if (p->csum == CSUM_PARTIAL)
-		return;
-	/* Behind an odd number of NOPs each byte lies in the other half of
-	 * its word, which for the sum is the same as swapped.
-	 */
-	if (at % 2) {
-		was = (uint16_t)(was << 8 | was >> 8);
-		is = (uint16_t)(is << 8 | is >> 8);
-	}
-	memcpy(&check, csum, 2);
-	check = csum_update(check, was, is);
-	memcpy(csum, &check, 2);
-}
-
-void packet_clamp_mss(struct packet *p, uint16_t mss)
-{
-	const unsigned start = IP_HEADER_LEN + TCP_HEADER_MIN;
-	const uint8_t *opt = p->hdr + start;
-	unsigned len = p->hdr_len - start, i = 0, size;
-
-	if (!(p->tcp.flags & TCP_SYN) || mss == 0)
-		return;
-	for (; (size = find_option(opt, len, &i)) > 0; i += size)
-		if (opt[i] == TCPOPT_MSS && size == 4 &&
-		    get16(opt + i + 2) > mss)
-			lower_mss(p, start + i + 2, mss);
-	if (p->tcp.mss > mss)
-		p->tcp.mss = mss;
 }
 
 void packet_partial_csum(struct packet *p)

@@ -45,6 +45,7 @@ struct backend {
 	uint16_t probe_port; /* host byte order; of a half-open check under way
 			      */
 	uint32_t probe_isn;
+	bool probe_repeated;
 };
 
 struct service {

@@ -71,11 +71,14 @@ bool tcp_track_superseded(const struct tcp_track *t,
 
 	switch ((enum tcp_state)t->state) {
 	case TCP_SYN_SENT: return segment_end(syn) != client->end;
+	/* RFC 9293 section 3.6.1 asks for a SYN beyond the old sequence, which
+	 * holds for one host with one clock. Behind a client's NAT, or with
+	 * more data than the clock counts, it does not: and were the backend to
+	 * take a SYN that we pass on through a flow that is over, its
+	 * connection would be nobody's. An old duplicate costs a handshake
+	 * that its client resets.
+	 */
 	case TCP_TIME_WAIT:
-		/* An old duplicate lies inside what was sent. RFC 9293 section
-		 * 3.6.1 asks for a SYN beyond it.
-		 */
-		return seq_after(syn->seq, client->end);
 	case TCP_RESET: return true;
 	case TCP_SYN_RECEIVED:
 	case TCP_ESTABLISHED:
@@ -123,7 +126,10 @@ bool tcp_track_mend(struct tcp_track *t)
 		if (c->flags & (TCP_SIDE_ACKED | TCP_SIDE_FIN))
 			return false;
 		memset(b, 0, sizeof(*b));
-		c->ack = c->end;
+		/* Its first sequence, if the SYN-ACK has not moved it. */
+		if (seq_before(c->ack, c->end - UINT16_MAX) ||
+		    seq_after(c->ack, c->end))
+			c->ack = c->end;
 		c->limit = UINT16_MAX;
 	}
 	if (t->state != TCP_RESET)

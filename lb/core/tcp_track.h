@@ -103,8 +103,8 @@ enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
 
 /*
  * True if the client's SYN @syn on this connection's ports opens a new one:
- * the old was reset; or is over, and @syn lies beyond all of it; or never got
- * an answer, and @syn is no copy of its SYN.
+ * the old is over or was reset; or never got an answer, and @syn is no copy of
+ * its SYN.
  */
 bool tcp_track_superseded(const struct tcp_track *t,
 			  const struct tcp_segment *syn);
