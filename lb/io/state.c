@@ -570,14 +570,13 @@ static void add_backend(struct backend_set *set, const struct flow *f)
 	set->places[i] = (uint16_t)++set->n;
 }
 
-/* As far as it can be seen from here; engine_adopt() looks closer. */
+/* What else is wrong with them is engine_adopt()'s to find. */
 static bool is_plausible(const struct flow *f)
 {
 	const struct endpoint nat = flow_nat(f), backend = flow_backend(f);
 
-	return f->open == 1 && f->proto == PACKET_PROTO_TCP &&
-	       addr_is_v4(&nat.addr) && addr_is_v4(&backend.addr) && nat.port &&
-	       backend.port;
+	return flow_is_whole(f) && addr_is_v4(&nat.addr) &&
+	       addr_is_v4(&backend.addr) && nat.port && backend.port;
 }
 
 int state_backends(const struct state *s, struct state_backend **out, size_t *n)
