@@ -237,6 +237,47 @@ void packet_rewrite(struct packet *p, const struct endpoint *src,
 	p->out_dst = dst->addr;
 }
 
+/* Lowers one MSS option, at @at in the header, and mends the checksum. */
+static void lower_mss(struct packet *p, unsigned at, uint16_t mss)
+{
+	uint8_t *value = p->hdr + at;
+	uint8_t *csum = p->hdr + IP_HEADER_LEN + TCP_CSUM;
+	const uint8_t to[2] = {(uint8_t)(mss >> 8), (uint8_t)mss};
+	uint16_t was, is, check;
+
+	memcpy(&was, value, 2);
+	memcpy(&is, to, 2);
+	memcpy(value, to, 2);
+	if (p->csum == CSUM_PARTIAL)
+		return;
+	/* Behind an odd number of NOPs each byte lies in the other half of
+	 * its word, which for the sum is the same as swapped.
+	 */
+	if (at % 2) {
+		was = (uint16_t)(was << 8 | was >> 8);
+		is = (uint16_t)(is << 8 | is >> 8);
+	}
+	memcpy(&check, csum, 2);
+	check = csum_update(check, was, is);
+	memcpy(csum, &check, 2);
+}
+
+void packet_clamp_mss(struct packet *p, uint16_t mss)
+{
+	const unsigned start = IP_HEADER_LEN + TCP_HEADER_MIN;
+	const uint8_t *opt = p->hdr + start;
+	unsigned len = p->hdr_len - start, i = 0, size;
+
+	if (!(p->tcp.flags & TCP_SYN) || mss == 0)
+		return;
+	for (; (size = find_option(opt, len, &i)) > 0; i += size)
+		if (opt[i] == TCPOPT_MSS && size == 4 &&
+		    get16(opt + i + 2) > mss)
+			lower_mss(p, start + i + 2, mss);
+	if (p->tcp.mss > mss)
+		p->tcp.mss = mss;
+}
+
 void packet_partial_csum(struct packet *p)
 {
 	uint32_t tcp_len = packet_len(p) - IP_HEADER_LEN;
