@@ -11,7 +11,7 @@
 /* Straight to the balancer, by no link of ours. */
 static void inject(struct world *w, struct pkt *p)
 {
-	p->origin = (struct origin){ .conn = -1, .forged = true };
+	p->origin = (struct origin){.conn = -1, .forged = true};
 	w->stats.forged++;
 	world_trace_pkt(w, "attacker sends", p);
 	world_at(w, w->now + roll_ns(w, 0, MS), EV_TO_LB, world_ref(w, p), 0);
@@ -36,8 +36,8 @@ static struct tcp_end *victim(struct world *w)
 /* Far from the truth, or in the window but past all that will ever be sent. */
 static uint32_t wrong_seq(struct world *w, const struct tcp_end *e)
 {
-	uint32_t past = e->iss + 2 + (e->total > e->written ? e->total :
-							      e->written);
+	uint32_t past =
+		e->iss + 2 + (e->total > e->written ? e->total : e->written);
 
 	if (roll(w, 2))
 		return past + 1 + roll(w, 30000);
@@ -47,9 +47,9 @@ static uint32_t wrong_seq(struct world *w, const struct tcp_end *e)
 /* In the name of @e, as the balancer sees it. */
 static void spoof(struct world *w, const struct tcp_end *e)
 {
-	static const uint8_t flags[] = { RST,	    RST | ACK, FIN | ACK, SYN,
-					 ACK,	    SYN | ACK, ACK | PSH, RST,
-					 ACK | ECE, URG | ACK };
+	static const uint8_t flags[] = {RST,	   RST | ACK, FIN | ACK, SYN,
+					ACK,	   SYN | ACK, ACK | PSH, RST,
+					ACK | ECE, URG | ACK};
 	uint8_t junk[64];
 	struct frame f = {
 		.src = e->local,
@@ -58,7 +58,7 @@ static void spoof(struct world *w, const struct tcp_end *e)
 	};
 
 	f.seq = wrong_seq(w, e);
-	f.ack = (uint32_t)random_next(&w->random);
+	f.ack = roll(w, 4) ? (uint32_t)random_next(&w->random) : 0;
 	if (roll(w, 3) == 0 && !(f.flags & (SYN | RST))) {
 		memset(junk, 0x5a, sizeof(junk));
 		f.payload = junk;
@@ -75,7 +75,7 @@ static void spoof(struct world *w, const struct tcp_end *e)
 
 static void spoof_icmp(struct world *w, const struct tcp_end *e)
 {
-	static const uint8_t codes[] = { 0, 1, 3, 4, 13 };
+	static const uint8_t codes[] = {0, 1, 3, 4, 13};
 	struct ip_addr router = frame_addr("203.0.113.9");
 	struct frame about = {
 		.src = e->remote,
@@ -93,6 +93,8 @@ static void spoof_icmp(struct world *w, const struct tcp_end *e)
 	if (about.seq - e->irs < 1u << 20)
 		about.seq += FAR;
 	len = frame_build(&about, segment);
+	if (roll(w, 4) == 0)
+		segment[0] = 0x41; /* a header of 4 bytes */
 	p->len = path_build_icmp(p->bytes, &router, 3, codes[roll(w, 5)], 100,
 				 segment, len);
 	inject(w, p);
@@ -137,7 +139,7 @@ static void noise(struct world *w)
 	case 2: p->bytes[6] = 0x20; break;
 	case 3: p->bytes[9] = 17; break;
 	case 4: p->bytes[32] = 0x10; break;
-	case 5: p->bytes[9] = 1; break;
+	case 5: p->bytes[9] = 1; break; /* ICMP, of some kind */
 	case 6: p->len = roll(w, p->len); break;
 	case 7: p->bytes[3] ^= 0xff; break;
 	case 8: p->bytes[20 + roll(w, 20)] ^= 0x55; break;

@@ -13,8 +13,7 @@ uint64_t balancer_now(const struct world *w)
 	return w->now + w->lb.ahead;
 }
 
-static void note_flow(void *arg, enum flow_event event,
-		      const struct flow *flow)
+static void note_flow(void *arg, enum flow_event event, const struct flow *flow)
 {
 	judge_flow(arg, event, flow);
 }
@@ -91,20 +90,20 @@ void balancer_free(struct world *w)
 static void send_segment(struct world *w, const struct segment *seg)
 {
 	struct pkt *p = world_pkt(w);
-	struct frame f = { .src = seg->src,
-			   .dst = seg->dst,
-			   .seq = seg->seq,
-			   .ack = seg->ack,
-			   .window = seg->window,
-			   .flags = seg->flags,
-			   .options = seg->options,
-			   .options_len = seg->options_len };
+	struct frame f = {.src = seg->src,
+			  .dst = seg->dst,
+			  .seq = seg->seq,
+			  .ack = seg->ack,
+			  .window = seg->window,
+			  .flags = seg->flags,
+			  .options = seg->options,
+			  .options_len = seg->options_len};
 
 	w->lb.sent++;
 	if (!p)
 		return;
 	p->len = frame_build(&f, p->bytes);
-	p->origin = (struct origin){ .conn = -1 };
+	p->origin = (struct origin){.conn = -1};
 	world_trace_pkt(w, "balancer says", p);
 	path_from_lb(w, p);
 }
@@ -113,8 +112,7 @@ static void ask_probe(struct world *w, const struct probe_request *r)
 {
 	uint64_t answer = w->now + roll_ns(w, MS, 30 * MS);
 
-	world_at(w, answer, EV_PROBE, r->service * 256 + r->backend,
-		 r->number);
+	world_at(w, answer, EV_PROBE, r->service * 256 + r->backend, r->number);
 }
 
 /* After everything that the engine was told. */
@@ -148,8 +146,8 @@ static void forward(struct world *w, struct pkt *p, struct packet *packet)
 	bool kind_right;
 
 	memcpy(p->bytes, packet->hdr, packet->hdr_len);
-	kind_right = frame_csum_is(packet->csum == CSUM_FULL ? FRAME_FULL :
-							       FRAME_PARTIAL,
+	kind_right = frame_csum_is(packet->csum == CSUM_FULL ? FRAME_FULL
+							     : FRAME_PARTIAL,
 				   p->bytes, p->len);
 	if (!kind_right)
 		world_break(w, "checksums are right when a packet leaves");
@@ -275,14 +273,63 @@ void balancer_probe_result(struct world *w, uint32_t which, uint32_t number)
 
 /* --------------------------------------------------------------- restarts */
 
-void balancer_restart(struct world *w, uint64_t after)
+static void go(struct world *w, uint64_t after)
+{
+	w->stats.restarts++;
+	balancer_stop(w);
+	world_at(w, w->now + after, EV_LB_BACK, 0, 0);
+}
+
+void balancer_kill(struct world *w, uint64_t after)
 {
 	if (!w->lb.e)
 		return;
 	world_trace(w, "balancer is killed");
-	w->stats.restarts++;
-	balancer_stop(w);
-	world_at(w, w->now + after, EV_LB_BACK, 0, 0);
+	go(w, after);
+}
+
+void balancer_exit(struct world *w, uint64_t after)
+{
+	uint32_t n = w->plan.spec.n_flows;
+	struct segment seg;
+
+	if (!w->lb.e)
+		return;
+	world_trace(w, "balancer is told to go");
+	conn_excuse_all(w, EXC_EXIT);
+	w->lb.leaving = true;
+	while (engine_reset_all(w->lb.e))
+		while (engine_next(w->lb.e, &seg))
+			send_segment(w, &seg);
+	for (uint32_t i = 0; i < n; i++)
+		if (w->lb.flows[i].open &&
+		    !tcp_is_closed(w->lb.flows[i].tcp.state))
+			world_break(w, "a clean exit leaves no flow open");
+	memset(w->lb.flows, 0, n * sizeof(*w->lb.flows));
+	memset(w->lb.seen, 0, n * sizeof(*w->lb.seen));
+	go(w, after);
+	w->lb.leaving = false;
+}
+
+/* One backend gets no new flows, or is no longer configured, or is again. */
+static void reconfigure(struct world *w)
+{
+	unsigned service = roll(w, w->plan.spec.n_services);
+	unsigned i = roll(w, w->plan.n_backends);
+	struct backend_spec *b = &w->plan.backends[service][i];
+
+	if (!w->plan.reconfigures || i == 0 || roll(w, 2))
+		return;
+	if (b->gone || b->weight == 0) {
+		b->gone = false;
+		b->weight = 1;
+	} else if (roll(w, 2)) {
+		b->gone = true;
+	} else {
+		b->weight = 0;
+	}
+	world_trace(w, "backend %u of service %u: weight %u%s", i, service,
+		    b->weight, b->gone ? ", gone" : "");
 }
 
 void balancer_back(struct world *w)
@@ -298,6 +345,7 @@ void balancer_back(struct world *w)
 	for (uint32_t i = 0; i < n; i++)
 		open += old[i].open;
 	free(old);
+	reconfigure(w);
 	if (start(w, flows))
 		abort();
 	adopted = engine_adopt(w->lb.e, balancer_now(w), &refused);

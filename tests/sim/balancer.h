@@ -20,11 +20,12 @@ struct seen_flow {
 struct balancer {
 	struct engine *e; /* NULL: not running */
 	struct flow *flows;
-	uint64_t ahead; /* of the world's clock */
-	uint64_t armed; /* time of the next EV_LB_TIMER */
-	uint64_t frozen_until; /* the machine is suspended */
-	uint64_t sent;	/* packets that left */
-	bool touched;	/* the engine was called in this step */
+	uint64_t ahead;		/* of the world's clock */
+	uint64_t armed;		/* time of the next EV_LB_TIMER */
+	uint64_t frozen_until;	/* the machine is suspended */
+	uint64_t sent;		/* packets that left */
+	bool leaving;		/* all flows are being reset */
+	bool touched;		/* the engine was called in this step */
 	struct seen_flow *seen; /* as judge.c saw them last */
 };
 
@@ -35,8 +36,10 @@ int balancer_start(struct world *w);
 void balancer_stop(struct world *w);
 void balancer_free(struct world *w);
 
-/* kill -9, and a new process @after ns. */
-void balancer_restart(struct world *w, uint64_t after);
+/* kill -9, and a new process @after ns, perhaps with another configuration. */
+void balancer_kill(struct world *w, uint64_t after);
+/* A clean exit in guard mode auto: all flows are reset; and a new process. */
+void balancer_exit(struct world *w, uint64_t after);
 void balancer_back(struct world *w);
 
 /* Takes @p. */

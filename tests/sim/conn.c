@@ -8,7 +8,7 @@
 
 uint8_t stream_byte(uint32_t iss, uint32_t offset)
 {
-	struct random r = { (uint64_t)iss << 32 | offset >> 3 };
+	struct random r = {(uint64_t)iss << 32 | offset >> 3};
 
 	return (uint8_t)(random_next(&r) >> 8 * (offset & 7));
 }
@@ -36,7 +36,7 @@ static void note_reuse(struct world *w, const struct conn *c)
 
 bool conn_open(struct world *w)
 {
-	static const uint16_t sizes[] = { 1460, 536, 1400, 100 };
+	static const uint16_t sizes[] = {1460, 536, 1400, 100};
 	unsigned host = roll(w, w->plan.n_clients), service;
 	struct conn *c = &w->conns[w->n_conns];
 	struct endpoint local, vip;
@@ -47,9 +47,9 @@ bool conn_open(struct world *w)
 	service = roll(w, w->plan.spec.n_services);
 	vip = w->plan.services[service].listen;
 	local.addr = w->hosts[host].addr;
-	local.port = htons((uint16_t)(CLIENT_PORT_LO +
-				      w->hosts[host].next_port++ %
-					      w->plan.client_ports));
+	local.port = htons(
+		(uint16_t)(CLIENT_PORT_LO +
+			   w->hosts[host].next_port++ % w->plan.client_ports));
 	if (host_find(w, &local, &vip))
 		return false;
 	e = host_end(w, host, &local, &vip);
@@ -62,23 +62,31 @@ bool conn_open(struct world *w)
 	e->shift = (uint8_t)roll(w, 8);
 	e->fast_open = w->plan.fast_open && roll(w, 2);
 	e->syn_flags = roll(w, 3) ? 0 : ECE | CWR;
-	*c = (struct conn){ .client = local,
-			    .vip = vip,
-			    .client_iss = e->iss,
-			    .client_uid = e->uid,
-			    .mss = e->mss,
-			    .opened = w->now,
-			    .service = service,
-			    .fair = w->phase == FAIR };
+	*c = (struct conn){.client = local,
+			   .vip = vip,
+			   .client_iss = e->iss,
+			   .client_uid = e->uid,
+			   .mss = e->mss,
+			   .opened = w->now,
+			   .service = service,
+			   .fair = judge_must_answer(w, service)};
 	note_reuse(w, c);
 	e->conn = (int32_t)w->n_conns++;
 	e->total = chance(w, 200) ? 0 : roll(w, 12000);
 	e->close_last = roll(w, 2);
 	if (e->fast_open)
 		e->written = e->total < 40 ? e->total : roll(w, 40);
+	if (e->written) /* such a SYN cannot be given to another backend */
+		c->fair = false;
 	w->stats.opened++;
 	end_connect(w, e);
 	return true;
+}
+
+void conn_excuse_all(struct world *w, uint32_t why)
+{
+	for (unsigned i = 0; i < w->n_conns; i++)
+		w->conns[i].excuse |= why;
 }
 
 static bool is_live(const struct world *w, uint32_t uid)
@@ -91,13 +99,12 @@ static bool is_live(const struct world *w, uint32_t uid)
 
 static uint16_t mss_of(const struct frame *f)
 {
-	return f->options_len >= 4 && f->options[0] == 2 ?
-		       frame_get16(f->options + 2) :
-		       0;
+	return f->options_len >= 4 && f->options[0] == 2
+		       ? frame_get16(f->options + 2)
+		       : 0;
 }
 
-void conn_accepted(struct world *w, struct tcp_end *e,
-		   const struct frame *syn)
+void conn_accepted(struct world *w, struct tcp_end *e, const struct frame *syn)
 {
 	const struct conn *c = conn_of(w, e);
 
@@ -124,8 +131,10 @@ void conn_client_synced(struct world *w, struct tcp_end *e,
 	c->result[0] = RES_OPEN;
 	w->stats.established++;
 	if (by->forged || by->conn != e->conn) {
-		world_break(w, "an answer reaches its own client only: "
-			       "connection %d of %d", by->conn, e->conn);
+		world_break(w,
+			    "an answer reaches its own client only: "
+			    "connection %d of %d",
+			    by->conn, e->conn);
 		return;
 	}
 	c->server = by->src;
@@ -148,9 +157,11 @@ void conn_received(struct world *w, struct tcp_end *e, uint32_t offset,
 	for (uint32_t i = 0; i < len; i++) {
 		if (bytes[i] == stream_byte(e->irs, offset + i))
 			continue;
-		world_break(w, "a stream arrives as it was sent: connection "
-			       "%d, %s, byte %u", e->conn,
-			    e->client ? "client" : "server", offset + i);
+		world_break(w,
+			    "a stream arrives as it was sent: connection "
+			    "%d, %s, byte %u",
+			    e->conn, e->client ? "client" : "server",
+			    offset + i);
 		return;
 	}
 }
@@ -165,9 +176,10 @@ void conn_received_fin(struct world *w, struct tcp_end *e)
 	c->got[!e->client] = got;
 	c->got_fin[!e->client] = true;
 	if (!c->closed[e->client] || c->sent[e->client] != got)
-		world_break(w, "a stream ends where it was closed: connection "
-			       "%d, %u of %u bytes", e->conn, got,
-			    c->sent[e->client]);
+		world_break(w,
+			    "a stream ends where it was closed: connection "
+			    "%d, %u of %u bytes",
+			    e->conn, got, c->sent[e->client]);
 }
 
 void conn_over(struct world *w, struct tcp_end *e, enum result how)
@@ -224,9 +236,8 @@ static void app_write(struct world *w, struct tcp_end *e)
 	if (w->phase != ROUGH || some > left)
 		some = left;
 	e->written += some;
-	if (e->written == e->total &&
-	    (!e->close_last || peer_closed(e) || w->phase != ROUGH ||
-	     chance(w, 50)))
+	if (e->written == e->total && (!e->close_last || peer_closed(e) ||
+				       w->phase != ROUGH || chance(w, 50)))
 		app_close(w, e);
 	end_push(w, e);
 }

@@ -16,9 +16,9 @@
 #include "core/addr.h"
 
 enum result {
-	RES_NONE,    /* not yet a connection */
+	RES_NONE, /* not yet a connection */
 	RES_OPEN,
-	RES_DONE,    /* both streams complete */
+	RES_DONE, /* both streams complete */
 	RES_RESET,
 	RES_TIMEOUT, /* gave up repeating */
 	RES_GONE,    /* its application or host gave it up */
@@ -33,6 +33,7 @@ enum excuse {
 	EXC_EXPIRED = 16,  /* idle for too long */
 	EXC_PRESSURE = 32, /* half-open, and its place was wanted */
 	EXC_JUMP = 64,	   /* the balancer's clock jumped */
+	EXC_EXIT = 256,	   /* the balancer was told to go */
 	EXC_REUSE = 128,   /* its client's ports are in use again */
 };
 
@@ -40,17 +41,17 @@ struct conn {
 	struct endpoint client, vip;
 	uint32_t client_iss;
 	uint32_t client_uid;
-	uint16_t mss;		/* as its SYN says */
-	uint64_t opened;	/* time */
-	uint64_t established;	/* client's; 0: not yet */
+	uint16_t mss;		     /* as its SYN says */
+	uint64_t opened;	     /* time */
+	uint64_t established;	     /* client's; 0: not yet */
 	struct endpoint server, nat; /* once the client saw a SYN-ACK */
 	uint32_t server_uid, server_iss;
 	unsigned service;
-	bool fair;		/* opened in the fair phase */
+	bool fair; /* must be answered: see judge.c */
 	uint32_t excuse;
-	enum result result[2];	/* of the client, of the server */
-	uint32_t sent[2];	/* length of each stream, once it is known */
-	uint32_t got[2];	/* bytes each side received, in order */
+	enum result result[2]; /* of the client, of the server */
+	uint32_t sent[2];      /* length of each stream, once it is known */
+	uint32_t got[2];       /* bytes each side received, in order */
 	bool got_fin[2], closed[2];
 	uint32_t refused_uid; /* a server reset before it was connected */
 };
@@ -66,11 +67,13 @@ int conn_by_iss(const struct world *w, uint32_t iss);
 
 uint8_t stream_byte(uint32_t iss, uint32_t offset);
 
+/* Of everybody so far. */
+void conn_excuse_all(struct world *w, uint32_t why);
+
 /* What becomes of an end. */
 struct origin;
 struct frame;
-void conn_accepted(struct world *w, struct tcp_end *e,
-		   const struct frame *syn);
+void conn_accepted(struct world *w, struct tcp_end *e, const struct frame *syn);
 void conn_client_synced(struct world *w, struct tcp_end *e,
 			const struct origin *by);
 void conn_received(struct world *w, struct tcp_end *e, uint32_t offset,

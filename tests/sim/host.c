@@ -76,10 +76,10 @@ void host_send(struct world *w, unsigned host, const struct tcp_end *e,
 		f->csum = FRAME_PARTIAL;
 	f->id = (uint16_t)w->step;
 	p->len = frame_build(f, p->bytes);
-	p->origin = (struct origin){ .conn = -1,
-				      .from_client = h->client,
-				      .src = f->src,
-				      .dst = f->dst };
+	p->origin = (struct origin){.conn = -1,
+				    .from_client = h->client,
+				    .src = f->src,
+				    .dst = f->dst};
 	if (e) {
 		p->origin.end = e->uid;
 		p->origin.conn = e->conn;
@@ -92,7 +92,7 @@ void host_send(struct world *w, unsigned host, const struct tcp_end *e,
 /* [3.10.7.1] */
 static void refuse(struct world *w, unsigned host, const struct frame *f)
 {
-	struct frame rst = { .src = f->dst, .dst = f->src, .flags = RST };
+	struct frame rst = {.src = f->dst, .dst = f->src, .flags = RST};
 
 	if (f->flags & RST)
 		return;
@@ -129,8 +129,7 @@ static uint32_t new_iss(struct world *w, unsigned host,
 	return hash * 2246822519u + (uint32_t)(w->now / 4000) + roll(w, 64);
 }
 
-uint32_t host_iss(struct world *w, unsigned host,
-		  const struct endpoint *remote)
+uint32_t host_iss(struct world *w, unsigned host, const struct endpoint *remote)
 {
 	uint32_t iss = new_iss(w, host, remote);
 
@@ -141,7 +140,7 @@ uint32_t host_iss(struct world *w, unsigned host,
 
 static void open_server(struct world *w, unsigned host, const struct frame *f)
 {
-	static const uint16_t sizes[] = { 536, 1460, 200, 1400 };
+	static const uint16_t sizes[] = {536, 1460, 200, 1400};
 	struct tcp_end *e;
 
 	if (half_open(w, host) >= BACKLOG)
@@ -271,23 +270,29 @@ void host_restore(struct world *w, unsigned host)
 	h->health = HOST_UP;
 }
 
-void host_fault(struct world *w)
+void host_break(struct world *w, unsigned host)
 {
-	unsigned host = roll(w, w->n_hosts);
 	struct host *h = &w->hosts[host];
 
-	if (h->health != HOST_UP) {
-		host_restore(w, host);
-		return;
-	}
-	if (h->client && roll(w, 3))
-		return;
 	excuse_all(w, host);
-	h->health = (enum health_of_host)(h->client ? HOST_SILENT :
-						      1 + roll(w, 4));
+	do
+		h->health = (enum health_of_host)(1 + roll(w, 4));
+	while (h->client ? h->health != HOST_SILENT
+			 : w->phase == FAIR && h->health == HOST_FROZEN);
 	world_trace(w, "host %u fails: %d", host, h->health);
 	if (h->health == HOST_REFUSING)
 		kill_ends(w, host, true);
 	if (h->health == HOST_FROZEN)
 		thaw(w, host, true);
+}
+
+void host_fault(struct world *w)
+{
+	unsigned host = roll(w, w->n_hosts);
+	const struct host *h = &w->hosts[host];
+
+	if (h->health != HOST_UP)
+		host_restore(w, host);
+	else if (!h->client || roll(w, 3) == 0)
+		host_break(w, host);
 }

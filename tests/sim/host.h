@@ -54,6 +54,7 @@ void host_send(struct world *w, unsigned host, const struct tcp_end *e,
 
 /* Something breaks, or comes back. */
 void host_fault(struct world *w);
+void host_break(struct world *w, unsigned host);
 void host_restore(struct world *w, unsigned host);
 
 #endif

@@ -6,6 +6,7 @@
 #include "judge.h"
 
 #define ANSWERED_NS (10 * SEC) /* a SYN in the fair phase */
+#define SETTLED_NS  (5 * SEC)  /* of that phase, until all checks are right */
 
 static bool is_open_state(unsigned state)
 {
@@ -43,10 +44,10 @@ static void judge_seen(struct world *w, uint32_t i)
 	    memcmp(&seen->reply, &f->pair[FLOW_REPLY], sizeof(seen->reply)))
 		world_break(w, "a flow keeps its backend once it answered: %u",
 			    i);
-	*seen = (struct seen_flow){ .id = f->open ? f->id : 0,
-				    .state = f->tcp.state,
-				    .flags = f->flags,
-				    .reply = f->pair[FLOW_REPLY] };
+	*seen = (struct seen_flow){.id = f->open ? f->id : 0,
+				   .state = f->tcp.state,
+				   .flags = f->flags,
+				   .reply = f->pair[FLOW_REPLY]};
 }
 
 struct tally {
@@ -116,7 +117,7 @@ static void judge_tally(struct world *w, const struct tally *t)
 
 void judge_step(struct world *w)
 {
-	struct tally t = { 0 };
+	struct tally t = {0};
 
 	if (!w->lb.e || !w->lb.touched)
 		return;
@@ -130,6 +131,55 @@ void judge_step(struct world *w)
 		judge_seen(w, i);
 	}
 	judge_tally(w, &t);
+}
+
+/* Has not said everything: its flow cannot be over. */
+static bool goes_on(const struct tcp_end *e)
+{
+	return e->state == END_ESTABLISHED || e->state == END_CLOSE_WAIT;
+}
+
+static const struct flow *find_flow(const struct world *w, const struct conn *c)
+{
+	const struct flow_table *t = &w->lb.e->table;
+	const struct flow_key key = {.pair = {c->client, c->vip},
+				     .proto = PACKET_PROTO_TCP};
+	enum flow_side side;
+
+	return flow_find(t, &key, flow_hash(t, &key), &side);
+}
+
+static const struct tcp_end *server_of(const struct world *w,
+				       const struct conn *c)
+{
+	for (unsigned i = 0; i < w->n_live; i++)
+		if (w->ends[w->live[i]].uid == c->server_uid)
+			return &w->ends[w->live[i]];
+	return NULL;
+}
+
+void judge_live(struct world *w)
+{
+	for (unsigned i = 0; w->lb.e && i < w->n_live; i++) {
+		const struct tcp_end *e = &w->ends[w->live[i]], *server;
+		const struct conn *c = e->conn < 0 ? NULL : &w->conns[e->conn];
+		const struct flow *f;
+
+		if (!c || !e->client || !end_synced(e) || c->excuse)
+			continue;
+		server = server_of(w, c);
+		if (!server || !end_synced(server) ||
+		    !(goes_on(e) || goes_on(server)))
+			continue;
+		f = find_flow(w, c);
+		if (!f || tcp_is_closed(f->tcp.state) ||
+		    f->tcp.state == TCP_SYN_SENT)
+			world_break(w,
+				    "a live connection has its flow: %d is "
+				    "%s",
+				    e->conn,
+				    f ? tcp_state_name(f->tcp.state) : "gone");
+	}
 }
 
 /* ------------------------------------------------------------- forwarding */
@@ -252,8 +302,7 @@ static uint32_t limit_s(const struct world *w, unsigned state)
 	return 0;
 }
 
-static void judge_expiry(struct world *w, const struct flow *flow,
-			 unsigned was)
+static void judge_expiry(struct world *w, const struct flow *flow, unsigned was)
 {
 	uint64_t since = was == TCP_SYN_SENT ? flow->opened_ns : flow->seen_ns;
 
@@ -266,17 +315,16 @@ static void judge_closed(struct world *w, const struct flow *flow)
 {
 	if (!(flow->flags & FLOW_KILLED))
 		return;
-	if (!engine_backend(w->lb.e, flow)->sweep)
+	if (!engine_backend(w->lb.e, flow)->sweep && !w->lb.leaving)
 		world_break(w, "a flow is reset only with its backend");
 	excuse(w, flow, EXC_SWEPT);
 }
 
-void judge_flow(struct world *w, enum flow_event event,
-		const struct flow *flow)
+void judge_flow(struct world *w, enum flow_event event, const struct flow *flow)
 {
-	static const char *const names[] = { "opened",	 "closed",
-					     "revived",	 "expired",
-					     "recycled", "redispatched" };
+	static const char *const names[] = {"opened",	"closed",
+					    "revived",	"expired",
+					    "recycled", "redispatched"};
 	uint32_t i = (uint32_t)(flow - w->lb.flows);
 	struct seen_flow *seen = &w->lb.seen[i];
 	unsigned was = seen->id == flow->id ? seen->state : TCP_SYN_SENT;
@@ -307,13 +355,14 @@ void judge_flow(struct world *w, enum flow_event event,
 void judge_backend(struct world *w, enum backend_event event,
 		   const struct backend *b)
 {
-	static const char *const names[] = { "down", "up", "ejected",
-					     "recovered", "drained" };
+	static const char *const names[] = {"down", "up", "ejected",
+					    "recovered", "drained"};
 
 	world_trace(w, "backend %u of service %u %s", b->index, b->service,
 		    names[event]);
-	if (event == BACKEND_DOWN && w->now > w->fair_from + 5 * SEC &&
-	    w->phase == FAIR)
+	if (event == BACKEND_DOWN && w->phase == FAIR &&
+	    w->now > w->fair_from + SETTLED_NS &&
+	    w->hosts[w->plan.n_clients + b->index].health == HOST_UP)
 		world_break(w, "a healthy backend is not found down");
 }
 
@@ -321,8 +370,10 @@ void judge_restart(struct world *w, uint32_t before, int64_t adopted,
 		   uint32_t refused)
 {
 	if (adopted != before || refused)
-		world_break(w, "a restart keeps all flows: %u of %u, %u "
-			       "refused", (unsigned)adopted, before, refused);
+		world_break(w,
+			    "a restart keeps all flows: %u of %u, %u "
+			    "refused",
+			    (unsigned)adopted, before, refused);
 }
 
 /* ----------------------------------------------------------------- resets */
@@ -345,18 +396,39 @@ void judge_reset(struct world *w, const struct tcp_end *e,
 	}
 	w->stats.reset++;
 	if (!c->excuse && c->result[e->client] != RES_DONE)
-		world_break(w, "a connection is reset for a reason: %d, %s in "
-			       "%s", e->conn, e->client ? "client" : "server",
+		world_break(w,
+			    "a connection is reset for a reason: %d, %s in "
+			    "%s",
+			    e->conn, e->client ? "client" : "server",
 			    end_state_name(e->state));
 }
 
 /* ----------------------------------------------------------------- the end */
 
+bool judge_must_answer(const struct world *w, unsigned service)
+{
+	const struct service_spec *s = &w->plan.services[service];
+	unsigned live = 0, dead = 0;
+
+	if (w->phase != FAIR || w->plan.tiny ||
+	    w->now < w->fair_from + SETTLED_NS)
+		return false;
+	for (unsigned i = 0; i < s->n_backends; i++) {
+		const struct host *h = &w->hosts[w->plan.n_clients + i];
+
+		if (s->backends[i].weight == 0 || s->backends[i].gone)
+			continue;
+		live += h->health == HOST_UP || h->health == HOST_FROZEN;
+		dead += h->health != HOST_UP && h->health != HOST_FROZEN;
+	}
+	return live && dead <= s->retries;
+}
+
 static void judge_conn(struct world *w, unsigned i)
 {
 	const struct conn *c = &w->conns[i];
 
-	if (c->fair && !w->plan.tiny &&
+	if (c->fair &&
 	    (!c->established || c->established - c->opened > ANSWERED_NS))
 		world_break(w, "a SYN is answered when a backend is there: %u",
 			    i);
@@ -368,9 +440,10 @@ static void judge_conn(struct world *w, unsigned i)
 	/* One may be told of its last ACK's loss by a reset. */
 	if (!c->got_fin[0] || !c->got_fin[1] ||
 	    (c->result[0] != RES_DONE && c->result[1] != RES_DONE))
-		world_break(w, "what can finish does finish: connection %u, "
-			       "client %d, server %d", i, c->result[0],
-			    c->result[1]);
+		world_break(w,
+			    "what can finish does finish: connection %u, "
+			    "client %d, server %d",
+			    i, c->result[0], c->result[1]);
 	w->stats.clean++;
 }
 
@@ -388,9 +461,10 @@ void judge_fair(struct world *w)
 		if (e->state == END_FIN_WAIT_2 &&
 		    (e->conn < 0 || w->conns[e->conn].excuse))
 			continue;
-		world_break(w, "everybody knows in the end: connection %d, "
-			       "%s in %s", e->conn,
-			    e->client ? "client" : "server",
+		world_break(w,
+			    "everybody knows in the end: connection %d, "
+			    "%s in %s",
+			    e->conn, e->client ? "client" : "server",
 			    end_state_name(e->state));
 	}
 	for (unsigned i = 0; i < w->n_conns; i++)

@@ -12,6 +12,9 @@
 
 void judge_step(struct world *w);
 
+/* What takes longer, now and then: each live connection has its flow. */
+void judge_live(struct world *w);
+
 /* One packet went through the engine; NULL: it did not leave. */
 void judge_forward(struct world *w, const struct origin *by,
 		   const struct frame *in, const struct frame *out,
@@ -29,6 +32,11 @@ void judge_backend(struct world *w, enum backend_event event,
 /* Adopted at a restart: all of them, or why not. */
 void judge_restart(struct world *w, uint32_t before, int64_t adopted,
 		   uint32_t refused);
+
+/* A new connection to @service is to succeed: the network is fair, and some
+ * backend is there or can be found in time.
+ */
+bool judge_must_answer(const struct world *w, unsigned service);
 
 /* A reset was believed by an end that was connected. */
 void judge_reset(struct world *w, const struct tcp_end *e,

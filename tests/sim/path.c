@@ -53,7 +53,7 @@ static void report(struct world *w, const struct pkt *about, uint8_t code,
 	p = world_pkt(w);
 	if (!p)
 		return;
-	p->origin = (struct origin){ .conn = -1 };
+	p->origin = (struct origin){.conn = -1};
 	p->len = path_build_icmp(p->bytes, &router, UNREACHABLE, code, mtu,
 				 about->bytes, about->len);
 	world_trace(w, "router reports %u to the balancer", code);
@@ -88,8 +88,7 @@ void path_from_lb(struct world *w, struct pkt *p)
 void path_receive_icmp(struct world *w, const struct pkt *p)
 {
 	const uint8_t *quote = p->bytes + IP_LEN + ICMP_LEN;
-	struct endpoint local = { .addr = { .b = { [10] = 0xff,
-						   [11] = 0xff } } };
+	struct endpoint local = {.addr = {.b = {[10] = 0xff, [11] = 0xff}}};
 	struct endpoint remote = local;
 	struct tcp_end *e;
 	uint32_t seq;

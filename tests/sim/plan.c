@@ -28,7 +28,9 @@ static void plan_link(struct world *w, struct habits *h)
 static void plan_timeouts(struct world *w, struct engine_timeouts *t)
 {
 	*t = (struct engine_timeouts)ENGINE_TIMEOUTS_DEFAULT;
-	if (maybe(w, 3))
+	/* Checks run to the end of the history: not for hours. */
+	if (maybe(w, 3) && !w->plan.services[0].checked &&
+	    !w->plan.services[1].checked)
 		return;
 	t->syn_received = 20 + roll(w, 60);
 	t->established = 60 + roll(w, 600);
@@ -71,15 +73,14 @@ static void plan_service(struct world *w, unsigned i)
 	plan_checks(w, s);
 }
 
-static void plan_backends(struct world *w, unsigned service,
-			  unsigned n_sources)
+static void plan_backends(struct world *w, unsigned service, unsigned n_sources)
 {
 	for (unsigned i = 0; i < w->plan.n_backends; i++) {
 		struct backend_spec *b = &w->plan.backends[service][i];
 
 		*b = (struct backend_spec){
-			.addr = { w->hosts[w->plan.n_clients + i].addr,
-				  htons(9001) },
+			.addr = {w->hosts[w->plan.n_clients + i].addr,
+				 htons(9001)},
 			.weight = maybe(w, 10) && i ? 0 : 1 + roll(w, 3),
 			.backup = i && maybe(w, 5),
 			.n_sources = n_sources,
@@ -146,10 +147,10 @@ void plan_make(struct world *w)
 	p->fault_ns = maybe(w, 2) ? 0 : roll_ns(w, SEC, 10 * SEC);
 	p->attack_ns = maybe(w, 2) ? 0 : roll_ns(w, 5 * MS, 500 * MS);
 	p->idle_permille = maybe(w, 3) ? 20 : 0;
-	p->idle_ns = maybe(w, 3) ? 2 * p->timeouts.established * SEC :
-				   20 * SEC;
+	p->idle_ns = maybe(w, 3) ? 2 * p->timeouts.established * SEC : 20 * SEC;
 	p->aborts = maybe(w, 2);
 	p->restarts = maybe(w, 2);
+	p->reconfigures = maybe(w, 3);
 	p->jumps = maybe(w, 6);
 	p->floods = maybe(w, 4);
 	p->noise = maybe(w, 3);

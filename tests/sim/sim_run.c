@@ -44,7 +44,7 @@ static double seconds(void)
 /* Every @jobs-th seed: one process of several. */
 static int run_share(uint64_t from, uint64_t n, unsigned job, unsigned jobs)
 {
-	struct stats sum = { 0 };
+	struct stats sum = {0};
 	uint64_t failed = 0, ran = 0;
 	double start = seconds();
 
@@ -79,22 +79,23 @@ static int run_many(uint64_t from, uint64_t n, unsigned jobs)
 static int usage(void)
 {
 	fputs("usage: sim_run --seed S [--trace]\n"
-	      "       sim_run --seeds N [--from S] [--jobs J]\n", stderr);
+	      "       sim_run --seeds N [--from S] [--jobs J]\n",
+	      stderr);
 	return 2;
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "seeds", required_argument, NULL, 'n' },
-		{ "from", required_argument, NULL, 'f' },
-		{ "jobs", required_argument, NULL, 'j' },
-		{ "trace", no_argument, NULL, 't' },
-		{ 0 },
+		{"seed", required_argument, NULL, 's'},
+		{"seeds", required_argument, NULL, 'n'},
+		{"from", required_argument, NULL, 'f'},
+		{"jobs", required_argument, NULL, 'j'},
+		{"trace", no_argument, NULL, 't'},
+		{0},
 	};
 	uint64_t seed = 0, seeds = 0, from = 1;
-	struct stats sum = { 0 };
+	struct stats sum = {0};
 	unsigned jobs = 1;
 	bool trace = false;
 	int c;

@@ -18,8 +18,8 @@
 enum { OPT_END, OPT_NOP, OPT_MSS, OPT_WSCALE, OPT_FAST_OPEN = 34 };
 
 static const char *const names[] = {
-	"CLOSED",     "SYN_SENT", "SYN_RCVD", "ESTABLISHED", "FIN_WAIT_1",
-	"FIN_WAIT_2", "CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT",
+	"CLOSED",     "SYN_SENT",   "SYN_RCVD", "ESTABLISHED", "FIN_WAIT_1",
+	"FIN_WAIT_2", "CLOSE_WAIT", "CLOSING",	"LAST_ACK",    "TIME_WAIT",
 };
 
 const char *end_state_name(enum end_state state)
@@ -81,7 +81,7 @@ static uint32_t syn_options(const struct tcp_end *e, bool scale, uint8_t *opt)
 		opt[n++] = 3;
 		opt[n++] = e->shift;
 	}
-	if (e->fast_open && e->client) {
+	if (e->fast_open && e->client && e->retries == 0) {
 		opt[n++] = OPT_FAST_OPEN;
 		opt[n++] = 10;
 		memset(opt + n, 0xc0, 8);
@@ -102,7 +102,7 @@ static void emit(struct world *w, struct tcp_end *e, struct frame *f)
 
 static void send_ack(struct world *w, struct tcp_end *e)
 {
-	struct frame f = { .seq = e->nxt, .ack = e->rcv, .flags = ACK };
+	struct frame f = {.seq = e->nxt, .ack = e->rcv, .flags = ACK};
 
 	if (seq_before(f.seq, e->max))
 		f.seq = e->max;
@@ -130,7 +130,8 @@ static void send_syn(struct world *w, struct tcp_end *e)
 		.options_len = syn_options(e, scale, opt),
 	};
 
-	if (!answer && e->fast_open) {
+	/* Repeated without (RFC 7413 section 4.1.3.1). */
+	if (!answer && e->fast_open && e->retries == 0) {
 		f.payload_len = min32(e->written, sizeof(early));
 		for (uint32_t i = 0; i < f.payload_len; i++)
 			early[i] = stream_byte(e->iss, i);
@@ -152,7 +153,7 @@ static bool send_segment(struct world *w, struct tcp_end *e, bool probe)
 	uint32_t offset = e->nxt - first_byte(e);
 	uint32_t open = e->una + e->wnd - e->nxt;
 	uint32_t len = offset < e->written ? e->written - offset : 0;
-	struct frame f = { .seq = e->nxt, .ack = e->rcv, .flags = ACK };
+	struct frame f = {.seq = e->nxt, .ack = e->rcv, .flags = ACK};
 	bool fin;
 
 	if (seq_after(e->nxt, e->una + e->wnd))
@@ -228,7 +229,7 @@ void end_read(struct world *w, struct tcp_end *e)
 
 void end_abort(struct world *w, struct tcp_end *e)
 {
-	struct frame f = { .seq = e->max, .flags = RST };
+	struct frame f = {.seq = e->max, .flags = RST};
 
 	if (e->state == END_CLOSED)
 		return;
@@ -420,7 +421,7 @@ static bool take_ack(struct world *w, struct tcp_end *e, const struct frame *f)
 static void remember(struct tcp_end *e, uint32_t from, uint32_t to)
 {
 	if (e->n_ranges < END_RANGES)
-		e->ranges[e->n_ranges++] = (struct range){ from, to };
+		e->ranges[e->n_ranges++] = (struct range){from, to};
 }
 
 /* Pieces that arrived earlier and have become the next ones. */
@@ -441,8 +442,7 @@ static void join(struct tcp_end *e)
 }
 
 /* [7] What lies inside the window, in order or not. */
-static void take_data(struct world *w, struct tcp_end *e,
-		      const struct frame *f)
+static void take_data(struct world *w, struct tcp_end *e, const struct frame *f)
 {
 	uint32_t from = f->seq, to = f->seq + f->payload_len, was = e->rcv;
 
@@ -483,8 +483,7 @@ static void take_fin(struct world *w, struct tcp_end *e)
 	}
 }
 
-static void take_text(struct world *w, struct tcp_end *e,
-		      const struct frame *f)
+static void take_text(struct world *w, struct tcp_end *e, const struct frame *f)
 {
 	uint32_t was = e->rcv;
 	bool may = e->state == END_ESTABLISHED || e->state == END_FIN_WAIT_1 ||
@@ -505,15 +504,15 @@ static void take_text(struct world *w, struct tcp_end *e,
 static bool acceptable(const struct tcp_end *e, const struct frame *f)
 {
 	uint32_t len = frame_seq_len(f), last = f->seq + len - 1;
-	bool first_in = !seq_before(f->seq, e->rcv) &&
-			seq_before(f->seq, e->edge);
+	bool first_in =
+		!seq_before(f->seq, e->rcv) && seq_before(f->seq, e->edge);
 
 	if (e->edge == e->rcv)
 		return len == 0 && f->seq == e->rcv;
 	if (len == 0)
 		return first_in;
-	return first_in || (!seq_before(last, e->rcv) &&
-			    seq_before(last, e->edge));
+	return first_in ||
+	       (!seq_before(last, e->rcv) && seq_before(last, e->edge));
 }
 
 static void unacceptable(struct world *w, struct tcp_end *e,
@@ -521,8 +520,7 @@ static void unacceptable(struct world *w, struct tcp_end *e,
 {
 	if (f->flags & RST)
 		return;
-	if (e->state == END_SYN_RCVD && (f->flags & SYN) &&
-	    f->seq == e->irs) {
+	if (e->state == END_SYN_RCVD && (f->flags & SYN) && f->seq == e->irs) {
 		send_syn(w, e);
 		return;
 	}
@@ -552,10 +550,8 @@ static void take_rst(struct world *w, struct tcp_end *e, const struct frame *f,
 static void reset_stranger(struct world *w, struct tcp_end *e,
 			   const struct frame *f)
 {
-	struct frame rst = { .src = e->local,
-			     .dst = e->remote,
-			     .seq = f->ack,
-			     .flags = RST };
+	struct frame rst = {
+		.src = e->local, .dst = e->remote, .seq = f->ack, .flags = RST};
 
 	host_send(w, e->host, NULL, &rst);
 }

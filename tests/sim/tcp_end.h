@@ -63,10 +63,11 @@ struct tcp_end {
 
 	/* The application's side. */
 	uint32_t total, written, unread, buffer;
-	bool closed; /* nothing more will be written */
+	bool closed;	 /* nothing more will be written */
 	bool close_last; /* only after the peer did */
 	bool fast_open;
-	bool early;  /* a server that took data with the SYN, and may answer it */
+	bool early;  /* a server that took data with the SYN, and may answer it
+		      */
 	bool frozen; /* reads and writes nothing */
 };
 

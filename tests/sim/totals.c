@@ -16,15 +16,17 @@ void totals_add(struct stats *sum, const struct stats *one)
 
 void totals_print(const struct stats *s)
 {
-	printf("steps %" PRIu64 ", packets %" PRIu64 ", of these forged %"
-	       PRIu64 "\n", s->steps, s->packets, s->forged);
-	printf("connections %" PRIu64 ", established %" PRIu64 ", clean %"
-	       PRIu64 ", excused %" PRIu64 ", reset %" PRIu64 "\n", s->opened,
-	       s->established, s->clean, s->excused, s->reset);
-	printf("restarts %" PRIu64 ", redispatched %" PRIu64 ", repaired %"
-	       PRIu64 ", flows reset %" PRIu64 ", recycled %" PRIu64
-	       ", expired %" PRIu64 "\n", s->restarts, s->redispatched,
-	       s->repaired, s->lb_resets, s->recycled, s->expired);
+	printf("steps %" PRIu64 ", packets %" PRIu64
+	       ", of these forged %" PRIu64 "\n",
+	       s->steps, s->packets, s->forged);
+	printf("connections %" PRIu64 ", established %" PRIu64
+	       ", clean %" PRIu64 ", excused %" PRIu64 ", reset %" PRIu64 "\n",
+	       s->opened, s->established, s->clean, s->excused, s->reset);
+	printf("restarts %" PRIu64 ", redispatched %" PRIu64
+	       ", repaired %" PRIu64 ", flows reset %" PRIu64
+	       ", recycled %" PRIu64 ", expired %" PRIu64 "\n",
+	       s->restarts, s->redispatched, s->repaired, s->lb_resets,
+	       s->recycled, s->expired);
 	printf("dropped:");
 	for (int i = 0; i < DROP_REASONS; i++)
 		printf(" %s %" PRIu64, drop_name((enum drop_reason)i),

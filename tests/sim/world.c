@@ -9,10 +9,11 @@
 #include "judge.h"
 #include "path.h"
 
-#define START	 (5000 * SEC) /* uptime when the history begins */
-#define FAIR_NS	 (150 * SEC)
-#define NO_PKT	 UINT32_MAX
-#define STEPS_MAX 2000000
+#define START	   (5000 * SEC) /* uptime when the history begins */
+#define FAIR_NS	   (150 * SEC)
+#define NO_PKT	   UINT32_MAX
+#define STEPS_MAX  2000000
+#define LIVE_STEPS 16 /* between two looks at all live connections */
 
 /* -------------------------------------------------------------- reporting */
 
@@ -33,7 +34,8 @@ void world_trace(const struct world *w, const char *format, ...)
 
 	if (!w->trace)
 		return;
-	printf("%8" PRIu64 " %12.6f  ", w->step, (double)(w->now - START) / SEC);
+	printf("%8" PRIu64 " %12.6f  ", w->step,
+	       (double)(w->now - START) / SEC);
 	va_start(args, format);
 	vprintf(format, args);
 	va_end(args);
@@ -67,8 +69,8 @@ void world_trace_pkt(const struct world *w, const char *what,
 	flags_text(f.flags, flags);
 	world_trace(w, "%-14s %s > %s %s seq %u ack %u win %u len %u  (%d%s)",
 		    what, endpoint_format(&f.src, src),
-		    endpoint_format(&f.dst, dst), flags, f.seq, f.ack,
-		    f.window, f.payload_len, p->origin.conn,
+		    endpoint_format(&f.dst, dst), flags, f.seq, f.ack, f.window,
+		    f.payload_len, p->origin.conn,
 		    p->origin.forged ? " forged" : "");
 }
 
@@ -93,7 +95,7 @@ static bool earlier(const struct event *a, const struct event *b)
 void world_at(struct world *w, uint64_t at, enum event_kind kind, uint32_t ref,
 	      uint32_t uid)
 {
-	struct event ev = { at, w->order++, kind, ref, uid };
+	struct event ev = {at, w->order++, kind, ref, uid};
 	unsigned i = w->n_events;
 
 	if (w->n_events == EVENTS_MAX) {
@@ -150,30 +152,27 @@ static void in_a_while(struct world *w, enum event_kind kind, uint64_t mean)
 	world_at(w, w->now + roll_ns(w, mean / 10, 2 * mean), kind, 0, 0);
 }
 
-static void excuse_everybody(struct world *w, uint32_t why)
-{
-	for (unsigned i = 0; i < w->n_conns; i++)
-		w->conns[i].excuse |= why;
-}
-
 static void misfortune(struct world *w)
 {
-	switch (roll(w, 4)) {
+	switch (roll(w, 5)) {
 	case 0:
 		if (w->plan.restarts)
-			balancer_restart(w, roll_ns(w, 0, 3 * SEC));
+			balancer_kill(w, roll_ns(w, 0, 3 * SEC));
+		break;
+	case 3:
+		if (w->plan.restarts && roll(w, 3) == 0)
+			balancer_exit(w, roll_ns(w, 0, 3 * SEC));
 		break;
 	case 1:
 		if (!w->plan.jumps)
 			break;
 		w->lb.ahead += roll_ns(w, SEC, 8000 * SEC);
-		excuse_everybody(w, EXC_JUMP);
+		conn_excuse_all(w, EXC_JUMP);
 		world_trace(w, "the balancer's clock jumps");
 		break;
 	case 2:
 		if (w->plan.restarts)
-			w->lb.frozen_until =
-				w->now + roll_ns(w, MS, 3 * SEC);
+			w->lb.frozen_until = w->now + roll_ns(w, MS, 3 * SEC);
 		break;
 	default: host_fault(w); break;
 	}
@@ -186,6 +185,8 @@ static void begin_fair(struct world *w)
 	w->fair_from = w->now;
 	for (unsigned i = 0; i < w->n_hosts; i++)
 		host_restore(w, i);
+	if (w->plan.n_backends > 1 && roll(w, 3) == 0)
+		host_break(w, w->plan.n_clients + roll(w, w->plan.n_backends));
 	/* Whoever was in a long pause has had enough of it. */
 	for (unsigned i = 0; i < w->n_live; i++) {
 		struct tcp_end *e = &w->ends[w->live[i]];
@@ -307,8 +308,13 @@ struct world *world_new(uint64_t seed, bool trace)
 		abort();
 	w->seed = seed;
 	w->trace = trace;
-	w->random.state = seed * 0x9e3779b97f4a7c15;
+	/* Mixed: seeds next to each other have nothing in common. */
+	w->random.state = seed;
+	w->random.state = random_next(&w->random);
 	w->now = START;
+	w->pkts = malloc(PKTS_MAX * sizeof(*w->pkts));
+	if (!w->pkts)
+		abort();
 	for (uint32_t i = 0; i < PKTS_MAX; i++)
 		w->pkts[i].next_free = i + 1 < PKTS_MAX ? i + 1 : NO_PKT;
 	plan_make(w);
@@ -320,6 +326,7 @@ struct world *world_new(uint64_t seed, bool trace)
 void world_free(struct world *w)
 {
 	balancer_free(w);
+	free(w->pkts);
 	free(w);
 }
 
@@ -341,6 +348,8 @@ const char *world_run(struct world *w)
 		step(w, &ev);
 		if (w->phase != QUIET)
 			judge_step(w);
+		if (w->phase != QUIET && w->step % LIVE_STEPS == 0)
+			judge_live(w);
 		if (w->step > STEPS_MAX)
 			world_break(w, "a history comes to its end");
 	}

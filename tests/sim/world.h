@@ -25,11 +25,11 @@
 #include "plan.h"
 #include "tcp_end.h"
 
-#define MS 1000000ull
+#define MS  1000000ull
 #define SEC (1000 * MS)
 
 #define PKT_MAX	   1600 /* bytes of an IP packet in this world */
-#define PKTS_MAX   4096
+#define PKTS_MAX   2048
 #define EVENTS_MAX 16384
 #define ENDS_MAX   1024
 #define CONNS_MAX  1024
@@ -39,12 +39,12 @@ enum phase { ROUGH, FAIR, QUIET };
 
 /* Who really made a packet, whatever its addresses say. */
 struct origin {
-	uint32_t end;	/* uid of a struct tcp_end; 0: nobody honest */
-	int32_t conn;	/* that it belongs to; -1: none */
+	uint32_t end; /* uid of a struct tcp_end; 0: nobody honest */
+	int32_t conn; /* that it belongs to; -1: none */
 	bool from_client;
-	bool synced;	/* its sender had seen the other side's SYN */
-	bool corrupted; /* bits of it were flipped on the way */
-	bool forged;	/* made by an attacker */
+	bool synced;		  /* its sender had seen the other side's SYN */
+	bool corrupted;		  /* bits of it were flipped on the way */
+	bool forged;		  /* made by an attacker */
 	struct endpoint src, dst; /* as its maker wrote them */
 };
 
@@ -61,12 +61,12 @@ enum event_kind {
 	EV_END_TIMER, /* of the end @ref */
 	EV_APP,	      /* the application of the end @ref does something */
 	EV_LB_TIMER,
-	EV_LB_BACK,   /* the balancer's process is back */
-	EV_PROBE,     /* result of a probe: @ref is backend, @uid its number */
-	EV_CONNECT,   /* a client opens a connection */
-	EV_FAULT,     /* something breaks or comes back */
+	EV_LB_BACK, /* the balancer's process is back */
+	EV_PROBE,   /* result of a probe: @ref is backend, @uid its number */
+	EV_CONNECT, /* a client opens a connection */
+	EV_FAULT,   /* something breaks or comes back */
 	EV_ATTACK,
-	EV_PHASE,     /* the next phase begins */
+	EV_PHASE, /* the next phase begins */
 	EV_KINDS
 };
 
@@ -104,7 +104,7 @@ struct world {
 	struct event heap[EVENTS_MAX];
 	unsigned n_events;
 	uint64_t order;
-	struct pkt pkts[PKTS_MAX];
+	struct pkt *pkts;
 	uint32_t free_pkt;
 
 	struct stats stats;

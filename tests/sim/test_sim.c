@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whole histories, one seed each (see world.h). A failure names the seed and
+ * the step; `sim_run --seed S --trace` shows it line by line.
+ */
+#include <time.h>
+
+#include "cases.h"
+#include "totals.h"
+#include "unit.h"
+
+#define BATCHES	       8
+#define SEEDS_A_BATCH  100
+#define SEEDS_AT_LEAST 10 /* of a batch, however slow the machine */
+#define BATCH_S	       7
+
+static void run_seed(uint64_t seed, struct stats *sum)
+{
+	struct world *w = world_new(seed, false);
+	const char *broken = world_run(w);
+
+	unit_check(!broken, "seed %" PRIu64 ", step %" PRIu64 ": %s", seed,
+		   w->step, broken);
+	totals_add(sum, &w->stats);
+	world_free(w);
+}
+
+/* Also that the histories are not harmless: all kinds of things happen. */
+START_TEST(rules_hold_whatever_the_network_does)
+{
+	const uint64_t first = 1000000 + (uint64_t)_i * SEEDS_A_BATCH;
+	const time_t end = time(NULL) + BATCH_S;
+	struct stats sum = {0};
+	unsigned ran = 0;
+
+	while (ran < SEEDS_A_BATCH &&
+	       (ran < SEEDS_AT_LEAST || time(NULL) < end))
+		run_seed(first + ran++, &sum);
+	printf("batch %d: %u seeds, %" PRIu64 " steps, %" PRIu64
+	       " connections, %" PRIu64 " clean\n",
+	       _i, ran, sum.steps, sum.established, sum.clean);
+	fflush(stdout);
+	ck_assert_uint_ge(sum.established, ran * 10);
+	ck_assert_uint_ge(sum.clean, ran * 5);
+	ck_assert_uint_ge(sum.steps, ran * 1000);
+	ck_assert_uint_gt(sum.forged, 0);
+	ck_assert_uint_gt(sum.restarts, 0);
+	ck_assert_uint_gt(sum.redispatched, 0);
+	ck_assert_uint_gt(sum.repaired, 0);
+	ck_assert_uint_gt(sum.recycled, 0);
+	ck_assert_uint_gt(sum.expired, 0);
+	ck_assert_uint_gt(sum.reset, 0);
+}
+END_TEST
+
+START_TEST(a_seed_that_broke_a_rule_does_not_any_more)
+{
+	struct stats sum = {0};
+
+	run_seed(cases[_i].seed, &sum);
+}
+END_TEST
+
+START_TEST(a_seed_is_the_same_history_every_time)
+{
+	struct stats one = {0}, two = {0};
+
+	run_seed((uint64_t)_i + 1, &one);
+	run_seed((uint64_t)_i + 1, &two);
+	ck_assert_mem_eq(&one, &two, sizeof(one));
+}
+END_TEST
+
+START_TEST(every_reason_to_drop_of_the_core_is_reached)
+{
+	static const enum drop_reason io[] = {DROP_NO_ROUTE, DROP_TOO_BIG,
+					      DROP_SEND_FULL, DROP_SEND_FAILED};
+	struct stats sum = {0};
+	unsigned seed = 0, missing;
+
+	do {
+		run_seed(++seed, &sum);
+		for (unsigned i = 0; i < ARRAY_LEN(io); i++)
+			sum.dropped[io[i]] = 1;
+		missing = 0;
+		for (int i = 0; i < DROP_REASONS; i++)
+			missing += sum.dropped[i] == 0;
+	} while (missing && seed < 300);
+	for (int i = 0; i < DROP_REASONS; i++)
+		ck_assert_msg(sum.dropped[i], "nothing was dropped for %s",
+			      drop_name((enum drop_reason)i));
+}
+END_TEST
+
+int main(void)
+{
+	const struct unit_test tests[] = {
+		{rules_hold_whatever_the_network_does, BATCHES},
+		{a_seed_that_broke_a_rule_does_not_any_more, ARRAY_LEN(cases)},
+		{a_seed_is_the_same_history_every_time, 3},
+		{every_reason_to_drop_of_the_core_is_reached, 1},
+	};
+
+	return unit_run("sim", tests, ARRAY_LEN(tests));
+}
