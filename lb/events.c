@@ -23,8 +23,8 @@ void events_backend(const struct config *config, const struct engine *engine,
 		    enum check_result why, uint64_t now_ns)
 {
 	const struct service *s = &engine->services[b->service];
-	const char *reason = why == CHECK_TIMEOUT ? "no answer" :
-						    check_result_text(why);
+	const char *reason =
+		why == CHECK_TIMEOUT ? "no answer" : check_result_text(why);
 	char who[ENDPOINT_TEXT_MAX], values[128];
 	unsigned left, all;
 
@@ -42,11 +42,8 @@ void events_backend(const struct config *config, const struct engine *engine,
 			 b->health.params.rise, values);
 		break;
 	case BACKEND_EJECTED:
-		log_warn("backend %s is ejected: %s to %u connections in a "
-			 "row, %s tries again in %u ms %s", who, reason,
-			 b->breaker.params.failures,
-			 b->breaker.params.trials > 1 ? "some" : "one",
-			 b->breaker.backoff_ms, values);
+		log_warn("backend %s is ejected: %s, next trial in %u ms %s",
+			 who, reason, b->breaker.backoff_ms, values);
 		break;
 	case BACKEND_RECOVERED:
 		log_info("backend %s has recovered: it took a connection %s",
@@ -54,7 +51,8 @@ void events_backend(const struct config *config, const struct engine *engine,
 		break;
 	case BACKEND_DRAINED:
 		log_info("backend %s is drained: what it still has is reset "
-			 "%s", who, values);
+			 "%s",
+			 who, values);
 		break;
 	}
 }

@@ -7,14 +7,12 @@
  */
 #include <cap-ng.h>
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -23,36 +21,28 @@
 #include "control/config.h"
 #include "control/dump.h"
 #include "core/engine.h"
+#include "dumper.h"
 #include "events.h"
-#include "io/capture.h"
 #include "io/checker.h"
 #include "io/forward.h"
 #include "io/guard.h"
 #include "io/inject.h"
 #include "io/netlink.h"
-#include "io/nic.h"
 #include "io/reserve.h"
 #include "io/state.h"
 #include "log.h"
 #include "setup.h"
+#include "taps.h"
 
 #define EXIT_HOST   1 /* this host does not allow it, or a later failure */
 #define EXIT_CONFIG 2 /* wrong by itself */
 
-#define RING_SLOTS	1024 /* frames; see docs/design.md */
 #define FRAMES_PER_TURN 512  /* from one capture before the next one's turn */
+#define BUSY_FRAMES_MAX 2    /* fewer in a turn: the load is light */
 #define POLL_MAX_MS	1000 /* housekeeping */
 #define RESET_MAX_MS	3000 /* all flows, at a clean exit */
 #define RESET_LINGER_MS 100  /* for those who ask back, see reset.c */
 #define NS_PER_MS	1000000ull
-
-struct tap {
-	char ifname[IF_NAMESIZE];
-	struct capture *capture; /* NULL while the interface is away */
-	int ifindex;
-	bool lro_was_on;
-	uint64_t drops_told;
-};
 
 struct app {
 	struct config config;
@@ -61,13 +51,15 @@ struct app {
 	struct reservation *reservation;
 	bool guarded;
 	struct state *state; /* the flow table lies there */
+	struct flow_slot *slots; /* its index */
+	size_t slots_bytes;
 	struct engine *engine;
 	struct inject *inject;
 	struct forward *forward;
 	struct checker *checker; /* NULL: no service needs it */
 	char *filter;
-	unsigned n_taps;
-	struct tap taps[SETUP_INTERFACES_MAX];
+	struct taps taps;
+	unsigned frames; /* read in the last turn */
 	int signals;
 	pid_t dumper; /* child writing a dump, or 0 */
 	bool stop;
@@ -77,71 +69,6 @@ struct app {
 	bool checks_warned; /* some could not be made */
 	unsigned pool_warned; /* percent of the fullest, last told */
 };
-
-/* ------------------------------------------------------------- captures */
-
-static int tap_open(struct app *app, struct tap *tap, struct err *err)
-{
-	const struct link *link =
-		netlink_link_by_name(app->netlink, tap->ifname);
-	int ret;
-
-	if (!link)
-		return err_set(err, -ENODEV,
-			       "%s: there is no such interface; 'ip link' "
-			       "lists them", tap->ifname);
-	tap->lro_was_on |= nic_lro_off(tap->ifname);
-	ret = capture_open(&tap->capture, tap->ifname, app->filter, RING_SLOTS,
-			   nic_snaplen(link), err);
-	if (ret)
-		return ret;
-	tap->ifindex = link->ifindex;
-	tap->drops_told = 0;
-	log_info("capturing on %s ring_slots=%d ring_memory=%zuKiB", tap->ifname,
-		 RING_SLOTS, capture_memory(tap->capture) / 1024);
-	return 0;
-}
-
-static void tap_close(struct app *app, struct tap *tap)
-{
-	capture_close(tap->capture);
-	tap->capture = NULL;
-	inject_forget_link(app->inject, tap->ifindex);
-}
-
-/*
- * Opens what should be captured on and is not: at the start, and whenever
- * links, addresses or routes changed. @strict: the start, errors count.
- */
-static int open_taps(struct app *app, bool strict, struct err *err)
-{
-	char names[SETUP_INTERFACES_MAX][IF_NAMESIZE];
-	unsigned n = setup_interfaces(app->setup, app->netlink, names);
-
-	for (unsigned i = 0; i < n; i++) {
-		unsigned at = 0;
-		int ret;
-
-		while (at < app->n_taps &&
-		       strcmp(app->taps[at].ifname, names[i]) != 0)
-			at++;
-		if (at == SETUP_INTERFACES_MAX)
-			continue;
-		if (at == app->n_taps) {
-			app->taps[at] = (struct tap){ 0 };
-			memcpy(app->taps[at].ifname, names[i], IF_NAMESIZE);
-			app->n_taps++;
-		}
-		if (app->taps[at].capture)
-			continue;
-		ret = tap_open(app, &app->taps[at], err);
-		if (ret && strict)
-			return ret;
-		if (ret && ret != -ENODEV && ret != -ENETDOWN)
-			log_warn("%s", err->text);
-	}
-	return 0;
-}
 
 /* --------------------------------------------------------------- events */
 
@@ -165,18 +92,8 @@ static void on_netlink(void *arg, const struct netlink_event *event)
 	switch (event->kind) {
 	case NETLINK_LINK_UP:
 	case NETLINK_LINK_DOWN:
-		for (unsigned i = 0; i < app->n_taps; i++) {
-			struct tap *tap = &app->taps[i];
-
-			if (strcmp(tap->ifname, event->link->name) != 0)
-				continue;
-			log_info("interface %s is %s", tap->ifname,
-				 event->kind == NETLINK_LINK_UP ? "up" :
-								  "down");
-			/* Opened anew when up: it may be another device. */
-			if (tap->capture)
-				tap_close(app, tap);
-		}
+		taps_link_changed(&app->taps, event->link->name,
+				  event->kind == NETLINK_LINK_UP);
 		break;
 	case NETLINK_ADDR_NEW:
 	case NETLINK_ADDR_GONE:
@@ -201,7 +118,7 @@ static void read_netlink(struct app *app)
 	if (!app->links_changed)
 		return;
 	app->links_changed = false;
-	open_taps(app, false, &err);
+	taps_refresh(&app->taps, false, &err);
 }
 
 static void on_flow(void *arg, enum flow_event event, const struct flow *f)
@@ -239,45 +156,6 @@ static void on_backend(void *arg, enum backend_event event,
 
 /* -------------------------------------------------------------- signals */
 
-/*
- * The table is shared with the child that dumps it, and goes on changing: the
- * child takes a copy of each flow, leaves out those that changed while it did,
- * and counts anew what it has.
- */
-static void freeze_flows(struct engine *e)
-{
-	struct flow_table *t = &e->table;
-	struct flow *copy;
-
-	copy = mmap(NULL, t->size * sizeof(*copy), PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (copy == MAP_FAILED)
-		return;
-	for (unsigned s = 0; s < e->n_services; s++)
-		for (unsigned i = 0; i < e->services[s].n_backends; i++)
-			e->services[s].backends[i].flows = 0;
-	t->used = 0;
-	for (uint32_t i = 0; i < t->size; i++) {
-		const struct flow *f = &t->flows[i];
-
-		if (!__atomic_load_n(&f->open, __ATOMIC_ACQUIRE))
-			continue;
-		copy[i] = *f;
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		copy[i].open = f->open && copy[i].generation == f->generation;
-		if (!copy[i].open)
-			continue;
-		t->used++;
-		if (!tcp_is_closed(copy[i].tcp.state))
-			engine_backend(e, &copy[i])->flows++;
-	}
-	t->flows = copy;
-}
-
-/*
- * The dump may be long and stdout may be a stopped terminal: a child writes
- * it, from the table as it is at this moment, and forwarding goes on.
- */
 static void start_dump(struct app *app)
 {
 	if (app->dumper) {
@@ -285,20 +163,10 @@ static void start_dump(struct app *app)
 			 "read by anyone?");
 		return;
 	}
-	app->dumper = fork();
-	if (app->dumper == -1) {
+	app->dumper = dumper_start(app->engine, forward_now_ns(),
+				   app->started_ns);
+	if (!app->dumper)
 		log_warn("cannot dump the flows: fork: %s", strerror(errno));
-		app->dumper = 0;
-		return;
-	}
-	if (app->dumper)
-		return;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* Our locks are not to outlive us in a child. */
-	(void)close_range(STDERR_FILENO + 1, UINT_MAX, 0);
-	freeze_flows(app->engine);
-	dump_flows(stdout, app->engine, forward_now_ns(), app->started_ns);
-	_exit(0);
 }
 
 static void log_counters(struct app *app)
@@ -318,17 +186,7 @@ static void log_counters(struct app *app)
 		 (unsigned long long)sent->cut,
 		 (unsigned long long)sent->originated,
 		 (unsigned long long)sent->originate_failed);
-	for (unsigned i = 0; i < app->n_taps; i++) {
-		struct capture_stats stats;
-
-		if (!app->taps[i].capture)
-			continue;
-		capture_get_stats(app->taps[i].capture, &stats);
-		log_info("capture %s received=%llu ring_drops=%llu",
-			 app->taps[i].ifname,
-			 (unsigned long long)stats.received,
-			 (unsigned long long)stats.dropped);
-	}
+	taps_tell_counters(&app->taps);
 }
 
 static void read_signals(struct app *app)
@@ -403,25 +261,6 @@ static void check_pools(struct app *app)
 	app->pool_warned = percent;
 }
 
-static void check_rings(struct app *app)
-{
-	for (unsigned i = 0; i < app->n_taps; i++) {
-		struct tap *tap = &app->taps[i];
-		struct capture_stats stats;
-
-		if (!tap->capture)
-			continue;
-		capture_get_stats(tap->capture, &stats);
-		if (stats.dropped == tap->drops_told)
-			continue;
-		log_warn("%s: more than can be carried, the ring dropped %llu "
-			 "frames", tap->ifname,
-			 (unsigned long long)(stats.dropped -
-					      tap->drops_told));
-		tap->drops_told = stats.dropped;
-	}
-}
-
 /* Warns once when health checks cannot be made, until they can again. */
 static void check_checks(struct app *app)
 {
@@ -442,7 +281,7 @@ static void keep_house(struct app *app)
 		return;
 	app->housekept_ns = now_ns;
 	check_pools(app);
-	check_rings(app);
+	taps_tell_drops(&app->taps);
 	check_checks(app);
 	read_netlink(app);
 }
@@ -460,46 +299,46 @@ static int poll_timeout_ms(uint64_t next_ns)
 	return (int)((next_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
 }
 
-static void read_taps(struct app *app, const struct pollfd *fds)
+/*
+ * A lone packet is often followed by its answer: a short look around before
+ * going to sleep saves the wake-up. After a batch there is none, since others
+ * on this processor have work to do then.
+ */
+static int wait_for(const struct app *app, struct pollfd *fds, nfds_t n,
+		    int timeout_ms)
 {
-	for (unsigned i = 0; i < app->n_taps; i++) {
-		struct tap *tap = &app->taps[i];
+	uint64_t until_ns;
+	int ready;
 
-		if (!tap->capture || !fds[i].revents)
-			continue;
-		if (forward_read(app->forward, tap->capture,
-				 FRAMES_PER_TURN) >= 0)
-			continue;
-		log_warn("%s: capture stopped, the interface went away",
-			 tap->ifname);
-		tap_close(app, tap);
-		app->links_changed = true;
-	}
+	if (app->config.busy_poll_us == 0 || app->frames == 0 ||
+	    app->frames > BUSY_FRAMES_MAX || timeout_ms == 0)
+		return poll(fds, n, timeout_ms);
+	until_ns = forward_now_ns() + app->config.busy_poll_us * 1000ull;
+	do {
+		ready = poll(fds, n, 0);
+	} while (ready == 0 && forward_now_ns() < until_ns);
+	return ready ? ready : poll(fds, n, timeout_ms);
 }
 
 /* Waits for something to come and deals with it; false: it cannot. */
 static bool turn(struct app *app, int timeout_ms)
 {
-	struct pollfd fds[SETUP_INTERFACES_MAX + 3];
-	unsigned taps = app->n_taps;
+	struct pollfd fds[SETUP_INTERFACES_MAX + 3], *more;
 
-	for (unsigned i = 0; i < taps; i++) {
-		struct capture *c = app->taps[i].capture;
-
-		fds[i] = (struct pollfd){ c ? capture_fd(c) : -1, POLLIN, 0 };
-	}
-	fds[taps] = (struct pollfd){ app->signals, POLLIN, 0 };
-	fds[taps + 1] =
-		(struct pollfd){ netlink_fd(app->netlink), POLLIN, 0 };
-	fds[taps + 2] = (struct pollfd){ checker_fd(app->checker), POLLIN, 0 };
-	if (poll(fds, taps + 3, timeout_ms) == -1 && errno != EINTR) {
+	more = fds + taps_poll(&app->taps, fds);
+	more[0] = (struct pollfd){app->signals, POLLIN, 0};
+	more[1] = (struct pollfd){netlink_fd(app->netlink), POLLIN, 0};
+	more[2] = (struct pollfd){checker_fd(app->checker), POLLIN, 0};
+	if (wait_for(app, fds, (nfds_t)(more - fds) + 3, timeout_ms) == -1 &&
+	    errno != EINTR) {
 		log_warn("poll: %s", strerror(errno));
 		return false;
 	}
-	read_taps(app, fds);
-	if (fds[taps].revents)
+	app->frames = taps_read(&app->taps, fds, FRAMES_PER_TURN,
+				&app->links_changed);
+	if (more[0].revents)
 		read_signals(app);
-	if (fds[taps + 1].revents || app->links_changed)
+	if (more[1].revents || app->links_changed)
 		read_netlink(app);
 	return true;
 }
@@ -647,6 +486,25 @@ static int put_guard(struct app *app, struct err *err)
 	return 0;
 }
 
+/*
+ * The table's index is touched at random: present from the start, so that no
+ * packet waits for a page, and in huge pages where it spans many. NULL: the
+ * engine takes ordinary memory.
+ */
+static struct flow_slot *make_index(uint32_t flows, size_t *bytes)
+{
+	void *slots;
+
+	*bytes = (size_t)flows * FLOW_SLOTS * sizeof(struct flow_slot);
+	slots = mmap(NULL, *bytes, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (slots == MAP_FAILED)
+		return NULL;
+	(void)madvise(slots, *bytes, MADV_HUGEPAGE);
+	memset(slots, 0, *bytes);
+	return slots;
+}
+
 static int make_engine(struct app *app, struct err *err)
 {
 	/* Reserved with the range, guarded with it, never a flow's. */
@@ -684,6 +542,7 @@ static int make_engine(struct app *app, struct err *err)
 	}
 	memcpy(spec.secret, state_secret(app->state), sizeof(spec.secret));
 	spec.flows = state_flows(app->state);
+	spec.slots = app->slots = make_index(spec.n_flows, &app->slots_bytes);
 	ret = engine_new(&app->engine, &spec, forward_now_ns(), err);
 	free(ports);
 	return ret;
@@ -805,10 +664,15 @@ static int start(struct app *app, struct err *err)
 				   reserve_hi(app->reservation));
 	if (!app->filter)
 		return err_set(err, -ENOMEM, "out of memory");
+	app->taps.setup = app->setup;
+	app->taps.netlink = app->netlink;
+	app->taps.inject = app->inject;
+	app->taps.forward = app->forward;
+	app->taps.filter = app->filter;
 	/* The guard before the first packet can be answered by us. */
 	ret = put_guard(app, err);
 	if (!ret)
-		ret = open_taps(app, true, err);
+		ret = taps_refresh(&app->taps, true, err);
 	if (!ret)
 		ret = drop_privilege(err);
 	if (!ret)
@@ -830,11 +694,7 @@ static void finish(struct app *app, bool started)
 		kill(app->dumper, SIGKILL);
 	if (started && !keep)
 		reset_flows(app);
-	for (unsigned i = 0; i < app->n_taps; i++) {
-		capture_close(app->taps[i].capture);
-		if (app->taps[i].lro_was_on)
-			nic_lro_restore(app->taps[i].ifname);
-	}
+	taps_close(&app->taps);
 	if (app->guarded && !keep && guard_down(app->config.name, &err))
 		log_warn("%s", err.text);
 	reserve_release(app->reservation, keep);
@@ -842,6 +702,8 @@ static void finish(struct app *app, bool started)
 	forward_free(app->forward);
 	inject_close(app->inject);
 	engine_free(app->engine);
+	if (app->slots)
+		munmap(app->slots, app->slots_bytes);
 	if (keep)
 		state_close(app->state);
 	else

@@ -411,6 +411,14 @@ bool setup_without_syn_checks(struct setup *s)
 	return any;
 }
 
+bool setup_has_local_backend(const struct setup *s, struct netlink *nl)
+{
+	for (unsigned i = 0; i < s->n_backends; i++)
+		if (is_local(&s->endpoints[i].addr, nl))
+			return true;
+	return false;
+}
+
 /* ----------------------------------------------------------------- filter */
 
 static void write_services(FILE *f, const struct setup *s, const char *dir)

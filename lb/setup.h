@@ -69,6 +69,9 @@ uint16_t setup_probe_ports(const struct reservation *r);
 /* Then none can be made; true if there would have been some. */
 bool setup_without_syn_checks(struct setup *s);
 
+/* True if a backend is on this host. */
+bool setup_has_local_backend(const struct setup *s, struct netlink *nl);
+
 /* The kernel filter as a pcap expression; to be freed. NULL: no memory. */
 char *setup_filter(const struct setup *s, uint16_t nat_lo, uint16_t nat_hi);
 

@@ -30,6 +30,7 @@ int config_init(struct config *c, struct err *err)
 	c->datapath = DATAPATH_AUTO;
 	c->timeouts = (struct engine_timeouts)ENGINE_TIMEOUTS_DEFAULT;
 	c->mss_clamp = CONFIG_CLAMP_OFF;
+	c->busy_poll_us = CONFIG_BUSY_POLL_US;
 	c->services = calloc(CONFIG_SERVICES_MAX, sizeof(*c->services));
 	if (!c->services)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -52,14 +53,14 @@ static void finish_service(struct service_config *s)
 	static const struct breaker_params breaker = BREAKER_PARAMS_DEFAULT;
 
 	if (!s->health.fast_ms)
-		s->health.fast_ms = s->health.interval_ms < health.fast_ms ?
-					    s->health.interval_ms :
-					    health.fast_ms;
+		s->health.fast_ms = s->health.interval_ms < health.fast_ms
+					    ? s->health.interval_ms
+					    : health.fast_ms;
 	if (!s->breaker.open_max_ms)
 		s->breaker.open_max_ms =
-			s->breaker.open_ms > breaker.open_max_ms ?
-				s->breaker.open_ms :
-				breaker.open_max_ms;
+			s->breaker.open_ms > breaker.open_max_ms
+				? s->breaker.open_ms
+				: breaker.open_max_ms;
 }
 
 int config_check_service(const struct service_config *s, struct err *err)

@@ -33,6 +33,7 @@
 #define CONFIG_PORT_DEFAULT  20000 /* of the positional form */
 #define CONFIG_NAT_LO	     10240
 #define CONFIG_NAT_HI	     32767
+#define CONFIG_BUSY_POLL_US  10 /* bench: docs/bench/notes.md */
 #define CONFIG_NAT_MIN	     1024 /* fewer free NAT ports than this: refused */
 
 #define CONFIG_CLAMP_OFF  0 /* as FORWARD_CLAMP_... */
@@ -79,6 +80,7 @@ struct config {
 	char interfaces[CONFIG_INTERFACES_MAX][16];
 	uint32_t flows;
 	struct engine_timeouts timeouts;
+	uint32_t busy_poll_us;	 /* look around before sleeping; 0: never */
 	uint32_t mss_clamp;	 /* CONFIG_CLAMP_..., or the largest MSS */
 	uint16_t nat_lo, nat_hi; /* host byte order, both included */
 	bool nat_ports_set; /* by the user: do not look for another range */

@@ -413,15 +413,15 @@ static int set_seconds_or_off(struct target *t, const char *value,
 	return or_off(t, value, set_seconds, err);
 }
 
-#define IN_GLOBAL(field, lo, hi)                                               \
-	{                                                                      \
-		offsetof(struct config, field), lo, hi                         \
+#define IN_GLOBAL(field, lo, hi)                       \
+	{                                              \
+		offsetof(struct config, field), lo, hi \
 	}
-#define IN_SERVICE(field, lo, hi)                                              \
-	{                                                                      \
-		offsetof(struct service_config, field), lo, hi                 \
+#define IN_SERVICE(field, lo, hi)                              \
+	{                                                      \
+		offsetof(struct service_config, field), lo, hi \
 	}
-#define NO_RANGE      IN_GLOBAL(name, 0, 0)
+#define NO_RANGE IN_GLOBAL(name, 0, 0)
 
 /* In milliseconds, whatever the field has. */
 #define S    1000u
@@ -440,6 +440,7 @@ static const struct key global_keys[] = {
 	{ "state", set_state, false, NO_RANGE },
 	{ "control", set_control, false, NO_RANGE },
 	{ "mss_clamp", set_mss_clamp, false, NO_RANGE },
+	{ "busy_poll", set_number, false, IN_GLOBAL(busy_poll_us, 0, 1000) },
 	{ "idle_timeout", set_seconds, false,
 	  IN_GLOBAL(timeouts.established, 1 * S, WEEK) },
 	{ "half_closed_timeout", set_seconds, false,

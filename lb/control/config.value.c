@@ -149,10 +149,9 @@ int value_time(const char *text, uint32_t unit_ms, uint32_t lo_ms,
 			       value_time_text(lo_ms, lo),
 			       value_time_text(hi_ms, hi));
 	if (ms % unit_ms)
-		return err_set(err, -EINVAL,
-			       "expected whole seconds, from %s to %s",
-			       value_time_text(lo_ms, lo),
-			       value_time_text(hi_ms, hi));
+		return err_set(
+			err, -EINVAL, "expected whole seconds, from %s to %s",
+			value_time_text(lo_ms, lo), value_time_text(hi_ms, hi));
 	*out_ms = (uint32_t)ms;
 	return 0;
 }

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dumper.h - writes the flow dump to stdout, from a child
+ *
+ * The dump may be long and stdout may be a stopped terminal: a child writes it
+ * and forwarding goes on.
+ */
+#ifndef L4LB_DUMPER_H
+#define L4LB_DUMPER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/engine.h"
+
+/*
+ * Starts the child. Its pid; or 0 with errno set. The caller reaps it, and
+ * does not start another one before.
+ */
+pid_t dumper_start(struct engine *e, uint64_t now_ns, uint64_t started_ns);
+
+#endif
