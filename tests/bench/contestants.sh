@@ -161,7 +161,7 @@ start_l4lb() {
 		printf 'source = %s\ncheck = none\n' "$VIP $SOURCE2"
 	} >"$conf"
 	# shellcheck disable=SC2086 # words
-	start l4lb lb "$(l4lb_program)" ${L4LB_ARGS:-} --config "$conf"
+	anew l4lb lb "$(l4lb_program)" ${L4LB_ARGS:-} --config "$conf"
 	wait_log l4lb "$L4LB_READY"
 }
 stop_l4lb() { stop l4lb; }
@@ -195,7 +195,7 @@ start_haproxy() {
 			bind :$PORT_ECHO backlog 4096
 			$(each_backend "server @ @:$PORT_ECHO\\n")
 	END
-	start haproxy lb haproxy -db -f "$LAB_TMP/haproxy.cfg"
+	anew haproxy lb haproxy -db -f "$LAB_TMP/haproxy.cfg"
 	wait_listens lb "$PORT_ECHO"
 }
 stop_haproxy() { stop haproxy; }
@@ -222,7 +222,7 @@ start_nginx() {
 		echo "server { listen $PORT_ECHO backlog=4096; proxy_pass echo; }"
 		echo '}'
 	} >"$dir/nginx.conf"
-	start nginx lb nginx -c "$dir/nginx.conf" -e "$dir/error.log"
+	anew nginx lb nginx -c "$dir/nginx.conf" -e "$dir/error.log"
 	wait_listens lb "$PORT_ECHO"
 }
 stop_nginx() { stop nginx; }
@@ -281,7 +281,7 @@ start_pen() {
 }
 start_one_pen() { # NAME PORT BACKENDS
 	# shellcheck disable=SC2086 # words
-	start "pen-$1" lb pen -f -r -x 9500 -c 20000 -q 4096 "$2" $3
+	anew "pen-$1" lb pen -f -r -x 9500 -c 20000 -q 4096 "$2" $3
 	wait_listens lb "$2"
 }
 stop_pen() {

@@ -293,7 +293,8 @@ def flow_lines(f):
     lines = []
     for n in ("1000", "100000"):
         got = {name: figures[f"{name}_{n}"].get(1) for name in (
-            "opened", "lost_opening", "still_there", "cpu_ns_per_packet")
+            "opened", "lost_opening", "cpu_ns_per_packet",
+            "one_packet_each_carried", "established")
             if f"{name}_{n}" in figures}
         if got:
             lines.append(f"  {n:>6} flows: " + ", ".join(
