@@ -221,7 +221,8 @@ static const struct refusal {
 	{HEAD "scheduler = fair\n", 2, "expected rr, wrr or lc"},
 	{HEAD "scheduler =\n", 2, "expected rr, wrr or lc"},
 	{HEAD "out_of_state = ignore\n", 2, "expected reset or drop"},
-	{HEAD "on_down = drop\n", 2, "on_down \"drop\": expected reset or keep"},
+	{HEAD "on_down = drop\n", 2,
+	 "on_down \"drop\": expected reset or keep"},
 	{HEAD "all_down = keep\n", 2, "expected reset or drop"},
 	{HEAD "check =\n", 2,
 	 "check \"\": expected syn, tcp, http GET /PATH [expect 2xx,3xx], "

@@ -1,0 +1,386 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# What becomes of backends that do not answer, and of their connections: each
+# kind of check, ejection, backups, nobody left, on_down, draining, idling, slow
+# start.
+# t-health.sh checks|failures
+# shellcheck source=lab.sh
+. "$(dirname "$0")/lab.sh"
+need nginx curl nc.openbsd
+title "health checks and failures: $1"
+
+CLIENTS=$LAB_DIR/clients.py
+B1=198.18.0.11:$PORT B2=198.18.0.12:$PORT B3=198.18.0.13:$PORT
+
+# balance NAME: l4lb with the configuration that comes in
+balance() {
+	cat >"$LAB_TMP/$1.conf"
+	start_l4lb "$1" --config "$LAB_TMP/$1.conf"
+}
+THREE="backend = $B1
+backend = $B2
+backend = $B3"
+QUICK="interval = 200ms
+fast_interval = 50ms"
+
+echo_up() { start_echo "echo$1" "b$1" "198.18.0.1$1" "$PORT"; }
+waits_down() { wait_log "$1" "backend $2 is down: $3" 10; }
+# The last word on a backend, since it may be up and down more than once.
+is_up_again() { grep -E "backend $2 is (down|up)" "$LAB_TMP/$1.err" | tail -n 1 | grep -q 'up again'; }
+waits_up() { wait_until 10 "$1 to say that $2 is up again" is_up_again "$1" "$2"; }
+
+shares() { awk '$1 ~ /^(b|echo)[0-9]/ { n[$1]++ } END { for (k in n) print k "=" n[k] }' | sort | tr '\n' ' '; }
+web() { # COUNT: by backend
+	on client curl -sS --no-progress-meter --fail --max-time 20 -H 'Connection: close' \
+		"http://$VIP:$VIP_PORT/?[1-$1]" | shares
+}
+visit() { # COUNT [PORT]: by backend
+	on client "$PYTHON" "$CLIENTS" stream "$VIP" "${2:-$VIP_PORT}" "$1" 100 | shares
+}
+state_of() { dump "$1" | awk -v b="$2" '/^# backend/ { last = 1 } last && $1 == b { printf "%s ", $3 }'; }
+# What nft drops in a host's own namespace nobody can hear from outside.
+go_silent() {
+	on "$1" nft -f - <<-END
+		table inet dead {
+			chain in { type filter hook prerouting priority -400; drop; }
+			chain out { type filter hook output priority -400; drop; }
+		}
+	END
+}
+speak() { on "$1" nft delete table inet dead; }
+
+# ----------------------------------------------------------------- checks
+
+# A web server dies, and one that answers with another status than expected.
+check_http() {
+	local host
+	for host in b1 b2 b3; do start_nginx $host; done
+	balance http <<-END
+		[service web]
+		listen = $VIP:$VIP_PORT
+		check = http GET /health
+		$QUICK
+		$THREE
+	END
+	expect "http: 30 requests" "$(web 30)" "b1=10 b2=10 b3=10 "
+	stop nginx-b2-9001
+	waits_down http "$B2" "connection refused"
+	expect "  one has died" "$(web 30)" "b1=15 b3=15 "
+	start_nginx b2
+	waits_up http "$B2"
+	expect "  it is back" "$(web 30)" "b1=10 b2=10 b3=10 "
+	stop http
+
+	balance status <<-END
+		[service web]
+		listen = $VIP:$VIP_PORT
+		check = http GET /health expect 204
+		$QUICK
+		$THREE
+	END
+	for host in "$B1" "$B2" "$B3"; do
+		waits_down status "$host" "unexpected status"
+	done
+	expect_false "  200 where 204 is expected: refused" \
+		on client curl -s --max-time 5 "http://$VIP:$VIP_PORT/"
+	stop status
+	for host in b1 b2 b3; do stop nginx-$host-9001; done
+}
+
+connects() { on client nc.openbsd -z -w "${2:-1}" "$VIP" "$1"; }
+probed() { [ "$(counter b1 TcpPassiveOpens)" -ge "$1" ]; }
+
+# A chat client must never hear of the checks; a server that hangs fails them,
+# and passes syn, which its kernel answers.
+check_expect() {
+	local host heard before
+	for host in 1 2 3; do
+		start chat$host b$host "$L4LB_BUILD/chat_serv" "$PORT"
+		wait_listens b$host "$PORT"
+	done
+	balance expect <<-END
+		[service chat]
+		listen = $VIP:$VIP_PORT
+		check = expect "HEALTH CHECK"
+		$QUICK
+		$THREE
+		[service same]
+		listen = $VIP:20001
+		check = syn
+		$QUICK
+		$THREE
+	END
+	# It connects to the server itself and listens.
+	mkfifo "$LAB_TMP/silence"
+	# shellcheck disable=SC2034 # held open, so that nc waits
+	exec {SILENCE}<>"$LAB_TMP/silence"
+	LAB_STDIN=$LAB_TMP/silence start listener b1 nc.openbsd 127.0.0.1 "$PORT"
+	wait_log chat1 'client 127.0.0.1:[0-9]* came'
+	heard=$(wc -c <"$LAB_TMP/listener.out")
+	before=$(counter b1 TcpPassiveOpens)
+	wait_until 20 "20 checks" probed $((before + 20))
+	expect "expect: bytes a chat client heard during 20 checks" \
+		$(($(wc -c <"$LAB_TMP/listener.out") - heard)) 0
+	stop listener
+
+	kill -STOP "$(pid_of chat2)"
+	waits_down expect "$B2" "no answer"
+	expect "  a server that hangs: expect fails, syn passes" \
+		"$(state_of expect "$B2")" "DOWN UP "
+	kill -CONT "$(pid_of chat2)"
+	waits_up expect "$B2"
+	ok "  it goes on: up again"
+	stop chat2 KILL
+	wait_until 10 "both services to find it down" both_down expect
+	ok "  killed: down for both"
+	start chat2 b2 "$L4LB_BUILD/chat_serv" "$PORT"
+	wait_until 10 "both services to find it up" both_up expect
+	ok "  started: up for both"
+	stop expect
+	for host in 1 2 3; do stop chat$host; done
+}
+both_down() { [ "$(state_of "$1" "$B2")" = "DOWN DOWN " ]; }
+both_up() { [ "$(state_of "$1" "$B2")" = "UP UP " ]; }
+
+# check_plain syn|tcp: the server accepts no connection for them, ever.
+check_plain() {
+	local before resets host
+	for host in 1 2 3; do echo_up $host; done
+	resets=$(counter lb TcpOutRsts)
+	before=$(counter b1 TcpPassiveOpens)
+	balance "$1" <<-END
+		[service echo]
+		listen = $VIP:$VIP_PORT
+		check = $1
+		$QUICK
+		$THREE
+	END
+	stop echo2 KILL
+	waits_down "$1" "$B2" "connection refused"
+	expect "$1: one has died" "$(visit 30)" "echo1=15 echo3=15 "
+	echo_up 2
+	waits_up "$1" "$B2"
+	expect "  it is back" "$(visit 30)" "echo1=10 echo2=10 echo3=10 "
+	expect "  connections that b1 took, all of clients" \
+		$(($(counter b1 TcpPassiveOpens) - before)) 25
+	go_silent b3
+	waits_down "$1" "$B3" "no answer"
+	speak b3
+	waits_up "$1" "$B3"
+	ok "  silent: down, and up again"
+	# tcp is this kernel's own, and ends with its RST; syn knows nothing of it.
+	[ "$1" = tcp ] || expect "  RST sent by the balancer's kernel" \
+		$(($(counter lb TcpOutRsts) - resets)) 0
+	stop "$1"
+	for host in 1 2 3; do stop echo$host; done
+}
+
+# --------------------------------------------------------------- failures
+
+ejection() {
+	local host
+	for host in 1 2 3; do echo_up $host; done
+	balance eject <<-END
+		[service echo]
+		listen = $VIP:$VIP_PORT
+		check = none
+		eject_time = 500ms
+		eject_max = 1s
+		$THREE
+	END
+	stop echo2 KILL
+	expect "no checks, one has died" "$(visit 60)" "echo1=30 echo3=30 "
+	expect_true "  it is ejected" log_has eject "backend $B2 is ejected: connection refused"
+	echo_up 2
+	wait_until 10 "a connection to bring it back" comes_back
+	expect "  it is back" "$(visit 30)" "echo1=10 echo2=10 echo3=10 "
+	stop eject
+	for host in 1 2 3; do stop echo$host; done
+}
+comes_back() {
+	visit 3 >/dev/null
+	log_has eject "backend $B2 has recovered"
+}
+
+backups() {
+	local host began
+	for host in 1 2 3; do echo_up $host; done
+	balance backup <<-END
+		[service refuses]
+		listen = $VIP:$VIP_PORT
+		$QUICK
+		backend = $B1
+		backend = $B2
+		backend = $B3 backup
+		[service silent]
+		listen = $VIP:20001
+		all_down = drop
+		$QUICK
+		backend = $B1
+		backend = $B3 backup
+	END
+	expect "a backup, with the others up" "$(visit 20)" "echo1=10 echo2=10 "
+	stop echo1 KILL
+	expect "  one has died" "$(visit 10)" "echo2=10 "
+	stop echo2 KILL
+	expect "  both have" "$(visit 10)" "echo3=10 "
+	waits_down backup "$B1" "connection refused"
+	waits_down backup "$B2" "connection refused"
+	expect "  known to be down" "$(visit 10)" "echo3=10 "
+	stop echo3 KILL
+	waits_down backup "$B3" "connection refused"
+	wait_until 10 "all to be down" all_down backup
+
+	began=$(now_ms)
+	expect_false "all down, reset: refused" connects "$VIP_PORT" 20
+	expect_true "  at once" [ $(($(now_ms) - began)) -lt 1000 ]
+	began=$(now_ms)
+	expect_false "all down, drop: nothing heard" connects 20001 2
+	expect_true "  for 2 s" [ $(($(now_ms) - began)) -ge 1900 ]
+	echo_up 1
+	waits_up backup "$B1"
+	expect "one is back" "$(visit 10)" "echo1=10 "
+	stop backup
+	stop echo1
+}
+all_down() { ! dump "$1" | awk '/^# backend/ { b = 1; next } b && $3 != "DOWN" { bad = 1 } END { exit !bad }'; }
+
+# The host is gone without a word: only resets of ours can tell the client.
+down() {
+	local took
+	echo_up 2
+	balance down <<-END
+		[service reset]
+		listen = $VIP:$VIP_PORT
+		backend = $B2
+		[service keep]
+		listen = $VIP:20001
+		on_down = keep
+		backend = $B2
+	END
+	start watch client "$PYTHON" "$CLIENTS" watch "$VIP" "$VIP_PORT"
+	wait_log watch '^watching'
+	start_hold keep client "$VIP" 20001 1
+	go_silent b2
+	took=$(now_ms)
+	wait_log watch '^(reset|closed)' 20
+	took=$(($(now_ms) - took))
+	expect "on_down = reset: an established connection to a silent host" \
+		"$(tail -n 1 "$LAB_TMP/watch.out")" reset
+	expect_true "  after $((took / 1000)).$(printf %03d $((took % 1000))) s, within 4" [ "$took" -lt 4000 ]
+	finish watch 5
+	wait_until 10 "both services to find it down" both_down down
+	speak b2
+	tell keep "say hello" '^said'
+	expect "on_down = keep: the other one goes on when it is back" \
+		"$(tail -n 1 "$LAB_TMP/keep.out")" "said echo2=1"
+	tell keep close '^closed'
+	finish keep 10
+	stop down
+	stop echo2
+}
+
+draining() {
+	local host
+	for host in 1 2 3; do echo_up $host; done
+	config() {
+		cat <<-END
+			[global]
+			guard = keep
+			[service echo]
+			listen = $VIP:$VIP_PORT
+			drain_timeout = 4s
+			backend = $B1
+			backend = $B2 $1
+			backend = $B3
+		END
+	}
+	balance before <<<"$(config "")"
+	start_hold hold client "$VIP" "$VIP_PORT" 30
+	stop before
+	balance drain <<<"$(config weight=0)"
+	tell hold "say hello" '^said'
+	expect "drain: connections go on" "$(tail -n 1 "$LAB_TMP/hold.out")" "said echo1=10 echo2=10 echo3=10"
+	expect "  new ones go elsewhere" "$(visit 20)" "echo1=10 echo3=10 "
+	wait_log drain "backend $B2 is drained: .* flows=10 " 20
+	tell hold "say again" '^said' 2
+	expect_true "  then its are reset: $(tail -n 1 "$LAB_TMP/hold.out")" \
+		grep -Eq '^said ConnectionResetError.*=10 echo1=10 echo3=10$' "$LAB_TMP/hold.out"
+	expect "  and it has none" "$(dump drain | awk -v b="$B2" '/^# backend/ { l = 1 } l && $1 == b { print $3, $4 }')" "DRAIN 0"
+	tell hold close '^closed'
+	finish hold 10
+	stop drain
+	on lb "$LAB_DIR/../../iptables/guard.sh" down "$VIP_PORT" >/dev/null
+	for host in 1 2 3; do stop echo$host; done
+}
+
+# Silence is ended by resets, or found to be none by asking.
+idling() {
+	local began
+	echo_up 1
+	config() {
+		printf '%s\n' "[global]" "idle_timeout = 4s" "$1" "[service echo]" \
+			"listen = $VIP:$VIP_PORT" "backend = $B1"
+	}
+	balance idle <<<"$(config "")"
+	start watch client "$PYTHON" "$CLIENTS" watch "$VIP" "$VIP_PORT"
+	wait_log watch '^watching'
+	began=$(now_ms)
+	finish watch 20
+	expect "idle_timeout = 4s: a silent connection" "$(tail -n 1 "$LAB_TMP/watch.out")" reset
+	expect_true "  after $(($(now_ms) - began)) ms, from 3900 to 6000" \
+		awk -v ms=$(($(now_ms) - began)) 'BEGIN { exit !(ms > 3900 && ms < 6000) }'
+	expect "  connections its backend still has" "$(on b1 ss -Htn state established | wc -l)" 0
+	stop idle
+
+	balance asks <<<"$(config "keepalive = 1s")"
+	start_hold quiet client "$VIP" "$VIP_PORT" 3
+	sleep 6 # longer than idle_timeout
+	tell quiet "say hello" '^said'
+	expect "with keepalive = 1s, after 6 s" "$(tail -n 1 "$LAB_TMP/quiet.out")" "said echo1=3"
+	tell quiet close '^closed'
+	finish quiet 10
+	stop asks
+	stop echo1
+}
+
+slow_start() {
+	local host few
+	for host in 1 2 3; do echo_up $host; done
+	balance slow <<-END
+		[service echo]
+		listen = $VIP:$VIP_PORT
+		slow_start = 6s
+		$QUICK
+		$THREE
+	END
+	stop echo2 KILL
+	waits_down slow "$B2" "connection refused"
+	echo_up 2
+	waits_up slow "$B2"
+	few=$(visit 200)
+	expect_true "slow start: 200 connections in the first 2 of 6 s: $few" \
+		awk -v few="$few" 'BEGIN { split(few, n, /[= ]/); exit !(n[4] > 0 && n[4] < 50) }'
+	sleep 5 # the ramp is a matter of time
+	expect "  after it" "$(visit 30)" "echo1=10 echo2=10 echo3=10 "
+	stop slow
+	for host in 1 2 3; do stop echo$host; done
+}
+
+lab_up lan
+case $1 in
+checks)
+	need_program chat_serv
+	check_http
+	check_expect
+	check_plain syn
+	check_plain tcp ;;
+failures)
+	ejection
+	backups
+	down
+	draining
+	idling
+	slow_start ;;
+*) fail "no part $1" ;;
+esac
