@@ -56,7 +56,7 @@ bool conn_open(struct world *w)
 	if (!e)
 		return false;
 	e->client = true;
-	e->iss = host_iss(w, host, &vip);
+	e->iss = host_iss(w, host, &local, &vip);
 	e->mss = sizes[roll(w, 4)];
 	e->buffer = 1000 + roll(w, 200000);
 	e->shift = (uint8_t)roll(w, 8);
@@ -89,12 +89,19 @@ void conn_excuse_all(struct world *w, uint32_t why)
 		w->conns[i].excuse |= why;
 }
 
-static bool is_live(const struct world *w, uint32_t uid)
+static const struct tcp_end *find_end(const struct world *w, uint32_t uid)
 {
 	for (unsigned i = 0; i < w->n_live; i++)
 		if (w->ends[w->live[i]].uid == uid)
-			return true;
-	return false;
+			return &w->ends[w->live[i]];
+	return NULL;
+}
+
+/* Another server may have been asked before, and have said other things. */
+static void note_server(struct conn *c, const struct tcp_end *server)
+{
+	c->closed[1] = server->closed;
+	c->sent[1] = server->written;
 }
 
 static uint16_t mss_of(const struct frame *f)
@@ -124,6 +131,7 @@ void conn_client_synced(struct world *w, struct tcp_end *e,
 			const struct origin *by)
 {
 	struct conn *c = conn_of(w, e);
+	const struct tcp_end *server;
 
 	c->established = w->now;
 	c->server_iss = e->irs;
@@ -139,8 +147,10 @@ void conn_client_synced(struct world *w, struct tcp_end *e,
 	}
 	c->server = by->src;
 	c->nat = by->dst;
-	/* It may have been too late for the server. */
-	if (!is_live(w, by->end)) {
+	server = find_end(w, by->end);
+	if (server) {
+		note_server(c, server);
+	} else { /* it came too late for the server */
 		if (c->refused_uid == by->end && !c->excuse)
 			world_break(w, "a server that was answered for is not "
 				       "reset");
@@ -218,7 +228,7 @@ static void app_close(struct world *w, struct tcp_end *e)
 	struct conn *c = conn_of(w, e);
 
 	e->closed = true;
-	if (c) {
+	if (c && (e->client || c->server_uid == e->uid)) {
 		c->closed[!e->client] = true;
 		c->sent[!e->client] = e->written;
 	}

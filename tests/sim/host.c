@@ -119,23 +119,48 @@ static unsigned half_open(const struct world *w, unsigned host)
 
 /* Larger than any before on these addresses (RFC 6528), or just random. */
 static uint32_t new_iss(struct world *w, unsigned host,
+			const struct endpoint *local,
 			const struct endpoint *remote)
 {
-	uint32_t hash = w->hosts[host].secret ^ remote->port * 2654435761u ^
-			remote->addr.b[15] * 40503u;
+	struct random hash = {.state = (uint64_t)w->hosts[host].secret << 32 |
+				       (uint32_t)local->port << 16 |
+				       remote->port};
 
+	hash.state += (uint64_t)remote->addr.b[15] << 8;
 	if (chance(w, 150))
 		return (uint32_t)random_next(&w->random);
-	return hash * 2246822519u + (uint32_t)(w->now / 4000) + roll(w, 64);
+	return (uint32_t)random_next(&hash) + (uint32_t)(w->now / 4000) +
+	       roll(w, 64);
 }
 
-uint32_t host_iss(struct world *w, unsigned host, const struct endpoint *remote)
+uint32_t host_iss(struct world *w, unsigned host, const struct endpoint *local,
+		  const struct endpoint *remote)
 {
-	uint32_t iss = new_iss(w, host, remote);
+	uint32_t iss = new_iss(w, host, local, remote);
 
 	while (conn_by_iss(w, iss) >= 0)
 		iss += 1 + roll(w, 1000);
 	return iss;
+}
+
+/*
+ * What SYN cookies do for a real one: a full backlog gives way, first of all
+ * what belongs to nobody.
+ */
+static bool make_room(struct world *w, unsigned host)
+{
+	if (half_open(w, host) < BACKLOG)
+		return true;
+	for (unsigned i = 0; i < w->n_live; i++) {
+		struct tcp_end *e = &w->ends[w->live[i]];
+
+		if (e->host == host && e->state == END_SYN_RCVD &&
+		    e->conn < 0) {
+			host_forget(w, e);
+			return true;
+		}
+	}
+	return false;
 }
 
 static void open_server(struct world *w, unsigned host, const struct frame *f)
@@ -143,12 +168,12 @@ static void open_server(struct world *w, unsigned host, const struct frame *f)
 	static const uint16_t sizes[] = {536, 1460, 200, 1400};
 	struct tcp_end *e;
 
-	if (half_open(w, host) >= BACKLOG)
+	if (!make_room(w, host))
 		return;
 	e = host_end(w, host, &f->dst, &f->src);
 	if (!e)
 		return;
-	e->iss = host_iss(w, host, &f->src);
+	e->iss = host_iss(w, host, &f->dst, &f->src);
 	e->conn = conn_by_iss(w, f->seq);
 	e->mss = sizes[roll(w, 4)];
 	e->buffer = 1000 + roll(w, 60000);

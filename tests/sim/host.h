@@ -45,7 +45,7 @@ struct tcp_end *host_find(struct world *w, const struct endpoint *local,
 void host_receive(struct world *w, struct pkt *p);
 
 /* An initial sequence number that no connection of this world has. */
-uint32_t host_iss(struct world *w, unsigned host,
+uint32_t host_iss(struct world *w, unsigned host, const struct endpoint *local,
 		  const struct endpoint *remote);
 
 /* @e NULL: sent by the host's stack in nobody's name. */

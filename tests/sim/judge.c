@@ -383,11 +383,13 @@ void judge_reset(struct world *w, const struct tcp_end *e,
 {
 	struct conn *c = e->conn < 0 ? NULL : &w->conns[e->conn];
 
+	if (!c)
+		return; /* an attacker's own */
 	if (by->forged) {
 		world_break(w, "a blind reset changes nothing");
 		return;
 	}
-	if (!c || e->state == END_TIME_WAIT)
+	if (e->state == END_TIME_WAIT)
 		return;
 	if (!e->client && c->server_uid != e->uid) {
 		if (by->end == 0)

@@ -191,7 +191,7 @@ static void begin_fair(struct world *w)
 	for (unsigned i = 0; i < w->n_live; i++) {
 		struct tcp_end *e = &w->ends[w->live[i]];
 
-		if (end_synced(e) && e->state != END_TIME_WAIT)
+		if ((end_synced(e) || e->early) && e->state != END_TIME_WAIT)
 			app_start(w, e);
 	}
 	for (unsigned i = 0; i < 6; i++)
