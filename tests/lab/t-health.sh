@@ -17,6 +17,10 @@ balance() {
 	cat >"$LAB_TMP/$1.conf"
 	start_l4lb "$1" --config "$LAB_TMP/$1.conf"
 }
+ends() {
+	stop "$1"
+	[ "$STATUS" -eq 0 ] || fail "$1 ended with status $STATUS"
+}
 THREE="backend = $B1
 backend = $B2
 backend = $B3"
@@ -69,7 +73,7 @@ check_http() {
 	start_nginx b2
 	waits_up http "$B2"
 	expect "  it is back" "$(web 30)" "b1=10 b2=10 b3=10 "
-	stop http
+	ends http
 
 	balance status <<-END
 		[service web]
@@ -83,7 +87,7 @@ check_http() {
 	done
 	expect_false "  200 where 204 is expected: refused" \
 		on client curl -s --max-time 5 "http://$VIP:$VIP_PORT/"
-	stop status
+	ends status
 	for host in b1 b2 b3; do stop nginx-$host-9001; done
 }
 
@@ -136,7 +140,7 @@ check_expect() {
 	start chat2 b2 "$L4LB_BUILD/chat_serv" "$PORT"
 	wait_until 10 "both services to find it up" both_up expect
 	ok "  started: up for both"
-	stop expect
+	ends expect
 	for host in 1 2 3; do stop chat$host; done
 }
 both_down() { [ "$(state_of "$1" "$B2")" = "DOWN DOWN " ]; }
@@ -171,7 +175,7 @@ check_plain() {
 	# tcp is this kernel's own, and ends with its RST; syn knows nothing of it.
 	[ "$1" = tcp ] || expect "  RST sent by the balancer's kernel" \
 		$(($(counter lb TcpOutRsts) - resets)) 0
-	stop "$1"
+	ends "$1"
 	for host in 1 2 3; do stop echo$host; done
 }
 
@@ -194,7 +198,7 @@ ejection() {
 	echo_up 2
 	wait_until 10 "a connection to bring it back" comes_back
 	expect "  it is back" "$(visit 30)" "echo1=10 echo2=10 echo3=10 "
-	stop eject
+	ends eject
 	for host in 1 2 3; do stop echo$host; done
 }
 comes_back() {
@@ -240,7 +244,7 @@ backups() {
 	echo_up 1
 	waits_up backup "$B1"
 	expect "one is back" "$(visit 10)" "echo1=10 "
-	stop backup
+	ends backup
 	stop echo1
 }
 all_down() { ! dump "$1" | awk '/^# backend/ { b = 1; next } b && $3 != "DOWN" { bad = 1 } END { exit !bad }'; }
@@ -276,7 +280,7 @@ down() {
 		"$(tail -n 1 "$LAB_TMP/keep.out")" "said echo2=1"
 	tell keep close '^closed'
 	finish keep 10
-	stop down
+	ends down
 	stop echo2
 }
 
@@ -297,7 +301,7 @@ draining() {
 	}
 	balance before <<<"$(config "")"
 	start_hold hold client "$VIP" "$VIP_PORT" 30
-	stop before
+	ends before
 	balance drain <<<"$(config weight=0)"
 	tell hold "say hello" '^said'
 	expect "drain: connections go on" "$(tail -n 1 "$LAB_TMP/hold.out")" "said echo1=10 echo2=10 echo3=10"
@@ -309,7 +313,7 @@ draining() {
 	expect "  and it has none" "$(dump drain | awk -v b="$B2" '/^# backend/ { l = 1 } l && $1 == b { print $3, $4 }')" "DRAIN 0"
 	tell hold close '^closed'
 	finish hold 10
-	stop drain
+	ends drain
 	on lb "$LAB_DIR/../../iptables/guard.sh" down "$VIP_PORT" >/dev/null
 	for host in 1 2 3; do stop echo$host; done
 }
@@ -331,7 +335,7 @@ idling() {
 	expect_true "  after $(($(now_ms) - began)) ms, from 3900 to 6000" \
 		awk -v ms=$(($(now_ms) - began)) 'BEGIN { exit !(ms > 3900 && ms < 6000) }'
 	expect "  connections its backend still has" "$(on b1 ss -Htn state established | wc -l)" 0
-	stop idle
+	ends idle
 
 	balance asks <<<"$(config "keepalive = 1s")"
 	start_hold quiet client "$VIP" "$VIP_PORT" 3
@@ -340,7 +344,7 @@ idling() {
 	expect "with keepalive = 1s, after 6 s" "$(tail -n 1 "$LAB_TMP/quiet.out")" "said echo1=3"
 	tell quiet close '^closed'
 	finish quiet 10
-	stop asks
+	ends asks
 	stop echo1
 }
 
@@ -363,7 +367,7 @@ slow_start() {
 		awk -v few="$few" 'BEGIN { split(few, n, /[= ]/); exit !(n[4] > 0 && n[4] < 50) }'
 	sleep 5 # the ramp is a matter of time
 	expect "  after it" "$(visit 30)" "echo1=10 echo2=10 echo3=10 "
-	stop slow
+	ends slow
 	for host in 1 2 3; do stop echo$host; done
 }
 

@@ -13,8 +13,8 @@ B2=198.18.0.12:$PORT
 
 names() { awk '$1 ~ /^echo/ { n[$1]++ } END { printf "%d %d %d", n["echo1"], n["echo2"], n["echo3"] }' "$LAB_TMP/$1.out"; }
 value_of() { sed -n "s/^done.* $2=\([0-9]*\).*/\1/p" "$LAB_TMP/$1.out"; }
-visits() { cat "$LAB_TMP/$1.out" 2>/dev/null | wc -l; }
-has_visits() { [ "$(visits "$1")" -ge "$2" ]; }
+visits() { grep -c . "$LAB_TMP/$1.out" 2>/dev/null || true; }
+has_visits() { [ "$(visits "$1")" -ge "$2" ] 2>/dev/null; }
 
 # each_takes_its_share NAME: of 90 new ones
 each_takes_its_share() {
