@@ -19,11 +19,14 @@ mandir  := $(DESTDIR)$(PREFIX)/share/man
 docdir  := $(DESTDIR)$(PREFIX)/share/doc/l4lb
 datadir := $(DESTDIR)$(PREFIX)/share/l4lb
 
+# What the demo and the lab need.
+LAB_TARGETS := l4lb chat_serv chat_clnt sniff
+
 # Sources of ours, as git knows them, and new ones.
 ours = $(shell git ls-files -co --exclude-standard -- $(1))
 
 .PHONY: all build deps test demo lab check-style tidy install uninstall \
-	clean help
+	fuzz clean help
 .DEFAULT_GOAL := all
 
 all: build
@@ -35,19 +38,22 @@ $(BUILD)/CMakeCache.txt:
 	@cmake -S . -B $(BUILD) $(CMAKE_FLAGS)
 
 deps:
-	@tests/deps.sh build test
+	@tests/deps.sh build test fuzz
 
 # deps before build also under -j: the build may need what deps installs.
-test: deps
+test:
+	@tests/deps.sh build test fuzz
 	@$(MAKE) --no-print-directory build
 	@ctest --test-dir $(BUILD) --output-on-failure -j$(JOBS) $(CTEST_FLAGS)
 
-demo: deps
-	@$(MAKE) --no-print-directory build
+demo:
+	@tests/deps.sh build demo
+	@$(MAKE) --no-print-directory build TARGETS='$(LAB_TARGETS)'
 	@L4LB_BUILD=$(abspath $(BUILD)) tests/lab/demo.sh
 
-lab: deps
-	@$(MAKE) --no-print-directory build
+lab:
+	@tests/deps.sh build demo
+	@$(MAKE) --no-print-directory build TARGETS='$(LAB_TARGETS)'
 	@L4LB_BUILD=$(abspath $(BUILD)) tests/lab/shell.sh
 
 check-style:
@@ -79,6 +85,18 @@ uninstall:
 		$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 	rm -rf $(docdir) $(datadir)
 
+-include tests/sim/sim.mk tests/bench/bench.mk
+
+SECONDS_EACH ?= 60
+fuzz:
+	@tests/deps.sh build test fuzz
+	@tests/fuzz/run.sh build $(BUILD)/fuzzing
+	@for t in chat config engine icmp state; do \
+		echo "== $$t"; \
+		tests/fuzz/run.sh $$t $(SECONDS_EACH) $(BUILD)/fuzzing \
+			2>&1 | tail -n 12 || exit 1; \
+	done
+
 clean:
 	rm -rf $(BUILD)
 
@@ -90,6 +108,9 @@ help:
 	@echo 'make lab          a network to play in: a shell on every host'
 	@echo 'make install      into PREFIX=$(PREFIX) (DESTDIR= to stage); make uninstall'
 	@echo 'make check-style  formatting, shell scripts, man pages; make tidy: clang-tidy'
+	@echo 'make fuzz         each fuzz target for SECONDS_EACH=$(SECONDS_EACH) seconds'
+	@echo 'make sim          the simulator: SEEDS=N'
+	@echo 'make bench        beside the rivals (make deps-bench installs them); bench-quick'
 	@echo 'make clean        remove $(BUILD)/'
 	@echo
 	@echo 'demo, test and lab need no root where user namespaces are allowed.'

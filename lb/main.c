@@ -449,7 +449,9 @@ static int take_ports(struct app *app, struct err *err)
 		log_warn("%s", reserve_warning(app->reservation));
 	log_info("nat ports %u-%u free=%u in_use_by_this_host=%u",
 		 reserve_lo(app->reservation), reserve_hi(app->reservation),
-		 reserve_count(app->reservation),
+		 reserve_count(app->reservation) -
+			 (setup_probe_ports(app->reservation) ? PROBE_PORTS :
+								0),
 		 reserve_skipped(app->reservation));
 	state_set_ports(app->state, reserve_lo(app->reservation),
 			reserve_hi(app->reservation));

@@ -31,6 +31,9 @@ static int open_tap(struct taps *t, struct tap *tap, struct err *err)
 			       tap->ifname);
 	tap->lro_was_on |= nic_lro_off(tap->ifname);
 	slots = ring_slots(t, link);
+	/* TCP within this host makes segments of the whole MTU of lo. */
+	if (link->loopback && setup_has_local_backend(t->setup, t->netlink))
+		tap->long_frames = true;
 	ret = capture_open(&tap->capture, tap->ifname, t->filter, slots,
 			   tap->long_frames ? NIC_FRAME_MAX : nic_snaplen(link),
 			   err);

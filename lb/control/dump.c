@@ -5,10 +5,14 @@
 
 static const char *backend_state(const struct backend *b)
 {
+	if (b->gone)
+		return "GONE";
 	if (!b->up)
 		return "DOWN";
 	if (b->weight == 0)
 		return "DRAIN";
+	if (b->breaker.state == BREAKER_OPEN)
+		return "EJECTED";
 	return b->backup ? "BACKUP" : "UP";
 }
 
@@ -82,10 +86,13 @@ void dump_counters(const struct engine *e, char *text, size_t size)
 		dropped += c->dropped[why];
 	at = (size_t)snprintf(
 		text, size,
-		"received=%" PRIu64 " forwarded=%" PRIu64 " originated=%" PRIu64
-		" out-of-window=%" PRIu64 " bad-rst=%" PRIu64
-		" recycled=%" PRIu64 " expired=%" PRIu64 " dropped=%" PRIu64,
-		c->received, c->forwarded, c->originated, c->out_of_window,
+		"received=%" PRIu64 " forwarded=%" PRIu64 " consumed=%" PRIu64
+		" originated=%" PRIu64 " redispatched=%" PRIu64
+		" repaired=%" PRIu64 " reset=%" PRIu64 " out-of-window=%" PRIu64
+		" bad-rst=%" PRIu64 " recycled=%" PRIu64 " expired=%" PRIu64
+		" dropped=%" PRIu64,
+		c->received, c->forwarded, c->consumed, c->originated,
+		c->redispatched, c->repaired, c->reset, c->out_of_window,
 		c->bad_rst, c->recycled_closed + c->recycled_half_open,
 		c->expired, dropped);
 	for (unsigned why = 0; why < DROP_REASONS && at < size; why++) {

@@ -67,7 +67,11 @@ static void changed(struct engine *e, struct backend *b,
 	case HEALTH_SAME: break;
 	case HEALTH_WENT_DOWN:
 		b->up = false;
-		if (!s->keep_on_down)
+		/* A kernel that refuses speaks for its connections itself: it
+		 * has ended those of a process that died, and others, of one
+		 * that only stopped to listen, may go on.
+		 */
+		if (!s->keep_on_down && b->health.last != CHECK_REFUSED)
 			engine_start_sweep(e, b);
 		tell(e, BACKEND_DOWN, b, b->health.last);
 		break;

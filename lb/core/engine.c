@@ -139,6 +139,10 @@ enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns)
 			return drop(e, why);
 	} else if (flow->flags & FLOW_KILLED) {
 		return killed(e, p, now_ns);
+	} else if (side == FLOW_ORIG && packet_opens(p) &&
+		   !tcp_track_is_own_syn(&flow->tcp, &p->tcp)) {
+		engine_challenge(e, flow, now_ns);
+		return consume(e);
 	} else if (flow->tcp.state == TCP_SYN_SENT && side == FLOW_REPLY &&
 		   handshake_answer(e, flow, p, now_ns)) {
 		return consume(e);

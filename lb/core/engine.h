@@ -63,7 +63,7 @@ struct service_spec {
 	bool keep_on_down;  /* a backend goes down: leave its flows alone */
 	unsigned retries;   /* other backends asked for one SYN, at most 8 */
 	uint32_t syn_timeout_ms;  /* before the next one is asked, at least */
-	uint32_t half_open_max;	  /* 0: an eighth of the table */
+	uint32_t half_open_max;	  /* 0: an eighth, at least 1024 */
 	uint32_t drain_timeout_s; /* of backends of weight 0; 0: for ever */
 	bool checked;
 	struct check_spec check;

@@ -102,6 +102,15 @@ void engine_reset_flow(struct engine *e, struct flow *flow,
 void engine_reset_side(struct engine *e, const struct flow *flow,
 		       enum flow_side side);
 
+/*
+ * A SYN for a connection that was answered: the client has forgotten it, or
+ * somebody guesses. The challenge ACK of RFC 5961 section 4.2 finds out: who
+ * is new answers with the reset that clears both us and the backend, and comes
+ * again. Passed on, the SYN might open a connection that we do not follow.
+ */
+void engine_challenge(struct engine *e, const struct flow *flow,
+		      uint64_t now_ns);
+
 /* Asks one side whether it is still there (RFC 9293 section 3.8.4). */
 void engine_keepalive(struct engine *e, const struct flow *flow,
 		      enum flow_side side);

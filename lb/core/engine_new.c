@@ -13,7 +13,7 @@
 #define STRAY_PER_S   1000 /* enough for any restart, too slow to reflect */
 #define REFUSED_PER_S 10000
 
-#define HALF_OPEN_MIN 64
+#define HALF_OPEN_MIN 1024 /* a burst of honest clients */
 #define HALF_OPEN_MAX 65536 /* SYNs kept at once */
 
 /* The pool for one of our addresses toward one backend, shared by services. */
@@ -146,10 +146,11 @@ static int make_pending(struct engine *e)
 	for (unsigned i = 0; i < e->n_services; i++) {
 		struct service *s = &e->services[i];
 
-		if (s->half_open_max == 0)
+		if (s->half_open_max == 0) {
 			s->half_open_max = e->table.size / 8;
-		if (s->half_open_max < HALF_OPEN_MIN)
-			s->half_open_max = HALF_OPEN_MIN;
+			if (s->half_open_max < HALF_OPEN_MIN)
+				s->half_open_max = HALF_OPEN_MIN;
+		}
 		all += s->half_open_max;
 	}
 	if (all > e->table.size)

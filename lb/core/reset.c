@@ -98,6 +98,25 @@ void engine_reset_flow(struct engine *e, struct flow *flow,
 		engine_state_changed(e, flow, was, ending);
 }
 
+void engine_challenge(struct engine *e, const struct flow *flow,
+		      uint64_t now_ns)
+{
+	/* Acknowledges only what the backend has. */
+	const struct segment ack = {
+		.src = flow->pair[FLOW_ORIG].dst,
+		.dst = flow->pair[FLOW_ORIG].src,
+		.seq = flow->tcp.side[FLOW_ORIG].ack,
+		.ack = flow->tcp.side[FLOW_REPLY].ack,
+		.flags = TCP_ACK,
+		.window = 1024,
+	};
+
+	if (limit_allow(&e->limit_stray, now_ns))
+		engine_originate(e, &ack);
+	else
+		e->counters.answers_limited++;
+}
+
 void engine_keepalive(struct engine *e, const struct flow *flow,
 		      enum flow_side side)
 {

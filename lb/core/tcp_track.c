@@ -64,6 +64,12 @@ bool tcp_track_acks_syn(const struct tcp_track *t,
 	       !seq_after(answer->ack, client->end);
 }
 
+bool tcp_track_is_own_syn(const struct tcp_track *t,
+			  const struct tcp_segment *syn)
+{
+	return segment_end(syn) == t->side[FLOW_ORIG].end;
+}
+
 bool tcp_track_superseded(const struct tcp_track *t,
 			  const struct tcp_segment *syn)
 {
@@ -164,7 +170,8 @@ static bool in_window(const struct tcp_track *t, enum flow_side side,
 
 	/* Only a side's own SYN says where its sequence starts. */
 	if (!(from->flags & TCP_SIDE_SEEN))
-		return (seg->flags & TCP_SYN) && tcp_track_acks_syn(t, seg);
+		return t->state != TCP_RESET && (seg->flags & TCP_SYN) &&
+		       tcp_track_acks_syn(t, seg);
 	/* Only a copy of its own (RFC 5961 section 4.2); and only a refused
 	 * one says anything new.
 	 */
@@ -186,7 +193,7 @@ static bool in_window(const struct tcp_track *t, enum flow_side side,
 	}
 	/* The first ACK proves that its sender saw the other side's SYN. */
 	if (!(from->flags & TCP_SIDE_ACKED))
-		return seg->ack == to->end;
+		return (to->flags & TCP_SIDE_SEEN) && seg->ack == to->end;
 	window = from->limit - from->ack;
 	return !seq_after(seg->ack, to->end) &&
 	       !seq_before(seg->ack,

@@ -109,6 +109,10 @@ enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
 bool tcp_track_superseded(const struct tcp_track *t,
 			  const struct tcp_segment *syn);
 
+/* True if the client's SYN @syn may be a copy of the one that opened. */
+bool tcp_track_is_own_syn(const struct tcp_track *t,
+			  const struct tcp_segment *syn);
+
 /*
  * True if the ACK of a first answer is of our SYN: of the SYN alone, or of the
  * data with it, too (RFC 7413).

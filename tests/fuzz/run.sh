@@ -30,7 +30,8 @@ merge)
 	;;
 *)
 	mkdir -p "$3/corpus-$1"
-	exec "$3/fuzz_$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 \
+	exec "$3/fuzz_$1" -max_total_time="$2" -timeout=10 \
+		-error_exitcode=1 -timeout_exitcode=1 -rss_limit_mb=2048 \
 		-max_len=4096 -print_final_stats=1 -verbosity=1 \
 		-artifact_prefix="$3/" "$3/corpus-$1" "$here/corpus/$1"
 	;;

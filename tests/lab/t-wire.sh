@@ -19,8 +19,16 @@ transfer() {
 # 9 IP checksum 10 TCP checksum 11 source MAC 12 destination MAC
 count() { packets "$1" | awk "$2 { n++ } END { print n + 0 }"; }
 
+# What follows counts packets of connections: no health checks among them.
+cat >"$LAB_TMP/unchecked.conf" <<-END
+	[service web]
+	listen = $VIP:$VIP_PORT
+	check = none
+	backend = 198.18.0.11:$PORT
+END
+
 lab_offloads off
-start_l4lb lb "$VIP" 198.18.0.11 "$PORT"
+start_l4lb lb --config "$LAB_TMP/unchecked.conf"
 capture at-client client eth0 tcp
 capture at-b1 b1 eth0 tcp
 transfer
@@ -58,7 +66,7 @@ segments at-client '^198\\.18\\.0\\.1:' >"$LAB_TMP/arrived"
 expect_true "the client got b1's" cmp -s "$LAB_TMP/sent" "$LAB_TMP/arrived"
 
 # --- a damaged or broken-up packet is not made whole
-start_l4lb strict -v "$VIP" 198.18.0.11 "$PORT"
+start_l4lb strict -v --config "$LAB_TMP/unchecked.conf"
 capture damaged b1 eth0 tcp
 on client "$PYTHON" - "$VIP" "$VIP_PORT" <<-'END'
 	import socket, struct, sys
@@ -82,7 +90,7 @@ expect_true "  the fragments are counted" log_has strict 'fragment[ =:]+[12]\b'
 
 # --- offloads on: super-packets, and sums left to the card
 lab_offloads on
-start_l4lb lb "$VIP" 198.18.0.11 "$PORT"
+start_l4lb lb --config "$LAB_TMP/unchecked.conf"
 capture on-client client eth0 tcp
 capture on-b1 b1 eth0 tcp
 transfer

@@ -367,8 +367,8 @@ static struct rig *checked(uint32_t flows)
 	return r;
 }
 
-/* Answers the probes of the next seconds: @down is refused. */
-static void take_down(struct rig *r, unsigned down)
+/* Answers the probes of the next seconds: @down's fail. */
+static void take_down(struct rig *r, unsigned down, enum check_result why)
 {
 	for (int i = 0; i < 100 && r->e->services[0].backends[down].up; i++) {
 		struct probe_request p;
@@ -378,12 +378,28 @@ static void take_down(struct rig *r, unsigned down)
 		while (engine_next_probe(r->e, &p))
 			engine_probe_result(r->e, p.service, p.backend,
 					    p.number,
-					    p.backend == down ? CHECK_REFUSED :
-								CHECK_OK,
+					    p.backend == down ? why : CHECK_OK,
 					    r->now);
 	}
 	ck_assert(!r->e->services[0].backends[down].up);
 }
+
+/* Its kernel is there, and has ended what there was to end. */
+START_TEST(flows_of_a_backend_that_only_refuses_go_on)
+{
+	struct rig *r = checked(128);
+	struct conn c = conn_make(r, 1);
+
+	conn_establish(r, &c);
+	take_down(r, 0, CHECK_REFUSED);
+	take_down(r, 1, CHECK_REFUSED);
+	engine_tick(r->e, r->now, 64);
+	rig_drain(r);
+	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
+	ck_assert(conn_send(r, &c, ORIG, ACK | PSH, 10));
+	done(r);
+}
+END_TEST
 
 START_TEST(flows_of_a_backend_that_went_down_are_reset)
 {
@@ -394,7 +410,7 @@ START_TEST(flows_of_a_backend_that_went_down_are_reset)
 		c[i] = conn_make(r, i);
 		conn_establish(r, &c[i]);
 	}
-	take_down(r, 0);
+	take_down(r, 0, CHECK_TIMEOUT);
 	for (int i = 0; i < 100; i++) {
 		engine_tick(r->e, r->now, 64);
 		rig_drain(r);
@@ -445,7 +461,7 @@ START_TEST(clean_exit_resets_all_flows_in_the_middle_of_a_sweep)
 		c[i] = conn_make(r, i);
 		conn_establish(r, &c[i]);
 	}
-	take_down(r, 0);
+	take_down(r, 0, CHECK_TIMEOUT);
 	engine_tick(r->e, r->now, 64); /* until the outbox is half full */
 	rig_drain(r);
 	reset_all(r);
@@ -464,7 +480,7 @@ START_TEST(clean_exit_may_be_followed_by_ticks)
 	conn_establish(r, &c);
 	reset_all(r);
 	ck_assert_uint_lt(r->e->sweep_at, 16);
-	take_down(r, 0);
+	take_down(r, 0, CHECK_TIMEOUT);
 	rig_wait(r, 100 * S);
 	rig_drain(r);
 	done(r);
@@ -488,6 +504,7 @@ int main(void)
 		{ challenge_to_our_reset_is_answered_where_it_asks, 0 },
 		{ connection_that_we_reset_is_not_revived, 0 },
 		{ flows_of_a_backend_that_went_down_are_reset, 0 },
+		{ flows_of_a_backend_that_only_refuses_go_on, 0 },
 		{ clean_exit_resets_every_flow, 0 },
 		{ clean_exit_resets_all_flows_in_the_middle_of_a_sweep, 0 },
 		{ clean_exit_may_be_followed_by_ticks, 0 },
