@@ -32,7 +32,8 @@ static void deliver(struct world *w, struct pkt *p, const struct habits *h,
 
 void link_carry(struct world *w, struct pkt *p, bool to_lb, bool client)
 {
-	static const struct habits fair = {.delay = 2 * MS, .jitter = MS / 2};
+	/* In order, too. */
+	static const struct habits fair = {.delay = 2 * MS};
 	const struct habits *h = client ? &w->plan.front : &w->plan.back;
 
 	if (w->phase != ROUGH)
