@@ -38,18 +38,21 @@ watch_resets() { # HOST...
 	local host
 	WATCHED=("$@")
 	for host; do
-		capture "rst-$host" $host eth0 \
+		capture "rst-$host" "$host" eth0 \
 			'tcp[tcpflags] & tcp-rst != 0 and not src portrange 32704-32767'
 	done
 }
-expect_no_reset() {
+resets() { # HOST [AWK CONDITION]
+	packets "rst-$1" | awk "${2:-1}"
+}
+expect_no_reset() { # [AWK CONDITION]: only those for which it holds
 	local host n=0
 	for host in "${WATCHED[@]}"; do
 		capture_end "rst-$host"
-		n=$((n + $(packets "rst-$host" | wc -l)))
+		n=$((n + $(resets "$host" "$@" | wc -l)))
 	done
 	[ "$n" -eq 0 ] || for host in "${WATCHED[@]}"; do
-		packets "rst-$host" | head -n 3 | sed "s/^/        $host /"
+		resets "$host" "$@" | head -n 3 | sed "s/^/        $host /"
 	done
 	expect "  resets on the wire at ${WATCHED[*]}" "$n" 0
 	expect "  resets by the balancer's kernel" "$(counter lb TcpOutRsts)" 0
@@ -130,26 +133,33 @@ expect_no_reset
 
 # --- killed again and again while everything happens
 cat >"$LAB_TMP/load.py" <<'END'
-"""Echoes on 60 connections for ever and on ever new ones; says what broke."""
-import asyncio, random, signal, sys
-stop, broken, lines, opened = asyncio.Event(), [], 0, 0
+"""Echoes on 60 connections for ever and on ever new ones; says what broke.
+
+Who sends again and again into the gaps between two lives of the balancer waits
+twice as long each time: slow is not broken.
+"""
+import asyncio, random, signal, sys, time
+stop, broken, lines, opened, slowest = asyncio.Event(), [], 0, 0, 0
+PATIENCE = 150  # the kernel's longest wait is 120 s
 
 async def ask(r, w):
-    global lines
+    global lines, slowest
+    begin = time.monotonic()
     text = random.randbytes(random.randrange(1, 4000)).hex().encode() + b"\n"
     w.write(text)
     await w.drain()
-    back = await asyncio.wait_for(r.readline(), 40)
+    back = await asyncio.wait_for(r.readline(), PATIENCE)
     if back.partition(b" ")[2] != text:
         raise ValueError(f"{len(back)} bytes came back for {len(text)}")
     lines += 1
+    slowest = max(slowest, time.monotonic() - begin)
 
 async def talk(kind, again):
     global opened
     while not stop.is_set():
         try:
             r, w = await asyncio.wait_for(
-                asyncio.open_connection(sys.argv[1], int(sys.argv[2]), limit=1 << 20), 40)
+                asyncio.open_connection(sys.argv[1], int(sys.argv[2]), limit=1 << 20), PATIENCE)
             opened += 1
             while True:
                 await ask(r, w)
@@ -166,7 +176,8 @@ async def main():
     print("loading", flush=True)
     await asyncio.gather(*(talk("held", False) for _ in range(60)),
                          *(talk("new", True) for _ in range(20)))
-    print(f"lines {lines} connections {opened} broken {len(broken)}", *broken[:5])
+    print(f"lines {lines} connections {opened} slowest {slowest:.1f} s broken {len(broken)}",
+          *broken[:5])
 
 asyncio.run(main())
 END
@@ -181,15 +192,22 @@ for ((n = 0; n < KILLS; n++)); do
 	sleep "0.$(printf '%03d' $((RANDOM % 400)))"
 	stop lb KILL
 	again "${CONF[@]}"
-	log_has lb 'cannot go on' && fail "kill $n: flows were refused"
+	# One may be: the kill came while its SYN was being written down, which
+	# nobody was sent yet. The client sends it again.
+	refused=$(sed -n 's/.*took over.* refused=\([0-9]*\).*/\1/p' "$LAB_TMP/lb.err")
+	[ "$refused" -le 1 ] || fail "kill $n: $refused flows were refused"
 	expect_consistent
 done
-stop load
+kill -TERM "$(pid_of load)"
+finish load 160
 ok "load: $(tail -n 1 "$LAB_TMP/load.out")"
 expect_true "  nothing broke in $KILLS kills" log_has load ' broken 0$'
 tell hold 'say survived' '^said' 4
 expect "  the thousand, too" "$(last hold)" "said echo1=334 echo2=333 echo3=333"
-expect_no_reset
+# A backend may reset what it has closed, when an ACK comes twice: passed on,
+# with a TTL less by one. None may come from the balancer itself.
+# shellcheck disable=SC2016 # awk's column
+expect_no_reset '$5 == 64'
 
 # --- a backend and a service that are gone when it comes back
 stop lb KILL
@@ -197,8 +215,9 @@ NO_WEB=1 config 11 12 >"$LAB_TMP/lb.conf"
 again "${CONF[@]}"
 expect_true "a backend that is gone is told" log_has lb 'backend 198.18.0.13:9001 .*gone'
 tell hold 'say two' '^said' 5
-expect "  its connections were reset, the others go on" "$(last hold)" \
-	"said ConnectionResetError([Errno 104] Connection reset by peer)=333 echo1=334 echo2=333"
+expect "  its connections were reset" "$(last hold | grep -o 'ResetError[^=]*=[0-9]*' |
+	awk -F= '{ n += $2 } END { print n }')" 333
+expect "  the others go on" "$(last hold | grep -o 'echo.*')" "echo1=334 echo2=333"
 
 # --- a clean exit: both sides learn
 sockets() { on "$1" ss -Htn state established "sport = :$PORT" | wc -l; }
