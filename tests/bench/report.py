@@ -340,7 +340,9 @@ set style line 11 lc rgb '#707070'
 set border 3 ls 11
 set tics nomirror
 set grid ytics lc rgb '#e0e0e0'
-set key top right
+set key outside bottom center horizontal
+set pointintervalbox 0
+set bars small
 """
 
 
@@ -397,7 +399,7 @@ def plot_lines(path, title, xlabel, ylabel, series, extra=""):
         return
     script = HEAD.format(size="720,460", file=path)
     script += f"set title '{title}'\nset xlabel '{xlabel}'\n" \
-              f"set ylabel '{ylabel}'\nset yrange [0:*]\nset key top left\n"
+              f"set ylabel '{ylabel}'\nset yrange [0:*]\n"
     plots = []
     for i, (name, points) in enumerate(series):
         script += f"$S{i} << E\n" + "\n".join(
