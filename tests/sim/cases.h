@@ -25,6 +25,9 @@ static const struct sim_case cases[] = {
 	      "went down"},
 	{226, "a SYN passed through an abandoned connection: the tracker "
 	      "stayed with the dead one"},
+	{1165, "a blind ACK of 0 revived a refused flow"},
+	{502171, "after a jump of the clock a keepalive probe had no time to "
+		 "be answered"},
 };
 
 #endif
