@@ -10,7 +10,7 @@
 #include "unit.h"
 
 #define BATCHES	       8
-#define SEEDS_A_BATCH  250
+#define SEEDS_A_BATCH  500
 #define SEEDS_AT_LEAST 10 /* of a batch, however slow the machine */
 #define SEEDS_ENOUGH   40 /* of a batch: everything happens in some of them */
 #define BATCH_S	       7
