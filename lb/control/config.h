@@ -33,7 +33,7 @@
 #define CONFIG_PORT_DEFAULT  20000 /* of the positional form */
 #define CONFIG_NAT_LO	     10240
 #define CONFIG_NAT_HI	     32767
-#define CONFIG_BUSY_POLL_US  10 /* bench: docs/bench/notes.md */
+#define CONFIG_BUSY_POLL_US  0 /* docs/bench/notes.md */
 #define CONFIG_NAT_MIN	     1024 /* fewer free NAT ports than this: refused */
 
 #define CONFIG_CLAMP_OFF  0 /* as FORWARD_CLAMP_... */

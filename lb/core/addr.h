@@ -70,6 +70,13 @@ static inline bool addr_is_loopback(const struct ip_addr *a)
 	return addr_is_v4(a) && a->b[12] == 127;
 }
 
+/* One host may be there (RFC 1122 section 3.2.1.3), by IPv4; a port, too. */
+static inline bool endpoint_is_host(const struct endpoint *e)
+{
+	return addr_is_v4(&e->addr) && e->port && e->addr.b[12] > 0 &&
+	       e->addr.b[12] < 224;
+}
+
 /* Both write a terminated string into @text and return it. */
 const char *addr_format(const struct ip_addr *a, char text[ADDR_TEXT_MAX]);
 const char *endpoint_format(const struct endpoint *e,

@@ -132,6 +132,8 @@ enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns)
 		int service = find_service(e, &p->key.pair.dst);
 		enum drop_reason why;
 
+		if (!endpoint_is_host(&p->key.pair.src))
+			return drop(e, DROP_BAD_IP); /* nobody to answer */
 		if (service < 0 || !packet_opens(p))
 			return out_of_state(e, p, service, now_ns);
 		flow = new_flow(e, service, p, now_ns, &why);
@@ -215,7 +217,8 @@ static void run_out(struct engine *e, struct flow *flow, uint64_t now_ns)
 		flow->keepalives++;
 		engine_keepalive(e, flow, FLOW_ORIG);
 		engine_keepalive(e, flow, FLOW_REPLY);
-		due_ns = engine_deadline_ns(e, flow);
+		/* However late it is: an answer gets its time. */
+		due_ns = now_ns + e->timeouts.keepalive * ENGINE_NS_PER_S;
 	}
 	if (due_ns > now_ns) {
 		wheel_set(&e->wheel, flow_index(&e->table, flow), due_ns);

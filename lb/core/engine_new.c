@@ -273,14 +273,6 @@ static bool find_place(struct engine *e, struct flow *flow)
 	return false;
 }
 
-/* Resets may be sent there: one host, by IPv4. */
-static bool is_host(const struct endpoint *e)
-{
-	uint8_t first = e->addr.b[12];
-
-	return addr_is_v4(&e->addr) && e->port && first > 0 && first < 224;
-}
-
 /* Nothing in the file is believed that is not checked here (rule 13). */
 static bool keep_flow(void *arg, struct flow *flow)
 {
@@ -289,7 +281,7 @@ static bool keep_flow(void *arg, struct flow *flow)
 	uint16_t port = ntohs(flow_nat(flow).port);
 	uint8_t *byte;
 
-	if (flow->proto != PACKET_PROTO_TCP || !is_host(&client) ||
+	if (flow->proto != PACKET_PROTO_TCP || !endpoint_is_host(&client) ||
 	    !tcp_track_mend(&flow->tcp) || flow->opened_ns > t->now_ns ||
 	    flow->seen_ns > t->now_ns || flow->id > UINT64_MAX / 2 ||
 	    !engine_is_nat_port(t->e, port) || !find_place(t->e, flow))

@@ -285,6 +285,8 @@ start() {
 	[ -z "${LAB_PID[$name]:-}" ] || fail "$name runs already"
 	local where=(ip netns exec "$host")
 	[ "$host" != - ] || where=()
+	# Emptied here, not by the child: what is waited for must be its own words.
+	: >"$LAB_TMP/$name.out" 2>"$LAB_TMP/$name.err"
 	# A plain command, so that $! is the program and not a shell around it.
 	"${where[@]}" "$@" <"${LAB_STDIN:-/dev/null}" \
 		>"$LAB_TMP/$name.out" 2>"$LAB_TMP/$name.err" &

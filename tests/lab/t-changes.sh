@@ -23,7 +23,15 @@ for nic in eth0 eth1; do
 		net.ipv4.neigh.$nic.retrans_time_ms=100
 done
 
-start_l4lb lb -i eth0 -i eth1 "$VIP" 198.19.0.11 "$PORT"
+# A backend that is away for seconds is found down; its connections are to go
+# on when it is back.
+cat >"$LAB_TMP/keep.conf" <<-END
+	[service echo]
+	listen = $VIP:$VIP_PORT
+	backend = 198.19.0.11:$PORT
+	on_down = keep
+END
+start_l4lb lb -i eth0 -i eth1 --config "$LAB_TMP/keep.conf"
 start_hold hold client "$VIP" "$VIP_PORT" 10 198.18.200.1
 works() { # WHAT: the held connections still do, after N others
 	said=$((said + 1))
