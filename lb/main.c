@@ -50,7 +50,7 @@ struct app {
 	struct netlink *netlink;
 	struct reservation *reservation;
 	bool guarded;
-	struct state *state; /* the flow table lies there */
+	struct state *state;	 /* the flow table lies there */
 	struct flow_slot *slots; /* its index */
 	size_t slots_bytes;
 	struct engine *engine;
@@ -66,7 +66,7 @@ struct app {
 	bool links_changed;
 	uint64_t started_ns;
 	uint64_t housekept_ns;
-	bool checks_warned; /* some could not be made */
+	bool checks_warned;   /* some could not be made */
 	unsigned pool_warned; /* percent of the fullest, last told */
 };
 
@@ -100,9 +100,9 @@ static void on_netlink(void *arg, const struct netlink_event *event)
 		if (is_our_address(app, &event->addr))
 			log_warn("address %s %s %s",
 				 addr_format(&event->addr, text),
-				 event->kind == NETLINK_ADDR_NEW ?
-					 "is there again on" :
-					 "was removed from",
+				 event->kind == NETLINK_ADDR_NEW
+					 ? "is there again on"
+					 : "was removed from",
 				 event->link ? event->link->name : "?");
 		break;
 	case NETLINK_LINK_CHANGED:
@@ -124,8 +124,10 @@ static void read_netlink(struct app *app)
 static void on_flow(void *arg, enum flow_event event, const struct flow *f)
 {
 	static const char *const what[] = {
-		[FLOW_OPENED] = "opened",   [FLOW_CLOSED] = "closed",
-		[FLOW_REVIVED] = "revived", [FLOW_EXPIRED] = "expired",
+		[FLOW_OPENED] = "opened",
+		[FLOW_CLOSED] = "closed",
+		[FLOW_REVIVED] = "revived",
+		[FLOW_EXPIRED] = "expired",
 		[FLOW_RECYCLED] = "recycled",
 		[FLOW_REDISPATCHED] = "redispatched",
 	};
@@ -163,8 +165,8 @@ static void start_dump(struct app *app)
 			 "read by anyone?");
 		return;
 	}
-	app->dumper = dumper_start(app->engine, forward_now_ns(),
-				   app->started_ns);
+	app->dumper =
+		dumper_start(app->engine, forward_now_ns(), app->started_ns);
 	if (!app->dumper)
 		log_warn("cannot dump the flows: fork: %s", strerror(errno));
 }
@@ -254,8 +256,8 @@ static void check_pools(struct app *app)
 
 		log_warn("%u%% of the NAT ports of %s toward %s are used; add "
 			 "a source address (source = in l4lb.conf) or widen "
-			 "--nat-ports", percent,
-			 addr_format(&fullest->source, source),
+			 "--nat-ports",
+			 percent, addr_format(&fullest->source, source),
 			 endpoint_format(&fullest->backend, backend));
 	}
 	app->pool_warned = percent;
@@ -269,7 +271,8 @@ static void check_checks(struct app *app)
 
 	if (why && !app->checks_warned)
 		log_warn("%u health checks could not be made, their backends "
-			 "stay what they were: %s", n, strerror(why));
+			 "stay what they were: %s",
+			 n, strerror(why));
 	app->checks_warned = why != 0;
 }
 
@@ -384,11 +387,11 @@ static void reset_flows(struct app *app)
 	} while (more && forward_now_ns() < until_ns);
 	if (e->counters.reset == before)
 		return;
-	log_info("reset %llu flows in %llu ms%s",
-		 (unsigned long long)(e->counters.reset - before),
-		 (unsigned long long)((forward_now_ns() - begin_ns) /
-				      NS_PER_MS),
-		 more ? ", the others have to find out" : "");
+	log_info(
+		"reset %llu flows in %llu ms%s",
+		(unsigned long long)(e->counters.reset - before),
+		(unsigned long long)((forward_now_ns() - begin_ns) / NS_PER_MS),
+		more ? ", the others have to find out" : "");
 	until_ns = forward_now_ns() + RESET_LINGER_MS * NS_PER_MS;
 	while (forward_now_ns() < until_ns && turn(app, 10))
 		forward_tick(app->forward);
@@ -411,11 +414,11 @@ static int need_privilege(struct err *err)
 static int drop_privilege(struct err *err)
 {
 	capng_clear(CAPNG_SELECT_BOTH);
-	capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
-		      CAP_NET_RAW, CAP_NET_ADMIN, -1);
+	capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_RAW,
+		      CAP_NET_ADMIN, -1);
 	if (capng_apply(CAPNG_SELECT_BOTH) < 0)
-		return err_set(err, -EPERM,
-			       "cannot drop capabilities: %s", strerror(errno));
+		return err_set(err, -EPERM, "cannot drop capabilities: %s",
+			       strerror(errno));
 	return 0;
 }
 
@@ -447,12 +450,12 @@ static int take_ports(struct app *app, struct err *err)
 		return ret;
 	if (reserve_warning(app->reservation))
 		log_warn("%s", reserve_warning(app->reservation));
-	log_info("nat ports %u-%u free=%u in_use_by_this_host=%u",
-		 reserve_lo(app->reservation), reserve_hi(app->reservation),
-		 reserve_count(app->reservation) -
-			 (setup_probe_ports(app->reservation) ? PROBE_PORTS :
-								0),
-		 reserve_skipped(app->reservation));
+	log_info(
+		"nat ports %u-%u free=%u in_use_by_this_host=%u",
+		reserve_lo(app->reservation), reserve_hi(app->reservation),
+		reserve_count(app->reservation) -
+			(setup_probe_ports(app->reservation) ? PROBE_PORTS : 0),
+		reserve_skipped(app->reservation));
 	state_set_ports(app->state, reserve_lo(app->reservation),
 			reserve_hi(app->reservation));
 	return 0;
@@ -475,8 +478,9 @@ static int put_guard(struct app *app, struct err *err)
 	int ret;
 
 	if (app->config.guard == GUARD_NONE) {
-		log_info("guard none: nothing keeps this host's kernel from "
-			 "resetting connections, unless iptables/guard.sh does");
+		log_info(
+			"guard none: nothing keeps this host's kernel from "
+			"resetting connections, unless iptables/guard.sh does");
 		return 0;
 	}
 	ret = guard_up(&spec, err);
@@ -526,7 +530,8 @@ static int make_engine(struct app *app, struct err *err)
 
 	if (!probe_lo && setup_without_syn_checks(app->setup))
 		log_warn("no %d free NAT ports in a row: syn checks cannot be "
-			 "made, widen --nat-ports", PROBE_PORTS);
+			 "made, widen --nat-ports",
+			 PROBE_PORTS);
 	ports = calloc(UINT16_MAX + 1, sizeof(*ports));
 	if (!ports)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -559,8 +564,8 @@ static int open_state(struct app *app, struct err *err)
 		return ret;
 	if (state_why_fresh(app->state))
 		log_warn("state file %s is not used, connections of before "
-			 "are not continued: %s", c->state,
-			 state_why_fresh(app->state));
+			 "are not continued: %s",
+			 c->state, state_why_fresh(app->state));
 	if (!*c->state && c->guard == GUARD_KEEP)
 		log_warn("--state none: connections do not survive a restart, "
 			 "with --guard keep either");
@@ -579,8 +584,9 @@ static int take_over(struct app *app, struct err *err)
 	n = engine_adopt(app->engine, begin_ns, &refused);
 	if (n < 0)
 		return err_set(err, (int)n, "out of memory");
-	log_info("took over flows=%lld refused=%u ms=%.1f from %s", (long long)n,
-		 refused, (double)(forward_now_ns() - begin_ns) / NS_PER_MS,
+	log_info("took over flows=%lld refused=%u ms=%.1f from %s",
+		 (long long)n, refused,
+		 (double)(forward_now_ns() - begin_ns) / NS_PER_MS,
 		 app->config.state);
 	if (refused)
 		log_warn("%u flows of before cannot go on: service_gone=%u "
@@ -601,31 +607,31 @@ static void tell_setup(struct app *app)
 		char text[ENDPOINT_TEXT_MAX], source[ADDR_TEXT_MAX];
 
 		log_info("service %s listen=%s scheduler=%s backends=%u "
-			 "flows=%u", c->services[i].name,
-			 endpoint_format(&s->listen, text),
+			 "flows=%u",
+			 c->services[i].name, endpoint_format(&s->listen, text),
 			 sched_name(s->scheduler), s->n_backends, c->flows);
 		for (unsigned k = 0; k < s->n_backends; k++) {
 			const struct backend_spec *b = &s->backends[k];
 			const struct link *link;
 			struct hop hop;
 
-			netlink_hop(app->netlink, &b->sources[0],
-				    &b->addr.addr, forward_now_ns(), &hop);
+			netlink_hop(app->netlink, &b->sources[0], &b->addr.addr,
+				    forward_now_ns(), &hop);
 			link = netlink_link(app->netlink, hop.ifindex);
 			log_info("backend %s weight=%u%s source=%s%s via=%s "
 				 "inject=%s",
 				 endpoint_format(&b->addr, text), b->weight,
-				 b->gone   ? " gone" :
-				 b->backup ? " backup" :
-					     "",
+				 b->gone     ? " gone"
+				 : b->backup ? " backup"
+					     : "",
 				 addr_format(&b->sources[0], source),
 				 b->n_sources > 1 ? ",..." : "",
 				 link ? link->name : "route",
-				 hop.link ? "link-layer" :
-				 link && link->loopback ?
-					    "raw IP (this host)" :
-					    "raw IP until its neighbour is "
-					    "known");
+				 hop.link ? "link-layer"
+				 : link && link->loopback
+					 ? "raw IP (this host)"
+					 : "raw IP until its neighbour is "
+					   "known");
 		}
 	}
 }
@@ -688,8 +694,8 @@ static int start(struct app *app, struct err *err)
  */
 static void finish(struct app *app, bool started)
 {
-	bool keep = started ? app->config.guard == GUARD_KEEP :
-			      app->state && state_found(app->state);
+	bool keep = started ? app->config.guard == GUARD_KEEP
+			    : app->state && state_found(app->state);
 	struct err err;
 
 	if (app->dumper)
@@ -719,7 +725,7 @@ static void finish(struct app *app, bool started)
 
 int main(int argc, char *argv[])
 {
-	static struct app app = { .signals = -1 };
+	static struct app app = {.signals = -1};
 	struct err err;
 	int ret;
 

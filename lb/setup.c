@@ -43,8 +43,8 @@ static int route_source(const struct service_config *service,
 			       "route, or correct the address",
 			       service->name, endpoint_format(backend, text),
 			       why.text);
-	if (route.local || route.ifindex == netlink_addr_ifindex(
-						nl, &service->listen.addr))
+	if (route.local ||
+	    route.ifindex == netlink_addr_ifindex(nl, &service->listen.addr))
 		*out = service->listen.addr;
 	else
 		*out = route.prefsrc;
@@ -67,8 +67,8 @@ static int check_local(const struct service_config *service, const char *what,
 	return err_set(err, -EADDRNOTAVAIL,
 		       "service %s: %s %s is not an address of this host; "
 		       "'ip -4 addr' lists them, 'ip addr add %s/32 dev "
-		       "INTERFACE' adds it", service->name, what,
-		       addr_format(addr, text), text);
+		       "INTERFACE' adds it",
+		       service->name, what, addr_format(addr, text), text);
 }
 
 static int set_up_backend(struct setup *s, const struct service_config *service,
@@ -365,7 +365,7 @@ unsigned setup_interfaces(const struct setup *s, struct netlink *nl,
 {
 	/* TEST-NET-1 (RFC 5737) is nobody's: it goes the default route. */
 	const struct ip_addr anywhere = addr_from_v4(htonl(0xc0000201));
-	struct names names = { .name = out };
+	struct names names = {.name = out};
 
 	if (s->config->n_interfaces) {
 		for (unsigned i = 0; i < s->config->n_interfaces; i++)

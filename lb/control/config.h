@@ -33,7 +33,7 @@
 #define CONFIG_PORT_DEFAULT  20000 /* of the positional form */
 #define CONFIG_NAT_LO	     10240
 #define CONFIG_NAT_HI	     32767
-#define CONFIG_BUSY_POLL_US  0 /* docs/bench/notes.md */
+#define CONFIG_BUSY_POLL_US  0	  /* docs/bench/notes.md */
 #define CONFIG_NAT_MIN	     1024 /* fewer free NAT ports than this: refused */
 
 #define CONFIG_CLAMP_OFF  0 /* as FORWARD_CLAMP_... */
@@ -60,13 +60,13 @@ struct service_config {
 	struct check_spec check;
 	struct health_params health;   /* .fast_ms 0: not given yet */
 	struct breaker_params breaker; /* .open_max_ms 0: not given yet */
-	bool keep_on_down;	       /* or reset the flows of such a backend */
-	bool drop_all_down;	       /* or refuse at once */
-	uint32_t retries;	       /* 0: one backend is asked, no other */
+	bool keep_on_down;  /* or reset the flows of such a backend */
+	bool drop_all_down; /* or refuse at once */
+	uint32_t retries;   /* 0: one backend is asked, no other */
 	uint32_t syn_timeout_ms;
 	uint32_t drain_timeout_s; /* 0: for ever */
 	uint32_t half_open_max;	  /* 0: a quarter of the table */
-	unsigned n_sources; /* 0: chosen by the route (design rule 8) */
+	unsigned n_sources;	  /* 0: chosen by the route (design rule 8) */
 	struct ip_addr sources[CONFIG_SOURCES_MAX];
 	unsigned n_backends;
 	struct backend_config *backends; /* CONFIG_BACKENDS_MAX, owned */

@@ -13,7 +13,7 @@
 #define STRAY_PER_S   1000 /* enough for any restart, too slow to reflect */
 #define REFUSED_PER_S 10000
 
-#define HALF_OPEN_MIN 1024 /* a burst of honest clients */
+#define HALF_OPEN_MIN 1024  /* a burst of honest clients */
 #define HALF_OPEN_MAX 65536 /* SYNs kept at once */
 
 /* The pool for one of our addresses toward one backend, shared by services. */

@@ -122,7 +122,7 @@ static int socket_bound(const struct ip_addr *source, uint16_t port)
 static bool port_will_do(const struct prober *p, int fd,
 			 const struct probe *probe)
 {
-	struct sockaddr_in sa = { 0 };
+	struct sockaddr_in sa = {0};
 	socklen_t len = sizeof(sa);
 
 	if (getsockname(fd, (struct sockaddr *)&sa, &len) == -1)

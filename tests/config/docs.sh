@@ -34,10 +34,12 @@ for key in $keys; do
 		complain "l4lb.conf.5 does not define $key"
 done
 
+# shellcheck disable=SC2013 # words are wanted
 for option in $(sed -n 's/^\.It .*Fl -\([a-z-]*\).*/\1/p' docs/l4lb.8); do
 	echo "$options" | grep -qx -e "$option" ||
 		complain "l4lb.8 defines --$option, which l4lb does not know"
 done
+# shellcheck disable=SC2013 # words are wanted
 for key in $(sed -n 's/^\.It Cm \([a-z_]*\) =.*/\1/p' docs/l4lb.conf.5); do
 	echo "$keys" | grep -qx -e "$key" ||
 		complain "l4lb.conf.5 defines $key, which l4lb does not know"

@@ -44,10 +44,10 @@ enum other {
 };
 
 /* Off by so much from what is expected. */
-static const int32_t near[16] = { 0,	  1,	   -1,	    10,
-				  -10,	  1000,	   -1000,   66000,
-				  -66000, 1000000, -1000000, 1 << 30,
-				  -(1 << 30), 999999937, INT32_MAX, INT32_MIN };
+static const int32_t near[16] = {0,	     1,		-1,	   10,
+				 -10,	     1000,	-1000,	   66000,
+				 -66000,     1000000,	-1000000,  1 << 30,
+				 -(1 << 30), 999999937, INT32_MAX, INT32_MIN};
 
 struct conn {
 	struct endpoint client, vip, nat, backend;
@@ -79,40 +79,40 @@ static uint32_t take(struct world *w, unsigned bytes)
 static struct engine *start(uint64_t now)
 {
 	struct backend_spec backends[3] = {
-		{ .addr = frame_endpoint("198.18.0.11", 9001),
-		  .weight = 2,
-		  .n_sources = 2 },
-		{ .addr = frame_endpoint("198.18.0.12", 9001),
-		  .weight = 1,
-		  .n_sources = 1 },
-		{ .addr = frame_endpoint("198.18.0.13", 9001),
-		  .weight = 1,
-		  .backup = true,
-		  .n_sources = 1 },
+		{.addr = frame_endpoint("198.18.0.11", 9001),
+		 .weight = 2,
+		 .n_sources = 2},
+		{.addr = frame_endpoint("198.18.0.12", 9001),
+		 .weight = 1,
+		 .n_sources = 1},
+		{.addr = frame_endpoint("198.18.0.13", 9001),
+		 .weight = 1,
+		 .backup = true,
+		 .n_sources = 1},
 	};
 	struct service_spec services[2] = {
-		{ .listen = frame_endpoint("198.18.0.1", 20000),
-		  .scheduler = SCHED_WRR,
-		  .reset_out_of_state = true,
-		  .retries = 2,
-		  .syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT,
-		  .half_open_max = 4,
-		  .drain_timeout_s = 60,
-		  .checked = true,
-		  .check = { .kind = CHECK_SYN },
-		  .health = HEALTH_PARAMS_DEFAULT,
-		  .breaker = BREAKER_PARAMS_DEFAULT,
-		  .n_backends = 3,
-		  .backends = backends },
-		{ .listen = frame_endpoint("198.18.0.1", 20001),
-		  .scheduler = SCHED_LC,
-		  .checked = true,
-		  .check = { .kind = CHECK_TCP },
-		  .health = HEALTH_PARAMS_DEFAULT,
-		  .n_backends = 2,
-		  .backends = backends },
+		{.listen = frame_endpoint("198.18.0.1", 20000),
+		 .scheduler = SCHED_WRR,
+		 .reset_out_of_state = true,
+		 .retries = 2,
+		 .syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT,
+		 .half_open_max = 4,
+		 .drain_timeout_s = 60,
+		 .checked = true,
+		 .check = {.kind = CHECK_SYN},
+		 .health = HEALTH_PARAMS_DEFAULT,
+		 .breaker = BREAKER_PARAMS_DEFAULT,
+		 .n_backends = 3,
+		 .backends = backends},
+		{.listen = frame_endpoint("198.18.0.1", 20001),
+		 .scheduler = SCHED_LC,
+		 .checked = true,
+		 .check = {.kind = CHECK_TCP},
+		 .health = HEALTH_PARAMS_DEFAULT,
+		 .n_backends = 2,
+		 .backends = backends},
 	};
-	uint16_t ports[PORTS] = { PORT_LO, PORT_LO + 1, PORT_LO + 2 };
+	uint16_t ports[PORTS] = {PORT_LO, PORT_LO + 1, PORT_LO + 2};
 	struct engine_spec spec = {
 		.n_services = 2,
 		.services = services,
@@ -163,8 +163,8 @@ static bool receive(struct world *w, const uint8_t *ip, uint32_t len,
 		sent = engine_packet(w->e, &p, w->now) == VERDICT_SEND;
 	}
 	if (sent) {
-		enum frame_csum kind = p.csum == CSUM_FULL ? FRAME_FULL :
-							     FRAME_PARTIAL;
+		enum frame_csum kind =
+			p.csum == CSUM_FULL ? FRAME_FULL : FRAME_PARTIAL;
 
 		memcpy(wire, p.hdr, p.hdr_len);
 		memcpy(wire + p.hdr_len, p.payload, p.payload_len);
@@ -183,7 +183,7 @@ static bool receive(struct world *w, const uint8_t *ip, uint32_t len,
 /* Where its SYN went at last. */
 static void refresh(const struct world *w, struct conn *c)
 {
-	struct flow_key key = { .pair = { c->client, c->vip }, .proto = 6 };
+	struct flow_key key = {.pair = {c->client, c->vip}, .proto = 6};
 	enum flow_side side;
 	const struct flow *f = flow_find(&w->e->table, &key,
 					 flow_hash(&w->e->table, &key), &side);
@@ -208,7 +208,7 @@ static struct frame conn_frame(const struct conn *c, enum flow_side side,
 
 static void segment(struct world *w)
 {
-	static const uint8_t options[] = { 2, 4, 5, 180, 1, 3, 3, 7 };
+	static const uint8_t options[] = {2, 4, 5, 180, 1, 3, 3, 7};
 	static uint8_t ip[FRAME_MAX];
 	uint32_t how = take(w, 1);
 	struct conn *c = &w->conns[how % CLIENTS];
@@ -233,7 +233,7 @@ static void icmp(struct world *w)
 	uint32_t how = take(w, 1), off = take(w, 1);
 	struct conn *c = &w->conns[how % CLIENTS];
 	enum flow_side side = how / CLIENTS % 2;
-	uint8_t ip[20 + 8 + 40] = { 0x45, 0, 0, sizeof(ip) };
+	uint8_t ip[20 + 8 + 40] = {0x45, 0, 0, sizeof(ip)};
 	enum drop_reason why;
 	struct icmp_error m;
 	struct frame f;
@@ -262,7 +262,7 @@ static void icmp(struct world *w)
 static void raw(struct world *w, bool fix)
 {
 	uint32_t len = take(w, 1);
-	uint8_t ip[256] = { 0 };
+	uint8_t ip[256] = {0};
 	struct frame out;
 
 	for (uint32_t i = 0; i < len; i++)
@@ -370,9 +370,8 @@ static void drain(struct world *w)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct world w = { .now = 5000 * ENGINE_NS_PER_S,
-			   .in = data,
-			   .left = size };
+	struct world w = {
+		.now = 5000 * ENGINE_NS_PER_S, .in = data, .left = size};
 
 	memset(flows, 0, sizeof(flows));
 	w.e = start(w.now);
@@ -384,7 +383,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					      (uint16_t)(20000 + i % 2)),
 			.nat = frame_endpoint("198.18.0.1", PORT_LO),
 			.backend = frame_endpoint("198.18.0.11", 9001),
-			.seq = { 0xffffff00u * (i % 3), 0x7fffff80u * (i % 2) },
+			.seq = {0xffffff00u * (i % 3), 0x7fffff80u * (i % 2)},
 		};
 	}
 	while (w.left) {

@@ -48,8 +48,8 @@ static void fix_icmp(uint8_t *ip, uint32_t len)
 
 static void try_error(const uint8_t *ip, uint32_t len)
 {
-	const struct flow_pair to = { frame_endpoint("198.18.0.2", 40112),
-				      frame_endpoint("198.18.0.1", 20000) };
+	const struct flow_pair to = {frame_endpoint("198.18.0.2", 40112),
+				     frame_endpoint("198.18.0.1", 20000)};
 	enum drop_reason why = DROP_REASONS;
 	struct icmp_error m, again;
 

@@ -18,12 +18,12 @@ fi
 
 case $1 in
 build)
-	cmake -S "$here/../.." -B "$2" -DCMAKE_C_COMPILER="$clang" \
-		-DL4LB_FUZZ=ON -DCMAKE_BUILD_TYPE=Debug >"$2.log" 2>&1 &&
-		cmake --build "$2" --target fuzz -j2 >>"$2.log" 2>&1 || {
+	if ! { cmake -S "$here/../.." -B "$2" -DCMAKE_C_COMPILER="$clang" \
+		-DL4LB_FUZZ=ON -DCMAKE_BUILD_TYPE=Debug &&
+		cmake --build "$2" --target fuzz -j2; } >"$2.log" 2>&1; then
 		tail -n 20 "$2.log"
 		exit 1
-	}
+	fi
 	;;
 merge)
 	exec "$3/fuzz_$2" -merge=1 "$here/corpus/$2" "$3/corpus-$2"

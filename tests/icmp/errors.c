@@ -5,8 +5,8 @@
 #include <assert.h>
 #include <string.h>
 
-static const uint8_t segment_options[12] = { 1, 1, 8, 10, 0, 1, 2, 3,
-					     4, 5, 6, 7 };
+static const uint8_t segment_options[12] = {1, 1, 8, 10, 0, 1,
+					    2, 3, 4, 5,	 6, 7};
 
 uint32_t error_segment_len(const struct error *e)
 {
@@ -87,17 +87,18 @@ struct error error_arriving(bool by_client)
 		.code = 4,
 		.ttl = 61,
 		.mtu = 1400,
-		.segment = {
-			.seq = 0x89abcdef,
-			.ack = 0x01234567,
-			.window = 502,
-			.flags = ACK,
-			.ttl = 57,
-			.id = 0x1234,
-			.options = segment_options,
-			.options_len = sizeof(segment_options),
-			.payload_len = 1448,
-		},
+		.segment =
+			{
+				.seq = 0x89abcdef,
+				.ack = 0x01234567,
+				.window = 502,
+				.flags = ACK,
+				.ttl = 57,
+				.id = 0x1234,
+				.options = segment_options,
+				.options_len = sizeof(segment_options),
+				.payload_len = 1448,
+			},
 	};
 
 	if (by_client) {

@@ -21,11 +21,11 @@ struct error {
 	uint8_t type, code;
 	uint8_t ttl;
 	uint16_t mtu;
-	struct frame segment;	 /* what it is about */
-	uint8_t ip_options_len;	 /* of the quoted header: 0 to 40, by 4 */
-	uint32_t tcp_quoted;	 /* bytes of the segment behind its IP header */
-	uint32_t pad_to;	 /* bytes of the quote at least, with zeroes */
-	uint32_t extension_len;	 /* behind the quote, which pad_to then tells */
+	struct frame segment;	/* what it is about */
+	uint8_t ip_options_len; /* of the quoted header: 0 to 40, by 4 */
+	uint32_t tcp_quoted;	/* bytes of the segment behind its IP header */
+	uint32_t pad_to;	/* bytes of the quote at least, with zeroes */
+	uint32_t extension_len; /* behind the quote, which pad_to then tells */
 };
 
 /* Bytes written to @out, which has room for ERROR_MAX. */

@@ -82,14 +82,14 @@ START_TEST(mss_is_never_raised_and_zero_means_no_limit)
 {
 	static const struct {
 		uint16_t has, limit, then;
-	} cases[] = { { 1460, 1459, 1459 }, { 1460, 1460, 1460 },
-		      { 1460, 1461, 1460 }, { 1460, 0, 1460 },
-		      { 536, 1460, 536 },   { 0, 1460, 0 },
-		      { 65535, 65534, 65534 }, { 65535, 1, 1 },
-		      { 1, 1, 1 },	    { 256, 255, 255 } };
+	} cases[] = {
+		{1460, 1459, 1459},    {1460, 1460, 1460}, {1460, 1461, 1460},
+		{1460, 0, 1460},       {536, 1460, 536},   {0, 1460, 0},
+		{65535, 65534, 65534}, {65535, 1, 1},	   {1, 1, 1},
+		{256, 255, 255}};
 
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
-		uint8_t has[4] = { 2, 4 }, then[4] = { 2, 4 };
+		uint8_t has[4] = {2, 4}, then[4] = {2, 4};
 		struct frame f = syn(has, 4);
 		struct packet p;
 
@@ -104,7 +104,7 @@ END_TEST
 
 START_TEST(syn_without_the_option_stays_without)
 {
-	static const uint8_t options[] = { 1, 3, 3, 7 };
+	static const uint8_t options[] = {1, 3, 3, 7};
 	struct frame f = syn(options, 4);
 
 	ck_assert_uint_eq(clamped(&f, 1000).tcp.mss, 0);
@@ -117,7 +117,7 @@ END_TEST
 
 START_TEST(only_a_syn_is_changed)
 {
-	static const uint8_t options[] = { 2, 4, 0x05, 0xb4 };
+	static const uint8_t options[] = {2, 4, 0x05, 0xb4};
 	struct frame f = syn(options, 4);
 
 	f.payload_len = 100;
@@ -166,9 +166,9 @@ START_TEST(any_options_are_clamped_as_slowly_done)
 
 		/* Small numbers, so that many are options. */
 		for (uint32_t i = 0; i < len; i++)
-			options[i] = random_below(&r, 3) ?
-					     (uint8_t)random_below(&r, 6) :
-					     (uint8_t)random_next(&r);
+			options[i] = random_below(&r, 3)
+					     ? (uint8_t)random_below(&r, 6)
+					     : (uint8_t)random_next(&r);
 		if (mss == 0)
 			mss = 1;
 		memcpy(want, options, sizeof(want));
@@ -184,11 +184,11 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ larger_mss_is_lowered_wherever_it_lies, 2 },
-		{ mss_is_never_raised_and_zero_means_no_limit, 0 },
-		{ syn_without_the_option_stays_without, 0 },
-		{ only_a_syn_is_changed, 0 },
-		{ any_options_are_clamped_as_slowly_done, 0 },
+		{larger_mss_is_lowered_wherever_it_lies, 2},
+		{mss_is_never_raised_and_zero_means_no_limit, 0},
+		{syn_without_the_option_stays_without, 0},
+		{only_a_syn_is_changed, 0},
+		{any_options_are_clamped_as_slowly_done, 0},
 	};
 
 	return unit_run("clamp", tests, ARRAY_LEN(tests));

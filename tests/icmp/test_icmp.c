@@ -30,7 +30,7 @@ static struct icmp_error parsed(const struct error *e)
 /* Translates as the engine does; @m becomes what leaves. */
 static void translate(struct icmp_error *m, const struct error *to)
 {
-	const struct flow_pair quoted = { to->segment.src, to->segment.dst };
+	const struct flow_pair quoted = {to->segment.src, to->segment.dst};
 	struct ip_addr src = frame_addr(to->src), dst = frame_addr(to->dst);
 
 	icmp_translate(m, &src, &dst, &quoted);
@@ -153,7 +153,7 @@ END_TEST
 
 START_TEST(all_three_kinds_of_error_pass_with_all_codes)
 {
-	static const uint8_t types[] = { 3, 11, 12 };
+	static const uint8_t types[] = {3, 11, 12};
 	struct error e = error_arriving(false), out;
 	struct icmp_error m;
 
@@ -183,7 +183,7 @@ START_TEST(a_wrong_checksum_in_the_quote_stays_as_wrong)
 
 	e.tcp_quoted = 20;
 	len = error_build(&e, in);
-	in[ERROR_HEADERS + 8] = 1;	    /* TTL */
+	in[ERROR_HEADERS + 8] = 1;	     /* TTL */
 	in[ERROR_HEADERS + 20 + 16] ^= 0xff; /* TCP checksum */
 	error_fix_csums(in, len);
 	ck_assert_int_eq(icmp_parse(&m, in, len, &why), 0);
@@ -256,9 +256,8 @@ START_TEST(length_of_the_quote_that_cannot_be_is_taken_for_none)
 	/* Words. At least 128 bytes; the message below quotes 200. */
 	static const struct {
 		uint8_t words, kept;
-	} cases[] = { { 0, 0 },	  { 1, 0 },   { 7, 0 },	  { 31, 0 },
-		      { 32, 32 }, { 49, 49 }, { 50, 50 }, { 51, 0 },
-		      { 52, 0 },  { 255, 0 } };
+	} cases[] = {{0, 0},   {1, 0},	 {7, 0},  {31, 0}, {32, 32},
+		     {49, 49}, {50, 50}, {51, 0}, {52, 0}, {255, 0}};
 	struct error e = error_arriving(true), out;
 	enum drop_reason why;
 	struct icmp_error m;
@@ -311,12 +310,20 @@ END_TEST
 static const struct {
 	uint16_t said, total, path_mtu;
 } mtus[] = {
-	{ 1400, 1500, 1400 }, { 68, 1500, 68 },	  { 67, 1500, 68 },
-	{ 1, 1500, 68 },      { 65535, 1500, 65535 },
+	{1400, 1500, 1400},
+	{68, 1500, 68},
+	{67, 1500, 68},
+	{1, 1500, 68},
+	{65535, 1500, 65535},
 	/* Not said: the plateaus of RFC 1191 */
-	{ 0, 65535, 32000 },  { 0, 1500, 1492 },  { 0, 1492, 1006 },
-	{ 0, 1006, 508 },     { 0, 508, 296 },	  { 0, 297, 296 },
-	{ 0, 296, 68 },	      { 0, 40, 68 },
+	{0, 65535, 32000},
+	{0, 1500, 1492},
+	{0, 1492, 1006},
+	{0, 1006, 508},
+	{0, 508, 296},
+	{0, 297, 296},
+	{0, 296, 68},
+	{0, 40, 68},
 };
 
 START_TEST(path_mtu_is_what_the_router_says_or_the_next_plateau)
@@ -351,38 +358,38 @@ static const struct {
 	bool in_flight;
 } flights[] = {
 	/* in the middle of a transfer */
-	{ 1000, 3000, 999, SEEN | ACKED, SEEN | ACKED, false },
-	{ 1000, 3000, 1000, SEEN | ACKED, SEEN | ACKED, true },
-	{ 1000, 3000, 2999, SEEN | ACKED, SEEN | ACKED, true },
-	{ 1000, 3000, 3000, SEEN | ACKED, SEEN | ACKED, false },
-	{ 1000, 3000, 0x80000bb8, SEEN | ACKED, SEEN | ACKED, false },
-	{ 1000, 3000, 0x800003e7, SEEN | ACKED, SEEN | ACKED, false },
+	{1000, 3000, 999, SEEN | ACKED, SEEN | ACKED, false},
+	{1000, 3000, 1000, SEEN | ACKED, SEEN | ACKED, true},
+	{1000, 3000, 2999, SEEN | ACKED, SEEN | ACKED, true},
+	{1000, 3000, 3000, SEEN | ACKED, SEEN | ACKED, false},
+	{1000, 3000, 0x80000bb8, SEEN | ACKED, SEEN | ACKED, false},
+	{1000, 3000, 0x800003e7, SEEN | ACKED, SEEN | ACKED, false},
 	/* all of it acknowledged: nothing is */
-	{ 3000, 3000, 2999, SEEN | ACKED, SEEN | ACKED, false },
-	{ 3000, 3000, 3000, SEEN | ACKED, SEEN | ACKED, false },
+	{3000, 3000, 2999, SEEN | ACKED, SEEN | ACKED, false},
+	{3000, 3000, 3000, SEEN | ACKED, SEEN | ACKED, false},
 	/* across the wrap */
-	{ 0xfffffff0, 16, 0xffffffef, SEEN | ACKED, SEEN | ACKED, false },
-	{ 0xfffffff0, 16, 0xfffffff0, SEEN | ACKED, SEEN | ACKED, true },
-	{ 0xfffffff0, 16, 0, SEEN | ACKED, SEEN | ACKED, true },
-	{ 0xfffffff0, 16, 15, SEEN | ACKED, SEEN | ACKED, true },
-	{ 0xfffffff0, 16, 16, SEEN | ACKED, SEEN | ACKED, false },
+	{0xfffffff0, 16, 0xffffffef, SEEN | ACKED, SEEN | ACKED, false},
+	{0xfffffff0, 16, 0xfffffff0, SEEN | ACKED, SEEN | ACKED, true},
+	{0xfffffff0, 16, 0, SEEN | ACKED, SEEN | ACKED, true},
+	{0xfffffff0, 16, 15, SEEN | ACKED, SEEN | ACKED, true},
+	{0xfffffff0, 16, 16, SEEN | ACKED, SEEN | ACKED, false},
 	/* a SYN without answer, sequence 5000, and around it */
-	{ 0, 5001, 5000, SEEN, 0, true },
-	{ 0, 5001, 5001, SEEN, 0, false },
-	{ 0, 5001, 5001 - 1461, SEEN, 0, true }, /* with data */
-	{ 0, 5001, 5001 - 1462, SEEN, 0, false },
-	{ 0, 0, 0xffffffff, SEEN, 0, true },
+	{0, 5001, 5000, SEEN, 0, true},
+	{0, 5001, 5001, SEEN, 0, false},
+	{0, 5001, 5001 - 1461, SEEN, 0, true}, /* with data */
+	{0, 5001, 5001 - 1462, SEEN, 0, false},
+	{0, 0, 0xffffffff, SEEN, 0, true},
 	/* the backend's SYN-ACK before the client's ACK */
-	{ 0, 701, 700, SEEN | ACKED, SEEN, true },
+	{0, 701, 700, SEEN | ACKED, SEEN, true},
 	/* from a side that has sent nothing */
-	{ 1000, 0, 0, 0, SEEN | ACKED, false },
-	{ 1000, 3000, 2000, 0, SEEN | ACKED, false },
+	{1000, 0, 0, 0, SEEN | ACKED, false},
+	{1000, 3000, 2000, 0, SEEN | ACKED, false},
 };
 
 START_TEST(quoted_sequence_must_be_in_flight)
 {
 	for (unsigned sender = 0; sender < FLOW_SIDES; sender++) {
-		struct tcp_track t = { 0 };
+		struct tcp_track t = {0};
 
 		t.side[sender].end = flights[_i].end;
 		t.side[sender].flags = flights[_i].from;
@@ -397,20 +404,18 @@ END_TEST
 /* The same on a connection followed from its SYN. */
 START_TEST(in_flight_follows_the_connection)
 {
-	struct tcp_segment syn = { .seq = 99, .flags = TCP_SYN };
-	struct tcp_segment syn_ack = { .seq = 499,
-				       .ack = 100,
-				       .window = 60000,
-				       .flags = TCP_SYN | TCP_ACK };
-	struct tcp_segment data = { .seq = 100,
-				    .ack = 500,
-				    .window = 60000,
-				    .flags = TCP_ACK,
-				    .len = 1000 };
-	struct tcp_segment ack = { .seq = 500,
-				   .ack = 600,
+	struct tcp_segment syn = {.seq = 99, .flags = TCP_SYN};
+	struct tcp_segment syn_ack = {.seq = 499,
+				      .ack = 100,
+				      .window = 60000,
+				      .flags = TCP_SYN | TCP_ACK};
+	struct tcp_segment data = {.seq = 100,
+				   .ack = 500,
 				   .window = 60000,
-				   .flags = TCP_ACK };
+				   .flags = TCP_ACK,
+				   .len = 1000};
+	struct tcp_segment ack = {
+		.seq = 500, .ack = 600, .window = 60000, .flags = TCP_ACK};
 	struct tcp_track t;
 
 	syn.wscale = syn_ack.wscale = TCP_NO_WSCALE;
@@ -447,13 +452,13 @@ static struct packet packet_of(const struct frame *f, uint8_t *wire)
 /* What we should say about a segment that arrived. */
 static struct error our_error(const struct frame *segment, uint16_t mtu)
 {
-	struct error e = { .src = "198.18.0.1",
-			   .dst = "203.0.113.77",
-			   .type = 3,
-			   .code = 4,
-			   .ttl = 64,
-			   .mtu = mtu,
-			   .segment = *segment };
+	struct error e = {.src = "198.18.0.1",
+			  .dst = "203.0.113.77",
+			  .type = 3,
+			  .code = 4,
+			  .ttl = 64,
+			  .mtu = mtu,
+			  .segment = *segment};
 
 	e.tcp_quoted = error_segment_len(&e);
 	if (e.tcp_quoted > QUOTE_MAX)
@@ -478,7 +483,7 @@ START_TEST(frag_needed_quotes_the_packet_as_it_came)
 		struct frame f = too_big(n);
 		struct packet p = packet_of(&f, wire);
 		struct error e = our_error(&f, 81);
-		struct icmp_error m = { 0 };
+		struct icmp_error m = {0};
 
 		unit_check(icmp_frag_needed(&m.msg, &p, 81), "payload %u", n);
 		expect_bytes(&m, &e, "payload", n);
@@ -524,9 +529,9 @@ START_TEST(frag_needed_is_not_sent_where_it_must_not)
 	p.hdr[6] = 0;
 	ck_assert(!icmp_frag_needed(&out, &p, 1400));
 
-	static const char *const nobody[] = { "0.0.0.0", "0.1.2.3",
-					      "224.0.0.1", "239.255.255.255",
-					      "240.0.0.1", "255.255.255.255" };
+	static const char *const nobody[] = {"0.0.0.0",	  "0.1.2.3",
+					     "224.0.0.1", "239.255.255.255",
+					     "240.0.0.1", "255.255.255.255"};
 	for (unsigned i = 0; i < ARRAY_LEN(nobody); i++) {
 		no_host = f;
 		no_host.src.addr = frame_addr(nobody[i]);
@@ -547,23 +552,23 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ every_length_of_quote_is_translated_to_the_byte, 2 },
-		{ every_length_of_packet_is_translated_to_the_byte, 2 },
-		{ ip_options_of_the_quoted_packet_are_passed_over, 11 },
-		{ what_the_error_says_is_read, 0 },
-		{ all_three_kinds_of_error_pass_with_all_codes, 3 },
-		{ a_wrong_checksum_in_the_quote_stays_as_wrong, 0 },
-		{ extension_behind_the_quote_is_kept, 2 },
-		{ extension_that_does_not_fit_is_cut_off_with_its_length, 0 },
-		{ length_of_the_quote_that_cannot_be_is_taken_for_none, 0 },
-		{ padding_behind_a_short_packet_is_not_its_header, 0 },
-		{ path_mtu_is_what_the_router_says_or_the_next_plateau,
-		  ARRAY_LEN(mtus) },
-		{ quoted_sequence_must_be_in_flight, ARRAY_LEN(flights) },
-		{ in_flight_follows_the_connection, 0 },
-		{ frag_needed_quotes_the_packet_as_it_came, 0 },
-		{ frag_needed_is_understood_by_a_balancer_before_us, 0 },
-		{ frag_needed_is_not_sent_where_it_must_not, 0 },
+		{every_length_of_quote_is_translated_to_the_byte, 2},
+		{every_length_of_packet_is_translated_to_the_byte, 2},
+		{ip_options_of_the_quoted_packet_are_passed_over, 11},
+		{what_the_error_says_is_read, 0},
+		{all_three_kinds_of_error_pass_with_all_codes, 3},
+		{a_wrong_checksum_in_the_quote_stays_as_wrong, 0},
+		{extension_behind_the_quote_is_kept, 2},
+		{extension_that_does_not_fit_is_cut_off_with_its_length, 0},
+		{length_of_the_quote_that_cannot_be_is_taken_for_none, 0},
+		{padding_behind_a_short_packet_is_not_its_header, 0},
+		{path_mtu_is_what_the_router_says_or_the_next_plateau,
+		 ARRAY_LEN(mtus)},
+		{quoted_sequence_must_be_in_flight, ARRAY_LEN(flights)},
+		{in_flight_follows_the_connection, 0},
+		{frag_needed_quotes_the_packet_as_it_came, 0},
+		{frag_needed_is_understood_by_a_balancer_before_us, 0},
+		{frag_needed_is_not_sent_where_it_must_not, 0},
 	};
 
 	return unit_run("icmp", tests, ARRAY_LEN(tests));

@@ -41,7 +41,7 @@ static void check_accepted(const char *what, uint64_t n)
 {
 	struct error arriving = error_arriving(true);
 	struct error e = error_translated(&arriving, true);
-	const struct flow_pair to = { e.segment.src, e.segment.dst };
+	const struct flow_pair to = {e.segment.src, e.segment.dst};
 	struct ip_addr src = frame_addr(e.src), dst = frame_addr(e.dst);
 	struct icmp_error *m = &message, again;
 	enum drop_reason why;
@@ -121,41 +121,41 @@ static const struct spoilt {
 	uint8_t fix; /* 1: both checksums are made right afterwards */
 	uint32_t reasons;
 } spoilt[] = {
-	{ "version 6", 0, 0x65, 1, IS(DROP_NOT_IPV4) },
-	{ "header of 4 words", 0, 0x44, 1, IS(DROP_BAD_IP) },
-	{ "header of 6 words", 0, 0x46, 1, IS(DROP_IP_OPTIONS) },
-	{ "total length 19", 3, 19, 1, IS(DROP_BAD_IP) },
-	{ "total length 20", 3, 20, 1, IS(DROP_BAD_ICMP) },
-	{ "total length 27", 3, 27, 1, IS(DROP_BAD_ICMP) },
-	{ "one byte missing", 3, 73, 1, IS(DROP_TRUNCATED) },
-	{ "far too long", 2, 0xff, 1, IS(DROP_TRUNCATED) },
-	{ "first fragment", 6, 0x20, 1, IS(DROP_FRAGMENT) },
-	{ "later fragment", 7, 0x01, 1, IS(DROP_FRAGMENT) },
-	{ "UDP", 9, 17, 1, IS(DROP_ICMP_OTHER) },
-	{ "IP checksum", 10, 0, 0, IS(DROP_BAD_IP) },
-	{ "source address", 15, 99, 0, IS(DROP_BAD_IP) },
-	{ "echo reply", 20, 0, 1, IS(DROP_ICMP_OTHER) },
-	{ "source quench", 20, 4, 1, IS(DROP_ICMP_OTHER) },
-	{ "redirect", 20, 5, 1, IS(DROP_ICMP_OTHER) },
-	{ "echo", 20, 8, 1, IS(DROP_ICMP_OTHER) },
-	{ "time stamp", 20, 13, 1, IS(DROP_ICMP_OTHER) },
-	{ "type 255", 20, 255, 1, IS(DROP_ICMP_OTHER) },
-	{ "ICMP checksum", 22, 0, 0, IS(DROP_BAD_CHECKSUM) },
-	{ "MTU", 27, 1, 0, IS(DROP_BAD_CHECKSUM) },
-	{ "last byte", 71, 1, 0, IS(DROP_BAD_CHECKSUM) },
-	{ "quoted version 6", 28, 0x65, 1, IS(DROP_BAD_ICMP) },
-	{ "quoted version 0", 28, 0x05, 1, IS(DROP_BAD_ICMP) },
-	{ "quoted header of 0 words", 28, 0x40, 1, IS(DROP_BAD_ICMP) },
-	{ "quoted header of 4 words", 28, 0x44, 1, IS(DROP_BAD_ICMP) },
-	{ "quoted header leaves 4 bytes", 28, 0x4a, 1, IS(DROP_BAD_ICMP) },
-	{ "quoted header beyond the end", 28, 0x4f, 1, IS(DROP_BAD_ICMP) },
-	{ "quoted total length below 28", 30, 0, 1, IS(DROP_REASONS) },
-	{ "quoted fragment at 8", 35, 1, 1, IS(DROP_ICMP_OTHER) },
-	{ "quoted fragment far behind", 34, 0x1f, 1, IS(DROP_ICMP_OTHER) },
-	{ "quoted ICMP", 37, 1, 1, IS(DROP_ICMP_OTHER) },
-	{ "quoted UDP", 37, 17, 1, IS(DROP_ICMP_OTHER) },
-	{ "quoted source not who is told", 43, 77, 1, IS(DROP_BAD_ICMP) },
-	{ "told is another", 19, 77, 1, IS(DROP_BAD_ICMP) },
+	{"version 6", 0, 0x65, 1, IS(DROP_NOT_IPV4)},
+	{"header of 4 words", 0, 0x44, 1, IS(DROP_BAD_IP)},
+	{"header of 6 words", 0, 0x46, 1, IS(DROP_IP_OPTIONS)},
+	{"total length 19", 3, 19, 1, IS(DROP_BAD_IP)},
+	{"total length 20", 3, 20, 1, IS(DROP_BAD_ICMP)},
+	{"total length 27", 3, 27, 1, IS(DROP_BAD_ICMP)},
+	{"one byte missing", 3, 73, 1, IS(DROP_TRUNCATED)},
+	{"far too long", 2, 0xff, 1, IS(DROP_TRUNCATED)},
+	{"first fragment", 6, 0x20, 1, IS(DROP_FRAGMENT)},
+	{"later fragment", 7, 0x01, 1, IS(DROP_FRAGMENT)},
+	{"UDP", 9, 17, 1, IS(DROP_ICMP_OTHER)},
+	{"IP checksum", 10, 0, 0, IS(DROP_BAD_IP)},
+	{"source address", 15, 99, 0, IS(DROP_BAD_IP)},
+	{"echo reply", 20, 0, 1, IS(DROP_ICMP_OTHER)},
+	{"source quench", 20, 4, 1, IS(DROP_ICMP_OTHER)},
+	{"redirect", 20, 5, 1, IS(DROP_ICMP_OTHER)},
+	{"echo", 20, 8, 1, IS(DROP_ICMP_OTHER)},
+	{"time stamp", 20, 13, 1, IS(DROP_ICMP_OTHER)},
+	{"type 255", 20, 255, 1, IS(DROP_ICMP_OTHER)},
+	{"ICMP checksum", 22, 0, 0, IS(DROP_BAD_CHECKSUM)},
+	{"MTU", 27, 1, 0, IS(DROP_BAD_CHECKSUM)},
+	{"last byte", 71, 1, 0, IS(DROP_BAD_CHECKSUM)},
+	{"quoted version 6", 28, 0x65, 1, IS(DROP_BAD_ICMP)},
+	{"quoted version 0", 28, 0x05, 1, IS(DROP_BAD_ICMP)},
+	{"quoted header of 0 words", 28, 0x40, 1, IS(DROP_BAD_ICMP)},
+	{"quoted header of 4 words", 28, 0x44, 1, IS(DROP_BAD_ICMP)},
+	{"quoted header leaves 4 bytes", 28, 0x4a, 1, IS(DROP_BAD_ICMP)},
+	{"quoted header beyond the end", 28, 0x4f, 1, IS(DROP_BAD_ICMP)},
+	{"quoted total length below 28", 30, 0, 1, IS(DROP_REASONS)},
+	{"quoted fragment at 8", 35, 1, 1, IS(DROP_ICMP_OTHER)},
+	{"quoted fragment far behind", 34, 0x1f, 1, IS(DROP_ICMP_OTHER)},
+	{"quoted ICMP", 37, 1, 1, IS(DROP_ICMP_OTHER)},
+	{"quoted UDP", 37, 17, 1, IS(DROP_ICMP_OTHER)},
+	{"quoted source not who is told", 43, 77, 1, IS(DROP_BAD_ICMP)},
+	{"told is another", 19, 77, 1, IS(DROP_BAD_ICMP)},
 };
 
 START_TEST(each_field_is_checked)
@@ -230,7 +230,7 @@ END_TEST
 
 static struct error random_error(struct random *r)
 {
-	static const uint8_t types[] = { 3, 3, 3, 11, 12 };
+	static const uint8_t types[] = {3, 3, 3, 11, 12};
 	struct error e = error_arriving(random_below(r, 2));
 
 	e.type = types[random_below(r, ARRAY_LEN(types))];
@@ -261,10 +261,11 @@ static uint32_t mutate(struct random *r, uint8_t *ip, uint32_t len)
 		uint32_t at = random_below(r, random_below(r, 4) ? 80 : len);
 
 		if (at < len)
-			ip[at] = random_below(r, 2) ?
-					 (uint8_t)random_next(r) :
-					 ip[at] ^ (uint8_t)(1u << random_below(
-								    r, 8));
+			ip[at] =
+				random_below(r, 2)
+					? (uint8_t)random_next(r)
+					: ip[at] ^ (uint8_t)(1u << random_below(
+								     r, 8));
 	}
 	if (random_below(r, 4) == 0)
 		len = ERROR_HEADERS + random_below(r, len - ERROR_HEADERS + 1);
@@ -300,24 +301,23 @@ START_TEST(no_mutation_leaves_with_a_wrong_checksum)
 	}
 	printf("%u of 300000 accepted\n", accepted);
 	ck_assert_uint_gt(accepted, 50000);
-	ck_assert_uint_eq(seen, IS(DROP_TRUNCATED) | IS(DROP_NOT_IPV4) |
-					IS(DROP_BAD_IP) | IS(DROP_IP_OPTIONS) |
-					IS(DROP_FRAGMENT) |
-					IS(DROP_BAD_CHECKSUM) |
-					IS(DROP_ICMP_OTHER) |
-					IS(DROP_BAD_ICMP) | IS(DROP_REASONS));
+	ck_assert_uint_eq(
+		seen, IS(DROP_TRUNCATED) | IS(DROP_NOT_IPV4) | IS(DROP_BAD_IP) |
+			      IS(DROP_IP_OPTIONS) | IS(DROP_FRAGMENT) |
+			      IS(DROP_BAD_CHECKSUM) | IS(DROP_ICMP_OTHER) |
+			      IS(DROP_BAD_ICMP) | IS(DROP_REASONS));
 }
 END_TEST
 
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ cut_off_anywhere_it_is_refused, 2 },
-		{ shorter_than_the_ports_and_sequence_it_is_refused, 11 },
-		{ each_field_is_checked, ARRAY_LEN(spoilt) },
-		{ quoted_total_length_bounds_the_segment, 0 },
-		{ nested_errors_are_refused, 0 },
-		{ no_mutation_leaves_with_a_wrong_checksum, 0 },
+		{cut_off_anywhere_it_is_refused, 2},
+		{shorter_than_the_ports_and_sequence_it_is_refused, 11},
+		{each_field_is_checked, ARRAY_LEN(spoilt)},
+		{quoted_total_length_bounds_the_segment, 0},
+		{nested_errors_are_refused, 0},
+		{no_mutation_leaves_with_a_wrong_checksum, 0},
 	};
 
 	return unit_run("icmp_hostile", tests, ARRAY_LEN(tests));

@@ -39,7 +39,7 @@ struct ip_addr frame_addr(const char *addr)
 
 struct endpoint frame_endpoint(const char *addr, uint16_t port)
 {
-	return (struct endpoint){ frame_addr(addr), htons(port) };
+	return (struct endpoint){frame_addr(addr), htons(port)};
 }
 
 static uint32_t add_words(uint32_t sum, const uint8_t *data, size_t len)
@@ -59,7 +59,7 @@ uint16_t frame_sum(const void *data, size_t len)
 /* RFC 9293 section 3.1: addresses, zero, protocol, TCP length */
 static uint16_t pseudo_sum(const uint8_t *ip, uint32_t tcp_len)
 {
-	uint8_t pseudo[12] = { 0 };
+	uint8_t pseudo[12] = {0};
 
 	memcpy(pseudo, ip + 12, 8);
 	pseudo[9] = 6;
@@ -152,8 +152,8 @@ static enum frame_csum csum_of(const uint8_t *ip, uint32_t len)
 {
 	if (frame_csum_is(FRAME_FULL, ip, len))
 		return FRAME_FULL;
-	return frame_csum_is(FRAME_PARTIAL, ip, len) ? FRAME_PARTIAL :
-						       FRAME_WRONG;
+	return frame_csum_is(FRAME_PARTIAL, ip, len) ? FRAME_PARTIAL
+						     : FRAME_WRONG;
 }
 
 bool frame_read(struct frame *f, const uint8_t *ip, uint32_t len)
@@ -173,7 +173,7 @@ bool frame_read(struct frame *f, const uint8_t *ip, uint32_t len)
 	f->tos = ip[1];
 	f->id = frame_get16(ip + 4);
 	f->ttl = ip[8];
-	f->src = (struct endpoint){ .addr.b = { [10] = 0xff, [11] = 0xff } };
+	f->src = (struct endpoint){.addr.b = {[10] = 0xff, [11] = 0xff}};
 	f->dst = f->src;
 	memcpy(f->src.addr.b + 12, ip + 12, 4);
 	memcpy(f->dst.addr.b + 12, ip + 16, 4);

@@ -45,7 +45,7 @@ struct frame {
 	uint8_t tos;
 	uint16_t id;
 	const uint8_t *options;
-	uint32_t options_len; /* a multiple of 4, at most 40 */
+	uint32_t options_len;	/* a multiple of 4, at most 40 */
 	const uint8_t *payload; /* NULL: bytes that depend on their sequence */
 	uint32_t payload_len;
 	enum frame_csum csum;

@@ -9,8 +9,7 @@
 
 #include "unit.h"
 
-static void note_event(void *arg, enum flow_event what,
-		       const struct flow *flow)
+static void note_event(void *arg, enum flow_event what, const struct flow *flow)
 {
 	struct rig *r = arg;
 
@@ -29,9 +28,9 @@ static void setup_backend(struct backend_spec *b, unsigned n)
 	char addr[16];
 
 	snprintf(addr, sizeof(addr), "198.18.0.%u", 11 + n);
-	*b = (struct backend_spec){ .addr = frame_endpoint(addr, 9001),
-				    .weight = 1,
-				    .n_sources = 1 };
+	*b = (struct backend_spec){.addr = frame_endpoint(addr, 9001),
+				   .weight = 1,
+				   .n_sources = 1};
 	b->sources[0] = frame_addr("198.18.0.1");
 }
 
@@ -82,7 +81,7 @@ void rig_add_service(struct rig *r, uint16_t port)
 
 void rig_start(struct rig *r)
 {
-	struct err err = { "" };
+	struct err err = {""};
 	size_t size = r->setup.spec.n_flows * sizeof(*r->flows);
 	int ret;
 
@@ -135,12 +134,12 @@ static void check_sent(struct rig *r, const struct frame *in)
 			   out->id == in->id,
 		   "header changed");
 	unit_check(out->options_len == in->options_len &&
-			   memcmp(out->options, in->options,
-				  in->options_len) == 0,
+			   memcmp(out->options, in->options, in->options_len) ==
+				   0,
 		   "options changed");
 	unit_check(out->payload_len == in->payload_len &&
-			   memcmp(out->payload, in->payload,
-				  in->payload_len) == 0,
+			   memcmp(out->payload, in->payload, in->payload_len) ==
+				   0,
 		   "payload changed");
 	unit_check(addr_equal(&r->out_dst, &out->dst.addr),
 		   "out_dst is not where it goes");
@@ -228,14 +227,14 @@ bool rig_next(struct rig *r, struct frame *out)
 
 	if (!engine_next(r->e, &r->originated))
 		return false;
-	*out = (struct frame){ .src = seg->src,
-			       .dst = seg->dst,
-			       .seq = seg->seq,
-			       .ack = seg->ack,
-			       .window = seg->window,
-			       .flags = seg->flags,
-			       .options = seg->options,
-			       .options_len = seg->options_len };
+	*out = (struct frame){.src = seg->src,
+			      .dst = seg->dst,
+			      .seq = seg->seq,
+			      .ack = seg->ack,
+			      .window = seg->window,
+			      .flags = seg->flags,
+			      .options = seg->options,
+			      .options_len = seg->options_len};
 	return true;
 }
 
@@ -273,7 +272,7 @@ struct conn conn_make(const struct rig *r, unsigned n)
 {
 	struct conn c = {
 		.vip = r->setup.services[0].listen,
-		.seq = { CONN_CLIENT_ISN, CONN_SERVER_ISN },
+		.seq = {CONN_CLIENT_ISN, CONN_SERVER_ISN},
 		.window = 64240,
 	};
 	char addr[16];
@@ -343,7 +342,7 @@ void conn_close(struct rig *r, struct conn *c)
 
 struct flow *conn_flow(const struct rig *r, const struct conn *c)
 {
-	struct flow_key key = { .pair = { c->client, c->vip }, .proto = 6 };
+	struct flow_key key = {.pair = {c->client, c->vip}, .proto = 6};
 	enum flow_side side;
 
 	return flow_find(&r->e->table, &key, flow_hash(&r->e->table, &key),

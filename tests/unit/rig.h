@@ -42,9 +42,9 @@ struct rig {
 	uint64_t now;
 
 	/* of the last rig_send() */
-	struct frame out;	/* what leaves, if it was not dropped */
+	struct frame out; /* what leaves, if it was not dropped */
 	bool consumed;
-	enum drop_reason why;	/* DROP_REASONS if it was not dropped */
+	enum drop_reason why; /* DROP_REASONS if it was not dropped */
 	struct ip_addr out_dst;
 	uint16_t out_mss;
 	uint32_t out_len;

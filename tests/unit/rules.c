@@ -73,7 +73,7 @@ static const char *broken_backend(const struct engine *e,
 /* What is kept only until a SYN-ACK was forwarded is given back. */
 static const char *broken_handshakes(const struct engine *e)
 {
-	uint32_t pending = 0, half_open[2] = { 0, 0 };
+	uint32_t pending = 0, half_open[2] = {0, 0};
 
 	for (uint32_t i = 0; i < e->table.size; i++) {
 		const struct flow *f = &e->table.flows[i];

@@ -9,8 +9,8 @@
 
 #define CASES 20000
 
-static const uint16_t boundary[] = { 0x0000, 0x0001, 0x00ff, 0x0100, 0x7fff,
-				     0x8000, 0xff00, 0xfffe, 0xffff };
+static const uint16_t boundary[] = {0x0000, 0x0001, 0x00ff, 0x0100, 0x7fff,
+				    0x8000, 0xff00, 0xfffe, 0xffff};
 
 static void fill(struct random *r, uint8_t *data, size_t len)
 {
@@ -34,8 +34,7 @@ static uint16_t check_of(const uint8_t *data, size_t len)
 
 START_TEST(rfc1071_example_has_the_sum_the_rfc_gives)
 {
-	const uint8_t data[] = { 0x00, 0x01, 0xf2, 0x03,
-				 0xf4, 0xf5, 0xf6, 0xf7 };
+	const uint8_t data[] = {0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7};
 
 	ck_assert_uint_eq(ntohs(csum_fold(csum_add(0, data, 8))), 0xddf2);
 }
@@ -47,11 +46,11 @@ END_TEST
 START_TEST(fold_is_the_remainder_modulo_ffff)
 {
 	struct random r = unit_random(__func__);
-	const uint64_t edges[] = { 0,	       1,
-				   0xffff,     0x10000,
-				   0x1ffff,    0xffffffff,
-				   0x100000000, 0xffffffffffff,
-				   UINT64_MAX, UINT64_MAX - 1 };
+	const uint64_t edges[] = {0,	       1,
+				  0xffff,      0x10000,
+				  0x1ffff,     0xffffffff,
+				  0x100000000, 0xffffffffffff,
+				  UINT64_MAX,  UINT64_MAX - 1};
 
 	for (int i = 0; i < CASES; i++) {
 		uint64_t sum = random_next(&r) >> random_below(&r, 64);
@@ -74,11 +73,10 @@ START_TEST(sum_is_right_at_every_length_and_alignment)
 	fill(&r, data, sizeof(data));
 	for (size_t start = 0; start < 17; start++)
 		for (size_t len = 0; len <= 256; len++)
-			ck_assert_msg(
-				ntohs(csum_fold(csum_add(0, data + start,
-							 len))) ==
-					frame_sum(data + start, len),
-				"start %zu length %zu", start, len);
+			ck_assert_msg(ntohs(csum_fold(csum_add(0, data + start,
+							       len))) ==
+					      frame_sum(data + start, len),
+				      "start %zu length %zu", start, len);
 }
 END_TEST
 
@@ -157,9 +155,8 @@ END_TEST
 /* RFC 1624 section 4: with RFC 1141's form this gives 0xffff. */
 START_TEST(update_gives_zero_where_zero_is_right)
 {
-	ck_assert_uint_eq(csum_update(htons(0xdd2f), htons(0x5555),
-				      htons(0x3285)),
-			  0);
+	ck_assert_uint_eq(
+		csum_update(htons(0xdd2f), htons(0x5555), htons(0x3285)), 0);
 }
 END_TEST
 
@@ -168,8 +165,7 @@ START_TEST(update_of_a_word_by_itself_changes_nothing)
 	for (size_t i = 0; i < ARRAY_LEN(boundary); i++)
 		for (uint32_t check = 0; check < 0xffff; check++)
 			ck_assert_uint_eq(csum_update((uint16_t)check,
-						      boundary[i],
-						      boundary[i]),
+						      boundary[i], boundary[i]),
 					  check);
 }
 END_TEST
@@ -203,15 +199,15 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ rfc1071_example_has_the_sum_the_rfc_gives, 0 },
-		{ fold_is_the_remainder_modulo_ffff, 0 },
-		{ sum_is_right_at_every_length_and_alignment, 0 },
-		{ sum_of_a_whole_super_packet_is_right, 0 },
-		{ sum_of_pieces_is_the_sum_of_the_whole, 0 },
-		{ update_equals_recomputing, 0 },
-		{ update_gives_zero_where_zero_is_right, 0 },
-		{ update_of_a_word_by_itself_changes_nothing, 0 },
-		{ update_of_a_field_equals_recomputing, 0 },
+		{rfc1071_example_has_the_sum_the_rfc_gives, 0},
+		{fold_is_the_remainder_modulo_ffff, 0},
+		{sum_is_right_at_every_length_and_alignment, 0},
+		{sum_of_a_whole_super_packet_is_right, 0},
+		{sum_of_pieces_is_the_sum_of_the_whole, 0},
+		{update_equals_recomputing, 0},
+		{update_gives_zero_where_zero_is_right, 0},
+		{update_of_a_word_by_itself_changes_nothing, 0},
+		{update_of_a_field_equals_recomputing, 0},
 	};
 
 	return unit_run("csum", tests, ARRAY_LEN(tests));

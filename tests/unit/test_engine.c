@@ -168,8 +168,8 @@ END_TEST
 
 START_TEST(receivers_mss_goes_with_the_packet)
 {
-	static const uint8_t client_mss[] = { 2, 4, 0x05, 0xb4 };
-	static const uint8_t server_mss[] = { 2, 4, 0x02, 0x18 };
+	static const uint8_t client_mss[] = {2, 4, 0x05, 0xb4};
+	static const uint8_t server_mss[] = {2, 4, 0x02, 0x18};
 	struct rig *r = started(1);
 	struct conn c = conn_make(r, 1);
 	struct frame f = conn_frame(&c, ORIG, SYN, 0);
@@ -266,8 +266,8 @@ END_TEST
 /* --- what opens a flow, and what is refused ------------------------------- */
 
 static const uint8_t not_opening[] = {
-	ACK,	   ACK | PSH,	    FIN | ACK, SYN | ACK, RST,
-	RST | ACK, SYN | ACK | ECE, ACK | URG,
+	ACK, ACK | PSH, FIN | ACK,	 SYN | ACK,
+	RST, RST | ACK, SYN | ACK | ECE, ACK | URG,
 };
 
 START_TEST(nothing_but_a_syn_opens_a_flow)
@@ -285,8 +285,7 @@ END_TEST
 
 START_TEST(syn_with_ecn_or_urgent_bits_opens_a_flow)
 {
-	static const uint8_t flags[] = { SYN | ECE | CWR, SYN | PSH,
-					 SYN | URG };
+	static const uint8_t flags[] = {SYN | ECE | CWR, SYN | PSH, SYN | URG};
 	struct rig *r = started(1);
 
 	for (unsigned i = 0; i < 3; i++) {
@@ -351,8 +350,8 @@ static struct frame stray_reply(const struct rig *r, uint8_t flags,
 
 START_TEST(stray_segment_from_a_backend_is_answered_by_a_rst)
 {
-	static const uint8_t flags[] = { ACK,	    FIN | ACK, SYN | ACK, SYN,
-					 ACK | PSH, RST,       RST | ACK };
+	static const uint8_t flags[] = {ACK,	   FIN | ACK, SYN | ACK, SYN,
+					ACK | PSH, RST,	      RST | ACK};
 	struct rig *r = started(1);
 	struct frame f = stray_reply(r, flags[_i], flags[_i] & RST ? 0 : 40);
 
@@ -399,8 +398,8 @@ START_TEST(answers_to_strays_are_limited_and_come_back_with_time)
 	enum { COUNT = 20000 };
 	struct rig *r = started(1);
 	struct conn c = conn_make(r, 1);
-	struct frame f = _i ? stray_reply(r, ACK, 0) :
-			      conn_frame(&c, ORIG, ACK, 0);
+	struct frame f =
+		_i ? stray_reply(r, ACK, 0) : conn_frame(&c, ORIG, ACK, 0);
 	uint64_t answered = send_strays(r, &f, COUNT);
 
 	ck_assert_uint_gt(answered, 0);
@@ -436,17 +435,17 @@ START_TEST(packet_of_somebody_else_is_left_alone)
 		const char *src, *dst;
 		uint16_t sport, dport;
 	} cases[] = {
-		{ "198.18.1.1", "198.18.0.1", 40000, 22 },
-		{ "198.18.1.1", "198.18.0.9", 40000, 20000 },
-		{ "198.18.0.11", "198.18.0.9", 9001, RIG_PORT_LO },
-		{ "198.18.0.11", "198.18.0.1", 9002, RIG_PORT_LO },
-		{ "198.18.0.99", "198.18.0.1", 9001, RIG_PORT_LO },
+		{"198.18.1.1", "198.18.0.1", 40000, 22},
+		{"198.18.1.1", "198.18.0.9", 40000, 20000},
+		{"198.18.0.11", "198.18.0.9", 9001, RIG_PORT_LO},
+		{"198.18.0.11", "198.18.0.1", 9002, RIG_PORT_LO},
+		{"198.18.0.99", "198.18.0.1", 9001, RIG_PORT_LO},
 		/* its own connection to a backend, e.g. a health check */
-		{ "198.18.0.11", "198.18.0.1", 9001, 45000 },
-		{ "198.18.0.11", "198.18.0.1", 9001, RIG_PORT_LO - 1 },
-		{ "198.18.0.11", "198.18.0.1", 9001, RIG_PORT_LO + 32 },
+		{"198.18.0.11", "198.18.0.1", 9001, 45000},
+		{"198.18.0.11", "198.18.0.1", 9001, RIG_PORT_LO - 1},
+		{"198.18.0.11", "198.18.0.1", 9001, RIG_PORT_LO + 32},
 	};
-	static const uint8_t flags[] = { SYN, ACK, SYN | ACK, FIN | ACK, RST };
+	static const uint8_t flags[] = {SYN, ACK, SYN | ACK, FIN | ACK, RST};
 	struct rig *r = started(2);
 
 	for (size_t i = 0; i < 5; i++) {
@@ -574,7 +573,7 @@ static void check_recycling(struct rig *r)
 		TCP_TIME_WAIT,	 TCP_FIN_WAIT,	  TCP_RESET,
 		TCP_ESTABLISHED, TCP_SYN_SENT,	  TCP_CLOSING,
 	};
-	static const unsigned order[] = { 1, 3, 5, 0, 2, 7 };
+	static const unsigned order[] = {1, 3, 5, 0, 2, 7};
 	struct conn c[9], next;
 
 	for (unsigned i = 0; i < 9; i++)
@@ -589,9 +588,9 @@ static void check_recycling(struct rig *r)
 		conn_establish(r, &next);
 		ck_assert_int_eq(conn_state(r, &c[order[gone]]), TCP_STATES);
 		/* of a closed flow the end was told before */
-		ck_assert_uint_eq(rig_events(r, FLOW_RECYCLED,
-					     &c[order[gone]].client),
-				  i >= 3);
+		ck_assert_uint_eq(
+			rig_events(r, FLOW_RECYCLED, &c[order[gone]].client),
+			i >= 3);
 	}
 	ck_assert_uint_eq(r->e->counters.recycled_closed, 3);
 	ck_assert_uint_eq(r->e->counters.recycled_half_open, 3);
@@ -713,10 +712,9 @@ static const struct {
 	enum tcp_state state;
 	unsigned limit_s;
 } idle_limits[] = {
-	{ TCP_SYN_SENT, 10 },	   { TCP_SYN_RECEIVED, 60 },
-	{ TCP_ESTABLISHED, 7440 }, { TCP_FIN_WAIT, 240 },
-	{ TCP_CLOSING, 240 },	   { TCP_TIME_WAIT, 60 },
-	{ TCP_RESET, 60 },
+	{TCP_SYN_SENT, 10},  {TCP_SYN_RECEIVED, 60}, {TCP_ESTABLISHED, 7440},
+	{TCP_FIN_WAIT, 240}, {TCP_CLOSING, 240},     {TCP_TIME_WAIT, 60},
+	{TCP_RESET, 60},
 };
 
 START_TEST(idle_flow_ends_at_its_limit_and_not_before)
@@ -819,8 +817,7 @@ START_TEST(tick_ends_no_more_flows_than_its_budget)
 	for (unsigned left = 10; left > 0; left -= 2) {
 		ck_assert_uint_eq(r->e->table.used, left);
 		if (left > 2)
-			ck_assert_uint_eq(engine_tick(r->e, r->now, 2),
-					  r->now);
+			ck_assert_uint_eq(engine_tick(r->e, r->now, 2), r->now);
 		else
 			engine_tick(r->e, r->now, 2);
 	}
@@ -843,9 +840,8 @@ static unsigned resets_to(struct rig *r, struct endpoint src,
 		if (!same(s->src, src) || !same(s->dst, dst))
 			continue;
 		ck_assert(s->flags & RST);
-		found[n++] = (struct frame){ .seq = s->seq,
-					     .ack = s->ack,
-					     .flags = s->flags };
+		found[n++] = (struct frame){
+			.seq = s->seq, .ack = s->ack, .flags = s->flags};
 		ck_assert_uint_le(n, 2);
 	}
 	return n;
@@ -963,7 +959,7 @@ START_TEST(both_sources_toward_a_backend_are_used)
 {
 	struct rig *r = rig_new(1);
 	struct backend_spec *b = &r->setup.backends[0][0];
-	unsigned seen[2] = { 0, 0 };
+	unsigned seen[2] = {0, 0};
 
 	r->setup.spec.n_ports = 8;
 	b->n_sources = 2;
@@ -1122,8 +1118,8 @@ END_TEST
 /* A new SYN on the ports of a connection that is over: a new flow. */
 START_TEST(closed_connection_is_opened_again_by_a_new_syn)
 {
-	static const enum tcp_state over[] = { TCP_TIME_WAIT, TCP_RESET,
-					       TCP_SYN_SENT };
+	static const enum tcp_state over[] = {TCP_TIME_WAIT, TCP_RESET,
+					      TCP_SYN_SENT};
 	struct rig *r = started(1);
 	struct conn c = in_state(r, 1, over[_i]);
 	uint64_t old = conn_flow(r, &c)->id;
@@ -1170,9 +1166,8 @@ static void check_challenge(struct rig *r, const struct conn *c)
 
 START_TEST(syn_into_a_living_connection_opens_nothing)
 {
-	static const enum tcp_state alive[] = { TCP_SYN_RECEIVED,
-						TCP_ESTABLISHED, TCP_FIN_WAIT,
-						TCP_CLOSING };
+	static const enum tcp_state alive[] = {
+		TCP_SYN_RECEIVED, TCP_ESTABLISHED, TCP_FIN_WAIT, TCP_CLOSING};
 	struct rig *r = started(2);
 	struct conn c = in_state(r, 1, alive[_i]);
 	struct frame syn = conn_frame(&c, ORIG, SYN, 0);
@@ -1231,7 +1226,7 @@ START_TEST(impossible_specification_is_refused)
 {
 	struct rig *r = rig_new(1);
 	struct engine *e = NULL;
-	struct err err = { "" };
+	struct err err = {""};
 
 	r->setup.spec.flows = aligned_alloc(64, 64 * sizeof(struct flow));
 	ck_assert_ptr_nonnull(r->setup.spec.flows);
@@ -1262,65 +1257,65 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ connection_passes_in_both_directions, 0 },
-		{ flow_counts_packets_and_bytes_of_each_side, 0 },
-		{ partial_checksum_stays_partial_and_right, 0 },
-		{ corrupted_packet_is_dropped_and_changes_no_flow, 0 },
-		{ packet_whose_life_ends_here_is_dropped, 0 },
-		{ receivers_mss_goes_with_the_packet, 0 },
-		{ clients_are_told_apart_by_address_and_by_port, 0 },
-		{ retransmitted_syn_takes_the_same_way, 0 },
-		{ flows_are_spread_over_the_backends, 0 },
-		{ unsent_packet_is_a_drop_and_not_forwarded, 0 },
-		{ nothing_but_a_syn_opens_a_flow, ARRAY_LEN(not_opening) },
-		{ syn_with_ecn_or_urgent_bits_opens_a_flow, 0 },
-		{ stray_segment_from_a_client_is_answered_by_a_rst,
-		  ARRAY_LEN(not_opening) },
-		{ stray_segment_from_a_backend_is_answered_by_a_rst, 7 },
-		{ service_may_leave_strays_unanswered, 0 },
-		{ answers_to_strays_are_limited_and_come_back_with_time, 2 },
-		{ strays_of_clients_do_not_use_up_other_answers, 0 },
-		{ packet_of_somebody_else_is_left_alone, 8 },
-		{ syn_is_refused_when_no_backend_takes_flows, 0 },
-		{ syn_is_refused_when_the_table_is_full_of_connections, 0 },
-		{ syn_is_refused_when_the_ports_are_used_up, 0 },
-		{ flow_keeps_its_backend_when_that_takes_no_more, 0 },
-		{ full_table_recycles_closed_then_half_open, 0 },
-		{ empty_pool_recycles_closed_then_half_open, 0 },
-		{ pool_recycles_only_its_own_ports, 0 },
-		{ refused_syn_recycles_nothing, 0 },
-		{ unanswered_flows_count_as_failed_however_they_end, 0 },
-		{ superseded_flow_ends_with_an_event, 0 },
-		{ revived_flow_is_not_recycled, 0 },
-		{ idle_flow_ends_at_its_limit_and_not_before,
-		  ARRAY_LEN(idle_limits) },
-		{ packets_of_either_side_keep_a_flow_alive, 0 },
-		{ segments_out_of_window_keep_no_flow_alive, 0 },
-		{ flow_that_gets_a_shorter_limit_ends_by_that, 0 },
-		{ time_may_stand_still_or_jump, 0 },
-		{ tick_ends_no_more_flows_than_its_budget, 0 },
-		{ expired_connection_is_reset_on_both_sides, 0 },
-		{ expired_connection_is_reset_at_the_end_of_data_under_way_too,
-		  0 },
-		{ unanswered_syn_is_refused_at_its_limit, 0 },
-		{ closed_flow_ends_silently, 0 },
-		{ full_outbox_loses_segments_and_counts_them, 0 },
-		{ port_rests_until_all_others_were_used, 0 },
-		{ both_sources_toward_a_backend_are_used, 0 },
-		{ services_that_share_a_backend_never_share_a_port, 0 },
-		{ events_tell_what_happened_to_a_flow, 0 },
-		{ rst_after_the_end_closes_no_flow_twice, 0 },
-		{ rst_elsewhere_is_forwarded_and_counted_only, 0 },
-		{ refused_connection_counts_as_failed_of_its_backend, 0 },
-		{ refused_flow_fails_once_whatever_follows, 0 },
-		{ reset_after_the_answer_is_no_failure_of_the_backend, 0 },
-		{ closed_connection_is_opened_again_by_a_new_syn, 3 },
-		{ closed_connection_is_opened_again_in_a_full_table, 0 },
-		{ syn_into_a_living_connection_opens_nothing, 4 },
-		{ client_that_lost_its_state_recovers, 0 },
-		{ late_segments_of_a_closed_connection_still_pass, 0 },
-		{ impossible_specification_is_refused, 0 },
-		{ new_engine_is_idle_and_empty, 0 },
+		{connection_passes_in_both_directions, 0},
+		{flow_counts_packets_and_bytes_of_each_side, 0},
+		{partial_checksum_stays_partial_and_right, 0},
+		{corrupted_packet_is_dropped_and_changes_no_flow, 0},
+		{packet_whose_life_ends_here_is_dropped, 0},
+		{receivers_mss_goes_with_the_packet, 0},
+		{clients_are_told_apart_by_address_and_by_port, 0},
+		{retransmitted_syn_takes_the_same_way, 0},
+		{flows_are_spread_over_the_backends, 0},
+		{unsent_packet_is_a_drop_and_not_forwarded, 0},
+		{nothing_but_a_syn_opens_a_flow, ARRAY_LEN(not_opening)},
+		{syn_with_ecn_or_urgent_bits_opens_a_flow, 0},
+		{stray_segment_from_a_client_is_answered_by_a_rst,
+		 ARRAY_LEN(not_opening)},
+		{stray_segment_from_a_backend_is_answered_by_a_rst, 7},
+		{service_may_leave_strays_unanswered, 0},
+		{answers_to_strays_are_limited_and_come_back_with_time, 2},
+		{strays_of_clients_do_not_use_up_other_answers, 0},
+		{packet_of_somebody_else_is_left_alone, 8},
+		{syn_is_refused_when_no_backend_takes_flows, 0},
+		{syn_is_refused_when_the_table_is_full_of_connections, 0},
+		{syn_is_refused_when_the_ports_are_used_up, 0},
+		{flow_keeps_its_backend_when_that_takes_no_more, 0},
+		{full_table_recycles_closed_then_half_open, 0},
+		{empty_pool_recycles_closed_then_half_open, 0},
+		{pool_recycles_only_its_own_ports, 0},
+		{refused_syn_recycles_nothing, 0},
+		{unanswered_flows_count_as_failed_however_they_end, 0},
+		{superseded_flow_ends_with_an_event, 0},
+		{revived_flow_is_not_recycled, 0},
+		{idle_flow_ends_at_its_limit_and_not_before,
+		 ARRAY_LEN(idle_limits)},
+		{packets_of_either_side_keep_a_flow_alive, 0},
+		{segments_out_of_window_keep_no_flow_alive, 0},
+		{flow_that_gets_a_shorter_limit_ends_by_that, 0},
+		{time_may_stand_still_or_jump, 0},
+		{tick_ends_no_more_flows_than_its_budget, 0},
+		{expired_connection_is_reset_on_both_sides, 0},
+		{expired_connection_is_reset_at_the_end_of_data_under_way_too,
+		 0},
+		{unanswered_syn_is_refused_at_its_limit, 0},
+		{closed_flow_ends_silently, 0},
+		{full_outbox_loses_segments_and_counts_them, 0},
+		{port_rests_until_all_others_were_used, 0},
+		{both_sources_toward_a_backend_are_used, 0},
+		{services_that_share_a_backend_never_share_a_port, 0},
+		{events_tell_what_happened_to_a_flow, 0},
+		{rst_after_the_end_closes_no_flow_twice, 0},
+		{rst_elsewhere_is_forwarded_and_counted_only, 0},
+		{refused_connection_counts_as_failed_of_its_backend, 0},
+		{refused_flow_fails_once_whatever_follows, 0},
+		{reset_after_the_answer_is_no_failure_of_the_backend, 0},
+		{closed_connection_is_opened_again_by_a_new_syn, 3},
+		{closed_connection_is_opened_again_in_a_full_table, 0},
+		{syn_into_a_living_connection_opens_nothing, 4},
+		{client_that_lost_its_state_recovers, 0},
+		{late_segments_of_a_closed_connection_still_pass, 0},
+		{impossible_specification_is_refused, 0},
+		{new_engine_is_idle_and_empty, 0},
 	};
 
 	return unit_run("engine", tests, ARRAY_LEN(tests));

@@ -18,7 +18,7 @@
 #define S     RIG_S
 #define MS    (RIG_S / 1000)
 
-static const uint8_t options[] = { 2, 4, 5, 180, 4, 2, 1, 3, 3, 9, 0, 0 };
+static const uint8_t options[] = {2, 4, 5, 180, 4, 2, 1, 3, 3, 9, 0, 0};
 
 static struct rig *started(unsigned n_backends, unsigned retries)
 {
@@ -233,9 +233,8 @@ END_TEST
 /* RFC 7413: a cookie is of one server. Kind 34 must be gone. */
 START_TEST(fast_open_is_not_offered_to_another_backend)
 {
-	static const uint8_t tfo[] = { 2,  4, 5, 180, 34, 10, 1, 2,
-				       3,  4, 5, 6,   7,  8,  1, 1,
-				       3, 3, 7, 1 };
+	static const uint8_t tfo[] = {2, 4, 5, 180, 34, 10, 1, 2, 3, 4,
+				      5, 6, 7, 8,   1,	1,  3, 3, 7, 1};
 	struct rig *r = started(2, 3);
 	struct conn c = conn_make(r, 1);
 	struct frame f = conn_frame(&c, ORIG, SYN, 0), syn;
@@ -248,8 +247,8 @@ START_TEST(fast_open_is_not_offered_to_another_backend)
 	refuse(r, &c);
 	syn = expect_syn(r, &c);
 	ck_assert_uint_eq(syn.options_len % 4, 0);
-	for (uint32_t i = 0; i < syn.options_len;
-	     i += syn.options[i] > 1 ? syn.options[i + 1] : 1)
+	for (uint32_t i = 0;
+	     i<syn.options_len; i += syn.options[i]> 1 ? syn.options[i + 1] : 1)
 		ck_assert_uint_ne(syn.options[i], 34);
 	ck_assert_mem_eq(syn.options, tfo, 4);
 	done(r);
@@ -376,10 +375,9 @@ static void take_down(struct rig *r, unsigned down, enum check_result why)
 		r->now += 50 * MS;
 		engine_tick(r->e, r->now, 64);
 		while (engine_next_probe(r->e, &p))
-			engine_probe_result(r->e, p.service, p.backend,
-					    p.number,
-					    p.backend == down ? why : CHECK_OK,
-					    r->now);
+			engine_probe_result(
+				r->e, p.service, p.backend, p.number,
+				p.backend == down ? why : CHECK_OK, r->now);
 	}
 	ck_assert(!r->e->services[0].backends[down].up);
 }
@@ -490,24 +488,23 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ refused_syn_is_given_to_another_backend, 0 },
-		{ silent_backend_is_left_after_the_syn_timeout, 0 },
-		{ each_backend_is_asked_once_and_then_the_refusal_passed_on,
-		  0 },
-		{ no_more_backends_are_asked_than_retries_allow, 0 },
-		{ late_answer_of_an_earlier_backend_is_reset, 0 },
-		{ clients_repeated_syn_goes_to_who_is_asked_now, 0 },
-		{ syn_with_payload_is_given_to_one_backend_only, 0 },
-		{ fast_open_is_not_offered_to_another_backend, 0 },
-		{ nothing_is_redispatched_once_a_syn_ack_was_forwarded, 0 },
-		{ port_that_the_backend_remembers_is_repaired, 0 },
-		{ challenge_to_our_reset_is_answered_where_it_asks, 0 },
-		{ connection_that_we_reset_is_not_revived, 0 },
-		{ flows_of_a_backend_that_went_down_are_reset, 0 },
-		{ flows_of_a_backend_that_only_refuses_go_on, 0 },
-		{ clean_exit_resets_every_flow, 0 },
-		{ clean_exit_resets_all_flows_in_the_middle_of_a_sweep, 0 },
-		{ clean_exit_may_be_followed_by_ticks, 0 },
+		{refused_syn_is_given_to_another_backend, 0},
+		{silent_backend_is_left_after_the_syn_timeout, 0},
+		{each_backend_is_asked_once_and_then_the_refusal_passed_on, 0},
+		{no_more_backends_are_asked_than_retries_allow, 0},
+		{late_answer_of_an_earlier_backend_is_reset, 0},
+		{clients_repeated_syn_goes_to_who_is_asked_now, 0},
+		{syn_with_payload_is_given_to_one_backend_only, 0},
+		{fast_open_is_not_offered_to_another_backend, 0},
+		{nothing_is_redispatched_once_a_syn_ack_was_forwarded, 0},
+		{port_that_the_backend_remembers_is_repaired, 0},
+		{challenge_to_our_reset_is_answered_where_it_asks, 0},
+		{connection_that_we_reset_is_not_revived, 0},
+		{flows_of_a_backend_that_went_down_are_reset, 0},
+		{flows_of_a_backend_that_only_refuses_go_on, 0},
+		{clean_exit_resets_every_flow, 0},
+		{clean_exit_resets_all_flows_in_the_middle_of_a_sweep, 0},
+		{clean_exit_may_be_followed_by_ticks, 0},
 	};
 
 	return unit_run("failover", tests, ARRAY_LEN(tests));

@@ -29,7 +29,7 @@ struct fixture {
 static struct fixture *make(uint32_t size)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct random r = { 42 };
+	struct random r = {42};
 	uint8_t secret[FLOW_SECRET_BYTES];
 
 	ck_assert_ptr_nonnull(f);
@@ -38,9 +38,8 @@ static struct fixture *make(uint32_t size)
 	f->flows = aligned_alloc(64, size * sizeof(struct flow));
 	ck_assert_ptr_nonnull(f->flows);
 	memset(f->flows, 0, size * sizeof(struct flow));
-	ck_assert_int_eq(flow_table_init(&f->table, f->flows, size, secret,
-					 NULL),
-			 0);
+	ck_assert_int_eq(
+		flow_table_init(&f->table, f->flows, size, secret, NULL), 0);
 	return f;
 }
 
@@ -73,12 +72,12 @@ static struct flow_identity identity(uint32_t n)
 static struct flow_key key_of(const struct flow_identity *id,
 			      enum flow_side side)
 {
-	struct flow_key key = { .proto = id->proto };
+	struct flow_key key = {.proto = id->proto};
 
 	if (side == FLOW_ORIG)
-		key.pair = (struct flow_pair){ id->client, id->vip };
+		key.pair = (struct flow_pair){id->client, id->vip};
 	else
-		key.pair = (struct flow_pair){ id->backend, id->nat };
+		key.pair = (struct flow_pair){id->backend, id->nat};
 	return key;
 }
 
@@ -160,7 +159,7 @@ static void check_all(const struct fixture *f)
 
 START_TEST(table_finds_exactly_what_a_list_finds)
 {
-	static const uint32_t sizes[] = { 1, 2, 3, 5, 16, 17, 100, 1000 };
+	static const uint32_t sizes[] = {1, 2, 3, 5, 16, 17, 100, 1000};
 	const uint32_t size = sizes[_i];
 	struct random r = unit_random(__func__);
 	struct fixture *f = make(size);
@@ -229,9 +228,9 @@ START_TEST(reference_from_nowhere_finds_nothing)
 	ck_assert(open_entry(f, 0));
 	for (uint32_t i = 1; i < 10; i++)
 		ck_assert_ptr_null(
-			flow_deref(&f->table, (struct flow_ref){ i, 0 }));
+			flow_deref(&f->table, (struct flow_ref){i, 0}));
 	ck_assert_ptr_null(
-		flow_deref(&f->table, (struct flow_ref){ UINT32_MAX, 1 }));
+		flow_deref(&f->table, (struct flow_ref){UINT32_MAX, 1}));
 	unmake(f);
 }
 END_TEST
@@ -308,7 +307,7 @@ START_TEST(flows_with_equal_hashes_are_told_apart)
 		struct flow_identity id = identity(n);
 		struct flow_key key = key_of(&id, FLOW_ORIG);
 
-		keys[n] = (struct hashed){ flow_hash(&f->table, &key), n };
+		keys[n] = (struct hashed){flow_hash(&f->table, &key), n};
 	}
 	qsort(keys, KEYS, sizeof(*keys), by_hash);
 	for (uint32_t i = 1; i < KEYS && pairs < 20; i++) {
@@ -341,8 +340,7 @@ START_TEST(hash_depends_on_the_secret)
 	for (size_t i = 0; i < sizeof(secret); i++)
 		secret[i] = (uint8_t)(i * 37 + 1);
 	memset(a->flows, 0, 4 * sizeof(*a->flows));
-	ck_assert_int_eq(flow_table_init(&a->table, a->flows, 4, secret,
-					 NULL),
+	ck_assert_int_eq(flow_table_init(&a->table, a->flows, 4, secret, NULL),
 			 0);
 	ck_assert_uint_ne(flow_hash(&a->table, &key), before);
 	unmake(a);
@@ -363,15 +361,15 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ table_finds_exactly_what_a_list_finds, 8 },
-		{ full_table_refuses_and_loses_nothing, 0 },
-		{ reference_knows_that_its_place_was_taken_since, 0 },
-		{ reference_from_nowhere_finds_nothing, 0 },
-		{ new_flow_starts_clean_in_a_used_place, 0 },
-		{ protocol_and_both_ends_tell_flows_apart, 0 },
-		{ flows_with_equal_hashes_are_told_apart, 0 },
-		{ hash_depends_on_the_secret, 0 },
-		{ walk_over_an_empty_table_ends_at_once, 0 },
+		{table_finds_exactly_what_a_list_finds, 8},
+		{full_table_refuses_and_loses_nothing, 0},
+		{reference_knows_that_its_place_was_taken_since, 0},
+		{reference_from_nowhere_finds_nothing, 0},
+		{new_flow_starts_clean_in_a_used_place, 0},
+		{protocol_and_both_ends_tell_flows_apart, 0},
+		{flows_with_equal_hashes_are_told_apart, 0},
+		{hash_depends_on_the_secret, 0},
+		{walk_over_an_empty_table_ends_at_once, 0},
 	};
 
 	return unit_run("flow", tests, ARRAY_LEN(tests));

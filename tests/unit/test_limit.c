@@ -81,11 +81,11 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ burst_is_allowed_at_once_and_not_one_more, 0 },
-		{ afterwards_one_comes_back_each_interval, 0 },
-		{ unused_tokens_never_exceed_the_burst, 0 },
-		{ rate_holds_over_any_span, 0 },
-		{ clock_near_its_start_allows_no_more_than_the_burst, 0 },
+		{burst_is_allowed_at_once_and_not_one_more, 0},
+		{afterwards_one_comes_back_each_interval, 0},
+		{unused_tokens_never_exceed_the_burst, 0},
+		{rate_holds_over_any_span, 0},
+		{clock_near_its_start_allows_no_more_than_the_burst, 0},
 	};
 
 	return unit_run("limit", tests, ARRAY_LEN(tests));

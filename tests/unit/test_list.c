@@ -49,7 +49,7 @@ START_TEST(lists_in_one_array_stay_in_order_and_apart)
 {
 	struct random r = unit_random(__func__);
 	struct list_node nodes[ITEMS + HEADS];
-	struct oracle o = { 0 };
+	struct oracle o = {0};
 
 	list_init(nodes, ITEMS + HEADS);
 	check_equal(nodes, &o);
@@ -89,8 +89,8 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ lists_in_one_array_stay_in_order_and_apart, 0 },
-		{ removing_an_item_of_no_list_changes_nothing, 0 },
+		{lists_in_one_array_stay_in_order_and_apart, 0},
+		{removing_an_item_of_no_list_changes_nothing, 0},
 	};
 
 	return unit_run("list", tests, ARRAY_LEN(tests));

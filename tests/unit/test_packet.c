@@ -102,50 +102,50 @@ END_TEST
 /* How to spoil a good packet of 20 + 20 + 37 bytes, and what it is then. */
 static const struct spoilt {
 	const char *what;
-	uint16_t at;	/* byte of the packet */
+	uint16_t at; /* byte of the packet */
 	uint8_t value;
-	uint8_t fix;	/* 1: both checksums are made right afterwards */
+	uint8_t fix; /* 1: both checksums are made right afterwards */
 	uint32_t reasons;
 } spoilt[] = {
-	{ "version 6", 0, 0x65, 1, IS(DROP_NOT_IPV4) },
-	{ "version 0", 0, 0x05, 1, IS(DROP_NOT_IPV4) },
-	{ "version 5", 0, 0x55, 1, IS(DROP_NOT_IPV4) },
-	{ "header of 0 words", 0, 0x40, 1, IS(DROP_BAD_IP) },
-	{ "header of 4 words", 0, 0x44, 1, IS(DROP_BAD_IP) },
-	{ "header of 6 words", 0, 0x46, 1, IS(DROP_IP_OPTIONS) },
-	{ "header of 15 words", 0, 0x4f, 1, IS(DROP_IP_OPTIONS) },
-	{ "total length 0", 3, 0, 1, IS(DROP_BAD_IP) | IS(DROP_TRUNCATED) },
-	{ "total length 19", 3, 19, 1, IS(DROP_BAD_IP) | IS(DROP_TRUNCATED) },
-	{ "total length 20", 3, 20, 1, IS(DROP_BAD_TCP) | IS(DROP_TRUNCATED) },
-	{ "total length 39", 3, 39, 1, IS(DROP_BAD_TCP) | IS(DROP_TRUNCATED) },
-	{ "one byte missing", 3, 78, 1, IS(DROP_TRUNCATED) },
-	{ "far too long", 2, 0xff, 1, IS(DROP_TRUNCATED) },
-	{ "first fragment", 6, 0x20, 1, IS(DROP_FRAGMENT) },
-	{ "last fragment", 7, 0x01, 1, IS(DROP_FRAGMENT) },
-	{ "middle fragment", 6, 0x3f, 1, IS(DROP_FRAGMENT) },
-	{ "UDP", 9, 17, 1, IS(DROP_NOT_TCP) },
-	{ "ICMP", 9, 1, 1, IS(DROP_NOT_TCP) },
-	{ "protocol 0", 9, 0, 1, IS(DROP_NOT_TCP) },
-	{ "IP checksum", 10, 0, 0, IS(DROP_BAD_IP) },
-	{ "type of service", 1, 0xff, 0, IS(DROP_BAD_IP) },
-	{ "source address", 12, 0, 0, IS(DROP_BAD_IP) },
-	{ "destination address", 19, 0xff, 0, IS(DROP_BAD_IP) },
-	{ "data offset 0", 32, 0x00, 1, IS(DROP_BAD_TCP) },
-	{ "data offset 4", 32, 0x40, 1, IS(DROP_BAD_TCP) },
-	{ "no flags", 33, 0, 1, IS(DROP_BAD_TCP) },
-	{ "SYN and FIN", 33, SYN | FIN, 1, IS(DROP_BAD_TCP) },
-	{ "SYN, FIN and ACK", 33, SYN | FIN | ACK, 1, IS(DROP_BAD_TCP) },
-	{ "SYN and RST", 33, SYN | RST, 1, IS(DROP_BAD_TCP) },
-	{ "all flags", 33, 0xff, 1, IS(DROP_BAD_TCP) },
-	{ "FIN without ACK", 33, FIN, 1, IS(DROP_BAD_TCP) },
-	{ "PSH alone", 33, PSH, 1, IS(DROP_BAD_TCP) },
-	{ "christmas tree", 33, FIN | PSH | URG, 1, IS(DROP_BAD_TCP) },
-	{ "source port", 20, 0, 0, IS(DROP_BAD_CHECKSUM) },
-	{ "sequence", 24, 0, 0, IS(DROP_BAD_CHECKSUM) },
-	{ "window", 34, 0xff, 0, IS(DROP_BAD_CHECKSUM) },
-	{ "TCP checksum", 36, 0, 0, IS(DROP_BAD_CHECKSUM) },
-	{ "first payload byte", 40, 0, 0, IS(DROP_BAD_CHECKSUM) },
-	{ "last payload byte", 76, 0, 0, IS(DROP_BAD_CHECKSUM) },
+	{"version 6", 0, 0x65, 1, IS(DROP_NOT_IPV4)},
+	{"version 0", 0, 0x05, 1, IS(DROP_NOT_IPV4)},
+	{"version 5", 0, 0x55, 1, IS(DROP_NOT_IPV4)},
+	{"header of 0 words", 0, 0x40, 1, IS(DROP_BAD_IP)},
+	{"header of 4 words", 0, 0x44, 1, IS(DROP_BAD_IP)},
+	{"header of 6 words", 0, 0x46, 1, IS(DROP_IP_OPTIONS)},
+	{"header of 15 words", 0, 0x4f, 1, IS(DROP_IP_OPTIONS)},
+	{"total length 0", 3, 0, 1, IS(DROP_BAD_IP) | IS(DROP_TRUNCATED)},
+	{"total length 19", 3, 19, 1, IS(DROP_BAD_IP) | IS(DROP_TRUNCATED)},
+	{"total length 20", 3, 20, 1, IS(DROP_BAD_TCP) | IS(DROP_TRUNCATED)},
+	{"total length 39", 3, 39, 1, IS(DROP_BAD_TCP) | IS(DROP_TRUNCATED)},
+	{"one byte missing", 3, 78, 1, IS(DROP_TRUNCATED)},
+	{"far too long", 2, 0xff, 1, IS(DROP_TRUNCATED)},
+	{"first fragment", 6, 0x20, 1, IS(DROP_FRAGMENT)},
+	{"last fragment", 7, 0x01, 1, IS(DROP_FRAGMENT)},
+	{"middle fragment", 6, 0x3f, 1, IS(DROP_FRAGMENT)},
+	{"UDP", 9, 17, 1, IS(DROP_NOT_TCP)},
+	{"ICMP", 9, 1, 1, IS(DROP_NOT_TCP)},
+	{"protocol 0", 9, 0, 1, IS(DROP_NOT_TCP)},
+	{"IP checksum", 10, 0, 0, IS(DROP_BAD_IP)},
+	{"type of service", 1, 0xff, 0, IS(DROP_BAD_IP)},
+	{"source address", 12, 0, 0, IS(DROP_BAD_IP)},
+	{"destination address", 19, 0xff, 0, IS(DROP_BAD_IP)},
+	{"data offset 0", 32, 0x00, 1, IS(DROP_BAD_TCP)},
+	{"data offset 4", 32, 0x40, 1, IS(DROP_BAD_TCP)},
+	{"no flags", 33, 0, 1, IS(DROP_BAD_TCP)},
+	{"SYN and FIN", 33, SYN | FIN, 1, IS(DROP_BAD_TCP)},
+	{"SYN, FIN and ACK", 33, SYN | FIN | ACK, 1, IS(DROP_BAD_TCP)},
+	{"SYN and RST", 33, SYN | RST, 1, IS(DROP_BAD_TCP)},
+	{"all flags", 33, 0xff, 1, IS(DROP_BAD_TCP)},
+	{"FIN without ACK", 33, FIN, 1, IS(DROP_BAD_TCP)},
+	{"PSH alone", 33, PSH, 1, IS(DROP_BAD_TCP)},
+	{"christmas tree", 33, FIN | PSH | URG, 1, IS(DROP_BAD_TCP)},
+	{"source port", 20, 0, 0, IS(DROP_BAD_CHECKSUM)},
+	{"sequence", 24, 0, 0, IS(DROP_BAD_CHECKSUM)},
+	{"window", 34, 0xff, 0, IS(DROP_BAD_CHECKSUM)},
+	{"TCP checksum", 36, 0, 0, IS(DROP_BAD_CHECKSUM)},
+	{"first payload byte", 40, 0, 0, IS(DROP_BAD_CHECKSUM)},
+	{"last payload byte", 76, 0, 0, IS(DROP_BAD_CHECKSUM)},
 };
 
 START_TEST(malformed_packet_is_refused_with_its_reason)
@@ -187,11 +187,11 @@ END_TEST
 
 START_TEST(flags_a_connection_can_have_are_accepted)
 {
-	static const uint8_t flags[] = { SYN,	    SYN | ACK, SYN | ECE | CWR,
-					 RST,	    RST | ACK, ACK,
-					 ACK | PSH, FIN | ACK, ACK | URG,
-					 SYN | PSH, SYN | URG, FIN | PSH | ACK,
-					 ACK | CWR, ACK | ECE };
+	static const uint8_t flags[] = {SYN,	   SYN | ACK, SYN | ECE | CWR,
+					RST,	   RST | ACK, ACK,
+					ACK | PSH, FIN | ACK, ACK | URG,
+					SYN | PSH, SYN | URG, FIN | PSH | ACK,
+					ACK | CWR, ACK | ECE};
 	struct frame f = example();
 	uint8_t wire[200];
 
@@ -206,7 +206,7 @@ END_TEST
 
 START_TEST(packet_cut_anywhere_is_refused_as_truncated)
 {
-	static const uint8_t options[40] = { 2, 4, 5, 180, 3, 3, 7, 1 };
+	static const uint8_t options[40] = {2, 4, 5, 180, 3, 3, 7, 1};
 	struct frame f = example();
 	uint8_t wire[200];
 	uint32_t len;
@@ -226,7 +226,7 @@ END_TEST
 START_TEST(link_layer_padding_is_no_payload)
 {
 	struct frame f = example();
-	uint8_t wire[100] = { 0 };
+	uint8_t wire[100] = {0};
 	enum drop_reason why;
 	struct packet p;
 	uint8_t *copy;
@@ -311,32 +311,32 @@ static const struct option_case {
 	uint16_t mss;
 	uint8_t wscale;
 } option_cases[] = {
-	{ "mss", { 2, 4, 0x05, 0xb4 }, 4, 1460, TCP_NO_WSCALE },
-	{ "wscale", { 1, 3, 3, 7 }, 4, 0, 7 },
-	{ "wscale 0", { 3, 3, 0, 0 }, 4, 0, 0 },
-	{ "wscale 14", { 3, 3, 14, 0 }, 4, 0, 14 },
-	{ "wscale above 14 counts as 14", { 3, 3, 15, 0 }, 4, 0, 14 },
-	{ "wscale 255 counts as 14", { 3, 3, 255, 0 }, 4, 0, 14 },
-	{ "as Linux sends them",
-	  { 2, 4, 0x05, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 9 },
-	  20,
-	  1460,
-	  9 },
-	{ "after the end of the list", { 0, 0, 0, 0, 2, 4, 1, 2 }, 8, 0,
-	  TCP_NO_WSCALE },
-	{ "nothing but padding", { 1, 1, 1, 1, 1, 1, 1, 1 }, 8, 0,
-	  TCP_NO_WSCALE },
-	{ "forty bytes",
-	  { 1,	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-	    1,	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 4, 2, 0 },
-	  40,
-	  512,
-	  TCP_NO_WSCALE },
-	{ "unknown kinds", { 254, 4, 9, 9, 2, 4, 2, 0 }, 8, 512,
-	  TCP_NO_WSCALE },
-	{ "mss of length 3", { 2, 3, 9, 1, 3, 3, 5, 0 }, 8, 0, 5 },
-	{ "wscale of length 4", { 3, 4, 9, 1, 2, 4, 2, 0 }, 8, 512,
-	  TCP_NO_WSCALE },
+	{"mss", {2, 4, 0x05, 0xb4}, 4, 1460, TCP_NO_WSCALE},
+	{"wscale", {1, 3, 3, 7}, 4, 0, 7},
+	{"wscale 0", {3, 3, 0, 0}, 4, 0, 0},
+	{"wscale 14", {3, 3, 14, 0}, 4, 0, 14},
+	{"wscale above 14 counts as 14", {3, 3, 15, 0}, 4, 0, 14},
+	{"wscale 255 counts as 14", {3, 3, 255, 0}, 4, 0, 14},
+	{"as Linux sends them",
+	 {2, 4, 0x05, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 9},
+	 20,
+	 1460,
+	 9},
+	{"after the end of the list",
+	 {0, 0, 0, 0, 2, 4, 1, 2},
+	 8,
+	 0,
+	 TCP_NO_WSCALE},
+	{"nothing but padding", {1, 1, 1, 1, 1, 1, 1, 1}, 8, 0, TCP_NO_WSCALE},
+	{"forty bytes",
+	 {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+	  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 4, 2, 0},
+	 40,
+	 512,
+	 TCP_NO_WSCALE},
+	{"unknown kinds", {254, 4, 9, 9, 2, 4, 2, 0}, 8, 512, TCP_NO_WSCALE},
+	{"mss of length 3", {2, 3, 9, 1, 3, 3, 5, 0}, 8, 0, 5},
+	{"wscale of length 4", {3, 4, 9, 1, 2, 4, 2, 0}, 8, 512, TCP_NO_WSCALE},
 };
 
 static int parse_options(struct packet *p, uint8_t flags, const uint8_t *bytes,
@@ -376,11 +376,10 @@ START_TEST(options_count_only_in_a_syn)
 {
 	struct packet p;
 
-	ck_assert_int_eq(parse_options(&p, ACK,
-				       (const uint8_t[]){ 2, 4, 1, 0, 3, 3, 5,
-							  0 },
-				       8),
-			 0);
+	ck_assert_int_eq(
+		parse_options(&p, ACK,
+			      (const uint8_t[]){2, 4, 1, 0, 3, 3, 5, 0}, 8),
+		0);
 	ck_assert_uint_eq(p.tcp.mss, 0);
 	ck_assert_uint_eq(p.tcp.wscale, TCP_NO_WSCALE);
 }
@@ -393,7 +392,7 @@ START_TEST(hostile_option_lengths_are_survived)
 {
 	for (int at = 0; at < 8; at++) {
 		for (int len = 0; len < 256; len++) {
-			uint8_t bytes[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+			uint8_t bytes[8] = {1, 1, 1, 1, 1, 1, 1, 1};
 			struct packet p;
 
 			bytes[at] = 2;
@@ -466,9 +465,8 @@ static void rewrite(const struct frame *f, struct frame *out, uint8_t *wire,
 	ck_assert_mem_eq(&p.key, &key, sizeof(key));
 	ck_assert_uint_eq(wire_of(&p, wire), len);
 	ck_assert(frame_read(out, wire, len));
-	ck_assert(frame_csum_is(p.csum == CSUM_FULL ? FRAME_FULL :
-						      FRAME_PARTIAL,
-				wire, len));
+	ck_assert(frame_csum_is(
+		p.csum == CSUM_FULL ? FRAME_FULL : FRAME_PARTIAL, wire, len));
 	free(copy);
 }
 
@@ -500,7 +498,7 @@ static void check_rewrite(const struct frame *f, struct random *r)
 
 static struct frame random_frame(struct random *r, uint32_t payload_max)
 {
-	static const uint8_t padding[40] = { 1, 1, 8, 10, 1, 1, 1, 1, 1, 1 };
+	static const uint8_t padding[40] = {1, 1, 8, 10, 1, 1, 1, 1, 1, 1};
 	struct frame f = example();
 
 	f.seq = (uint32_t)random_next(r);
@@ -547,17 +545,17 @@ END_TEST
  */
 START_TEST(rewrite_at_the_boundaries_of_the_sum_is_right)
 {
-	static const char *const addrs[] = { "0.0.0.0", "255.255.255.255",
-					     "0.0.255.255", "255.255.0.0",
-					     "127.255.128.0" };
-	static const uint16_t ports[] = { 0, 1, 0xfffe, 0xffff };
+	static const char *const addrs[] = {"0.0.0.0", "255.255.255.255",
+					    "0.0.255.255", "255.255.0.0",
+					    "127.255.128.0"};
+	static const uint16_t ports[] = {0, 1, 0xfffe, 0xffff};
 	uint8_t wire[200];
 
 	for (size_t i = 0; i < 5 * 5 * 4 * 4; i++) {
-		struct endpoint src = frame_endpoint(addrs[i % 5],
-						     ports[i / 25 % 4]);
-		struct endpoint dst = frame_endpoint(addrs[i / 5 % 5],
-						     ports[i / 100 % 4]);
+		struct endpoint src =
+			frame_endpoint(addrs[i % 5], ports[i / 25 % 4]);
+		struct endpoint dst =
+			frame_endpoint(addrs[i / 5 % 5], ports[i / 100 % 4]);
 		struct frame f = example(), out, back;
 
 		f.csum = i % 2 ? FRAME_FULL : FRAME_PARTIAL;
@@ -615,7 +613,7 @@ END_TEST
 
 START_TEST(only_a_first_syn_opens)
 {
-	struct packet p = { 0 };
+	struct packet p = {0};
 
 	for (unsigned flags = 0; flags < 256; flags++) {
 		p.tcp.flags = (uint8_t)flags;
@@ -643,28 +641,28 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ good_packet_is_read_in_full, 0 },
-		{ malformed_packet_is_refused_with_its_reason,
-		  ARRAY_LEN(spoilt) },
-		{ data_offset_beyond_the_packet_is_refused, 0 },
-		{ flags_a_connection_can_have_are_accepted, 0 },
-		{ packet_cut_anywhere_is_refused_as_truncated, 0 },
-		{ link_layer_padding_is_no_payload, 0 },
-		{ checksum_is_full_partial_or_evidence, 0 },
-		{ single_bit_error_is_never_accepted, 0 },
-		{ checksum_zero_is_accepted_in_both_forms, 0 },
-		{ options_of_a_syn_are_read, ARRAY_LEN(option_cases) },
-		{ options_count_only_in_a_syn, 0 },
-		{ hostile_option_lengths_are_survived, 0 },
-		{ random_options_are_survived, 0 },
-		{ random_bytes_are_survived, 0 },
-		{ rewrite_keeps_both_checksums_right, 0 },
-		{ rewrite_of_super_packets_keeps_checksums_right, 0 },
-		{ rewrite_at_the_boundaries_of_the_sum_is_right, 0 },
-		{ rewrite_to_the_same_addresses_only_ages_the_packet, 0 },
-		{ partial_checksum_is_completed_and_taken_back, 0 },
-		{ only_a_first_syn_opens, 0 },
-		{ every_reason_has_a_name_of_its_own, 0 },
+		{good_packet_is_read_in_full, 0},
+		{malformed_packet_is_refused_with_its_reason,
+		 ARRAY_LEN(spoilt)},
+		{data_offset_beyond_the_packet_is_refused, 0},
+		{flags_a_connection_can_have_are_accepted, 0},
+		{packet_cut_anywhere_is_refused_as_truncated, 0},
+		{link_layer_padding_is_no_payload, 0},
+		{checksum_is_full_partial_or_evidence, 0},
+		{single_bit_error_is_never_accepted, 0},
+		{checksum_zero_is_accepted_in_both_forms, 0},
+		{options_of_a_syn_are_read, ARRAY_LEN(option_cases)},
+		{options_count_only_in_a_syn, 0},
+		{hostile_option_lengths_are_survived, 0},
+		{random_options_are_survived, 0},
+		{random_bytes_are_survived, 0},
+		{rewrite_keeps_both_checksums_right, 0},
+		{rewrite_of_super_packets_keeps_checksums_right, 0},
+		{rewrite_at_the_boundaries_of_the_sum_is_right, 0},
+		{rewrite_to_the_same_addresses_only_ages_the_packet, 0},
+		{partial_checksum_is_completed_and_taken_back, 0},
+		{only_a_first_syn_opens, 0},
+		{every_reason_has_a_name_of_its_own, 0},
 	};
 
 	return unit_run("packet", tests, ARRAY_LEN(tests));

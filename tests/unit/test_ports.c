@@ -18,7 +18,7 @@ struct fixture {
 static struct fixture *make(uint32_t count, uint64_t seed)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct random r = { seed };
+	struct random r = {seed};
 
 	ck_assert_ptr_nonnull(f);
 	for (uint32_t i = 0; i < COUNT; i++)
@@ -87,7 +87,7 @@ END_TEST
 START_TEST(shuffle_prefers_no_port)
 {
 	enum { TRIES = 10000, PORTS = 10 };
-	int seen[PORTS] = { 0 };
+	int seen[PORTS] = {0};
 
 	for (uint64_t seed = 0; seed < TRIES; seed++) {
 		struct fixture *f = make(PORTS, seed);
@@ -154,12 +154,12 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ every_port_is_taken_once_and_then_none_is_left, 0 },
-		{ exhausted_pool_gives_the_next_port_that_returns, 0 },
-		{ order_at_start_is_shuffled_and_depends_on_the_seed, 0 },
-		{ shuffle_prefers_no_port, 0 },
-		{ port_that_rested_longest_comes_first, 0 },
-		{ pool_of_one_port_works, 0 },
+		{every_port_is_taken_once_and_then_none_is_left, 0},
+		{exhausted_pool_gives_the_next_port_that_returns, 0},
+		{order_at_start_is_shuffled_and_depends_on_the_seed, 0},
+		{shuffle_prefers_no_port, 0},
+		{port_that_rested_longest_comes_first, 0},
+		{pool_of_one_port_works, 0},
 	};
 
 	return unit_run("ports", tests, ARRAY_LEN(tests));

@@ -83,7 +83,7 @@ START_TEST(rr_ignores_weights_but_zero)
 	struct fixture f;
 	int seen[N_MAX];
 
-	make(&f, SCHED_RR, 2, (const unsigned[]){ 9, 1 });
+	make(&f, SCHED_RR, 2, (const unsigned[]){9, 1});
 	pick_many(&f, 100, seen);
 	ck_assert_int_eq(seen[0], 50);
 }
@@ -95,11 +95,11 @@ START_TEST(wrr_is_exact_in_every_round_and_interleaved)
 	struct fixture f;
 	int order[60];
 
-	make(&f, SCHED_WRR, 3, (const unsigned[]){ 3, 2, 1 });
+	make(&f, SCHED_WRR, 3, (const unsigned[]){3, 2, 1});
 	for (int i = 0; i < 60; i++)
 		order[i] = pick(&f);
 	for (int at = 0; at + 6 <= 60; at += 6) {
-		int seen[3] = { 0 };
+		int seen[3] = {0};
 
 		for (int i = 0; i < 6; i++)
 			seen[order[at + i]]++;
@@ -108,8 +108,7 @@ START_TEST(wrr_is_exact_in_every_round_and_interleaved)
 		ck_assert_int_eq(seen[2], 1);
 	}
 	for (int i = 2; i < 60; i++) {
-		ck_assert(order[i] != order[i - 1] ||
-			  order[i] != order[i - 2]);
+		ck_assert(order[i] != order[i - 1] || order[i] != order[i - 2]);
 		ck_assert(order[i] == 0 || order[i] != order[i - 1]);
 	}
 }
@@ -117,7 +116,7 @@ END_TEST
 
 START_TEST(wrr_with_large_and_uneven_weights_is_exact)
 {
-	static const unsigned weights[] = { 65535, 1, 1000 };
+	static const unsigned weights[] = {65535, 1, 1000};
 	struct fixture f;
 	int seen[N_MAX];
 
@@ -134,7 +133,7 @@ START_TEST(wrr_gives_no_burst_to_a_backend_that_returns)
 	struct fixture f;
 	int seen[N_MAX];
 
-	make(&f, SCHED_WRR, 3, (const unsigned[]){ 3, 2, 1 });
+	make(&f, SCHED_WRR, 3, (const unsigned[]){3, 2, 1});
 	pick_many(&f, 4, seen);
 	f.backends[1].up = false;
 	pick_many(&f, 4000, seen);
@@ -156,7 +155,7 @@ START_TEST(wrr_stays_fair_when_some_were_tried_already)
 	struct fixture f;
 	int seen[N_MAX];
 
-	make(&f, SCHED_WRR, 3, (const unsigned[]){ 3, 2, 1 });
+	make(&f, SCHED_WRR, 3, (const unsigned[]){3, 2, 1});
 	backend_set_add(&f.tried, 0);
 	pick_many(&f, 3000, seen);
 	ck_assert_int_eq(seen[0], 0);
@@ -262,7 +261,7 @@ END_TEST
 
 START_TEST(set_of_backends_holds_any_index)
 {
-	struct backend_set set = { { 0 } };
+	struct backend_set set = {{0}};
 
 	for (unsigned i = 0; i < SERVICE_BACKENDS_MAX; i++) {
 		ck_assert(!backend_set_has(&set, i));
@@ -289,20 +288,20 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ rr_takes_each_in_turn, 0 },
-		{ rr_skips_those_that_take_no_flows, 0 },
-		{ rr_ignores_weights_but_zero, 0 },
-		{ wrr_is_exact_in_every_round_and_interleaved, 0 },
-		{ wrr_with_large_and_uneven_weights_is_exact, 0 },
-		{ wrr_gives_no_burst_to_a_backend_that_returns, 0 },
-		{ wrr_stays_fair_when_some_were_tried_already, 0 },
-		{ lc_takes_the_one_with_fewest_flows, 0 },
-		{ lc_spreads_flows_evenly, 0 },
-		{ backups_serve_only_when_no_other_takes_flows, SCHED_KINDS },
-		{ tried_backends_are_not_picked_again, SCHED_KINDS },
-		{ no_backend_is_picked_when_none_takes_flows, SCHED_KINDS },
-		{ set_of_backends_holds_any_index, 0 },
-		{ names_and_kinds_go_both_ways, 0 },
+		{rr_takes_each_in_turn, 0},
+		{rr_skips_those_that_take_no_flows, 0},
+		{rr_ignores_weights_but_zero, 0},
+		{wrr_is_exact_in_every_round_and_interleaved, 0},
+		{wrr_with_large_and_uneven_weights_is_exact, 0},
+		{wrr_gives_no_burst_to_a_backend_that_returns, 0},
+		{wrr_stays_fair_when_some_were_tried_already, 0},
+		{lc_takes_the_one_with_fewest_flows, 0},
+		{lc_spreads_flows_evenly, 0},
+		{backups_serve_only_when_no_other_takes_flows, SCHED_KINDS},
+		{tried_backends_are_not_picked_again, SCHED_KINDS},
+		{no_backend_is_picked_when_none_takes_flows, SCHED_KINDS},
+		{set_of_backends_holds_any_index, 0},
+		{names_and_kinds_go_both_ways, 0},
 	};
 
 	return unit_run("sched", tests, ARRAY_LEN(tests));

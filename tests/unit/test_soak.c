@@ -97,8 +97,8 @@ static void check_way(struct world *w, enum flow_side side,
 	uint32_t i = 0;
 
 	while ((f = flow_next(&w->r->e->table, i))) {
-		struct endpoint end[2] = { flow_client(f), flow_backend(f) };
-		struct endpoint us[2] = { flow_vip(f), flow_nat(f) };
+		struct endpoint end[2] = {flow_client(f), flow_backend(f)};
+		struct endpoint us[2] = {flow_vip(f), flow_nat(f)};
 		const struct endpoint *src = side ? &c->backend : &c->client;
 		const struct endpoint *dst = side ? &c->nat : &c->vip;
 
@@ -117,9 +117,8 @@ static void check_way(struct world *w, enum flow_side side,
 /* One segment, mostly as the connection wants it. */
 static void send_something(struct world *w, struct conn *c)
 {
-	static const uint8_t flags[] = { ACK,	    ACK,       ACK | PSH,
-					 SYN | ACK, FIN | ACK, RST,
-					 RST | ACK, SYN };
+	static const uint8_t flags[] = {ACK,	   ACK, ACK | PSH, SYN | ACK,
+					FIN | ACK, RST, RST | ACK, SYN};
 	enum flow_side side = below(w, FLOW_SIDES);
 	struct frame f = conn_frame(c, side, flags[below(w, 8)],
 				    below(w, 3) ? 0 : below(w, 3000));
@@ -149,16 +148,13 @@ static void go_on(struct world *w, struct conn *c)
 		c->seq[FLOW_REPLY] = (uint32_t)random_next(&w->random);
 		conn_syn(r, c);
 		break;
-	case TCP_SYN_SENT:
-		conn_send(r, c, FLOW_REPLY, SYN | ACK, 0);
-		break;
+	case TCP_SYN_SENT: conn_send(r, c, FLOW_REPLY, SYN | ACK, 0); break;
 	case TCP_SYN_RECEIVED: conn_send(r, c, FLOW_ORIG, ACK, 0); break;
 	case TCP_ESTABLISHED:
 	case TCP_FIN_WAIT:
 	case TCP_CLOSING:
 		conn_send(r, c, below(w, 2),
-			  below(w, 4) ? ACK | PSH : FIN | ACK,
-			  below(w, 1461));
+			  below(w, 4) ? ACK | PSH : FIN | ACK, below(w, 1461));
 		break;
 	}
 }
@@ -176,8 +172,8 @@ static void change_backends(struct world *w)
 
 static void pass_time(struct world *w)
 {
-	static const uint64_t most[] = { RIG_S / 10, RIG_S, 20 * RIG_S,
-					 100 * RIG_S, 8000 * RIG_S };
+	static const uint64_t most[] = {RIG_S / 10, RIG_S, 20 * RIG_S,
+					100 * RIG_S, 8000 * RIG_S};
 	uint64_t ns = random_next(&w->random) % most[below(w, 4)];
 
 	if (below(w, 100) == 0)
@@ -261,7 +257,7 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ rules_hold_whatever_happens, RUNS },
+		{rules_hold_whatever_happens, RUNS},
 	};
 
 	return unit_run("soak", tests, ARRAY_LEN(tests));

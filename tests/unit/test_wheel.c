@@ -21,7 +21,7 @@
 struct fixture {
 	struct wheel wheel;
 	struct list_node nodes[ITEMS + WHEEL_SLOTS];
-	uint64_t due[ITEMS]; /* NEVER: not set */
+	uint64_t due[ITEMS];	/* NEVER: not set */
 	uint64_t set_at[ITEMS]; /* what the wheel took for the time then */
 	uint64_t now;
 	unsigned fired, looked_early;
@@ -133,9 +133,9 @@ END_TEST
 START_TEST(timer_fires_at_its_time_and_once)
 {
 	static const uint64_t delays[] = {
-		0,	  1,	    TICK - 1, TICK,	 TICK + 1, S,
-		10 * S,	  60 * S,   240 * S,  SPAN - TICK, SPAN - 1, SPAN,
-		SPAN + 1, 2 * SPAN, 7440 * S,
+		0,	  1,	  TICK - 1, TICK,     TICK + 1,
+		S,	  10 * S, 60 * S,   240 * S,  SPAN - TICK,
+		SPAN - 1, SPAN,	  SPAN + 1, 2 * SPAN, 7440 * S,
 	};
 	const uint64_t delay = delays[_i];
 	struct fixture *f = make();
@@ -195,14 +195,14 @@ START_TEST(time_may_jump_by_any_amount)
 	struct fixture *f = make();
 
 	for (int step = 0; step < 5000; step++) {
-		static const uint64_t jumps[] = { 1,	    TICK,     10 * S,
-						  SPAN - 1, SPAN,     SPAN + 1,
-						  7440 * S, 864000 * S };
+		static const uint64_t jumps[] = {1,	   TICK,      10 * S,
+						 SPAN - 1, SPAN,      SPAN + 1,
+						 7440 * S, 864000 * S};
 
 		for (int i = 0; i < 10; i++)
 			random_step(f, &r);
-		poll_at(f, f->now + random_next(&r) %
-					    jumps[random_below(&r, 8)]);
+		poll_at(f,
+			f->now + random_next(&r) % jumps[random_below(&r, 8)]);
 	}
 	poll_at(f, f->now + 864000 * S);
 	ck_assert_uint_eq(wheel_next_ns(&f->wheel), WHEEL_IDLE);
@@ -288,16 +288,16 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{ empty_wheel_is_idle, 0 },
-		{ timer_fires_at_its_time_and_once, 15 },
-		{ calling_when_told_is_often_enough, 0 },
-		{ next_time_lies_ahead_after_everything_was_taken, 0 },
-		{ time_may_jump_by_any_amount, 0 },
-		{ moved_timer_fires_only_at_its_last_deadline, 0 },
-		{ cleared_timer_never_fires, 0 },
-		{ deadline_in_the_past_fires_at_once, 0 },
-		{ deadline_at_the_end_of_time_does_not_wrap, 0 },
-		{ timer_set_after_a_pause_is_not_early, 0 },
+		{empty_wheel_is_idle, 0},
+		{timer_fires_at_its_time_and_once, 15},
+		{calling_when_told_is_often_enough, 0},
+		{next_time_lies_ahead_after_everything_was_taken, 0},
+		{time_may_jump_by_any_amount, 0},
+		{moved_timer_fires_only_at_its_last_deadline, 0},
+		{cleared_timer_never_fires, 0},
+		{deadline_in_the_past_fires_at_once, 0},
+		{deadline_at_the_end_of_time_does_not_wrap, 0},
+		{timer_set_after_a_pause_is_not_early, 0},
 	};
 
 	return unit_run("wheel", tests, ARRAY_LEN(tests));

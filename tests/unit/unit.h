@@ -24,10 +24,10 @@
  * For hot loops: check writes a note to a file at each of its assertions, so
  * that it costs microseconds even when it holds.
  */
-#define unit_check(condition, ...)                                             \
-	do {                                                                   \
-		if (!(condition))                                              \
-			ck_abort_msg(__VA_ARGS__);                             \
+#define unit_check(condition, ...)                 \
+	do {                                       \
+		if (!(condition))                  \
+			ck_abort_msg(__VA_ARGS__); \
 	} while (0)
 
 struct unit_test {
@@ -39,7 +39,7 @@ struct unit_test {
 static inline struct random unit_random(const char *test)
 {
 	const char *text = getenv("L4LB_SEED");
-	struct random r = { text ? strtoull(text, NULL, 0) : 20000 };
+	struct random r = {text ? strtoull(text, NULL, 0) : 20000};
 
 	/* check names the function of a test NAME_fn */
 	printf("%.*s: L4LB_SEED=%" PRIu64 "\n", (int)strlen(test) - 3, test,
