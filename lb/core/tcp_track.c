@@ -176,7 +176,8 @@ static bool in_window(const struct tcp_track *t, enum flow_side side,
 	 * one says anything new.
 	 */
 	if (seg->flags & TCP_SYN)
-		return segment_end(seg) == from->end &&
+		return !(seg->flags & TCP_ACK) == (side == FLOW_ORIG) &&
+		       segment_end(seg) == from->end &&
 		       !(t->state == TCP_RESET &&
 			 (t->side[FLOW_REPLY].flags & TCP_SIDE_SEEN));
 	if (!(seg->flags & TCP_ACK))

@@ -7,6 +7,10 @@
 need nginx curl ethtool
 title "on the wire: addresses, checksums, TTL, and no RST"
 
+# All on one processor: on two, the lab's virtual wires have a queue each and
+# packets overtake each other on the way to the balancer.
+taskset -p -c "$(taskset -p -c $$ | sed 's/.*: *\([0-9]*\).*/\1/')" $$ >/dev/null
+
 lab_up lan
 start_nginx b1
 head -c 200000 /dev/urandom >"$LAB_TMP/files/data"

@@ -820,6 +820,17 @@ START_TEST(new_syn_replaces_only_what_is_over_or_was_never_answered)
 }
 END_TEST
 
+/* Found by fuzz_engine: it counted as an ACK of a SYN-ACK nobody had sent. */
+START_TEST(syn_with_an_ack_from_the_client_is_no_copy)
+{
+	struct conn c = syn_sent(_i);
+	const struct tcp_track before = c.t;
+
+	ck_assert_int_eq(put(&c, ORIG, SYN | ACK, 0, 1, 0), TCP_OUT_OF_WINDOW);
+	ck_assert_mem_eq(&before, &c.t, sizeof(before));
+}
+END_TEST
+
 START_TEST(copy_of_the_syn_replaces_nothing)
 {
 	for (int state = 0; state < TCP_TIME_WAIT; state++) {
@@ -885,6 +896,7 @@ int main(void)
 		{refused_syn_is_revived_by_its_retransmission, ALL},
 		{new_syn_replaces_only_what_is_over_or_was_never_answered, ALL},
 		{copy_of_the_syn_replaces_nothing, ALL},
+		{syn_with_an_ack_from_the_client_is_no_copy, ALL},
 		{states_are_named_as_in_the_dump, 0},
 	};
 
