@@ -4,6 +4,8 @@
 # run.sh build FOLDER         the fuzz targets, with clang and its sanitizers
 # run.sh TARGET SECONDS FOLDER  fuzz one of them, from the committed corpus
 #
+# FUZZ_SEED: 0 (default) is another one each time; ctest takes 1, so that what it
+# tries is what it tried before, and new ground is make fuzz's.
 # Finds go to FOLDER; a crash prints the input and fails. New inputs that reach
 # new code stay in FOLDER/corpus-TARGET: `run.sh merge TARGET FOLDER` takes them
 # into the committed corpus.
@@ -30,7 +32,7 @@ merge)
 	;;
 *)
 	mkdir -p "$3/corpus-$1"
-	exec "$3/fuzz_$1" -max_total_time="$2" -timeout=10 \
+	exec "$3/fuzz_$1" -seed="${FUZZ_SEED:-0}" -max_total_time="$2" -timeout=10 \
 		-error_exitcode=1 -timeout_exitcode=1 -rss_limit_mb=2048 \
 		-max_len=4096 -print_final_stats=1 -verbosity=1 \
 		-artifact_prefix="$3/" "$3/corpus-$1" "$here/corpus/$1"
