@@ -4,6 +4,7 @@
 
 #include "core/csum.h"
 #include "core/icmp.h"
+#include "core/ipv4.h"
 
 /* Offsets in the IPv4 header (RFC 791), outer and quoted. */
 enum {
@@ -52,22 +53,6 @@ enum {
  */
 #define SYN_DATA_MAX 1460
 
-static uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)get16(p) << 16 | get16(p + 2);
-}
-
-static void put16(uint8_t *p, uint16_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
 static int refuse(enum drop_reason *out, enum drop_reason why)
 {
 	*out = why;
@@ -93,32 +78,6 @@ static void write_csum(uint8_t *from, unsigned at, uint32_t len)
 }
 
 /* ---------------------------------------------------------------- reading */
-
-/* The outer IP header; on success the length of the packet in *total. */
-static int check_outer(const uint8_t *ip, uint32_t len, uint32_t *total,
-		       enum drop_reason *why)
-{
-	if (len < IP_HEADER_LEN)
-		return refuse(why, DROP_TRUNCATED);
-	if (ip[0] >> 4 != 4)
-		return refuse(why, DROP_NOT_IPV4);
-	if ((ip[0] & 0x0f) < 5)
-		return refuse(why, DROP_BAD_IP);
-	if ((ip[0] & 0x0f) > 5)
-		return refuse(why, DROP_IP_OPTIONS);
-	*total = get16(ip + IP_TOTAL_LEN);
-	if (*total < IP_HEADER_LEN)
-		return refuse(why, DROP_BAD_IP);
-	if (*total > len)
-		return refuse(why, DROP_TRUNCATED);
-	if (csum_fold(csum_add(0, ip, IP_HEADER_LEN)) != 0xffff)
-		return refuse(why, DROP_BAD_IP);
-	if (get16(ip + IP_FRAG) & IP_FRAG_MASK)
-		return refuse(why, DROP_FRAGMENT);
-	if (ip[IP_PROTO] != ICMP_PROTO)
-		return refuse(why, DROP_ICMP_OTHER);
-	return 0;
-}
 
 static bool is_error(uint8_t type)
 {
@@ -225,7 +184,7 @@ int icmp_parse(struct icmp_error *m, const uint8_t *ip, uint32_t len,
 {
 	uint32_t total;
 
-	if (check_outer(ip, len, &total, why))
+	if (ipv4_check(ip, len, ICMP_PROTO, DROP_ICMP_OTHER, &total, why))
 		return -1;
 	if (check_icmp(ip + ICMP_AT, total - ICMP_AT, why))
 		return -1;

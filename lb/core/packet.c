@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/csum.h"
+#include "core/ipv4.h"
 #include "core/packet.h"
 
 /* Offsets in the IPv4 header (RFC 791) and the TCP header (RFC 9293). */
@@ -27,16 +28,6 @@ enum {
 		*/
 
 enum { TCPOPT_END = 0, TCPOPT_NOP = 1, TCPOPT_MSS = 2, TCPOPT_WSCALE = 3 };
-
-static uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)get16(p) << 16 | get16(p + 2);
-}
 
 /* Sum of the pseudo-header of RFC 9293 section 3.1 */
 static uint64_t pseudo_sum(const uint8_t *ip, uint32_t tcp_len)
@@ -84,9 +75,8 @@ static int refuse(enum drop_reason *out, enum drop_reason why)
 	return -1;
 }
 
-/* The IP header alone; on success the length of the packet in *total. */
-static int check_ip(const uint8_t *ip, uint32_t len, uint32_t *total,
-		    enum drop_reason *why)
+int ipv4_check(const uint8_t *ip, uint32_t len, uint8_t proto,
+	       enum drop_reason other, uint32_t *total, enum drop_reason *why)
 {
 	if (len < IP_HEADER_LEN)
 		return refuse(why, DROP_TRUNCATED);
@@ -105,8 +95,8 @@ static int check_ip(const uint8_t *ip, uint32_t len, uint32_t *total,
 		return refuse(why, DROP_BAD_IP);
 	if (get16(ip + IP_FRAG) & IP_FRAG_MASK)
 		return refuse(why, DROP_FRAGMENT);
-	if (ip[IP_PROTO] != PACKET_PROTO_TCP)
-		return refuse(why, DROP_NOT_TCP);
+	if (ip[IP_PROTO] != proto)
+		return refuse(why, other);
 	return 0;
 }
 
@@ -130,7 +120,7 @@ int packet_parse(struct packet *p, const uint8_t *ip, uint32_t len,
 	uint32_t v4;
 	uint16_t check;
 
-	if (check_ip(ip, len, &total, why))
+	if (ipv4_check(ip, len, PACKET_PROTO_TCP, DROP_NOT_TCP, &total, why))
 		return -1;
 
 	tcp = ip + IP_HEADER_LEN;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/csum.h"
+#include "core/ipv4.h"
 #include "io/cut.h"
 
 /* Offsets from the start of the IP header */
@@ -13,18 +14,6 @@ enum {
 	AT_TCP_SEQ = IP_HEADER_LEN + 4,
 	AT_TCP_FLAGS = IP_HEADER_LEN + 13,
 };
-
-static void put16(uint8_t *p, uint16_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	put16(p, (uint16_t)(v >> 16));
-	put16(p + 2, (uint16_t)v);
-}
 
 void cut_start(struct cut *cut, const struct packet *whole, uint32_t size)
 {
