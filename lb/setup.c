@@ -164,23 +164,23 @@ static bool has_source(const struct backend_spec *b, const struct ip_addr *addr)
 
 /*
  * Where flows of @need go on: an entry with that source, or the one to add it
- * to, or NULL. @known: the backend is configured.
+ * to, or NULL. @configured: the backend's own entry, if it still has one.
  */
-static struct backend_spec *find_backend(const struct service_spec *service,
-					 unsigned n_configured,
-					 const struct state_backend *need,
-					 struct backend_spec *backends,
-					 bool *known)
+static struct backend_spec *
+find_backend(const struct service_spec *service, unsigned n_configured,
+	     const struct state_backend *need, struct backend_spec *backends,
+	     const struct backend_spec **configured)
 {
 	struct backend_spec *found = NULL;
 
-	*known = false;
+	*configured = NULL;
 	for (unsigned i = 0; i < service->n_backends; i++) {
 		struct backend_spec *b = &backends[i];
 
 		if (!endpoint_equal(&b->addr, &need->backend))
 			continue;
-		*known |= i < n_configured;
+		if (i < n_configured)
+			*configured = b;
 		if (has_source(b, &need->source))
 			return b;
 		/* New flows keep to the sources that are configured. */
@@ -194,11 +194,11 @@ static void add_need(struct setup *s, struct service_spec *service,
 		     unsigned n_configured, struct backend_spec *backends,
 		     const struct state_backend *need, struct netlink *nl)
 {
+	const struct backend_spec *configured;
 	struct backend_spec *b;
 	struct err ignored;
-	bool known;
 
-	b = find_backend(service, n_configured, need, backends, &known);
+	b = find_backend(service, n_configured, need, backends, &configured);
 	if (b && has_source(b, &need->source))
 		return;
 	if (!is_local(&need->source, nl)) {
@@ -213,7 +213,8 @@ static void add_need(struct setup *s, struct service_spec *service,
 	if (!b) {
 		b = &backends[service->n_backends++];
 		b->addr = need->backend;
-		b->gone = !known;
+		b->gone = !configured;
+		b->undrained = configured && configured->weight > 0;
 		s->endpoints[s->n_backends++] = need->backend;
 	}
 	b->sources[b->n_sources++] = need->source;

@@ -51,6 +51,9 @@ struct backend_spec {
 	unsigned weight;
 	bool backup;
 	bool gone; /* of an earlier configuration: down, only its flows */
+	bool undrained; /* of weight 0 for another reason than to be drained:
+			 * its flows go on as long as they like
+			 */
 	unsigned n_sources; /* at least 1 */
 	struct ip_addr sources[SERVICE_SOURCES_MAX];
 };

@@ -48,7 +48,7 @@ static void add_backend(struct engine *e, struct service *s, unsigned index,
 	b->backup = from->backup;
 	b->gone = from->gone;
 	b->up = !from->gone;
-	if (b->weight == 0 && spec->drain_timeout_s)
+	if (b->weight == 0 && !from->undrained && spec->drain_timeout_s)
 		b->drain_until_ns =
 			now_ns + spec->drain_timeout_s * ENGINE_NS_PER_S;
 	breaker_init(&b->breaker, &breaker, now_ns);

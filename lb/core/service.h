@@ -27,10 +27,9 @@ struct backend {
 	unsigned weight;  /* 0: no new flows */
 	bool backup;	  /* only when no other takes flows */
 	bool up;
-	bool gone;     /* no longer configured: only its flows */
-	bool draining; /* existing flows only, until @drain_until_ns */
-	bool sweep;    /* its flows are being reset */
-	uint64_t drain_until_ns;
+	bool gone;  /* no longer configured: only its flows */
+	bool sweep; /* its flows are being reset */
+	uint64_t drain_until_ns; /* then they are; 0: never */
 	unsigned n_sources;
 	uint16_t pools[SERVICE_SOURCES_MAX]; /* in the engine, one a source */
 	unsigned next_source;
@@ -58,7 +57,6 @@ struct service {
 	struct check_spec check;
 	unsigned retries;
 	uint64_t syn_timeout_ns;
-	uint64_t drain_timeout_ns;
 	uint32_t half_open, half_open_max;
 	unsigned n_backends;
 	struct backend *backends;
@@ -83,7 +81,7 @@ static inline void backend_set_add(struct backend_set *set, unsigned i)
 /* By its checks and the administrator; the breaker is asked apart. */
 static inline bool backend_takes_flows(const struct backend *b)
 {
-	return b->up && !b->draining && b->weight > 0;
+	return b->up && b->weight > 0;
 }
 
 /*

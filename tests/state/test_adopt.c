@@ -489,7 +489,7 @@ START_TEST(a_clean_exit_resets_all_even_after_a_sweep_began)
 	r = next_process(&b);
 	engine_adopt(r->e, r->now, &refused);
 	r->e->sweep_at = 60; /* as a sweep left it */
-	for (int i = 0; i < 100 && engine_reset_all(r->e); i++)
+	for (int i = 0; i < 100 && engine_reset_all(r->e, r->now); i++)
 		rig_drain(r);
 	for (unsigned i = 0; i < CONNS; i++)
 		ck_assert_int_eq(conn_state(r, &b.conns[i]), TCP_RESET);
@@ -534,6 +534,41 @@ START_TEST(noise_in_flows_breaks_no_rule)
 }
 END_TEST
 
+/*
+ * Backend 0 is drained. Entry 1 is of weight 0 as well, but only since it
+ * stands for a former source address of a backend that is not.
+ */
+START_TEST(drain_timeout_ends_the_flows_of_drained_backends_only)
+{
+	struct before b;
+	struct rig *r = rig_new(2);
+	uint32_t refused;
+
+	make_before(&b);
+	r->now = b.now;
+	r->setup.services[0].drain_timeout_s = 60;
+	r->setup.backends[0][0].weight = r->setup.backends[0][1].weight = 0;
+	r->setup.backends[0][1].undrained = true;
+	rig_start(r);
+	memcpy(r->flows, b.flows, sizeof(b.flows));
+	ck_assert_int_eq(engine_adopt(r->e, r->now, &refused), CONNS);
+
+	rig_wait(r, 59 * ENGINE_NS_PER_S);
+	for (unsigned i = 0; i < CONNS; i++)
+		ck_assert_int_eq(conn_state(r, &b.conns[i]), TCP_ESTABLISHED);
+	rig_wait(r, 2 * ENGINE_NS_PER_S);
+	rig_drain(r);
+	for (unsigned i = 0; i < CONNS; i++)
+		ck_assert_int_eq(conn_state(r, &b.conns[i]),
+				 conn_flow(r, &b.conns[i])->backend == 0
+					 ? TCP_RESET
+					 : TCP_ESTABLISHED);
+	ck_assert_uint_eq(r->e->services[0].backends[0].flows, 0);
+	ck_assert_uint_eq(r->e->services[0].backends[1].flows, CONNS / 2);
+	rig_free(r);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
@@ -548,6 +583,7 @@ int main(void)
 		{flows_of_a_backend_that_is_gone_are_reset, 0},
 		{a_clean_exit_resets_all_even_after_a_sweep_began, 0},
 		{noise_in_flows_breaks_no_rule, 0},
+		{drain_timeout_ends_the_flows_of_drained_backends_only, 0},
 	};
 
 	return unit_run("adopt", tests, ARRAY_LEN(tests));
