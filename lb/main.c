@@ -380,7 +380,7 @@ static void reset_flows(struct app *app)
 			e->services[s].backends[i].weight = 0;
 	}
 	do {
-		more = engine_reset_all(e);
+		more = engine_reset_all(e, forward_now_ns());
 		forward_tick(app->forward); /* sends them */
 		if (!turn(app, 0))
 			return;

@@ -233,7 +233,7 @@ static void run_out(struct engine *e, struct flow *flow, uint64_t now_ns)
 		engine_close_flow(e, flow);
 		return;
 	}
-	engine_reset_flow(e, flow, FLOW_EXPIRED);
+	engine_reset_flow(e, flow, FLOW_EXPIRED, now_ns);
 }
 
 uint64_t engine_tick(struct engine *e, uint64_t now_ns, unsigned budget)
@@ -241,10 +241,16 @@ uint64_t engine_tick(struct engine *e, uint64_t now_ns, unsigned budget)
 	uint64_t checks_ns = engine_run_checks(e, now_ns), next_ns;
 
 	for (; budget > 0; budget--) {
-		uint32_t i = wheel_take(&e->wheel, now_ns);
 		struct flow *flow;
 		uint64_t due_ns;
+		uint32_t i;
 
+		/* Ten thousand may have gone idle at once: nobody is left to
+		 * wait for a reset that found no place.
+		 */
+		if (!engine_has_room(e, ENGINE_OUTBOX_MAX))
+			return now_ns;
+		i = wheel_take(&e->wheel, now_ns);
 		if (i == WHEEL_NONE)
 			break;
 		flow = &e->table.flows[i];

@@ -225,7 +225,7 @@ int64_t engine_adopt(struct engine *e, uint64_t now_ns, uint32_t *refused);
  * Ends all flows by resets, for a clean exit: as many as the outbox has room
  * for. Send those and call again until it returns false.
  */
-bool engine_reset_all(struct engine *e);
+bool engine_reset_all(struct engine *e, uint64_t now_ns);
 
 /* For batches: hash every packet, then prefetch every flow, then decide. */
 static inline void engine_prepare(const struct engine *e, struct packet *p)
@@ -266,9 +266,10 @@ void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
 			 uint64_t now_ns);
 
 /*
- * Runs what is due: at most @budget timers of flows, checks, sweeps. Returns
- * when to call again: WHEEL_IDLE if nothing is timed; @now_ns if something is
- * left to do.
+ * Runs what is due: at most @budget timers of flows, checks, sweeps, and as
+ * much of them as the outbox has room for. Returns when to call again:
+ * WHEEL_IDLE if nothing is timed; @now_ns if something is left to do (fetch
+ * what was originated first).
  */
 uint64_t engine_tick(struct engine *e, uint64_t now_ns, unsigned budget);
 

@@ -84,6 +84,17 @@ static inline void engine_notify(struct engine *e, enum flow_event event,
 
 /* ----------------------------------------------------------- reset.c */
 
+#define SEGMENTS_A_RESET 4 /* of one flow, both sides, at the most */
+
+/*
+ * What resets many flows at once goes on only while those of one more have
+ * room below @most: the rest waits until these are on the wire.
+ */
+static inline bool engine_has_room(const struct engine *e, unsigned most)
+{
+	return e->outbox_used + SEGMENTS_A_RESET <= most;
+}
+
 /* False if the outbox is full. */
 bool engine_originate(struct engine *e, const struct segment *seg);
 
@@ -96,7 +107,7 @@ void engine_answer_reset(struct engine *e, const struct packet *p,
  * stays to answer challenge ACKs.
  */
 void engine_reset_flow(struct engine *e, struct flow *flow,
-		       enum flow_event ending);
+		       enum flow_event ending, uint64_t now_ns);
 
 /* One side only; used where the other must not or need not be told. */
 void engine_reset_side(struct engine *e, const struct flow *flow,

@@ -58,7 +58,7 @@ struct flow {
 	uint64_t packets[FLOW_SIDES]; /* from that side, as captured */
 	uint64_t bytes[FLOW_SIDES];   /* of IP packets */
 	uint64_t opened_ns;
-	uint64_t seen_ns;	  /* last packet that belonged to it */
+	uint64_t seen_ns;	  /* last packet of it, or our resets */
 	uint64_t id;		  /* counts all flows of this table, from 1 */
 	uint16_t mtu[FLOW_SIDES]; /* toward that side, learned; 0: not */
 	uint8_t flags;		  /* enum flow_flag */

@@ -9,8 +9,7 @@
  */
 #include "core/engine_internal.h"
 
-#define SWEEP_STEP	 512 /* flows looked at between two packets' batches */
-#define SEGMENTS_A_RESET 4   /* at the most */
+#define SWEEP_STEP 512 /* flows looked at between two packets' batches */
 
 bool engine_originate(struct engine *e, const struct segment *seg)
 {
@@ -85,7 +84,7 @@ void engine_reset_side(struct engine *e, const struct flow *flow,
 }
 
 void engine_reset_flow(struct engine *e, struct flow *flow,
-		       enum flow_event ending)
+		       enum flow_event ending, uint64_t now_ns)
 {
 	enum tcp_state was = flow->tcp.state;
 
@@ -96,6 +95,10 @@ void engine_reset_flow(struct engine *e, struct flow *flow,
 	flow->tcp.state = TCP_RESET;
 	if (was != TCP_RESET)
 		engine_state_changed(e, flow, was, ending);
+	/* However long it was idle: who does not believe has time to ask. */
+	flow->seen_ns = now_ns;
+	wheel_set(&e->wheel, flow_index(&e->table, flow),
+		  engine_deadline_ns(e, flow));
 }
 
 void engine_challenge(struct engine *e, const struct flow *flow,
@@ -152,7 +155,7 @@ bool engine_sweep(struct engine *e, uint64_t now_ns)
 	for (unsigned n = 0; n < SWEEP_STEP && e->sweep_left > 0; n++) {
 		struct flow *flow;
 
-		if (e->outbox_used + SEGMENTS_A_RESET > ENGINE_OUTBOX_MAX / 2)
+		if (!engine_has_room(e, ENGINE_OUTBOX_MAX / 2))
 			return true;
 		flow = &e->table.flows[e->sweep_at];
 		if (++e->sweep_at == e->table.size)
@@ -165,7 +168,7 @@ bool engine_sweep(struct engine *e, uint64_t now_ns)
 		if (flow->tcp.state == TCP_SYN_SENT &&
 		    handshake_unreachable(e, flow, now_ns))
 			continue;
-		engine_reset_flow(e, flow, FLOW_CLOSED);
+		engine_reset_flow(e, flow, FLOW_CLOSED, now_ns);
 	}
 	if (e->sweep_left > 0)
 		return true;
@@ -175,15 +178,15 @@ bool engine_sweep(struct engine *e, uint64_t now_ns)
 	return false;
 }
 
-bool engine_reset_all(struct engine *e)
+bool engine_reset_all(struct engine *e, uint64_t now_ns)
 {
 	for (; e->reset_at < e->table.size; e->reset_at++) {
 		struct flow *flow = &e->table.flows[e->reset_at];
 
-		if (e->outbox_used + SEGMENTS_A_RESET > ENGINE_OUTBOX_MAX)
+		if (!engine_has_room(e, ENGINE_OUTBOX_MAX))
 			return true;
 		if (flow->open && !tcp_is_closed(flow->tcp.state))
-			engine_reset_flow(e, flow, FLOW_CLOSED);
+			engine_reset_flow(e, flow, FLOW_CLOSED, now_ns);
 	}
 	e->reset_at = 0;
 	return false;

@@ -311,7 +311,7 @@ static void do_other(struct world *w, enum other what)
 		break;
 	case OTHER_PROBES: answer_probes(w); break;
 	case OTHER_ICMP: icmp(w); break;
-	case OTHER_RESET_ALL: engine_reset_all(w->e); break;
+	case OTHER_RESET_ALL: engine_reset_all(w->e, w->now); break;
 	}
 }
 

@@ -223,7 +223,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(e);
 	}
 	if (size & 1)
-		while (engine_reset_all(e))
+		while (engine_reset_all(e, now))
 			drain(e);
 	for (int i = 0; i < 1000 && e->table.used; i++) {
 		now += 8000 * ENGINE_NS_PER_S;

@@ -298,7 +298,7 @@ void balancer_exit(struct world *w, uint64_t after)
 	world_trace(w, "balancer is told to go");
 	conn_excuse_all(w, EXC_EXIT);
 	w->lb.leaving = true;
-	while (engine_reset_all(w->lb.e))
+	while (engine_reset_all(w->lb.e, balancer_now(w)))
 		while (engine_next(w->lb.e, &seg))
 			send_segment(w, &seg);
 	for (uint32_t i = 0; i < n; i++)
