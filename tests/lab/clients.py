@@ -11,7 +11,8 @@
                 cut MS ERROR      the same, but connected and not answered
             and at the end "done failed=N cut=N slowest_ms=N".
     clients.py watch ADDRESS PORT
-            opens one, says "watching", then how it ends: "reset" or "closed".
+            opens one, says "watching", then "got N" for all bytes that have
+            come, whenever more do, and how it ends: "reset" or "closed".
 """
 import asyncio
 import socket
@@ -60,8 +61,11 @@ async def watch(address, port):
     with socket.create_connection((address, int(port)), 10) as s:
         s.settimeout(None)
         print("watching", flush=True)
+        got = 0
         try:
-            s.recv(1)
+            while part := s.recv(65536):
+                got += len(part)
+                print("got", got, flush=True)
             print("closed", flush=True)
         except ConnectionResetError:
             print("reset", flush=True)
