@@ -30,27 +30,28 @@ static bool another_takes_flows(const struct service *s,
 	return false;
 }
 
-void engine_backend_answered(struct engine *e, const struct flow *flow,
+void engine_backend_answered(struct engine *e, struct backend *b,
 			     uint16_t ticket, uint64_t now_ns)
 {
-	struct backend *b = engine_backend(e, flow);
-
 	if (breaker_success(&b->breaker, ticket, now_ns) == BREAKER_RECOVERED)
 		tell(e, BACKEND_RECOVERED, b, CHECK_OK);
 }
 
-void engine_backend_failed(struct engine *e, const struct flow *flow,
-			   uint16_t ticket, enum check_result why,
-			   uint64_t now_ns)
+void engine_suspect(struct engine *e, struct backend *b, uint64_t now_ns)
 {
-	struct service *s = &e->services[flow->service];
-	struct backend *b = engine_backend(e, flow);
-	bool may_open = another_takes_flows(s, b, now_ns);
+	if (!e->services[b->service].checked)
+		return;
+	health_suspect(&b->health, now_ns);
+	e->checks_due_ns = 0;
+}
 
-	if (s->checked) {
-		health_suspect(&b->health, now_ns);
-		e->checks_due_ns = 0;
-	}
+void engine_backend_failed(struct engine *e, struct backend *b, uint16_t ticket,
+			   enum check_result why, uint64_t now_ns)
+{
+	bool may_open =
+		another_takes_flows(&e->services[b->service], b, now_ns);
+
+	engine_suspect(e, b, now_ns);
 	if (breaker_failure(&b->breaker, ticket, may_open, now_ns) ==
 	    BREAKER_OPENED)
 		tell(e, BACKEND_EJECTED, b, why);
@@ -71,12 +72,18 @@ static void changed(struct engine *e, struct backend *b,
 		 * has ended those of a process that died, and others, of one
 		 * that only stopped to listen, may go on.
 		 */
-		if (!s->keep_on_down && b->health.last != CHECK_REFUSED)
+		if (!s->keep_on_down && !b->health.refusing)
+			engine_start_sweep(e, b);
+		tell(e, BACKEND_DOWN, b, b->health.last);
+		break;
+	case HEALTH_FELL_SILENT:
+		if (!s->keep_on_down)
 			engine_start_sweep(e, b);
 		tell(e, BACKEND_DOWN, b, b->health.last);
 		break;
 	case HEALTH_WENT_UP:
 		b->up = true;
+		b->sweep = false; /* what is left of it may go on */
 		breaker_reset(&b->breaker, now_ns);
 		tell(e, BACKEND_UP, b, CHECK_OK);
 		break;

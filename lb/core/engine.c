@@ -85,24 +85,39 @@ static struct flow *new_flow(struct engine *e, int service,
 	return flow;
 }
 
+/*
+ * Only what belongs to the connection keeps it alive; and of what may answer a
+ * keepalive probe, answers of both sides, or a vanished client's flow would
+ * live as long as its backend does.
+ */
+static void note_alive(struct flow *flow, enum flow_side side,
+		       const struct packet *p, enum tcp_state was,
+		       uint64_t now_ns)
+{
+	if (flow->keepalives && p->tcp.len == 0 && flow->tcp.state == was) {
+		flow->answered |= (uint8_t)(1 << side);
+		if (flow->answered != (1 << FLOW_ORIG | 1 << FLOW_REPLY))
+			return;
+	}
+	flow->seen_ns = now_ns;
+	flow->keepalives = 0;
+	flow->answered = 0;
+}
+
 static void follow(struct engine *e, struct flow *flow, enum flow_side side,
 		   const struct packet *p, uint64_t now_ns)
 {
 	enum tcp_state was = flow->tcp.state;
 
 	switch (tcp_track(&flow->tcp, side, &p->tcp)) {
-	case TCP_VALID:
-		/* Only what belongs to the connection keeps it alive. */
-		flow->seen_ns = now_ns;
-		flow->keepalives = 0;
-		break;
+	case TCP_VALID: note_alive(flow, side, p, was, now_ns); break;
 	case TCP_OUT_OF_WINDOW: e->counters.out_of_window++; break;
 	case TCP_BAD_RST: e->counters.bad_rst++; break;
 	}
 	if (flow->tcp.state != was)
 		engine_state_changed(e, flow, was, FLOW_CLOSED);
-	else if (was == TCP_SYN_SENT && side == FLOW_ORIG)
-		handshake_repeated(e, flow, now_ns);
+	else if (was == TCP_SYN_SENT && side == FLOW_ORIG && packet_opens(p))
+		handshake_repeated(e, flow, p, now_ns);
 }
 
 /* A packet for a flow that we have reset: its sender did not believe it. */
@@ -263,5 +278,7 @@ uint64_t engine_tick(struct engine *e, uint64_t now_ns, unsigned budget)
 	if (engine_sweep(e, now_ns) || budget == 0)
 		return now_ns;
 	next_ns = wheel_next_ns(&e->wheel);
+	if (e->checks_due_ns < checks_ns) /* a handshake failed just now */
+		return now_ns;
 	return checks_ns < next_ns ? checks_ns : next_ns;
 }

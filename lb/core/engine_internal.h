@@ -133,11 +133,13 @@ void engine_start_sweep(struct engine *e, struct backend *b);
 /* ---------------------------------------------------------- checks.c */
 
 /* What traffic says about a backend (passive checks). */
-void engine_backend_answered(struct engine *e, const struct flow *flow,
+void engine_backend_answered(struct engine *e, struct backend *b,
 			     uint16_t ticket, uint64_t now_ns);
-void engine_backend_failed(struct engine *e, const struct flow *flow,
-			   uint16_t ticket, enum check_result why,
-			   uint64_t now_ns);
+void engine_backend_failed(struct engine *e, struct backend *b, uint16_t ticket,
+			   enum check_result why, uint64_t now_ns);
+
+/* It may be gone: the active check is to ask soon, where there is one. */
+void engine_suspect(struct engine *e, struct backend *b, uint64_t now_ns);
 
 /* True if @p answers a probe of ours: it was dealt with. */
 bool engine_probe_answer(struct engine *e, const struct packet *p,

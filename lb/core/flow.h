@@ -63,7 +63,8 @@ struct flow {
 	uint16_t mtu[FLOW_SIDES]; /* toward that side, learned; 0: not */
 	uint8_t flags;		  /* enum flow_flag */
 	uint8_t keepalives;	  /* probes sent since it was last seen */
-	uint16_t zero;
+	uint8_t answered;	  /* since then, a bit for each side */
+	uint8_t zero;
 } __attribute__((aligned(64)));
 static_assert(sizeof(struct flow) == 192, "with index and lists <= 256");
 

@@ -39,6 +39,13 @@ static struct pending_syn *pending_of(const struct engine *e,
 	return flow->pending ? &e->pending.syns[flow->pending - 1] : NULL;
 }
 
+static struct backend *tried_backend(const struct engine *e,
+				     const struct flow *flow,
+				     const struct pending_syn *pend, unsigned i)
+{
+	return &e->services[flow->service].backends[pend->tried[i].backend];
+}
+
 /*
  * A cookie belongs to one backend, and data cannot be taken back: without
  * Fast Open (RFC 7413) any backend gives the same answer. The option is
@@ -97,18 +104,30 @@ void handshake_over(struct engine *e, struct flow *flow)
 	if (pend->has_ticket)
 		breaker_abandon(&engine_backend(e, flow)->breaker,
 				pend->ticket);
+	for (unsigned i = 0; i < pend->retries; i++)
+		if (pend->tried[i].silent)
+			breaker_abandon(
+				&tried_backend(e, flow, pend, i)->breaker,
+				pend->tried[i].ticket);
 	e->pending.free[e->pending.n_free++] = flow->pending - 1;
 	flow->pending = 0;
 }
 
-void handshake_repeated(struct engine *e, struct flow *flow, uint64_t now_ns)
+void handshake_repeated(struct engine *e, struct flow *flow,
+			const struct packet *syn, uint64_t now_ns)
 {
 	struct pending_syn *pend = pending_of(e, flow);
 
+	if (pend)
+		pend->sent_ns = now_ns;
+	else /* taken over from an earlier process, which had kept it */
+		handshake_open(e, flow, syn, now_ns);
+	pend = pending_of(e, flow);
 	if (!pend)
 		return;
-	pend->sent_ns = now_ns;
 	pend->repeated = true;
+	wheel_set(&e->wheel, flow_index(&e->table, flow),
+		  handshake_deadline_ns(e, flow));
 }
 
 /* ------------------------------------------------- what the breaker hears */
@@ -126,7 +145,17 @@ static void succeeded(struct engine *e, const struct flow *flow,
 	if (!pend || !pend->has_ticket)
 		return;
 	pend->has_ticket = false;
-	engine_backend_answered(e, flow, pend->ticket, now_ns);
+	engine_backend_answered(e, engine_backend(e, flow), pend->ticket,
+				now_ns);
+	for (unsigned i = 0; i < pend->retries; i++) {
+		struct asked *asked = &pend->tried[i];
+
+		if (asked->silent)
+			engine_backend_failed(
+				e, tried_backend(e, flow, pend, i),
+				asked->ticket, CHECK_TIMEOUT, now_ns);
+		asked->silent = false;
+	}
 }
 
 static void failed(struct engine *e, const struct flow *flow,
@@ -136,7 +165,8 @@ static void failed(struct engine *e, const struct flow *flow,
 	if (!pend || !pend->has_ticket)
 		return;
 	pend->has_ticket = false;
-	engine_backend_failed(e, flow, pend->ticket, why, now_ns);
+	engine_backend_failed(e, engine_backend(e, flow), pend->ticket, why,
+			      now_ns);
 }
 
 /* ------------------------------------------------------------ sending it */
@@ -192,8 +222,12 @@ static void move_flow(struct engine *e, struct flow *flow, struct backend *b,
 	engine_list_flow(e, flow);
 }
 
-/* The client's SYN to a backend that was not asked yet. */
-static bool ask_another(struct engine *e, struct flow *flow, uint64_t now_ns)
+/*
+ * The client's SYN to a backend that was not asked yet. @silent: the one it
+ * had has not answered, and what that means depends on the next one.
+ */
+static bool ask_another(struct engine *e, struct flow *flow, bool silent,
+			uint64_t now_ns)
 {
 	struct service *s = &e->services[flow->service];
 	struct pending_syn *pend = pending_of(e, flow);
@@ -205,7 +239,7 @@ static bool ask_another(struct engine *e, struct flow *flow, uint64_t now_ns)
 	if (!pend || pend->exhausted || pend->retries >= s->retries)
 		return false;
 	for (unsigned i = 0; i < pend->retries; i++)
-		backend_set_add(&tried, pend->tried[i]);
+		backend_set_add(&tried, pend->tried[i].backend);
 	backend_set_add(&tried, flow->backend);
 	b = engine_pick(e, s, &tried, flow, &pool, &why, now_ns);
 	if (!b) {
@@ -213,10 +247,15 @@ static bool ask_another(struct engine *e, struct flow *flow, uint64_t now_ns)
 		return false;
 	}
 	engine_count_failed(e, flow);
-	pend->tried[pend->retries++] = flow->backend;
+	silent = silent && pend->has_ticket;
+	pend->tried[pend->retries++] = (struct asked){
+		.backend = flow->backend,
+		.ticket = pend->ticket,
+		.silent = silent,
+	};
 	pend->repairs = 0;
 	pend->repeated = false;
-	if (pend->has_ticket)
+	if (pend->has_ticket && !silent)
 		breaker_abandon(&engine_backend(e, flow)->breaker,
 				pend->ticket);
 	move_flow(e, flow, b, (unsigned)pool);
@@ -285,7 +324,7 @@ bool handshake_answer(struct engine *e, struct flow *flow,
 		if (!ours)
 			return false; /* forged, or old: forwarded, counted */
 		failed(e, flow, pending_of(e, flow), CHECK_REFUSED, now_ns);
-		return ask_another(e, flow, now_ns);
+		return ask_another(e, flow, false, now_ns);
 	}
 	if (!(flags & TCP_SYN)) {
 		/* A bare ACK of our SYN overtook the SYN-ACK: not an earlier
@@ -304,7 +343,7 @@ bool handshake_answer(struct engine *e, struct flow *flow,
 bool handshake_unreachable(struct engine *e, struct flow *flow, uint64_t now_ns)
 {
 	failed(e, flow, pending_of(e, flow), CHECK_UNREACHABLE, now_ns);
-	return ask_another(e, flow, now_ns);
+	return ask_another(e, flow, false, now_ns);
 }
 
 uint64_t handshake_deadline_ns(const struct engine *e, const struct flow *flow)
@@ -329,6 +368,11 @@ bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)
 
 	if (!pend)
 		return false;
-	failed(e, flow, pend, CHECK_TIMEOUT, now_ns);
-	return ask_another(e, flow, now_ns);
+	engine_suspect(e, engine_backend(e, flow), now_ns);
+	if (ask_another(e, flow, true, now_ns))
+		return true;
+	/* Nobody is ever asked: this is all the evidence there will be. */
+	if (e->services[flow->service].retries == 0)
+		failed(e, flow, pend, CHECK_TIMEOUT, now_ns);
+	return false;
 }

@@ -22,6 +22,13 @@ struct packet;
 #define SYN_OPTIONS_MAX	      40 /* bytes */
 #define HANDSHAKE_RETRIES_MAX 8
 
+/* A backend that was asked and left. */
+struct asked {
+	uint16_t backend;
+	uint16_t ticket; /* of its breaker, if @silent */
+	bool silent;	 /* that is all we know of it: see handshake_late() */
+};
+
 /* The client's SYN, and who was asked. */
 struct pending_syn {
 	uint64_t sent_ns; /* last time it was sent by us or passed on */
@@ -33,7 +40,7 @@ struct pending_syn {
 	uint16_t ticket; /* of the backend's breaker, not yet given back */
 	bool repeated;	 /* by the client: its answer times nothing */
 	bool exhausted;	 /* nobody is left to ask */
-	uint16_t tried[HANDSHAKE_RETRIES_MAX]; /* backends, first @retries */
+	struct asked tried[HANDSHAKE_RETRIES_MAX]; /* first @retries */
 	uint8_t options_len;
 	uint8_t options[SYN_OPTIONS_MAX]; /* without Fast Open */
 };
@@ -52,8 +59,9 @@ void pending_free(struct pending_table *t);
 void handshake_open(struct engine *e, struct flow *flow,
 		    const struct packet *syn, uint64_t now_ns);
 
-/* The client repeats its SYN. */
-void handshake_repeated(struct engine *e, struct flow *flow, uint64_t now_ns);
+/* The client repeats its SYN, @syn. */
+void handshake_repeated(struct engine *e, struct flow *flow,
+			const struct packet *syn, uint64_t now_ns);
 
 /*
  * The backend answered a flow in SYN_SENT. True: the packet was dealt with
@@ -69,7 +77,13 @@ bool handshake_unreachable(struct engine *e, struct flow *flow,
 /* When handshake_late() is to be called. */
 uint64_t handshake_deadline_ns(const struct engine *e, const struct flow *flow);
 
-/* No answer in time. True: asked another one. False: the end, or not yet. */
+/*
+ * No answer in time. True: asked another one. False: the end, or not yet.
+ *
+ * Silence is held against a backend only when another one has answered the
+ * same SYN: there are SYNs that nobody answers (with RFC 2385's MD5 option, for
+ * one), and some of them from anybody would eject every backend.
+ */
 bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns);
 
 /* The flow left SYN_SENT, or ends. */

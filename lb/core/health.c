@@ -19,6 +19,7 @@ void health_init(struct health *h, const struct health_params *params,
 	*h = (struct health){
 		.params = *params,
 		.up = true,
+		.refusing = true, /* no failure was anything else */
 		.stretch = STRETCH_PARTS,
 		.started_ns = now_ns,
 		.since_ns = now_ns,
@@ -44,16 +45,36 @@ static void wait_for_next(struct health *h, uint64_t now_ns)
 	h->due_ns = next_ns > now_ns ? next_ns : now_ns;
 }
 
+/* Whether its kernel is alive, which a refusal proves; apart from .up. */
+static bool fell_silent(struct health *h, enum check_result result)
+{
+	if (result == CHECK_OK || result == CHECK_REFUSED) {
+		h->silent = 0;
+		h->refusing |= result == CHECK_OK;
+		return false;
+	}
+	h->silent++;
+	if (h->up) {
+		h->refusing = false;
+		return false;
+	}
+	if (!h->refusing || h->silent < h->params.fall)
+		return false;
+	h->refusing = false;
+	return true;
+}
+
 static enum health_change count(struct health *h, enum check_result result,
 				uint64_t now_ns)
 {
-	bool ok = result == CHECK_OK;
+	bool ok = result == CHECK_OK, silent;
 
 	h->last = result;
 	h->failed += !ok;
+	silent = fell_silent(h, result);
 	if (ok == h->up) {
 		h->streak = 0;
-		return HEALTH_SAME;
+		return silent ? HEALTH_FELL_SILENT : HEALTH_SAME;
 	}
 	if (++h->streak < (h->up ? h->params.fall : h->params.rise))
 		return HEALTH_SAME;

@@ -39,15 +39,25 @@ struct health_params {
 		.slow_start_ms = 0, .fall = 3, .rise = 2                \
 	}
 
-enum health_change { HEALTH_SAME, HEALTH_WENT_DOWN, HEALTH_WENT_UP };
+enum health_change {
+	HEALTH_SAME,
+	HEALTH_WENT_DOWN,
+	HEALTH_WENT_UP,
+	/* It was down because it refused, so its kernel was alive; now not even
+	 * that is known: it fails in other ways, @fall times in a row.
+	 */
+	HEALTH_FELL_SILENT,
+};
 
 struct health {
 	struct health_params params;
 	bool up;
 	bool probing;	     /* a probe is out */
 	bool recovered;	     /* it has been down: slow start applies */
+	bool refusing;	     /* every failure since it was OK is a refusal */
 	uint32_t number;     /* of the last probe started */
 	uint32_t streak;     /* results in a row that contradict .up */
+	uint32_t silent;     /* failures in a row that are no refusals */
 	uint32_t stretch;    /* of the next interval, per mille */
 	uint64_t started_ns; /* the last probe */
 	uint64_t due_ns;     /* probing: it times out; else: the next starts */

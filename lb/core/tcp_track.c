@@ -192,9 +192,13 @@ static bool in_window(const struct tcp_track *t, enum flow_side side,
 							     : ACK_SLACK)))
 			return false;
 	}
-	/* The first ACK proves that its sender saw the other side's SYN. */
+	/* The first ACK proves that its sender saw the other side's SYN. With
+	 * Fast Open, data may have followed that before.
+	 */
 	if (!(from->flags & TCP_SIDE_ACKED))
-		return (to->flags & TCP_SIDE_SEEN) && seg->ack == to->end;
+		return (to->flags & TCP_SIDE_SEEN) &&
+		       !seq_before(seg->ack, from->ack) &&
+		       !seq_after(seg->ack, to->end);
 	window = from->limit - from->ack;
 	return !seq_after(seg->ack, to->end) &&
 	       !seq_before(seg->ack,
@@ -233,9 +237,11 @@ static void note_ack(struct tcp_track *t, enum flow_side side,
 	uint32_t limit = seg->ack + ((uint32_t)seg->window << shift);
 
 	if (!(from->flags & TCP_SIDE_ACKED)) {
-		from->flags |= TCP_SIDE_ACKED;
 		from->ack = seg->ack;
 		from->limit = limit;
+		/* Who reads the file after a kill believes them by this. */
+		__atomic_signal_fence(__ATOMIC_RELEASE);
+		from->flags |= TCP_SIDE_ACKED;
 		return;
 	}
 	if (seq_after(seg->ack, from->ack))

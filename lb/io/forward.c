@@ -120,6 +120,19 @@ static void on_icmp(struct forward *f, const uint8_t *ip, uint32_t len)
 		inject_message(f->inject, &m.msg);
 }
 
+static void send_originated(struct forward *f)
+{
+	uint64_t lost[DROP_REASONS];
+	struct segment seg;
+
+	while (engine_next(f->engine, &seg))
+		inject_segment(f->inject, &seg);
+	inject_take_lost(f->inject, lost);
+	for (unsigned why = 0; why < DROP_REASONS; why++)
+		if (lost[why])
+			engine_unsent(f->engine, why, lost[why]);
+}
+
 /* All staged packets, in order, to the wire. */
 static void run_batch(struct forward *f)
 {
@@ -134,6 +147,7 @@ static void run_batch(struct forward *f)
 		decide(f, &f->packets[i], now_ns);
 	inject_flush(f->inject);
 	f->staged = 0;
+	send_originated(f); /* a batch's worth fits the outbox */
 }
 
 static void on_frame(void *arg, const uint8_t *ip, uint32_t len)
@@ -160,19 +174,6 @@ static void on_frame(void *arg, const uint8_t *ip, uint32_t len)
 	run_batch(f); /* what came before goes before; @p is not part of it */
 	decide(f, p, forward_now_ns());
 	inject_flush(f->inject);
-}
-
-static void send_originated(struct forward *f)
-{
-	uint64_t lost[DROP_REASONS];
-	struct segment seg;
-
-	while (engine_next(f->engine, &seg))
-		inject_segment(f->inject, &seg);
-	inject_take_lost(f->inject, lost);
-	for (unsigned why = 0; why < DROP_REASONS; why++)
-		if (lost[why])
-			engine_unsent(f->engine, why, lost[why]);
 }
 
 int forward_read(struct forward *f, struct capture *capture, int max)

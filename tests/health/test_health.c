@@ -311,27 +311,54 @@ END_TEST
  * The oracle: all results, as they were counted. Down is "the last fall of
  * those since the last change were failures", up likewise, by looking.
  */
-#define HISTORY 64
+#define STEPS 1000
 struct oracle {
 	bool up;
-	unsigned n; /* since the last change, HISTORY at most */
-	bool ok[HISTORY];
+	unsigned n, changed; /* results, and of those before the last change */
+	enum check_result results[STEPS];
 };
 
-static enum health_change oracle_count(struct oracle *o, bool ok,
+static bool is_silence(enum check_result result)
+{
+	return result != CHECK_OK && result != CHECK_REFUSED;
+}
+
+/*
+ * Down, and the last fall results are silence, for the first time since it was
+ * last OK: it was refused until it was down, and no such row came since.
+ */
+static bool oracle_fell_silent(const struct oracle *o, unsigned fall)
+{
+	unsigned from = o->n, row = 0;
+
+	if (o->up)
+		return false;
+	while (from > 0 && o->results[from - 1] != CHECK_OK)
+		from--;
+	for (unsigned i = from; i < o->n; i++) {
+		row = is_silence(o->results[i]) ? row + 1 : 0;
+		if (i < o->changed ? row > 0 : row == fall)
+			return i + 1 == o->n && i >= o->changed;
+	}
+	return false;
+}
+
+static enum health_change oracle_count(struct oracle *o,
+				       enum check_result result,
 				       const struct health_params *params)
 {
 	unsigned want = o->up ? params->fall : params->rise, same = 0;
 
-	if (o->n == HISTORY)
-		memmove(o->ok, o->ok + 1, sizeof(o->ok[0]) * --o->n);
-	o->ok[o->n++] = ok;
-	for (unsigned i = o->n; i > 0 && o->ok[i - 1] != o->up; i--)
-		same++;
+	o->results[o->n++] = result;
+	for (unsigned i = o->n; i > o->changed; i--, same++)
+		if ((o->results[i - 1] == CHECK_OK) == o->up)
+			break;
+	if (oracle_fell_silent(o, params->fall))
+		return HEALTH_FELL_SILENT;
 	if (same < want)
 		return HEALTH_SAME;
 	o->up = !o->up;
-	o->n = 0;
+	o->changed = o->n;
 	return o->up ? HEALTH_WENT_UP : HEALTH_WENT_DOWN;
 }
 
@@ -355,7 +382,7 @@ static void random_tick(struct asked *a, struct oracle *o)
 	enum health_change expected = HEALTH_SAME;
 
 	if (was_out && a->now >= health_next_ns(&a->h))
-		expected = oracle_count(o, false, &a->h.params);
+		expected = oracle_count(o, CHECK_TIMEOUT, &a->h.params);
 	ck_assert_int_eq(health_tick(&a->h, a->now, &a->random, &start),
 			 expected);
 	ck_assert_uint_eq(a->h.number, number + start);
@@ -376,10 +403,13 @@ static void random_answer(struct asked *a, struct oracle *o, struct random *r)
 	uint32_t number = a->h.number - (random_below(r, 4) == 0);
 	enum health_change expected = HEALTH_SAME;
 
+	/* Long rows of the same, too. */
 	if (random_below(r, 2))
 		result = CHECK_OK;
+	else if (random_below(r, 2))
+		result = CHECK_REFUSED;
 	if (a->h.probing && number == a->h.number && result != CHECK_LOCAL)
-		expected = oracle_count(o, result == CHECK_OK, &a->h.params);
+		expected = oracle_count(o, result, &a->h.params);
 	ck_assert_int_eq(health_result(&a->h, number, result, a->now),
 			 expected);
 }
@@ -392,7 +422,7 @@ START_TEST(random_runs_agree_with_the_oracle)
 		struct asked a = begin(random_params(&r));
 		struct oracle o = {.up = true};
 
-		for (int step = 0; step < 1000; step++) {
+		for (int step = 0; step < STEPS; step++) {
 			uint64_t next = health_next_ns(&a.h);
 
 			switch (random_below(&r, 6)) {

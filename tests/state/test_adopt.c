@@ -361,7 +361,7 @@ static void odd_counters(struct flow *f)
 
 static void odd_zero(struct flow *f)
 {
-	f->zero = 0xffff;
+	f->zero = 0xff;
 }
 
 static void (*const odd[])(struct flow *f) = {

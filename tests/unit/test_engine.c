@@ -943,29 +943,6 @@ START_TEST(full_outbox_loses_segments_and_counts_them)
 }
 END_TEST
 
-/* All idle since the same moment: a network that went away, say. */
-START_TEST(flows_that_expire_at_once_are_all_told)
-{
-	enum { FLOWS = 200 };
-	struct rig *r = small(4, 256, 64);
-	unsigned told = 0;
-
-	for (unsigned i = 0; i < FLOWS; i++) {
-		struct conn c = conn_make(r, i);
-
-		conn_establish(r, &c);
-	}
-	r->now += 8000 * S;
-	while (engine_tick(r->e, r->now, 1024) == r->now)
-		told += rig_drain(r);
-	told += rig_drain(r);
-	ck_assert_uint_eq(told, 2 * FLOWS);
-	ck_assert_uint_eq(r->e->counters.outbox_lost, 0);
-	ck_assert_uint_eq(r->e->counters.expired, FLOWS);
-	done(r);
-}
-END_TEST
-
 /* --- NAT ports ------------------------------------------------------------ */
 
 START_TEST(port_rests_until_all_others_were_used)
@@ -1329,7 +1306,6 @@ int main(void)
 		{unanswered_syn_is_refused_at_its_limit, 0},
 		{closed_flow_ends_silently, 0},
 		{full_outbox_loses_segments_and_counts_them, 0},
-		{flows_that_expire_at_once_are_all_told, 0},
 		{port_rests_until_all_others_were_used, 0},
 		{both_sources_toward_a_backend_are_used, 0},
 		{services_that_share_a_backend_never_share_a_port, 0},

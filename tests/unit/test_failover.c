@@ -329,8 +329,8 @@ START_TEST(challenge_to_our_reset_is_answered_where_it_asks)
 			challenge.ack -= 3; /* a segment was lost behind us */
 			ck_assert(!rig_send(r, &challenge));
 			rst = rig_only(r);
-			ck_assert(same(rst.dst, side == REPLY ? c.backend
-							      : c.client));
+			ck_assert(same(rst.dst,
+				       side == REPLY ? c.backend : c.client));
 			ck_assert_uint_eq(rst.flags & RST, RST);
 			ck_assert_uint_eq(rst.seq, challenge.ack);
 		}
@@ -361,137 +361,167 @@ START_TEST(connection_that_we_reset_is_not_revived)
 }
 END_TEST
 
-/* --- a backend goes down, the program ends -------------------------------- */
+/* --- who is blamed -------------------------------------------------------- */
 
-static struct rig *checked(uint32_t flows)
+/* Anybody can send those: out of its window, an ACK, a reset of nothing. */
+START_TEST(garbage_does_not_postpone_redispatch)
 {
-	struct rig *r = rig_new(2);
+	struct rig *r = started(2, 3);
+	struct conn c = conn_make(r, 1);
 
-	r->setup.spec.n_flows = flows;
-	r->setup.spec.n_ports = RIG_PORTS_MAX;
-	r->setup.services[0].checked = true;
-	r->setup.services[0].check.kind = CHECK_TCP;
-	r->setup.services[0].health =
-		(struct health_params)HEALTH_PARAMS_DEFAULT;
+	ck_assert(conn_syn(r, &c));
+	for (int i = 0; i < 5; i++) {
+		struct frame f = conn_frame(&c, ORIG, RST, 0);
+
+		f.seq += 77777;
+		rig_send(r, &f);
+		rig_wait(r, 100 * MS);
+	}
+	ck_assert_uint_eq(r->e->counters.redispatched, 1);
+	rig_drain(r);
+	done(r);
+}
+END_TEST
+
+static struct rig *with_breaker(unsigned n_backends)
+{
+	struct rig *r = rig_new(n_backends);
+
+	r->setup.services[0].retries = 3;
+	r->setup.services[0].syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
+	r->setup.services[0].breaker =
+		(struct breaker_params)BREAKER_PARAMS_DEFAULT;
 	rig_start(r);
 	return r;
 }
 
-/* Answers the probes of the next seconds: @down's fail. */
-static void take_down(struct rig *r, unsigned down, enum check_result why)
+static unsigned count_ejected(const struct rig *r)
 {
-	for (int i = 0; i < 100 && r->e->services[0].backends[down].up; i++) {
-		struct probe_request p;
+	const struct service *s = &r->e->services[0];
+	unsigned n = 0;
 
-		r->now += 50 * MS;
-		engine_tick(r->e, r->now, 64);
-		while (engine_next_probe(r->e, &p))
-			engine_probe_result(
-				r->e, p.service, p.backend, p.number,
-				p.backend == down ? why : CHECK_OK, r->now);
-	}
-	ck_assert(!r->e->services[0].backends[down].up);
+	for (unsigned i = 0; i < s->n_backends; i++)
+		n += s->backends[i].breaker.state != BREAKER_CLOSED;
+	return n;
 }
 
-/* Its kernel is there, and has ended what there was to end. */
-START_TEST(flows_of_a_backend_that_only_refuses_go_on)
+/*
+ * A kernel is silent to a SYN with an option that it has no key for (RFC 2385,
+ * number 19), so all of them are, and honest clients are served meanwhile.
+ */
+START_TEST(syns_that_nobody_answers_eject_nobody)
 {
-	struct rig *r = checked(128);
+	static const uint8_t md5[20] = {19, 18, 1,  2,	3,  4,	5,  6,	7, 8,
+					9,  10, 11, 12, 13, 14, 15, 16, 1, 1};
+	struct rig *r = with_breaker(3);
+
+	for (unsigned i = 0; i < 9; i++) {
+		struct conn c = conn_make(r, i), honest = conn_make(r, 20);
+		struct frame f = conn_frame(&c, ORIG, SYN, 0);
+
+		f.options = md5;
+		f.options_len = sizeof(md5);
+		rig_send(r, &f);
+		if (i == 4)
+			conn_establish(r, &honest);
+	}
+	rig_wait(r, 12 * S);
+	ck_assert_uint_eq(r->e->counters.redispatched, 9 * 2);
+	ck_assert_uint_eq(count_ejected(r), 0);
+	rig_drain(r);
+	done(r);
+}
+END_TEST
+
+/* Backend 0 is: it never answers, and the others do. */
+START_TEST(silence_ejects_when_another_backend_answers)
+{
+	struct rig *r = with_breaker(3);
+	const struct backend *b = r->e->services[0].backends;
+
+	for (unsigned i = 0; i < 9; i++) {
+		struct conn c = conn_make(r, i);
+
+		ck_assert(conn_syn(r, &c));
+		if (same(c.backend, b[0].addr)) {
+			rig_wait(r, 400 * MS);
+			expect_syn(r, &c);
+			ck_assert(!same(c.backend, b[0].addr));
+		}
+		ck_assert(conn_send(r, &c, REPLY, SYN | ACK, 0));
+	}
+	ck_assert_int_eq(b[0].breaker.state, BREAKER_OPEN);
+	ck_assert_uint_eq(count_ejected(r), 1);
+	done(r);
+}
+END_TEST
+
+START_TEST(silence_ejects_where_nobody_else_is_ever_asked)
+{
+	struct rig *r = rig_new(2);
+
+	r->setup.services[0].breaker =
+		(struct breaker_params)BREAKER_PARAMS_DEFAULT;
+	rig_start(r);
+	for (unsigned i = 0; i < 6; i++) {
+		struct conn c = conn_make(r, i);
+
+		ck_assert(conn_syn(r, &c));
+		if (!same(c.backend, r->setup.backends[0][0].addr))
+			ck_assert(conn_send(r, &c, REPLY, SYN | ACK, 0));
+	}
+	rig_wait(r, 11 * S);
+	ck_assert_uint_eq(count_ejected(r), 1);
+	rig_drain(r);
+	done(r);
+}
+END_TEST
+
+/* More than the outbox holds. */
+START_TEST(burst_of_silent_syns_is_given_on_whole)
+{
+	enum { SYNS = 200 };
+	struct rig *r = rig_new(4);
+	unsigned syns = 0;
+
+	r->setup.spec.n_flows = 512;
+	r->setup.spec.n_ports = RIG_PORTS_MAX;
+	r->setup.services[0].retries = 3;
+	r->setup.services[0].syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
+	rig_start(r);
+	for (unsigned i = 0; i < SYNS; i++) {
+		struct conn c = conn_make(r, i);
+
+		ck_assert(conn_syn(r, &c));
+	}
+	for (int i = 0; i < 150; i++) {
+		engine_tick(r->e, r->now, 1024);
+		syns += rig_drain(r);
+		r->now += 10 * MS;
+	}
+	ck_assert_uint_eq(r->e->counters.redispatched, 3 * SYNS);
+	ck_assert_uint_eq(syns, 3 * SYNS);
+	done(r);
+}
+END_TEST
+
+/* Its SYN was kept by the earlier process; the client sends another. */
+START_TEST(syn_repeated_after_a_takeover_is_kept)
+{
+	struct rig *r = started(2, 3);
 	struct conn c = conn_make(r, 1);
+	struct flow *flow;
 
-	conn_establish(r, &c);
-	take_down(r, 0, CHECK_REFUSED);
-	take_down(r, 1, CHECK_REFUSED);
-	engine_tick(r->e, r->now, 64);
-	rig_drain(r);
-	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
-	ck_assert(conn_send(r, &c, ORIG, ACK | PSH, 10));
-	done(r);
-}
-END_TEST
-
-START_TEST(flows_of_a_backend_that_went_down_are_reset)
-{
-	struct rig *r = checked(128);
-	struct conn c[100];
-
-	for (unsigned i = 0; i < 100; i++) {
-		c[i] = conn_make(r, i);
-		conn_establish(r, &c[i]);
-	}
-	take_down(r, 0, CHECK_TIMEOUT);
-	for (int i = 0; i < 100; i++) {
-		engine_tick(r->e, r->now, 64);
-		rig_drain(r);
-	}
-	for (unsigned i = 0; i < 100; i++) {
-		bool dead = same(c[i].backend, r->setup.backends[0][0].addr);
-
-		ck_assert_int_eq(conn_state(r, &c[i]),
-				 dead ? TCP_RESET : TCP_ESTABLISHED);
-	}
-	ck_assert_uint_eq(r->e->counters.outbox_lost, 0);
-	done(r);
-}
-END_TEST
-
-static void reset_all(struct rig *r)
-{
-	for (int i = 0; engine_reset_all(r->e, r->now); i++) {
-		rig_drain(r);
-		ck_assert_int_lt(i, 100);
-	}
-}
-
-START_TEST(clean_exit_resets_every_flow)
-{
-	struct rig *r = checked(128);
-	struct conn c[100];
-
-	for (unsigned i = 0; i < 100; i++) {
-		c[i] = conn_make(r, i);
-		conn_establish(r, &c[i]);
-	}
-	reset_all(r);
-	for (unsigned i = 0; i < 100; i++)
-		ck_assert_int_eq(conn_state(r, &c[i]), TCP_RESET);
-	ck_assert_uint_eq(r->e->counters.outbox_lost, 0);
-	ck_assert_uint_eq(r->e->counters.reset, 100);
-	done(r);
-}
-END_TEST
-
-START_TEST(clean_exit_resets_all_flows_in_the_middle_of_a_sweep)
-{
-	struct rig *r = checked(128);
-	struct conn c[128];
-
-	for (unsigned i = 0; i < 128; i++) {
-		c[i] = conn_make(r, i);
-		conn_establish(r, &c[i]);
-	}
-	take_down(r, 0, CHECK_TIMEOUT);
-	engine_tick(r->e, r->now, 64); /* until the outbox is half full */
-	rig_drain(r);
-	reset_all(r);
-	for (unsigned i = 0; i < 128; i++)
-		ck_assert_int_eq(conn_state(r, &c[i]), TCP_RESET);
-	done(r);
-}
-END_TEST
-
-/* Found by fuzz_engine: a sweep after it read behind the table. */
-START_TEST(clean_exit_may_be_followed_by_ticks)
-{
-	struct rig *r = checked(16);
-	struct conn c = conn_make(r, 1);
-
-	conn_establish(r, &c);
-	reset_all(r);
-	ck_assert_uint_lt(r->e->sweep_at, 16);
-	take_down(r, 0, CHECK_TIMEOUT);
-	rig_wait(r, 100 * S);
-	rig_drain(r);
+	ck_assert(conn_syn(r, &c));
+	flow = conn_flow(r, &c);
+	handshake_over(r->e, flow); /* as engine_adopt() leaves it */
+	rig_wait(r, S);
+	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	c.seq[ORIG]--;
+	ck_assert(conn_syn(r, &c));
+	ck_assert_uint_ne(flow->pending, 0);
+	rig_wait(r, 400 * MS);
+	expect_syn(r, &c);
 	done(r);
 }
 END_TEST
@@ -511,11 +541,12 @@ int main(void)
 		{port_that_the_backend_remembers_is_repaired, 0},
 		{challenge_to_our_reset_is_answered_where_it_asks, 0},
 		{connection_that_we_reset_is_not_revived, 0},
-		{flows_of_a_backend_that_went_down_are_reset, 0},
-		{flows_of_a_backend_that_only_refuses_go_on, 0},
-		{clean_exit_resets_every_flow, 0},
-		{clean_exit_resets_all_flows_in_the_middle_of_a_sweep, 0},
-		{clean_exit_may_be_followed_by_ticks, 0},
+		{garbage_does_not_postpone_redispatch, 0},
+		{syns_that_nobody_answers_eject_nobody, 0},
+		{silence_ejects_when_another_backend_answers, 0},
+		{silence_ejects_where_nobody_else_is_ever_asked, 0},
+		{burst_of_silent_syns_is_given_on_whole, 0},
+		{syn_repeated_after_a_takeover_is_kept, 0},
 	};
 
 	return unit_run("failover", tests, ARRAY_LEN(tests));

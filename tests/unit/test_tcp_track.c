@@ -351,6 +351,26 @@ START_TEST(syn_with_data_may_be_answered_in_both_ways)
 }
 END_TEST
 
+/* RFC 7413: the backend need not wait for the client's ACK to send data. */
+START_TEST(data_may_follow_the_syn_ack_at_once)
+{
+	struct conn c = syn_sent(_i);
+	struct tcp_segment syn = segment(&c, ORIG, SYN, 0, 0, 10);
+
+	tcp_track_open(&c.t, &syn);
+	valid(&c, REPLY, SYN | ACK, 0, 11, 0, TCP_SYN_RECEIVED);
+	valid(&c, REPLY, ACK, 1, 11, 1000, TCP_SYN_RECEIVED);
+	valid(&c, REPLY, ACK, 1001, 11, 1000, TCP_SYN_RECEIVED);
+	ignored(&c, ORIG, ACK, 11, 0, 0, TCP_OUT_OF_WINDOW);
+	ignored(&c, ORIG, ACK, 11, 2002, 0, TCP_OUT_OF_WINDOW);
+	valid(&c, ORIG, ACK, 11, 1, 0, TCP_ESTABLISHED);
+	for (uint32_t at = 2001; at < 100000; at += 1000) {
+		valid(&c, REPLY, ACK, at, 11, 1000, TCP_ESTABLISHED);
+		valid(&c, ORIG, ACK, 11, at - 1000, 0, TCP_ESTABLISHED);
+	}
+}
+END_TEST
+
 START_TEST(refusal_must_acknowledge_the_syn)
 {
 	struct conn c = syn_sent(_i);
@@ -868,6 +888,7 @@ int main(void)
 		{syn_ack_must_acknowledge_the_syn, ALL},
 		{client_must_acknowledge_exactly_the_syn_ack, ALL},
 		{syn_with_data_may_be_answered_in_both_ways, ALL},
+		{data_may_follow_the_syn_ack_at_once, ALL},
 		{refusal_must_acknowledge_the_syn, ALL},
 		{rst_counts_only_at_exactly_the_expected_sequence, ALL},
 		{rst_with_data_under_way_counts_at_both_ends_of_it, ALL},
