@@ -439,6 +439,25 @@ start_nginx() {
 	wait_listens "$host" "$port"
 }
 
+# --- figures ---------------------------------------------------------------
+
+# put_table TABLE OUTFILE BEGIN END: to stdout without an OUTFILE. One that has
+# the two marker lines keeps all but what is between them.
+put_table() {
+	if [ -z "$2" ]; then
+		cat "$1"
+	elif [ -e "$2" ] && grep -qxF -- "$3" "$2" && grep -qxF -- "$4" "$2"; then
+		awk -v begin="$3" -v end="$4" -v table="$1" '
+			$0 == end { skip = 0 }
+			!skip
+			$0 == begin { skip = 1; while ((getline line < table) > 0) print line }
+		' "$2" >"$LAB_TMP/new"
+		cat "$LAB_TMP/new" >"$2"
+	else
+		cat "$1" >"$2"
+	fi
+}
+
 # --- the wire --------------------------------------------------------------
 
 # capture NAME HOST INTERFACE FILTER: into $LAB_TMP/NAME.pcap. Returns when it

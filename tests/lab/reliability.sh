@@ -319,15 +319,4 @@ for who in "${WHO[@]}"; do
 done
 
 table >"$LAB_TMP/table"
-if [ -z "$OUTFILE" ]; then
-	cat "$LAB_TMP/table"
-elif [ -e "$OUTFILE" ] && grep -qxF -- "$BEGIN" "$OUTFILE" && grep -qxF -- "$END" "$OUTFILE"; then
-	awk -v begin="$BEGIN" -v end="$END" -v table="$LAB_TMP/table" '
-		$0 == end { skip = 0 }
-		!skip
-		$0 == begin { skip = 1; while ((getline line < table) > 0) print line }
-	' "$OUTFILE" >"$LAB_TMP/new"
-	cat "$LAB_TMP/new" >"$OUTFILE"
-else
-	cat "$LAB_TMP/table" >"$OUTFILE"
-fi
+put_table "$LAB_TMP/table" "$OUTFILE" "$BEGIN" "$END"
