@@ -37,7 +37,6 @@
 #define EXIT_HOST   1 /* this host does not allow it, or a later failure */
 #define EXIT_CONFIG 2 /* wrong by itself */
 
-#define FRAMES_PER_TURN 512  /* from one capture before the next one's turn */
 #define BUSY_FRAMES_MAX 2    /* fewer in a turn: the load is light */
 #define POLL_MAX_MS	1000 /* housekeeping */
 #define RESET_MAX_MS	3000 /* all flows, at a clean exit */
@@ -57,7 +56,7 @@ struct app {
 	struct inject *inject;
 	struct forward *forward;
 	struct checker *checker; /* NULL: no service needs it */
-	char *filter;
+	char *filter[TAP_RINGS];
 	struct taps taps;
 	unsigned frames; /* read in the last turn */
 	int signals;
@@ -286,6 +285,7 @@ static void keep_house(struct app *app)
 	check_pools(app);
 	taps_tell_drops(&app->taps);
 	check_checks(app);
+	app->links_changed |= app->taps.incomplete;
 	read_netlink(app);
 }
 
@@ -326,7 +326,8 @@ static int wait_for(const struct app *app, struct pollfd *fds, nfds_t n,
 /* Waits for something to come and deals with it; false: it cannot. */
 static bool turn(struct app *app, int timeout_ms)
 {
-	struct pollfd fds[SETUP_INTERFACES_MAX + 3], *more;
+	const uint64_t before_ns = forward_now_ns();
+	struct pollfd fds[TAPS_FDS + 3], *more;
 
 	more = fds + taps_poll(&app->taps, fds);
 	more[0] = (struct pollfd){app->signals, POLLIN, 0};
@@ -337,8 +338,8 @@ static bool turn(struct app *app, int timeout_ms)
 		log_warn("poll: %s", strerror(errno));
 		return false;
 	}
-	app->frames = taps_read(&app->taps, fds, FRAMES_PER_TURN,
-				&app->links_changed);
+	app->frames =
+		taps_read(&app->taps, fds, before_ns, &app->links_changed);
 	if (more[0].revents)
 		read_signals(app);
 	if (more[1].revents || app->links_changed)
@@ -668,15 +669,18 @@ static int start(struct app *app, struct err *err)
 				   reserve_hi(app->reservation), err);
 	if (ret)
 		return ret;
-	app->filter = setup_filter(app->setup, reserve_lo(app->reservation),
-				   reserve_hi(app->reservation));
-	if (!app->filter)
+	app->filter[TAP_FLOWS] =
+		setup_filter(app->setup, reserve_lo(app->reservation),
+			     reserve_hi(app->reservation));
+	app->filter[TAP_SYNS] = setup_syn_filter(app->setup);
+	if (!app->filter[TAP_FLOWS] || !app->filter[TAP_SYNS])
 		return err_set(err, -ENOMEM, "out of memory");
 	app->taps.setup = app->setup;
 	app->taps.netlink = app->netlink;
 	app->taps.inject = app->inject;
 	app->taps.forward = app->forward;
-	app->taps.filter = app->filter;
+	app->taps.engine = app->engine;
+	memcpy(app->taps.filter, app->filter, sizeof(app->filter));
 	/* The guard before the first packet can be answered by us. */
 	ret = put_guard(app, err);
 	if (!ret)
@@ -720,7 +724,8 @@ static void finish(struct app *app, bool started)
 	netlink_close(app->netlink);
 	if (app->signals >= 0)
 		close(app->signals);
-	free(app->filter);
+	for (int i = 0; i < TAP_RINGS; i++)
+		free(app->filter[i]);
 }
 
 int main(int argc, char *argv[])

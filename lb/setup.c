@@ -166,10 +166,11 @@ static bool has_source(const struct backend_spec *b, const struct ip_addr *addr)
  * Where flows of @need go on: an entry with that source, or the one to add it
  * to, or NULL. @configured: the backend's own entry, if it still has one.
  */
-static struct backend_spec *
-find_backend(const struct service_spec *service, unsigned n_configured,
-	     const struct state_backend *need, struct backend_spec *backends,
-	     const struct backend_spec **configured)
+static struct backend_spec *find_backend(const struct service_spec *service,
+					 unsigned n_configured,
+					 const struct state_backend *need,
+					 struct backend_spec *backends,
+					 const struct backend_spec **configured)
 {
 	struct backend_spec *found = NULL;
 
@@ -331,16 +332,19 @@ void setup_free(struct setup *s)
 
 struct names {
 	char (*name)[IF_NAMESIZE];
-	unsigned n;
+	unsigned n; /* SETUP_INTERFACES_MAX + 1: more than have room */
 };
 
 static void add_name(struct names *names, const char *name)
 {
+	if (names->n > SETUP_INTERFACES_MAX)
+		return;
 	for (unsigned i = 0; i < names->n; i++)
 		if (strcmp(names->name[i], name) == 0)
 			return;
 	if (names->n < SETUP_INTERFACES_MAX)
-		snprintf(names->name[names->n++], IF_NAMESIZE, "%s", name);
+		snprintf(names->name[names->n], IF_NAMESIZE, "%s", name);
+	names->n++;
 }
 
 static void add_index(struct names *names, struct netlink *nl, int ifindex)
@@ -446,19 +450,70 @@ static void write_sources(FILE *f, const struct setup *s)
 }
 
 /*
+ * A client's SYN to a service, if it fits a slot of the ring for those. Longer
+ * ones there are on lo only, with the data of Fast Open.
+ */
+static void write_syn(FILE *f, const struct setup *s)
+{
+	fprintf(f, "(tcp[tcpflags] & (tcp-syn|tcp-ack|tcp-rst|tcp-fin) == "
+		   "tcp-syn and ip[2:2] <= %d and ",
+		SETUP_SYN_MAX);
+	write_services(f, s, "dst");
+	fprintf(f, ")");
+}
+
+/* A string that grows as it is printed to. */
+struct text {
+	FILE *f; /* NULL: no memory */
+	char *s;
+	size_t len;
+};
+
+static void text_open(struct text *t)
+{
+	t->s = NULL;
+	t->f = open_memstream(&t->s, &t->len);
+}
+
+/* What was printed, the caller's; NULL: no memory. */
+static char *text_close(struct text *t)
+{
+	if (fclose(t->f) != EOF)
+		return t->s;
+	free(t->s);
+	return NULL;
+}
+
+char *setup_syn_filter(const struct setup *s)
+{
+	struct text t;
+
+	text_open(&t);
+	if (!t.f)
+		return NULL;
+	fprintf(t.f, "ip and tcp and ");
+	write_syn(t.f, s);
+	return text_close(&t);
+}
+
+/*
  * By destination only, so that backends never change it (design rule 12). What
  * we send to a client on this host comes by lo from the service's address, and
  * might hit the NAT range: that is not ours again.
  */
 char *setup_filter(const struct setup *s, uint16_t nat_lo, uint16_t nat_hi)
 {
-	char *text = NULL, addr[ADDR_TEXT_MAX];
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	char addr[ADDR_TEXT_MAX];
+	struct text text;
+	FILE *f;
 
+	text_open(&text);
+	f = text.f;
 	if (!f)
 		return NULL;
-	fprintf(f, "ip and ((tcp and (");
+	fprintf(f, "ip and ((tcp and not ");
+	write_syn(f, s); /* its port may be in the NAT range as well */
+	fprintf(f, " and (");
 	write_services(f, s, "dst");
 	fprintf(f, " or (dst portrange %u-%u and ", nat_lo, nat_hi);
 	write_sources(f, s);
@@ -471,9 +526,5 @@ char *setup_filter(const struct setup *s, uint16_t nat_lo, uint16_t nat_hi)
 		fprintf(f, " or dst host %s",
 			addr_format(&s->listens[i].addr, addr));
 	fprintf(f, ")))");
-	if (fclose(f) == EOF) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	return text_close(&text);
 }

@@ -54,7 +54,8 @@ void setup_free(struct setup *s);
 /*
  * Interfaces to capture on, as routes are now: those the user named, else lo,
  * the ones that hold the services' addresses, the one of the default route,
- * and those that lead to backends. Returns how many.
+ * and those that lead to backends. Returns how many; SETUP_INTERFACES_MAX + 1
+ * if there are more than have room.
  */
 unsigned setup_interfaces(const struct setup *s, struct netlink *nl,
 			  char names[SETUP_INTERFACES_MAX][IF_NAMESIZE]);
@@ -72,7 +73,12 @@ bool setup_without_syn_checks(struct setup *s);
 /* True if a backend is on this host. */
 bool setup_has_local_backend(const struct setup *s, struct netlink *nl);
 
-/* The kernel filter as a pcap expression; to be freed. NULL: no memory. */
+/*
+ * Kernel filters as pcap expressions; to be freed. NULL: no memory. One for
+ * clients' SYNs of at most SETUP_SYN_MAX bytes, one for all else.
+ */
+#define SETUP_SYN_MAX 1600 /* IP bytes */
+char *setup_syn_filter(const struct setup *s);
 char *setup_filter(const struct setup *s, uint16_t nat_lo, uint16_t nat_hi);
 
 #endif

@@ -9,13 +9,30 @@
 
 /* Frames a ring holds: see docs/bench/notes.md for the curve. */
 #define RING_SLOTS	1024
-#define RING_SLOTS_IDLE 512 /* of lo, when no backend is on this host */
+#define RING_SLOTS_IDLE 512  /* of lo, when no backend is on this host */
+#define SYN_SLOTS	2048 /* thousands may come back at once */
+#define SYN_SNAPLEN	(SETUP_SYN_MAX + 18) /* link header, a VLAN tag */
+
+/* Read in one turn of one ring: then the others have theirs. */
+#define FRAMES_A_TURN 512
+#define SYNS_A_TURN   64
+
+#define LOOK_AT_DROPS_NS 10000000ull /* this often, while packets come */
 
 static unsigned ring_slots(const struct taps *t, const struct link *link)
 {
 	return link->loopback && !setup_has_local_backend(t->setup, t->netlink)
 		       ? RING_SLOTS_IDLE
 		       : RING_SLOTS;
+}
+
+static void close_tap(struct taps *t, struct tap *tap)
+{
+	for (int i = 0; i < TAP_RINGS; i++) {
+		capture_close(tap->capture[i]);
+		tap->capture[i] = NULL;
+	}
+	inject_forget_link(t->inject, tap->ifindex);
 }
 
 static int open_tap(struct taps *t, struct tap *tap, struct err *err)
@@ -30,27 +47,30 @@ static int open_tap(struct taps *t, struct tap *tap, struct err *err)
 			       "lists them",
 			       tap->ifname);
 	tap->lro_was_on |= nic_lro_off(tap->ifname);
+	tap->ifindex = link->ifindex;
 	slots = ring_slots(t, link);
 	/* TCP within this host makes segments of the whole MTU of lo. */
 	if (link->loopback && setup_has_local_backend(t->setup, t->netlink))
 		tap->long_frames = true;
-	ret = capture_open(&tap->capture, tap->ifname, t->filter, slots,
-			   tap->long_frames ? NIC_FRAME_MAX : nic_snaplen(link),
-			   err);
-	if (ret)
+	tap->snaplen = tap->long_frames ? NIC_FRAME_MAX : nic_snaplen(link);
+	ret = capture_open(&tap->capture[TAP_FLOWS], tap->ifname,
+			   t->filter[TAP_FLOWS], slots, tap->snaplen, err);
+	if (!ret)
+		ret = capture_open(&tap->capture[TAP_SYNS], tap->ifname,
+				   t->filter[TAP_SYNS], SYN_SLOTS, SYN_SNAPLEN,
+				   err);
+	if (ret) {
+		close_tap(t, tap);
 		return ret;
-	tap->ifindex = link->ifindex;
-	tap->drops_told = 0;
-	log_info("capturing on %s ring_slots=%u ring_memory=%zuKiB",
-		 tap->ifname, slots, capture_memory(tap->capture) / 1024);
+	}
+	memset(tap->drops_told, 0, sizeof(tap->drops_told));
+	tap->judged = (struct capture_stats){0};
+	log_info("capturing on %s ring_slots=%u+%u ring_memory=%zuKiB",
+		 tap->ifname, slots, SYN_SLOTS,
+		 (capture_memory(tap->capture[TAP_FLOWS]) +
+		  capture_memory(tap->capture[TAP_SYNS])) /
+			 1024);
 	return 0;
-}
-
-static void close_tap(struct taps *t, struct tap *tap)
-{
-	capture_close(tap->capture);
-	tap->capture = NULL;
-	inject_forget_link(t->inject, tap->ifindex);
 }
 
 /* The place of that interface, new or not; NULL when there is no room. */
@@ -69,22 +89,58 @@ static struct tap *find_tap(struct taps *t, const char *ifname)
 	return tap;
 }
 
+/* A capture stays with its interface, whatever that is called now. */
+static void follow_renames(struct taps *t)
+{
+	for (unsigned i = 0; i < t->n; i++) {
+		struct tap *tap = &t->tap[i];
+		const struct link *link =
+			netlink_link(t->netlink, tap->ifindex);
+
+		if (!tap->capture[TAP_FLOWS] || !link ||
+		    strcmp(link->name, tap->ifname) == 0)
+			continue;
+		log_info("interface %s is called %s now", tap->ifname,
+			 link->name);
+		memcpy(tap->ifname, link->name, IF_NAMESIZE);
+	}
+}
+
 int taps_refresh(struct taps *t, bool strict, struct err *err)
 {
 	char names[SETUP_INTERFACES_MAX][IF_NAMESIZE];
-	unsigned n = setup_interfaces(t->setup, t->netlink, names);
+	unsigned n;
 
+	follow_renames(t);
+	n = setup_interfaces(t->setup, t->netlink, names);
+	if (n > SETUP_INTERFACES_MAX) {
+		if (strict)
+			return err_set(err, -E2BIG,
+				       "clients and backends are behind more "
+				       "than %d interfaces, the most that "
+				       "l4lb captures on; name those that "
+				       "matter with -i",
+				       SETUP_INTERFACES_MAX);
+		log_warn("clients and backends are behind more than %d "
+			 "interfaces, the others are not captured on; restart "
+			 "with -i for those that matter",
+			 SETUP_INTERFACES_MAX);
+		n = SETUP_INTERFACES_MAX;
+	}
+	t->incomplete = false;
 	for (unsigned i = 0; i < n; i++) {
 		struct tap *tap = find_tap(t, names[i]);
 		int ret;
 
-		if (!tap || tap->capture)
+		if (!tap || tap->capture[TAP_FLOWS])
 			continue;
 		ret = open_tap(t, tap, err);
 		if (ret && strict)
 			return ret;
-		if (ret && ret != -ENODEV && ret != -ENETDOWN)
+		if (ret && ret != -ENODEV && ret != -ENETDOWN) {
 			log_warn("%s", err->text);
+			t->incomplete = true;
+		}
 	}
 	return 0;
 }
@@ -92,7 +148,7 @@ int taps_refresh(struct taps *t, bool strict, struct err *err)
 void taps_close(struct taps *t)
 {
 	for (unsigned i = 0; i < t->n; i++) {
-		capture_close(t->tap[i].capture);
+		close_tap(t, &t->tap[i]);
 		if (t->tap[i].lro_was_on)
 			nic_lro_restore(t->tap[i].ifname);
 	}
@@ -108,20 +164,28 @@ void taps_link_changed(struct taps *t, const char *ifname, bool up)
 			continue;
 		log_info("interface %s is %s", ifname, up ? "up" : "down");
 		/* Opened anew when up: it may be another device. */
-		if (tap->capture)
+		if (tap->capture[TAP_FLOWS])
 			close_tap(t, tap);
 	}
 }
 
-unsigned taps_poll(const struct taps *t,
-		   struct pollfd fds[SETUP_INTERFACES_MAX])
+/* All of one kind, then all of the other: place @i of @ring. */
+static unsigned fd_place(const struct taps *t, enum tap_ring ring, unsigned i)
+{
+	return ring * t->n + i;
+}
+
+unsigned taps_poll(const struct taps *t, struct pollfd fds[TAPS_FDS])
 {
 	for (unsigned i = 0; i < t->n; i++) {
-		const struct capture *c = t->tap[i].capture;
+		for (int ring = 0; ring < TAP_RINGS; ring++) {
+			const struct capture *c = t->tap[i].capture[ring];
 
-		fds[i] = (struct pollfd){c ? capture_fd(c) : -1, POLLIN, 0};
+			fds[fd_place(t, ring, i)] = (struct pollfd){
+				c ? capture_fd(c) : -1, POLLIN, 0};
+		}
 	}
-	return t->n;
+	return t->n * TAP_RINGS;
 }
 
 /* A frame was longer than any slot: TCP sends it again, into longer ones. */
@@ -129,68 +193,122 @@ static void lengthen(struct taps *t, struct tap *tap)
 {
 	struct err err;
 
-	log_info("%s: a frame longer than %d bytes came, the ring is opened "
+	log_info("%s: a frame longer than %u bytes came, the ring is opened "
 		 "anew with longer slots",
-		 tap->ifname, NIC_SUPER_SNAPLEN);
+		 tap->ifname, tap->snaplen);
 	close_tap(t, tap);
 	tap->long_frames = true;
 	if (open_tap(t, tap, &err))
 		log_warn("%s", err.text);
 }
 
-unsigned taps_read(struct taps *t, const struct pollfd *fds, int max,
+/* Frames read, at most @max; -ENETDOWN. */
+static int read_ring(struct taps *t, struct tap *tap, enum tap_ring ring,
+		     int max, bool *lost)
+{
+	int n = forward_read(t->forward, tap->capture[ring], max);
+
+	if (n < 0) {
+		log_warn("%s: capture stopped, the interface went away",
+			 tap->ifname);
+		close_tap(t, tap);
+		*lost = true;
+	} else if (ring == TAP_FLOWS && !tap->long_frames &&
+		   capture_truncated(tap->capture[ring])) {
+		lengthen(t, tap);
+	}
+	return n;
+}
+
+static void tell_lost(struct taps *t, struct tap *tap, uint64_t now_ns)
+{
+	struct capture_stats is, *was = &tap->judged;
+
+	capture_get_stats(tap->capture[TAP_FLOWS], &is);
+	/* What is received, libpcap says, counts what was dropped, too. */
+	engine_lost(t->engine,
+		    is.received - was->received - (is.dropped - was->dropped),
+		    is.dropped - was->dropped, now_ns);
+	*was = is;
+}
+
+static void tell_engine(struct taps *t, bool all, uint64_t before_ns)
+{
+	if (all)
+		engine_heard(t->engine, before_ns);
+	if (before_ns - t->looked_ns < LOOK_AT_DROPS_NS)
+		return;
+	t->looked_ns = before_ns;
+	for (unsigned i = 0; i < t->n; i++)
+		if (t->tap[i].capture[TAP_FLOWS])
+			tell_lost(t, &t->tap[i], before_ns);
+}
+
+unsigned taps_read(struct taps *t, const struct pollfd *fds, uint64_t before_ns,
 		   bool *lost)
 {
+	static const int max[TAP_RINGS] = {FRAMES_A_TURN, SYNS_A_TURN};
 	unsigned frames = 0;
+	bool all = true;
 
-	for (unsigned i = 0; i < t->n; i++) {
-		struct tap *tap = &t->tap[i];
-		int n;
+	for (unsigned ring = 0; ring < TAP_RINGS; ring++) {
+		for (unsigned i = 0; i < t->n; i++) {
+			struct tap *tap = &t->tap[i];
+			int n;
 
-		if (!tap->capture || !fds[i].revents)
-			continue;
-		n = forward_read(t->forward, tap->capture, max);
-		if (n < 0) {
-			log_warn("%s: capture stopped, the interface went away",
-				 tap->ifname);
-			close_tap(t, tap);
-			*lost = true;
-			continue;
+			if (!tap->capture[ring] ||
+			    !fds[fd_place(t, ring, i)].revents)
+				continue;
+			n = read_ring(t, tap, ring, max[ring], lost);
+			if (n > 0)
+				frames += (unsigned)n;
+			if (ring == TAP_FLOWS && n == max[ring])
+				all = false;
 		}
-		frames += (unsigned)n;
-		if (capture_truncated(tap->capture) && !tap->long_frames)
-			lengthen(t, tap);
 	}
+	tell_engine(t, all, before_ns);
 	return frames;
 }
 
 void taps_tell_drops(struct taps *t)
 {
+	static const char *const what[TAP_RINGS] = {"frames", "SYNs"};
+
 	for (unsigned i = 0; i < t->n; i++) {
 		struct tap *tap = &t->tap[i];
-		struct capture_stats stats;
 
-		if (!tap->capture)
-			continue;
-		capture_get_stats(tap->capture, &stats);
-		if (stats.dropped == tap->drops_told)
-			continue;
-		log_warn("%s: more than can be carried, the ring dropped "
-			 "%" PRIu64 " frames",
-			 tap->ifname, stats.dropped - tap->drops_told);
-		tap->drops_told = stats.dropped;
+		for (int ring = 0; ring < TAP_RINGS; ring++) {
+			uint64_t *told = &tap->drops_told[ring];
+			struct capture_stats stats;
+
+			if (!tap->capture[ring])
+				continue;
+			capture_get_stats(tap->capture[ring], &stats);
+			if (stats.dropped == *told)
+				continue;
+			log_warn("%s: more than can be carried, the ring "
+				 "dropped %" PRIu64 " %s",
+				 tap->ifname, stats.dropped - *told,
+				 what[ring]);
+			*told = stats.dropped;
+		}
 	}
 }
 
 void taps_tell_counters(const struct taps *t)
 {
 	for (unsigned i = 0; i < t->n; i++) {
-		struct capture_stats stats;
+		struct capture_stats stats[TAP_RINGS];
 
-		if (!t->tap[i].capture)
+		if (!t->tap[i].capture[TAP_FLOWS])
 			continue;
-		capture_get_stats(t->tap[i].capture, &stats);
-		log_info("capture %s received=%" PRIu64 " ring_drops=%" PRIu64,
-			 t->tap[i].ifname, stats.received, stats.dropped);
+		for (int ring = 0; ring < TAP_RINGS; ring++)
+			capture_get_stats(t->tap[i].capture[ring],
+					  &stats[ring]);
+		log_info("capture %s received=%" PRIu64 " ring_drops=%" PRIu64
+			 " syns=%" PRIu64 " syn_drops=%" PRIu64,
+			 t->tap[i].ifname, stats[TAP_FLOWS].received,
+			 stats[TAP_FLOWS].dropped, stats[TAP_SYNS].received,
+			 stats[TAP_SYNS].dropped);
 	}
 }

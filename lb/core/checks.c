@@ -30,9 +30,19 @@ static bool another_takes_flows(const struct service *s,
 	return false;
 }
 
+bool engine_excuses(struct engine *e, const struct backend *b, uint64_t sent_ns,
+		    uint64_t now_ns)
+{
+	if (!hearing_excuses(&e->hearing, sent_ns, b->heard_ns, now_ns))
+		return false;
+	e->counters.unheard++;
+	return true;
+}
+
 void engine_backend_answered(struct engine *e, struct backend *b,
 			     uint16_t ticket, uint64_t now_ns)
 {
+	b->heard_ns = now_ns;
 	if (breaker_success(&b->breaker, ticket, now_ns) == BREAKER_RECOVERED)
 		tell(e, BACKEND_RECOVERED, b, CHECK_OK);
 }
@@ -90,7 +100,7 @@ static void changed(struct engine *e, struct backend *b,
 	}
 }
 
-static void send_probe(struct engine *e, const struct backend *b)
+static bool send_probe(struct engine *e, const struct backend *b)
 {
 	const struct segment syn = {
 		.src = {.addr = e->pools[b->pools[0]].source,
@@ -101,23 +111,23 @@ static void send_probe(struct engine *e, const struct backend *b)
 		.window = 1024,
 	};
 
-	engine_originate(e, &syn);
+	return engine_originate(e, &syn);
 }
 
-static void probe_half_open(struct engine *e, struct backend *b)
+static bool probe_half_open(struct engine *e, struct backend *b)
 {
 	b->probe_port = (uint16_t)(e->probe_lo + e->probe_next++ % PROBE_PORTS);
 	b->probe_isn = (uint32_t)random_next(&e->random);
 	b->probe_repeated = false;
-	send_probe(e, b);
+	return send_probe(e, b);
 }
 
-static void queue_probe(struct engine *e, const struct backend *b)
+static bool queue_probe(struct engine *e, const struct backend *b)
 {
 	const struct service *s = &e->services[b->service];
 
 	if (e->probes_used == ENGINE_PROBES_MAX)
-		return; /* it will time out, and be asked again */
+		return false;
 	e->probes[(e->probes_head + e->probes_used++) % ENGINE_PROBES_MAX] =
 		(struct probe_request){
 			.service = b->service,
@@ -128,6 +138,7 @@ static void queue_probe(struct engine *e, const struct backend *b)
 			.to = b->addr,
 			.source = e->pools[b->pools[0]].source,
 		};
+	return true;
 }
 
 bool engine_next_probe(struct engine *e, struct probe_request *out)
@@ -210,25 +221,30 @@ bool engine_probe_answer(struct engine *e, const struct packet *p,
 		return true;
 	if (!refused)
 		engine_answer_reset(e, p, &e->limit_reply, now_ns);
+	b->heard_ns = now_ns;
 	engine_probe_result(e, b->service, b->index, b->health.number,
 			    refused ? CHECK_REFUSED : CHECK_OK, now_ns);
 	return true;
 }
 
-static void run_check(struct engine *e, struct backend *b, uint64_t now_ns)
+static void run_check(struct engine *e, struct backend *b, uint64_t heard_ns,
+		      uint64_t now_ns)
 {
-	bool start = false;
+	const bool half_open = e->services[b->service].check.kind == CHECK_SYN;
+	struct health *h = &b->health;
+	bool start = false, asked;
 
-	if (health_next_ns(&b->health) > now_ns)
+	if (health_next_ns(h) > (h->probing ? heard_ns : now_ns))
 		return;
-	changed(e, b, health_tick(&b->health, now_ns, &e->random, &start),
-		now_ns);
+	if (half_open && h->probing &&
+	    engine_excuses(e, b, h->started_ns, now_ns))
+		health_result(h, h->number, CHECK_LOCAL, now_ns);
+	changed(e, b, health_tick(h, now_ns, &e->random, &start), now_ns);
 	if (!start)
 		return;
-	if (e->services[b->service].check.kind == CHECK_SYN)
-		probe_half_open(e, b);
-	else
-		queue_probe(e, b);
+	asked = half_open ? probe_half_open(e, b) : queue_probe(e, b);
+	if (!asked) /* too much is waiting: it is asked again */
+		health_result(h, h->number, CHECK_LOCAL, now_ns);
 }
 
 static void run_drain(struct engine *e, struct backend *b, uint64_t now_ns)
@@ -240,7 +256,7 @@ static void run_drain(struct engine *e, struct backend *b, uint64_t now_ns)
 	tell(e, BACKEND_DRAINED, b, CHECK_OK);
 }
 
-uint64_t engine_run_checks(struct engine *e, uint64_t now_ns)
+uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns, uint64_t now_ns)
 {
 	uint64_t next_ns = WHEEL_IDLE;
 
@@ -257,7 +273,7 @@ uint64_t engine_run_checks(struct engine *e, uint64_t now_ns)
 				next_ns = b->drain_until_ns;
 			if (!s->checked || b->gone)
 				continue;
-			run_check(e, b, now_ns);
+			run_check(e, b, heard_ns, now_ns);
 			if (health_next_ns(&b->health) < next_ns)
 				next_ns = health_next_ns(&b->health);
 		}

@@ -214,8 +214,23 @@ enum verdict engine_icmp(struct engine *e, struct icmp_error *m,
 
 /* ----------------------------------------------------------------- timers */
 
-/* The flow's deadline has passed. */
-static void run_out(struct engine *e, struct flow *flow, uint64_t now_ns)
+void engine_heard(struct engine *e, uint64_t until_ns)
+{
+	hearing_note_all_until(&e->hearing, until_ns);
+}
+
+void engine_lost(struct engine *e, uint64_t seen, uint64_t lost,
+		 uint64_t now_ns)
+{
+	hearing_note_lost(&e->hearing, seen, lost, now_ns);
+}
+
+/*
+ * The flow's deadline has passed. @heard_ns: what came until then was dealt
+ * with, so that who is late by that time is late.
+ */
+static void run_out(struct engine *e, struct flow *flow, uint64_t heard_ns,
+		    uint64_t now_ns)
 {
 	enum tcp_state state = flow->tcp.state;
 	uint64_t due_ns;
@@ -227,7 +242,7 @@ static void run_out(struct engine *e, struct flow *flow, uint64_t now_ns)
 	if (state == TCP_SYN_SENT && handshake_late(e, flow, now_ns))
 		return;
 	due_ns = engine_deadline_ns(e, flow);
-	if (due_ns <= now_ns && state == TCP_ESTABLISHED &&
+	if (due_ns <= heard_ns && state == TCP_ESTABLISHED &&
 	    e->timeouts.keepalive && flow->keepalives < 3) {
 		flow->keepalives++;
 		engine_keepalive(e, flow, FLOW_ORIG);
@@ -235,7 +250,7 @@ static void run_out(struct engine *e, struct flow *flow, uint64_t now_ns)
 		/* However late it is: an answer gets its time. */
 		due_ns = now_ns + e->timeouts.keepalive * ENGINE_NS_PER_S;
 	}
-	if (due_ns > now_ns) {
+	if (due_ns > heard_ns) {
 		wheel_set(&e->wheel, flow_index(&e->table, flow), due_ns);
 		return;
 	}
@@ -253,7 +268,8 @@ static void run_out(struct engine *e, struct flow *flow, uint64_t now_ns)
 
 uint64_t engine_tick(struct engine *e, uint64_t now_ns, unsigned budget)
 {
-	uint64_t checks_ns = engine_run_checks(e, now_ns), next_ns;
+	const uint64_t heard_ns = hearing_now_ns(&e->hearing, now_ns);
+	uint64_t checks_ns = engine_run_checks(e, heard_ns, now_ns), next_ns;
 
 	for (; budget > 0; budget--) {
 		struct flow *flow;
@@ -265,15 +281,15 @@ uint64_t engine_tick(struct engine *e, uint64_t now_ns, unsigned budget)
 		 */
 		if (!engine_has_room(e, ENGINE_OUTBOX_MAX))
 			return now_ns;
-		i = wheel_take(&e->wheel, now_ns);
+		i = wheel_take(&e->wheel, heard_ns);
 		if (i == WHEEL_NONE)
 			break;
 		flow = &e->table.flows[i];
 		due_ns = engine_deadline_ns(e, flow);
-		if (due_ns > now_ns) /* postponed by packets since */
+		if (due_ns > heard_ns) /* postponed by packets since */
 			wheel_set(&e->wheel, i, due_ns);
 		else
-			run_out(e, flow, now_ns);
+			run_out(e, flow, heard_ns, now_ns);
 	}
 	if (engine_sweep(e, now_ns) || budget == 0)
 		return now_ns;

@@ -19,6 +19,7 @@
 #include "core/err.h"
 #include "core/flow.h"
 #include "core/handshake.h"
+#include "core/hearing.h"
 #include "core/icmp.h"
 #include "core/limit.h"
 #include "core/packet.h"
@@ -50,7 +51,7 @@ struct backend_spec {
 	struct endpoint addr;
 	unsigned weight;
 	bool backup;
-	bool gone; /* of an earlier configuration: down, only its flows */
+	bool gone;	/* of an earlier configuration: down, only its flows */
 	bool undrained; /* of weight 0 for another reason than to be drained:
 			 * its flows go on as long as they like
 			 */
@@ -167,6 +168,7 @@ struct engine_counters {
 	uint64_t redispatched; /* SYNs given to another backend */
 	uint64_t repaired;     /* answers from a backend's earlier connection */
 	uint64_t reset;	       /* flows ended by resets of ours */
+	uint64_t unheard;      /* silences excused, see hearing.h */
 	uint64_t adopted;      /* flows taken over at the start */
 };
 
@@ -199,6 +201,7 @@ struct engine {
 	void (*on_backend)(void *arg, enum backend_event event,
 			   const struct backend *b, enum check_result why);
 	void *on_arg;
+	struct hearing hearing;
 	struct random random; /* jitter, sequence numbers of probes */
 	uint64_t checks_due_ns;
 	uint8_t nat_ports[8192]; /* bitmap: those that pools were filled with */
@@ -255,6 +258,15 @@ void engine_refused(struct engine *e, enum drop_reason why);
 
 /* Packets with VERDICT_SEND that could not be sent. */
 void engine_unsent(struct engine *e, enum drop_reason why, uint64_t count);
+
+/*
+ * What the captures had for us; whoever does not answer is judged by it. All
+ * that had come by @until_ns was given to engine_packet(); and of what came
+ * since the last call, @lost frames were not, and @seen were.
+ */
+void engine_heard(struct engine *e, uint64_t until_ns);
+void engine_lost(struct engine *e, uint64_t seen, uint64_t lost,
+		 uint64_t now_ns);
 
 /* The oldest originated segment; false if there is none. */
 bool engine_next(struct engine *e, struct segment *out);

@@ -145,7 +145,15 @@ void engine_suspect(struct engine *e, struct backend *b, uint64_t now_ns);
 bool engine_probe_answer(struct engine *e, const struct packet *p,
 			 uint64_t now_ns);
 
-/* Starts and times out probes; returns when to call again. */
-uint64_t engine_run_checks(struct engine *e, uint64_t now_ns);
+/* Starts probes, times out what is late at @heard_ns; when to call again. */
+uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns,
+			   uint64_t now_ns);
+
+/*
+ * True if what @b may have answered since @sent_ns may have been lost in our
+ * captures: its silence is no evidence.
+ */
+bool engine_excuses(struct engine *e, const struct backend *b, uint64_t sent_ns,
+		    uint64_t now_ns);
 
 #endif

@@ -54,6 +54,7 @@ static void add_backend(struct engine *e, struct service *s, unsigned index,
 	breaker_init(&b->breaker, &breaker, now_ns);
 	if (spec->checked)
 		health_init(&b->health, &spec->health, now_ns, &e->random);
+	b->heard_ns = now_ns;
 	b->n_sources = from->n_sources;
 	for (unsigned k = 0; k < from->n_sources; k++)
 		b->pools[k] =
@@ -181,6 +182,7 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 	e->on_backend = spec->on_backend;
 	e->on_arg = spec->on_arg;
 	e->random.state = spec->seed;
+	hearing_init(&e->hearing);
 	e->probe_lo = spec->probe_lo;
 	e->probe_next = random_below(&e->random, PROBE_PORTS);
 	limit_init(&e->limit_stray, STRAY_PER_S, STRAY_PER_S);

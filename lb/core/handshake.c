@@ -362,12 +362,27 @@ uint64_t handshake_deadline_ns(const struct engine *e, const struct flow *flow)
 						: end_ns;
 }
 
+/* Its answer may be there, or comes again; asking others adds to the load. */
+static bool wait_again(struct engine *e, struct flow *flow,
+		       struct pending_syn *pend, uint64_t now_ns)
+{
+	if (now_ns >= flow->opened_ns + e->timeouts.syn_sent * ENGINE_NS_PER_S)
+		return false;
+	pend->sent_ns = now_ns;
+	pend->repeated = true;
+	wheel_set(&e->wheel, flow_index(&e->table, flow),
+		  handshake_deadline_ns(e, flow));
+	return true;
+}
+
 bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)
 {
 	struct pending_syn *pend = pending_of(e, flow);
 
 	if (!pend)
 		return false;
+	if (engine_excuses(e, engine_backend(e, flow), pend->sent_ns, now_ns))
+		return wait_again(e, flow, pend, now_ns);
 	engine_suspect(e, engine_backend(e, flow), now_ns);
 	if (ask_another(e, flow, true, now_ns))
 		return true;

@@ -27,8 +27,8 @@ struct backend {
 	unsigned weight;  /* 0: no new flows */
 	bool backup;	  /* only when no other takes flows */
 	bool up;
-	bool gone;  /* no longer configured: only its flows */
-	bool sweep; /* its flows are being reset */
+	bool gone;		 /* no longer configured: only its flows */
+	bool sweep;		 /* its flows are being reset */
 	uint64_t drain_until_ns; /* then they are; 0: never */
 	unsigned n_sources;
 	uint16_t pools[SERVICE_SOURCES_MAX]; /* in the engine, one a source */
@@ -38,6 +38,7 @@ struct backend {
 	uint64_t total;	       /* flows ever opened */
 	uint64_t failed;       /* of those, never answered or refused */
 	uint64_t handshake_ns; /* SYN to SYN-ACK, smoothed; 0: none seen */
+	uint64_t heard_ns;     /* last answer to a SYN of ours, or the start */
 
 	struct health health; /* where the service is checked */
 	struct breaker breaker;

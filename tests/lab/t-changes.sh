@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # The network changes under live connections: a neighbour gets another MAC and
 # tells nobody, the balancer's interface goes down and comes back, a route
-# moves to another gateway and to another interface.
+# moves to another gateway and to another interface, an interface gets another
+# name.
 # shellcheck source=lab.sh
 . "$(dirname "$0")/lab.sh"
 title "a new MAC, an interface down and up, a route that moves"
@@ -33,10 +34,13 @@ cat >"$LAB_TMP/keep.conf" <<-END
 END
 start_l4lb lb -i eth0 -i eth1 --config "$LAB_TMP/keep.conf"
 start_hold hold client "$VIP" "$VIP_PORT" 10 198.18.200.1
+# It may have been found down while it was away.
+is_up() { dump lb | awk '/^# backend/ { b = 1; next } b { up = $3 == "UP" } END { exit !up }'; }
 works() { # WHAT: the held connections still do, after N others
 	said=$((said + 1))
 	tell hold "say round $said" '^said' "$said"
 	expect "$1" "$(tail -n 1 "$LAB_TMP/hold.out")" "said echo=10"
+	wait_until 10 "the backend to be up" is_up
 	start_hold "new$said" client "$VIP" "$VIP_PORT" 1 198.18.200.1
 	tell "new$said" "say round $said" '^said'
 	expect "  a new connection too" "$(tail -n 1 "$LAB_TMP/new$said.out")" "said echo=1"
@@ -72,6 +76,18 @@ on lb ip route replace 198.18.200.1 via 198.19.0.2 dev eth1
 works "after it moved to another interface"
 capture_end moved
 expect_true "  it is used: $(packets moved | wc -l) packets" [ "$(packets moved | wc -l)" -gt 10 ]
+
+# As udev may do it, or somebody by hand: kernels before 6.2 refuse it.
+if on lb ip link set eth1 name lan1 2>"$LAB_TMP/rename"; then
+	wait_log lb 'interface eth1 is called lan1 now'
+	capture renamed b1 eth0 "tcp and dst host 198.19.0.11 and dst port $PORT"
+	works "after the balancer's eth1 was renamed while it was up"
+	capture_end renamed
+	expect "  segments with data that came to the backend twice" \
+		"$(packets renamed | awk '$8 { print $2, $6, $8 }' | sort | uniq -d | wc -l)" 0
+else
+	ok "not renamed: $(cat "$LAB_TMP/rename")"
+fi
 
 expect "RST sent by the balancer's kernel" "$(counter lb TcpOutRsts)" 0
 stop lb
