@@ -15,7 +15,6 @@
 
 /* Read in one turn of one ring: then the others have theirs. */
 #define FRAMES_A_TURN 512
-#define SYNS_A_TURN   64
 
 #define LOOK_AT_DROPS_NS 10000000ull /* this often, while packets come */
 
@@ -64,7 +63,7 @@ static int open_tap(struct taps *t, struct tap *tap, struct err *err)
 		return ret;
 	}
 	memset(tap->drops_told, 0, sizeof(tap->drops_told));
-	tap->judged = (struct capture_stats){0};
+	memset(tap->judged, 0, sizeof(tap->judged));
 	log_info("capturing on %s ring_slots=%u+%u ring_memory=%zuKiB",
 		 tap->ifname, slots, SYN_SLOTS,
 		 (capture_memory(tap->capture[TAP_FLOWS]) +
@@ -222,14 +221,20 @@ static int read_ring(struct taps *t, struct tap *tap, enum tap_ring ring,
 
 static void tell_lost(struct taps *t, struct tap *tap, uint64_t now_ns)
 {
-	struct capture_stats is, *was = &tap->judged;
+	struct capture_stats is[TAP_RINGS], *was = tap->judged;
+	uint64_t seen[TAP_RINGS], lost[TAP_RINGS];
 
-	capture_get_stats(tap->capture[TAP_FLOWS], &is);
-	/* What is received, libpcap says, counts what was dropped, too. */
-	engine_lost(t->engine,
-		    is.received - was->received - (is.dropped - was->dropped),
-		    is.dropped - was->dropped, now_ns);
-	*was = is;
+	for (int ring = 0; ring < TAP_RINGS; ring++) {
+		capture_get_stats(tap->capture[ring], &is[ring]);
+		lost[ring] = is[ring].dropped - was[ring].dropped;
+		/* What was received counts what was dropped, too. */
+		seen[ring] =
+			is[ring].received - was[ring].received - lost[ring];
+		was[ring] = is[ring];
+	}
+	engine_lost(t->engine, seen[TAP_FLOWS], lost[TAP_FLOWS], now_ns);
+	if (lost[TAP_SYNS])
+		engine_syns_lost(t->engine, now_ns);
 }
 
 static void tell_engine(struct taps *t, bool all, uint64_t before_ns)
@@ -247,7 +252,8 @@ static void tell_engine(struct taps *t, bool all, uint64_t before_ns)
 unsigned taps_read(struct taps *t, const struct pollfd *fds, uint64_t before_ns,
 		   bool *lost)
 {
-	static const int max[TAP_RINGS] = {FRAMES_A_TURN, SYNS_A_TURN};
+	const int max[TAP_RINGS] = {FRAMES_A_TURN,
+				    (int)engine_syn_turn(t->engine, before_ns)};
 	unsigned frames = 0;
 	bool all = true;
 

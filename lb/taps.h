@@ -36,7 +36,7 @@ struct tap {
 	bool long_frames; /* longer than super-packets usually are */
 	uint32_t snaplen; /* of TAP_FLOWS */
 	uint64_t drops_told[TAP_RINGS];
-	struct capture_stats judged; /* of TAP_FLOWS, last told the engine */
+	struct capture_stats judged[TAP_RINGS]; /* last told the engine */
 };
 
 /* Down to @filter they are borrowed and outlive it. */

@@ -169,7 +169,8 @@ static struct backend *probed(const struct engine *e, const struct packet *p)
 	struct backend *found = NULL;
 
 	if (!e->probe_lo || port < e->probe_lo ||
-	    port >= e->probe_lo + PROBE_PORTS)
+	    port >= e->probe_lo + PROBE_PORTS ||
+	    !engine_has_pool(e, &p->key.pair.dst.addr, &p->key.pair.src))
 		return NULL;
 	for (unsigned i = 0; i < e->n_services; i++) {
 		const struct service *s = &e->services[i];

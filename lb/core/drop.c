@@ -19,6 +19,7 @@ static const char *const names[] = {
 	[DROP_NOT_OURS] = "not-ours",
 	[DROP_OUT_OF_STATE] = "out-of-state",
 	[DROP_RESET] = "reset",
+	[DROP_SYN_OVERLOAD] = "syn-overload",
 	[DROP_NO_BACKEND] = "no-backend",
 	[DROP_TABLE_FULL] = "table-full",
 	[DROP_NO_PORT] = "no-port",

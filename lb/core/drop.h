@@ -27,6 +27,7 @@ enum drop_reason {
 	DROP_NOT_OURS,	   /* neither to a service nor from a backend */
 	DROP_OUT_OF_STATE, /* no flow, and not a SYN */
 	DROP_RESET,	   /* for a flow that we have reset */
+	DROP_SYN_OVERLOAD, /* more SYNs than can be carried (syn_gate.h) */
 	DROP_NO_BACKEND,   /* no backend of the service may take flows */
 	DROP_TABLE_FULL,   /* --flows reached, nothing to recycle */
 	DROP_NO_PORT,	   /* NAT ports used up, nothing to recycle */

@@ -40,13 +40,8 @@ static int find_service(const struct engine *e, const struct endpoint *to)
 
 static bool is_from_backend(const struct engine *e, const struct packet *p)
 {
-	if (!engine_is_nat_port(e, ntohs(p->key.pair.dst.port)))
-		return false;
-	for (unsigned i = 0; i < e->n_pools; i++)
-		if (endpoint_equal(&e->pools[i].backend, &p->key.pair.src) &&
-		    addr_equal(&e->pools[i].source, &p->key.pair.dst.addr))
-			return true;
-	return false;
+	return engine_is_nat_port(e, ntohs(p->key.pair.dst.port)) &&
+	       engine_has_pool(e, &p->key.pair.dst.addr, &p->key.pair.src);
 }
 
 /* Nobody's, and not a SYN: the sender learns at once (design rule 5). */
@@ -151,6 +146,8 @@ enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns)
 			return drop(e, DROP_BAD_IP); /* nobody to answer */
 		if (service < 0 || !packet_opens(p))
 			return out_of_state(e, p, service, now_ns);
+		if (!syn_gate_passes(&e->gate, p->hash, p->tcp.seq, now_ns))
+			return drop(e, DROP_SYN_OVERLOAD);
 		flow = new_flow(e, service, p, now_ns, &why);
 		if (!flow)
 			return drop(e, why);
@@ -223,6 +220,16 @@ void engine_lost(struct engine *e, uint64_t seen, uint64_t lost,
 		 uint64_t now_ns)
 {
 	hearing_note_lost(&e->hearing, seen, lost, now_ns);
+}
+
+void engine_syns_lost(struct engine *e, uint64_t now_ns)
+{
+	syn_gate_lost(&e->gate, now_ns);
+}
+
+unsigned engine_syn_turn(struct engine *e, uint64_t now_ns)
+{
+	return syn_gate_turn(&e->gate, now_ns);
 }
 
 /*

@@ -25,6 +25,7 @@
 #include "core/packet.h"
 #include "core/ports.h"
 #include "core/service.h"
+#include "core/syn_gate.h"
 
 #define ENGINE_NS_PER_S	  1000000000ull
 #define ENGINE_PROBES_MAX 256 /* that wait to be carried out */
@@ -186,13 +187,15 @@ struct engine {
 	struct service *services;
 	unsigned n_services;
 	struct pool *pools;
+	uint16_t *pool_order; /* indices of pools, sorted: find_pool() */
 	unsigned n_pools;
 	uint16_t *port_memory;
 	struct engine_timeouts timeouts;
-	struct limit limit_stray;   /* resets to packets without a flow */
-	struct limit limit_reply;   /* the same, from backends */
-	struct limit limit_refused; /* resets to SYNs that found no place */
-	struct limit limit_killed;  /* to what comes for a flow we reset */
+	struct limit limit_stray;     /* resets to packets without a flow */
+	struct limit limit_challenge; /* ACKs to SYNs of living flows */
+	struct limit limit_reply;     /* the same, from backends */
+	struct limit limit_refused;   /* resets to SYNs that found no place */
+	struct limit limit_killed;    /* to what comes for a flow we reset */
 	struct segment outbox[ENGINE_OUTBOX_MAX];
 	unsigned outbox_head, outbox_used;
 	struct engine_counters counters;
@@ -202,6 +205,7 @@ struct engine {
 			   const struct backend *b, enum check_result why);
 	void *on_arg;
 	struct hearing hearing;
+	struct syn_gate gate;
 	struct random random; /* jitter, sequence numbers of probes */
 	uint64_t checks_due_ns;
 	uint8_t nat_ports[8192]; /* bitmap: those that pools were filled with */
@@ -267,6 +271,13 @@ void engine_unsent(struct engine *e, enum drop_reason why, uint64_t count);
 void engine_heard(struct engine *e, uint64_t until_ns);
 void engine_lost(struct engine *e, uint64_t seen, uint64_t lost,
 		 uint64_t now_ns);
+
+/*
+ * The same of clients' SYNs, which have a ring of their own (syn_gate.h): some
+ * were lost; and a turn of reading them begins, of how many at the most.
+ */
+void engine_syns_lost(struct engine *e, uint64_t now_ns);
+unsigned engine_syn_turn(struct engine *e, uint64_t now_ns);
 
 /* The oldest originated segment; false if there is none. */
 bool engine_next(struct engine *e, struct segment *out);

@@ -82,6 +82,12 @@ static inline void engine_notify(struct engine *e, enum flow_event event,
 		e->on_flow(e->on_arg, event, flow);
 }
 
+/* ------------------------------------------------------ engine_new.c */
+
+/* True if we speak from @source to @backend. O(log pools). */
+bool engine_has_pool(const struct engine *e, const struct ip_addr *source,
+		     const struct endpoint *backend);
+
 /* ----------------------------------------------------------- reset.c */
 
 #define SEGMENTS_A_RESET 4 /* of one flow, both sides, at the most */

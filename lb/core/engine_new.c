@@ -107,6 +107,54 @@ static int count_pools(const struct engine_spec *spec)
 	return n <= UINT16_MAX ? (int)n : -1;
 }
 
+static int compare_pool(const struct pool *pool, const struct ip_addr *source,
+			const struct endpoint *backend)
+{
+	int order = memcmp(&pool->backend, backend, sizeof(*backend));
+
+	return order ? order : memcmp(&pool->source, source, sizeof(*source));
+}
+
+static int by_ends(const void *a, const void *b, void *pools)
+{
+	const struct pool *y = (struct pool *)pools + *(const uint16_t *)b;
+
+	return compare_pool((struct pool *)pools + *(const uint16_t *)a,
+			    &y->source, &y->backend);
+}
+
+static int sort_pools(struct engine *e)
+{
+	e->pool_order = calloc(e->n_pools + 1u, sizeof(*e->pool_order));
+	if (!e->pool_order)
+		return -ENOMEM;
+	for (unsigned i = 0; i < e->n_pools; i++)
+		e->pool_order[i] = (uint16_t)i;
+	qsort_r(e->pool_order, e->n_pools, sizeof(*e->pool_order), by_ends,
+		e->pools);
+	return 0;
+}
+
+bool engine_has_pool(const struct engine *e, const struct ip_addr *source,
+		     const struct endpoint *backend)
+{
+	unsigned lo = 0, hi = e->n_pools;
+
+	while (lo < hi) {
+		unsigned mid = lo + (hi - lo) / 2;
+		int order = compare_pool(&e->pools[e->pool_order[mid]], source,
+					 backend);
+
+		if (order == 0)
+			return true;
+		if (order < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return false;
+}
+
 static int fill_pools(struct engine *e, const struct engine_spec *spec)
 {
 	for (uint32_t i = 0; i < spec->n_ports; i++)
@@ -186,6 +234,7 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 	e->probe_lo = spec->probe_lo;
 	e->probe_next = random_below(&e->random, PROBE_PORTS);
 	limit_init(&e->limit_stray, STRAY_PER_S, STRAY_PER_S);
+	limit_init(&e->limit_challenge, STRAY_PER_S, STRAY_PER_S);
 	limit_init(&e->limit_reply, STRAY_PER_S, STRAY_PER_S);
 	limit_init(&e->limit_killed, REFUSED_PER_S, REFUSED_PER_S);
 	limit_init(&e->limit_refused, REFUSED_PER_S, REFUSED_PER_S);
@@ -198,10 +247,10 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 	for (unsigned i = 0; i < spec->n_services; i++)
 		if (add_service(e, i, &spec->services[i], now_ns))
 			goto fail;
-	if (fill_pools(e, spec) ||
+	if (sort_pools(e) || fill_pools(e, spec) ||
 	    flow_table_init(&e->table, spec->flows, spec->n_flows, spec->secret,
 			    spec->slots) ||
-	    make_lists(e, now_ns) || make_pending(e))
+	    make_lists(e, now_ns) || make_pending(e) || syn_gate_init(&e->gate))
 		goto fail;
 	*out = e;
 	return 0;
@@ -220,11 +269,13 @@ void engine_free(struct engine *e)
 		free(e->services[i].backends);
 	free(e->services);
 	free(e->pools);
+	free(e->pool_order);
 	free(e->port_memory);
 	free(e->wheel_nodes);
 	free(e->age_nodes);
 	free(e->pool_nodes);
 	pending_free(&e->pending);
+	syn_gate_free(&e->gate);
 	flow_table_free(&e->table);
 	free(e);
 }

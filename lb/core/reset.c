@@ -114,7 +114,7 @@ void engine_challenge(struct engine *e, const struct flow *flow,
 		.window = 1024,
 	};
 
-	if (limit_allow(&e->limit_stray, now_ns))
+	if (limit_allow(&e->limit_challenge, now_ns))
 		engine_originate(e, &ack);
 	else
 		e->counters.answers_limited++;

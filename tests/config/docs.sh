@@ -69,6 +69,14 @@ for state in SYN_SENT SYN_RECEIVED ESTABLISHED FIN_WAIT CLOSING TIME_WAIT \
 		complain "l4lb.8 does not explain the state $state"
 done
 
+# Every counter and every reason of a drop that the log can show.
+for name in $(sed -n 's/.*"\([a-z0-9-]*\)",$/\1/p' lb/core/drop.c) \
+	$(sed -n '/^void dump_counters/,/^}/p' lb/control/dump.c |
+		grep -o '[a-z-]*=%' | tr -d '=%'); do
+	grep -Eq "^\.It Li .*\b$name( |\$)" docs/l4lb.8 ||
+		complain "l4lb.8 does not explain the counter $name"
+done
+
 # The files shown in l4lb.conf(5), and the calls shown in l4lb(8), are right.
 # (A numeric address or localhost only: no name server is asked.)
 if [ -n "$program" ]; then

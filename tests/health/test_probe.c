@@ -547,7 +547,7 @@ START_TEST(a_source_that_is_not_ours_says_nothing_of_the_backend)
 	struct test t = begin();
 	struct probe probe = probe_of(&t, "tcp");
 
-	probe.source = addr_from_v4(htonl(0xc6120001)); /* 198.18.0.1 */
+	probe.source = addr_from_v4(htonl(0xcb00714d)); /* 203.0.113.77 */
 	ck_assert_int_eq(probe_start(t.p, &probe, T0), -EADDRNOTAVAIL);
 	probe.backend.addr = (struct ip_addr){.b = {0x20, 1}};
 	ck_assert_int_eq(probe_start(t.p, &probe, T0), -EAFNOSUPPORT);

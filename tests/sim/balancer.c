@@ -115,6 +115,17 @@ static void ask_probe(struct world *w, const struct probe_request *r)
 	world_at(w, answer, EV_PROBE, r->service * 256 + r->backend, r->number);
 }
 
+/* More SYNs than can be carried: few turns in which to read them. */
+static void be_overloaded(struct world *w)
+{
+	if (w->phase != ROUGH)
+		return;
+	if (roll(w, 50) == 0)
+		engine_syns_lost(w->lb.e, balancer_now(w));
+	if (roll(w, 200) == 0)
+		engine_syn_turn(w->lb.e, balancer_now(w));
+}
+
 /* After everything that the engine was told. */
 static void run(struct world *w)
 {
@@ -123,6 +134,8 @@ static void run(struct world *w)
 	uint64_t next, now = balancer_now(w);
 
 	w->lb.touched = true;
+	if (w->plan.overload)
+		be_overloaded(w);
 	next = engine_tick(w->lb.e, now, BUDGET);
 	while (engine_next(w->lb.e, &seg))
 		send_segment(w, &seg);

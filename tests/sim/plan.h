@@ -29,8 +29,8 @@ struct plan {
 	uint64_t connect_ns, fault_ns, attack_ns; /* mean; 0: never */
 	uint32_t idle_permille;			  /* of pauses that are long */
 	uint64_t idle_ns;
-	bool aborts, restarts, jumps, floods, noise, partial, fast_open,
-		reconfigures;
+	bool aborts, restarts, jumps, floods, overload, noise, partial,
+		fast_open, reconfigures;
 	bool tiny; /* too small for everybody: refusals are no surprise */
 	bool unreachable;    /* silent hosts are reported by ICMP */
 	uint16_t narrow_mtu; /* of the way to backends; 0: none */

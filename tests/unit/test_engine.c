@@ -7,6 +7,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "rig.h"
@@ -961,6 +962,44 @@ START_TEST(port_rests_until_all_others_were_used)
 }
 END_TEST
 
+/* What only its ends tell apart is found among all pairs of both. */
+START_TEST(stray_packets_are_answered_where_we_speak_to_a_backend)
+{
+	struct rig *r = rig_new(4);
+	char text[16];
+
+	r->setup.services[0].reset_out_of_state = true;
+	for (unsigned i = 0; i < 4; i++) {
+		struct backend_spec *b = &r->setup.backends[0][i];
+
+		/* 198.18.2.0 to .7 in another order for each, one is left out */
+		b->n_sources = 7;
+		for (unsigned k = 0; k < 7; k++) {
+			snprintf(text, sizeof(text), "198.18.2.%u",
+				 (k * 3 + i) % 8);
+			b->sources[k] = frame_addr(text);
+		}
+	}
+	rig_start(r);
+	for (unsigned i = 0; i < 5; i++) {
+		for (unsigned k = 0; k < 8; k++) {
+			bool ours = i < 4 && k != (7 * 3 + i) % 8;
+			struct frame f = {.flags = ACK, .seq = 1, .ack = 2};
+
+			snprintf(text, sizeof(text), "198.18.0.%u", 11 + i);
+			f.src = frame_endpoint(text, 9001);
+			snprintf(text, sizeof(text), "198.18.2.%u", k);
+			f.dst = frame_endpoint(text, RIG_PORT_LO);
+			ck_assert(!rig_send(r, &f));
+			ck_assert_int_eq(r->why, ours ? DROP_OUT_OF_STATE
+						      : DROP_NOT_OURS);
+			ck_assert_uint_eq(rig_drain(r), ours);
+		}
+	}
+	done(r);
+}
+END_TEST
+
 START_TEST(both_sources_toward_a_backend_are_used)
 {
 	struct rig *r = rig_new(1);
@@ -1307,6 +1346,7 @@ int main(void)
 		{closed_flow_ends_silently, 0},
 		{full_outbox_loses_segments_and_counts_them, 0},
 		{port_rests_until_all_others_were_used, 0},
+		{stray_packets_are_answered_where_we_speak_to_a_backend, 0},
 		{both_sources_toward_a_backend_are_used, 0},
 		{services_that_share_a_backend_never_share_a_port, 0},
 		{events_tell_what_happened_to_a_flow, 0},

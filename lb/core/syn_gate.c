@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/syn_gate.h"
+
+#define NS_PER_S 1000000000ull
+
+int syn_gate_init(struct syn_gate *g)
+{
+	*g = (struct syn_gate){.first = SYN_GATE_FIRST};
+	g->seen = calloc(SYN_GATE_PLACES, sizeof(*g->seen));
+	return g->seen ? 0 : -ENOMEM;
+}
+
+void syn_gate_free(struct syn_gate *g)
+{
+	free(g->seen);
+	g->seen = NULL;
+}
+
+void syn_gate_lost(struct syn_gate *g, uint64_t now_ns)
+{
+	g->closed_until_ns = now_ns + SYN_GATE_CLOSED_NS;
+}
+
+unsigned syn_gate_turn(struct syn_gate *g, uint64_t now_ns)
+{
+	g->first = SYN_GATE_FIRST;
+	return now_ns < g->closed_until_ns ? SYN_GATE_LOOK : SYN_GATE_FIRST;
+}
+
+/* A copy of one that was seen; if not, the next one will be. */
+static bool was_seen(struct syn_gate *g, uint32_t hash, uint32_t isn,
+		     uint64_t now_ns)
+{
+	/* Fibonacci hashing: the upper bits depend on all of them. */
+	const uint64_t x = ((uint64_t)hash << 32 | isn) * 0x9e3779b97f4a7c15ull;
+	const uint32_t tag = (uint32_t)(x >> 16) & 0xffffff00;
+	const uint8_t now_s = (uint8_t)(now_ns / NS_PER_S);
+	uint32_t *place = &g->seen[x >> 44];
+
+	if ((*place & 0xffffff00) == tag &&
+	    (uint8_t)(now_s - *place) <= SYN_GATE_MEMORY_S)
+		return true;
+	*place = tag | now_s;
+	return false;
+}
+
+bool syn_gate_passes(struct syn_gate *g, uint32_t hash, uint32_t isn,
+		     uint64_t now_ns)
+{
+	if (now_ns >= g->closed_until_ns)
+		return true;
+	if (was_seen(g, hash, isn, now_ns))
+		return true;
+	if (g->first > 0) {
+		g->first--;
+		return true;
+	}
+	g->closed_until_ns = now_ns + SYN_GATE_CLOSED_NS;
+	return false;
+}
