@@ -214,6 +214,21 @@ static uint32_t ip_len(const struct pkt *p)
 	return len && len < p->len ? len : p->len;
 }
 
+bool balancer_is_deaf(const struct world *w)
+{
+	return w->now >= w->lb.deaf_from && w->now < w->lb.deaf_until;
+}
+
+/* Three of ten frames find no room in the ring. */
+static bool finds_no_room(struct world *w)
+{
+	bool lost = balancer_is_deaf(w) && roll(w, 10) < 3;
+
+	if (balancer_is_deaf(w))
+		engine_lost(w->lb.e, !lost, lost, balancer_now(w));
+	return lost;
+}
+
 void balancer_receive(struct world *w, struct pkt *p)
 {
 	struct engine_counters before;
@@ -222,7 +237,7 @@ void balancer_receive(struct world *w, struct pkt *p)
 	struct pkt was;
 	enum verdict v;
 
-	if (!w->lb.e || w->now < w->lb.frozen_until) {
+	if (!w->lb.e || w->now < w->lb.frozen_until || finds_no_room(w)) {
 		world_drop_pkt(w, p);
 		return;
 	}

@@ -23,6 +23,8 @@ struct balancer {
 	uint64_t ahead;		/* of the world's clock */
 	uint64_t armed;		/* time of the next EV_LB_TIMER */
 	uint64_t frozen_until;	/* the machine is suspended */
+	/* Its rings overflow, of which it is told; both 0: never. */
+	uint64_t deaf_from, deaf_until;
 	uint64_t sent;		/* packets that left */
 	bool leaving;		/* all flows are being reset */
 	bool touched;		/* the engine was called in this step */
@@ -46,6 +48,9 @@ void balancer_back(struct world *w);
 void balancer_receive(struct world *w, struct pkt *p);
 void balancer_timer(struct world *w);
 void balancer_probe_result(struct world *w, uint32_t which, uint32_t number);
+
+/* Not all that comes is heard. */
+bool balancer_is_deaf(const struct world *w);
 
 /* The engine's clock. */
 uint64_t balancer_now(const struct world *w);

@@ -415,7 +415,9 @@ bool judge_must_answer(const struct world *w, unsigned service)
 	unsigned live = 0, dead = 0;
 
 	if (w->phase != FAIR || w->plan.tiny ||
-	    w->now < w->fair_from + SETTLED_NS)
+	    w->now < w->fair_from + SETTLED_NS ||
+	    (w->now + ANSWERED_NS > w->lb.deaf_from &&
+	     w->now < w->lb.deaf_until))
 		return false;
 	for (unsigned i = 0; i < s->n_backends; i++) {
 		const struct host *h = &w->hosts[w->plan.n_clients + i];

@@ -196,6 +196,10 @@ static void begin_fair(struct world *w)
 	}
 	for (unsigned i = 0; i < 6; i++)
 		world_at(w, w->now + (10 + 3 * i) * SEC, EV_CONNECT, 0, 0);
+	if (roll(w, 3) == 0) {
+		w->lb.deaf_from = w->now + 20 * SEC;
+		w->lb.deaf_until = w->lb.deaf_from + 6 * SEC;
+	}
 	world_at(w, w->now + FAIR_NS, EV_PHASE, 0, 0);
 }
 
