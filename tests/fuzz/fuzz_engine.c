@@ -41,6 +41,10 @@ enum other {
 	OTHER_PROBES,	 /* a result for each that is asked for */
 	OTHER_ICMP,	 /* an error about a segment of a connection */
 	OTHER_RESET_ALL, /* as at a clean exit */
+	OTHER_HEARD,	 /* everything up to now; before the first, too */
+	OTHER_LOST,	 /* frames of connections */
+	OTHER_SYNS_LOST,
+	OTHER_SYN_TURN,
 };
 
 /* Off by so much from what is expected. */
@@ -312,6 +316,10 @@ static void do_other(struct world *w, enum other what)
 	case OTHER_PROBES: answer_probes(w); break;
 	case OTHER_ICMP: icmp(w); break;
 	case OTHER_RESET_ALL: engine_reset_all(w->e, w->now); break;
+	case OTHER_HEARD: engine_heard(w->e, w->now); break;
+	case OTHER_LOST: engine_lost(w->e, 10, take(w, 1), w->now); break;
+	case OTHER_SYNS_LOST: engine_syns_lost(w->e, w->now); break;
+	case OTHER_SYN_TURN: engine_syn_turn(w->e, w->now); break;
 	}
 }
 
@@ -330,7 +338,7 @@ static void act(struct world *w)
 		break;
 	case ACT_OUTBOX: empty_outbox(w); break;
 	case ACT_BACKEND: change_backend(w); break;
-	case ACT_OTHER: do_other(w, what >> 3 & 3); break;
+	case ACT_OTHER: do_other(w, what >> 3 & 7); break;
 	}
 }
 
