@@ -462,10 +462,12 @@ static void setup(struct bench *b, uint32_t flows)
 	open_counter(b);
 	bytes = make_engine(b);
 	establish(b);
-	/* The pools have more ports than there are flows: one each counts. */
-	each = (double)(bytes - (size_t)b->engine->n_pools * PORTS * 2) /
-		       b->engine->table.size +
-	       2;
+	/* The pools have more ports than there are flows: one each counts. The
+	 * memory for SYNs in a flood is the same for any table.
+	 */
+	bytes -= (size_t)b->engine->n_pools * PORTS * 2 +
+		 SYN_GATE_PLACES * sizeof(uint32_t);
+	each = (double)bytes / b->engine->table.size + 2;
 	printf("# %u flows: %.1f bytes each, index and port included\n",
 	       b->n_flows, each);
 	if (flows >= 65536)
