@@ -105,7 +105,7 @@ void handshake_over(struct engine *e, struct flow *flow)
 		breaker_abandon(&engine_backend(e, flow)->breaker,
 				pend->ticket);
 	for (unsigned i = 0; i < pend->retries; i++)
-		if (pend->tried[i].silent)
+		if (pend->silent >> i & 1)
 			breaker_abandon(
 				&tried_backend(e, flow, pend, i)->breaker,
 				pend->tried[i].ticket);
@@ -147,15 +147,12 @@ static void succeeded(struct engine *e, const struct flow *flow,
 	pend->has_ticket = false;
 	engine_backend_answered(e, engine_backend(e, flow), pend->ticket,
 				now_ns);
-	for (unsigned i = 0; i < pend->retries; i++) {
-		struct asked *asked = &pend->tried[i];
-
-		if (asked->silent)
+	for (unsigned i = 0; i < pend->retries; i++)
+		if (pend->silent >> i & 1)
 			engine_backend_failed(
 				e, tried_backend(e, flow, pend, i),
-				asked->ticket, CHECK_TIMEOUT, now_ns);
-		asked->silent = false;
-	}
+				pend->tried[i].ticket, CHECK_TIMEOUT, now_ns);
+	pend->silent = 0;
 }
 
 static void failed(struct engine *e, const struct flow *flow,
@@ -248,10 +245,11 @@ static bool ask_another(struct engine *e, struct flow *flow, bool silent,
 	}
 	engine_count_failed(e, flow);
 	silent = silent && pend->has_ticket;
+	if (silent)
+		pend->silent |= (uint8_t)(1 << pend->retries);
 	pend->tried[pend->retries++] = (struct asked){
 		.backend = flow->backend,
 		.ticket = pend->ticket,
-		.silent = silent,
 	};
 	pend->repairs = 0;
 	pend->repeated = false;

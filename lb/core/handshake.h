@@ -10,6 +10,7 @@
 #ifndef L4LB_HANDSHAKE_H
 #define L4LB_HANDSHAKE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,8 +26,7 @@ struct packet;
 /* A backend that was asked and left. */
 struct asked {
 	uint16_t backend;
-	uint16_t ticket; /* of its breaker, if @silent */
-	bool silent;	 /* that is all we know of it: see handshake_late() */
+	uint16_t ticket; /* of its breaker, if its bit in @silent is set */
 };
 
 /* The client's SYN, and who was asked. */
@@ -41,9 +41,13 @@ struct pending_syn {
 	bool repeated;	 /* by the client: its answer times nothing */
 	bool exhausted;	 /* nobody is left to ask */
 	struct asked tried[HANDSHAKE_RETRIES_MAX]; /* first @retries */
+	uint8_t silent; /* bits of those who said nothing: handshake_late() */
 	uint8_t options_len;
 	uint8_t options[SYN_OPTIONS_MAX]; /* without Fast Open */
 };
+
+static_assert(HANDSHAKE_RETRIES_MAX <= 8, "a bit for each");
+static_assert(sizeof(struct pending_syn) <= 96, "an eighth of it per flow");
 
 /* All pending SYNs: as many as flows may be half-open at once. */
 struct pending_table {
