@@ -250,7 +250,8 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 	if (sort_pools(e) || fill_pools(e, spec) ||
 	    flow_table_init(&e->table, spec->flows, spec->n_flows, spec->secret,
 			    spec->slots) ||
-	    make_lists(e, now_ns) || make_pending(e) || syn_gate_init(&e->gate))
+	    make_lists(e, now_ns) || make_pending(e) ||
+	    syn_gate_init(&e->gate, spec->n_flows))
 		goto fail;
 	*out = e;
 	return 0;

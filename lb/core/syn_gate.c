@@ -6,10 +6,13 @@
 
 #define NS_PER_S 1000000000ull
 
-int syn_gate_init(struct syn_gate *g)
+int syn_gate_init(struct syn_gate *g, uint32_t flows)
 {
-	*g = (struct syn_gate){.first = SYN_GATE_FIRST};
-	g->seen = calloc(SYN_GATE_PLACES, sizeof(*g->seen));
+	*g = (struct syn_gate){.first = SYN_GATE_FIRST,
+			       .bits = SYN_GATE_BITS_MIN};
+	while (g->bits < SYN_GATE_BITS_MAX && flows >> (g->bits - 4))
+		g->bits++;
+	g->seen = calloc((size_t)1 << g->bits, sizeof(*g->seen));
 	return g->seen ? 0 : -ENOMEM;
 }
 
@@ -38,7 +41,7 @@ static bool was_seen(struct syn_gate *g, uint32_t hash, uint32_t isn,
 	const uint64_t x = ((uint64_t)hash << 32 | isn) * 0x9e3779b97f4a7c15ull;
 	const uint32_t tag = (uint32_t)(x >> 16) & 0xffffff00;
 	const uint8_t now_s = (uint8_t)(now_ns / NS_PER_S);
-	uint32_t *place = &g->seen[x >> 44];
+	uint32_t *place = &g->seen[x >> (64 - g->bits)];
 
 	if ((*place & 0xffffff00) == tag &&
 	    (uint8_t)(now_s - *place) <= SYN_GATE_MEMORY_S)

@@ -20,19 +20,24 @@
 
 #define SYN_GATE_FIRST	   64 /* first SYNs that a turn carries while closed */
 #define SYN_GATE_LOOK	   1024 /* SYNs that a turn looks at while closed */
-#define SYN_GATE_PLACES	   (1u << 20)
+#define SYN_GATE_BITS_MIN  12	/* places, as a power of two */
+#define SYN_GATE_BITS_MAX  20
 #define SYN_GATE_CLOSED_NS 500000000ull /* after the last one was lost */
 #define SYN_GATE_MEMORY_S  8 /* of a SYN: its copies come after 1 and 3 s */
 
 struct syn_gate {
 	/* 24 bits of a SYN's hash, 8 of the second when it was first seen. */
 	uint32_t *seen;
+	unsigned bits; /* of a place */
 	uint64_t closed_until_ns;
 	unsigned first; /* that this turn may still carry */
 };
 
-/* Takes 4 MiB, of which nothing is touched before the first loss. -ENOMEM. */
-int syn_gate_init(struct syn_gate *g);
+/*
+ * Remembers some 16 SYNs for each of @flows, in 4 MiB at the most, of which
+ * nothing is touched before the first loss. -ENOMEM.
+ */
+int syn_gate_init(struct syn_gate *g, uint32_t flows);
 void syn_gate_free(struct syn_gate *g);
 
 /* SYNs were lost before anybody saw them. */
