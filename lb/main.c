@@ -37,10 +37,10 @@
 #define EXIT_HOST   1 /* this host does not allow it, or a later failure */
 #define EXIT_CONFIG 2 /* wrong by itself */
 
-#define BUSY_FRAMES_MAX 2    /* fewer in a turn: the load is light */
-#define POLL_MAX_MS	1000 /* housekeeping */
-#define RESET_MAX_MS	3000 /* all flows, at a clean exit */
-#define RESET_LINGER_MS 100  /* for those who ask back, see reset.c */
+#define BUSY_FRAMES_MAX 2     /* fewer in a turn: the load is light */
+#define POLL_MAX_MS	1000  /* housekeeping */
+#define RESET_MAX_MS	30000 /* all flows, at a clean exit */
+#define RESET_LINGER_MS 100   /* for those who ask back, see reset.c */
 #define NS_PER_MS	1000000ull
 
 struct app {
@@ -60,8 +60,8 @@ struct app {
 	struct taps taps;
 	unsigned frames; /* read in the last turn */
 	int signals;
-	pid_t dumper; /* child writing a dump, or 0 */
-	bool stop;
+	pid_t dumper;	/* child writing a dump, or 0 */
+	unsigned stops; /* how often it was told to */
 	bool links_changed;
 	uint64_t started_ns;
 	uint64_t housekept_ns;
@@ -197,7 +197,7 @@ static void read_signals(struct app *app)
 	while (read(app->signals, &info, sizeof(info)) == sizeof(info)) {
 		switch (info.ssi_signo) {
 		case SIGTERM:
-		case SIGINT: app->stop = true; break;
+		case SIGINT: app->stops++; break;
 		case SIGHUP:
 			log_warn("SIGHUP: reloading the configuration is not "
 				 "built yet; restart l4lb to change it");
@@ -347,9 +347,10 @@ static bool turn(struct app *app, int timeout_ms)
 	return true;
 }
 
-static void run(struct app *app)
+/* Until it is told to stop; false: it cannot go on. */
+static bool run(struct app *app)
 {
-	while (!app->stop) {
+	while (!app->stops) {
 		uint64_t next_ns, probes_ns;
 
 		checker_read(app->checker, forward_now_ns());
@@ -358,22 +359,24 @@ static void run(struct app *app)
 		if (probes_ns < next_ns)
 			next_ns = probes_ns;
 		if (!turn(app, poll_timeout_ms(next_ns)))
-			break;
+			return false;
 		keep_house(app);
 	}
+	return true;
 }
 
 /*
  * A clean exit: both sides of every flow learn of it. An outbox full at a
  * time, and in between what comes back is answered, for a side that does not
- * believe its reset asks. Who comes new is refused.
+ * believe its reset asks. Who comes new is refused. Who is told to stop a
+ * second time does so at once.
  */
 static void reset_flows(struct app *app)
 {
 	struct engine *e = app->engine;
 	const uint64_t begin_ns = forward_now_ns(), before = e->counters.reset;
 	uint64_t until_ns = begin_ns + RESET_MAX_MS * NS_PER_MS;
-	bool more;
+	bool more, told = false;
 
 	for (unsigned s = 0; s < e->n_services; s++) {
 		e->services[s].drop_all_down = false;
@@ -385,7 +388,12 @@ static void reset_flows(struct app *app)
 		forward_tick(app->forward); /* sends them */
 		if (!turn(app, 0))
 			return;
-	} while (more && forward_now_ns() < until_ns);
+		if (!told && forward_now_ns() > begin_ns + 100 * NS_PER_MS) {
+			told = true;
+			log_info("resetting %u flows, a second signal ends it",
+				 e->table.used);
+		}
+	} while (more && app->stops < 2 && forward_now_ns() < until_ns);
 	if (e->counters.reset == before)
 		return;
 	log_info(
@@ -731,6 +739,7 @@ static void finish(struct app *app, bool started)
 int main(int argc, char *argv[])
 {
 	static struct app app = {.signals = -1};
+	bool failed = false;
 	struct err err;
 	int ret;
 
@@ -759,10 +768,10 @@ int main(int argc, char *argv[])
 		log_info("ready pid=%d start_ms=%.1f", (int)getpid(),
 			 (double)(forward_now_ns() - app.started_ns) /
 				 NS_PER_MS);
-		run(&app);
+		failed = !run(&app);
 		log_counters(&app);
 	}
 	finish(&app, ret == 0);
 	config_free(&app.config);
-	return ret ? EXIT_HOST : 0;
+	return ret || failed ? EXIT_HOST : 0;
 }
