@@ -30,6 +30,8 @@ usage: guard.sh up NAME [OPTIONS]           install the guard, or replace it
                         repeatable
   --nat-ports LO-HI     ports l4lb uses toward the backends; its start-up
                         line says which
+  --skip PORT           one of these that a socket of this host has, as ss -tan
+                        shows: left to the host, by l4lb too; repeatable
   --tool nft|iptables   default: nft where it works, else iptables
 
 Exit: 0 done (status: the guard is up), 1 failed, 2 wrong use, 3 status: no guard
@@ -78,6 +80,7 @@ backends=
 sources=
 nat_lo=
 nat_hi=
+skipped=
 tool=
 
 need_root() {
@@ -121,6 +124,9 @@ parse_options() {
 				[ "$nat_lo" -gt "$nat_hi" ]; then
 				misuse "$1 \"$2\": expected LO-HI, for example 10240-32767"
 			fi ;;
+		--skip)
+			is_port "$2" || misuse "$1 \"$2\": expected a port, for example 20555"
+			skipped="$skipped $2" ;;
 		--tool)
 			case $2 in
 			nft | iptables) tool=$2 ;;
@@ -161,7 +167,7 @@ nft_endpoints() {
 	printf '%s\n' $1 | sort -u | sed 's/:/ . /' | paste -sd, -
 }
 
-nft_addresses() {
+nft_list() {
 	# shellcheck disable=SC2086 # a list of words
 	printf '%s\n' $1 | sort -u | paste -sd, -
 }
@@ -172,6 +178,7 @@ add table ip $table
 add set ip $table services { type ipv4_addr . inet_service; }
 add set ip $table backends { type ipv4_addr . inet_service; }
 add set ip $table sources { type ipv4_addr; }
+add set ip $table skipped { type inet_service; }
 add chain ip $table prerouting { type filter hook prerouting priority -300; policy accept; }
 add chain ip $table input { type filter hook input priority -300; policy accept; }
 add chain ip $table output { type filter hook output priority -300; policy accept; }
@@ -181,20 +188,23 @@ flush chain ip $table output
 flush set ip $table services
 flush set ip $table backends
 flush set ip $table sources
+flush set ip $table skipped
 add element ip $table services { $(nft_endpoints "$services") }
-add element ip $table sources { $(nft_addresses "$sources") }
+add element ip $table sources { $(nft_list "$sources") }
 EOF
 	[ -z "$backends" ] ||
 		echo "add element ip $table backends { $(nft_endpoints "$backends") }"
+	[ -z "$skipped" ] ||
+		echo "add element ip $table skipped { $(nft_list "$skipped") }"
 	cat <<EOF
 add rule ip $table prerouting ip daddr . tcp dport @services notrack
-add rule ip $table prerouting tcp dport $nat_lo-$nat_hi ip daddr @sources ip saddr . tcp sport @backends notrack
+add rule ip $table prerouting tcp dport $nat_lo-$nat_hi tcp dport != @skipped ip daddr @sources ip saddr . tcp sport @backends notrack
 add rule ip $table input ip daddr . tcp dport @services counter drop
-add rule ip $table input tcp dport $nat_lo-$nat_hi ip daddr @sources ip saddr . tcp sport @backends counter drop
+add rule ip $table input tcp dport $nat_lo-$nat_hi tcp dport != @skipped ip daddr @sources ip saddr . tcp sport @backends counter drop
 add rule ip $table output ip daddr . tcp dport @services notrack
 add rule ip $table output ip saddr . tcp sport @services notrack
-add rule ip $table output tcp dport $nat_lo-$nat_hi ip daddr @sources ip saddr . tcp sport @backends notrack
-add rule ip $table output tcp sport $nat_lo-$nat_hi ip saddr @sources ip daddr . tcp dport @backends notrack
+add rule ip $table output tcp dport $nat_lo-$nat_hi tcp dport != @skipped ip daddr @sources ip saddr . tcp sport @backends notrack
+add rule ip $table output tcp sport $nat_lo-$nat_hi tcp sport != @skipped ip saddr @sources ip daddr . tcp dport @backends notrack
 EOF
 }
 
@@ -275,6 +285,9 @@ EOF
 	for s in $sources; do
 		echo "-A $chain-in -d $s -p tcp -m tcp --dport $nat_lo:$nat_hi -j $chain-ib"
 	done
+	for p in $skipped; do
+		echo "-A $chain-ib -p tcp -m tcp --dport $p -j RETURN"
+	done
 	for b in $backends; do
 		echo "-A $chain-ib -s ${b%:*} -p tcp -m tcp --sport ${b#*:} -j DROP"
 	done
@@ -296,6 +309,10 @@ EOF
 		echo "-A $chain-pr -d $s -p tcp -m tcp --dport $nat_lo:$nat_hi -j $chain-of"
 		echo "-A $chain-ou -d $s -p tcp -m tcp --dport $nat_lo:$nat_hi -j $chain-of"
 		echo "-A $chain-ou -s $s -p tcp -m tcp --sport $nat_lo:$nat_hi -j $chain-ot"
+	done
+	for p in $skipped; do
+		echo "-A $chain-of -p tcp -m tcp --dport $p -j RETURN"
+		echo "-A $chain-ot -p tcp -m tcp --sport $p -j RETURN"
 	done
 	for b in $backends; do
 		echo "-A $chain-of -s ${b%:*} -p tcp -m tcp --sport ${b#*:} -j CT --notrack"

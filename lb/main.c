@@ -483,6 +483,8 @@ static int put_guard(struct app *app, struct err *err)
 		.n_sources = s->n_sources,
 		.nat_lo = reserve_lo(app->reservation),
 		.nat_hi = reserve_hi(app->reservation),
+		.skipped = reserve_skipped_ports(app->reservation),
+		.n_skipped = reserve_skipped(app->reservation),
 	};
 	int ret;
 

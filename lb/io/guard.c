@@ -2,13 +2,13 @@
 /*
  * guard.c - writes the firewall guard: one nftables table, one transaction
  *
- * Three sets (services, backends, sources) and eight rules, whatever the number
- * of addresses. A table that is there already is emptied and filled again
- * within the transaction and not deleted: each chain then changes from the old
- * rules to the new ones at one instant. With a second table beside the dying
- * one, a packet between the two hooks could slip past both, and the host's
- * stack would reset a live connection. Only a table of another shape (another
- * version's) is deleted and made anew.
+ * Four sets (services, backends, sources, skipped) and eight rules, whatever
+ * the number of addresses. A table that is there already is emptied and filled
+ * again within the transaction and not deleted: each chain then changes from
+ * the old rules to the new ones at one instant. With a second table beside the
+ * dying one, a packet between the two hooks could slip past both, and the
+ * host's stack would reset a live connection. Only a table of another shape
+ * (another version's) is deleted and made anew.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -65,6 +65,7 @@
 static const char services_set[] = "services";
 static const char backends_set[] = "backends";
 static const char sources_set[] = "sources";
+static const char skipped_set[] = "skipped";
 static const char prerouting_chain[] = "prerouting";
 static const char input_chain[] = "input";
 static const char output_chain[] = "output";
@@ -243,6 +244,22 @@ static void fill_addresses(struct batch *b, const char *name,
 	}
 }
 
+static void fill_ports(struct batch *b, const char *name, const uint16_t *list,
+		       size_t n)
+{
+	uint16_t keys[ELEMENTS_PER_MESSAGE];
+	size_t i, used = 0;
+
+	for (i = 0; i < n; i++) {
+		keys[used++] = htons(list[i]);
+		if (used < ELEMENTS_PER_MESSAGE && i + 1 < n)
+			continue;
+		add_elements(b, name, (const char *)keys, sizeof(keys[0]),
+			     used);
+		used = 0;
+	}
+}
+
 /* Chains */
 
 /* Declares the base chain if it is not there, and empties it. */
@@ -344,7 +361,7 @@ static void compare(struct rule *rule, uint32_t op, const void *value,
 	nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, value, len);
 }
 
-static void lookup(struct rule *rule, const char *set)
+static void lookup(struct rule *rule, const char *set, uint32_t flags)
 {
 	struct nftnl_expr *e = rule_expr(rule, "lookup");
 
@@ -352,16 +369,28 @@ static void lookup(struct rule *rule, const char *set)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
 	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set);
+	if (flags)
+		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, flags);
+}
+
+static void match_in(struct rule *rule, const char *set)
+{
+	lookup(rule, set, 0);
+}
+
+static void match_not_in(struct rule *rule, const char *set)
+{
+	lookup(rule, set, NFT_LOOKUP_F_INV);
 }
 
 static void match_endpoint(struct rule *rule, enum end end, const char *set)
 {
 	load_addr(rule, end);
 	load_port(rule, end, REG_AFTER_ADDR);
-	lookup(rule, set);
+	match_in(rule, set);
 }
 
-/* @end is one of our source addresses with a NAT port. */
+/* @end is one of our source addresses with a port that a flow may have. */
 static void match_nat(struct rule *rule, enum end end,
 		      const struct guard_spec *spec)
 {
@@ -370,8 +399,9 @@ static void match_nat(struct rule *rule, enum end end,
 	load_port(rule, end, NFT_REG_1);
 	compare(rule, NFT_CMP_GTE, &lo, sizeof(lo));
 	compare(rule, NFT_CMP_LTE, &hi, sizeof(hi));
+	match_not_in(rule, skipped_set);
 	load_addr(rule, end);
-	lookup(rule, sources_set);
+	match_in(rule, sources_set);
 }
 
 static void rule_begin(struct rule *rule, struct batch *b, const char *chain)
@@ -594,7 +624,7 @@ static int write_table(const struct guard_spec *spec, bool afresh)
 	struct batch b;
 	int code = batch_init(&b, spec->name,
 			      spec->n_services + spec->n_backends +
-				      spec->n_sources);
+				      spec->n_sources + spec->n_skipped);
 
 	if (code)
 		return code;
@@ -612,9 +642,11 @@ static int write_table(const struct guard_spec *spec, bool afresh)
 	add_set(&b, backends_set, 2, TYPE_IPV4_ENDPOINT,
 		sizeof(struct endpoint_key));
 	add_set(&b, sources_set, 3, TYPE_IPV4_ADDR, sizeof(uint32_t));
+	add_set(&b, skipped_set, 4, TYPE_INET_SERVICE, sizeof(uint16_t));
 	fill_endpoints(&b, services_set, spec->services, spec->n_services);
 	fill_endpoints(&b, backends_set, spec->backends, spec->n_backends);
 	fill_addresses(&b, sources_set, spec->sources, spec->n_sources);
+	fill_ports(&b, skipped_set, spec->skipped, spec->n_skipped);
 	add_rules(&b, spec);
 
 	code = batch_send(&b);

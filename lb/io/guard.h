@@ -9,11 +9,12 @@
  *
  *   raw prerouting  notrack  to a service (address and port)
  *                   notrack  from a backend (address and port) to one of our
- *                            source addresses, port in the NAT range
+ *                            source addresses, port in the NAT range and none
+ *                            of those that were skipped
  *   input           drop     the same two
  *   raw output      notrack  the same two, as local clients and backends send
  *                            them, and what l4lb injects by raw IP: from a
- *                            service; from a source address with a NAT port
+ *                            service; from a source address with such a port
  *                            to a backend
  *
  * Nothing else on the host is touched. The table does not die with the
@@ -37,6 +38,11 @@ struct guard_spec {
 	const struct ip_addr *sources; /* our addresses toward the backends */
 	size_t n_sources;
 	uint16_t nat_lo, nat_hi; /* host byte order, both included */
+	/* Ports of the range that no flow gets, since a socket of this host
+	 * has them: what a backend sends there is the host's. Host byte order.
+	 */
+	const uint16_t *skipped;
+	size_t n_skipped;
 };
 
 /*

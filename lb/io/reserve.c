@@ -35,8 +35,10 @@
 struct reservation {
 	struct record mine;	  /* what the file says; its arrays are ours */
 	struct port_set unusable; /* within the range */
-	int record_fd;		  /* the lock lives as long as it is open */
-	int sysctl_fd;		  /* -1: cannot be written */
+	uint16_t *skipped;	  /* the same as a list */
+	unsigned n_skipped;
+	int record_fd; /* the lock lives as long as it is open */
+	int sysctl_fd; /* -1: cannot be written */
 	int *service_fds;
 	size_t n_service_fds;
 	struct err warning; /* "" for none */
@@ -324,6 +326,7 @@ static void reservation_free(struct reservation *r)
 	while (r->n_service_fds > 0)
 		close(r->service_fds[--r->n_service_fds]);
 	free(r->service_fds);
+	free(r->skipped);
 	if (r->sysctl_fd != -1)
 		close(r->sysctl_fd);
 	if (r->record_fd != -1)
@@ -364,6 +367,20 @@ static struct reservation *reservation_new(const struct reserve_request *req)
 	return r;
 }
 
+static int list_skipped(struct reservation *r, struct err *err)
+{
+	unsigned port, n;
+
+	n = port_set_count(&r->unusable, r->mine.lo, r->mine.hi);
+	r->skipped = calloc(n + 1, sizeof(*r->skipped));
+	if (!r->skipped)
+		return err_set(err, -ENOMEM, "no memory");
+	for (port = r->mine.lo; port <= r->mine.hi; port++)
+		if (port_set_has(&r->unusable, port))
+			r->skipped[r->n_skipped++] = (uint16_t)port;
+	return 0;
+}
+
 static int take_ports(struct reservation *r, const struct reserve_request *req,
 		      const struct record *others, const struct record *before,
 		      struct err *err)
@@ -381,6 +398,9 @@ static int take_ports(struct reservation *r, const struct reserve_request *req,
 		return code;
 	r->mine.lo = range.lo;
 	r->mine.hi = range.hi;
+	code = list_skipped(r, err);
+	if (code)
+		return code;
 	return reserve_in_kernel(r, others, before, err);
 }
 
@@ -464,7 +484,12 @@ bool reserve_usable(const struct reservation *r, uint16_t port)
 
 unsigned reserve_skipped(const struct reservation *r)
 {
-	return port_set_count(&r->unusable, r->mine.lo, r->mine.hi);
+	return r->n_skipped;
+}
+
+const uint16_t *reserve_skipped_ports(const struct reservation *r)
+{
+	return r->skipped;
 }
 
 unsigned reserve_count(const struct reservation *r)

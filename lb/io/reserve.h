@@ -52,6 +52,8 @@ bool reserve_usable(const struct reservation *r, uint16_t port);
 /* How many of the range are usable, and, for the start-up line, are not. */
 unsigned reserve_count(const struct reservation *r);
 unsigned reserve_skipped(const struct reservation *r);
+/* Which are not, reserve_skipped() of them, host byte order: the host's own. */
+const uint16_t *reserve_skipped_ports(const struct reservation *r);
 
 /*
  * NULL, or a sentence for the log: the range is ours among instances, but the

@@ -23,12 +23,14 @@
 #define NAT_HI	     19990
 #define NAT_PORT     15000 /* one of them */
 #define LOCAL_PORT   9002  /* of the backend on this host */
+#define SKIPPED_PORT 15001 /* of the NAT range, but this host's own */
 
 enum maker { BY_PROGRAM, BY_NFT, BY_IPTABLES, MAKERS };
 
 static const char script_options[] =
 	"--service " VIP ":20000 --backend " PEER ":9001 --backend " VIP ":9002"
-	" --source " VIP " --nat-ports 10240-19990";
+	" --source " VIP " --nat-ports 10240-19990 --skip 15001 --skip 15002";
+static const uint16_t skipped[] = {SKIPPED_PORT, 15002};
 
 static struct endpoint service, remote_backend, local_backend, nat;
 static struct endpoint backends[2];
@@ -58,6 +60,8 @@ static void set_up(void)
 		.n_sources = 1,
 		.nat_lo = NAT_LO,
 		.nat_hi = NAT_HI,
+		.skipped = skipped,
+		.n_skipped = 2,
 	};
 }
 
@@ -250,6 +254,37 @@ START_TEST(everything_else_on_the_host_goes_on)
 			 -ECONNREFUSED);
 	ck_assert_uint_eq(dropped(_i), 0);
 	close(here);
+}
+END_TEST
+
+/*
+ * A program of this host that was connected to the backend before: its answers
+ * come to a port of the range.
+ */
+START_TEST(a_port_that_this_host_uses_is_left_to_it)
+{
+	const struct endpoint own = at(VIP, SKIPPED_PORT);
+	const int there = tcp_listen(PEER_HOST, remote_backend);
+	const int fd = tcp_connect(HERE, &own, remote_backend);
+	int accepted;
+	char byte;
+
+	ck_assert_int_eq(tcp_outcome(fd, 3000), 0);
+	accepted = accept(there, NULL, NULL);
+	ck_assert_int_ge(accepted, 0);
+	put_up(_i);
+	ck_assert_int_eq(write(accepted, "x", 1), 1);
+	ck_assert(tcp_readable(fd, 3000));
+	ck_assert_int_eq(read(fd, &byte, 1), 1);
+	/* And one that is made now, from a port that was bound before */
+	tcp_abort(fd);
+	tcp_abort(accepted);
+	ck_assert_int_eq(tcp_try(HERE, &own, remote_backend), 0);
+	ck_assert_uint_eq(dropped(_i), 0);
+	close(there);
+	/* Its neighbour is guarded. */
+	assert_swallowed(_i, PEER_HOST, &remote_backend,
+			 at(VIP, SKIPPED_PORT - 1));
 }
 END_TEST
 
@@ -562,6 +597,8 @@ static void add_any_host(Suite *s, const char *host, void (*fixture)(void),
 			    0, makers);
 	tcase_add_loop_test(t, fragments_never_reach_tcp, 0, makers);
 	tcase_add_loop_test(t, everything_else_on_the_host_goes_on, 0, makers);
+	tcase_add_loop_test(t, a_port_that_this_host_uses_is_left_to_it, 0,
+			    makers);
 	tcase_add_loop_test(t,
 			    a_host_that_drops_invalid_packets_is_not_hindered,
 			    0, makers);

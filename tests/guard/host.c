@@ -186,6 +186,13 @@ int tcp_outcome(int fd, int wait_ms)
 	return -error;
 }
 
+bool tcp_readable(int fd, int wait_ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, wait_ms) == 1;
+}
+
 void tcp_abort(int fd)
 {
 	const struct linger abort = {1, 0};

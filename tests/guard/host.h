@@ -44,6 +44,8 @@ int tcp_connect(enum where where, const struct endpoint *local,
  * 0, -errno, or -EINPROGRESS.
  */
 int tcp_outcome(int fd, int wait_ms);
+/* True when something to read has come. */
+bool tcp_readable(int fd, int wait_ms);
 /* Closes by RST: nothing of it is left, and its address free at once. */
 void tcp_abort(int fd);
 /* All of a connection: outcome with long patience. */

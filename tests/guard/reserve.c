@@ -147,6 +147,9 @@ START_TEST(services_and_bound_ports_are_left_out)
 	ck_assert(reserve_usable(r, 15002));
 	ck_assert(!reserve_usable(r, 10239));
 	ck_assert_uint_eq(reserve_skipped(r), 3);
+	ck_assert_uint_eq(reserve_skipped_ports(r)[0], 15000);
+	ck_assert_uint_eq(reserve_skipped_ports(r)[1], 15001);
+	ck_assert_uint_eq(reserve_skipped_ports(r)[2], 20000);
 	ck_assert_uint_eq(reserve_count(r), 32767 - 10240 + 1 - 3);
 	reserve_release(r, false);
 	close(here);
