@@ -25,7 +25,7 @@
 #include "events.h"
 #include "io/checker.h"
 #include "io/forward.h"
-#include "io/guard.h"
+#include "io/guard_watch.h"
 #include "io/inject.h"
 #include "io/netlink.h"
 #include "io/reserve.h"
@@ -48,9 +48,9 @@ struct app {
 	struct setup *setup;
 	struct netlink *netlink;
 	struct reservation *reservation;
-	bool guarded;
-	struct state *state;	 /* the flow table lies there */
-	struct flow_slot *slots; /* its index */
+	struct guard_watch *guard; /* NULL: none of ours */
+	struct state *state;	   /* the flow table lies there */
+	struct flow_slot *slots;   /* its index */
 	size_t slots_bytes;
 	struct engine *engine;
 	struct inject *inject;
@@ -234,6 +234,14 @@ static int catch_signals(struct app *app, struct err *err)
 
 /* --------------------------------------------------------- housekeeping */
 
+static void read_guard(struct app *app)
+{
+	const char *news = guard_watch_read(app->guard, forward_now_ns());
+
+	if (news)
+		log_warn("%s", news);
+}
+
 /* Warns once when the fullest port pool passes 90 %, and when it is back. */
 static void check_pools(struct app *app)
 {
@@ -287,6 +295,7 @@ static void keep_house(struct app *app)
 	check_checks(app);
 	app->links_changed |= app->taps.incomplete;
 	read_netlink(app);
+	read_guard(app);
 }
 
 /* ----------------------------------------------------------------- loop */
@@ -327,17 +336,20 @@ static int wait_for(const struct app *app, struct pollfd *fds, nfds_t n,
 static bool turn(struct app *app, int timeout_ms)
 {
 	const uint64_t before_ns = forward_now_ns();
-	struct pollfd fds[TAPS_FDS + 3], *more;
+	struct pollfd fds[TAPS_FDS + 4], *more;
 
 	more = fds + taps_poll(&app->taps, fds);
 	more[0] = (struct pollfd){app->signals, POLLIN, 0};
 	more[1] = (struct pollfd){netlink_fd(app->netlink), POLLIN, 0};
 	more[2] = (struct pollfd){checker_fd(app->checker), POLLIN, 0};
-	if (wait_for(app, fds, (nfds_t)(more - fds) + 3, timeout_ms) == -1 &&
+	more[3] = (struct pollfd){guard_watch_fd(app->guard), POLLIN, 0};
+	if (wait_for(app, fds, (nfds_t)(more - fds) + 4, timeout_ms) == -1 &&
 	    errno != EINTR) {
 		log_warn("poll: %s", strerror(errno));
 		return false;
 	}
+	if (more[3].revents)
+		read_guard(app);
 	app->frames =
 		taps_read(&app->taps, fds, before_ns, &app->links_changed);
 	if (more[0].revents)
@@ -494,10 +506,9 @@ static int put_guard(struct app *app, struct err *err)
 			"resetting connections, unless iptables/guard.sh does");
 		return 0;
 	}
-	ret = guard_up(&spec, err);
+	ret = guard_watch_open(&app->guard, &spec, err);
 	if (ret)
 		return ret;
-	app->guarded = true;
 	log_info("guard %s: nftables table l4lb_%s",
 		 app->config.guard == GUARD_KEEP ? "keep" : "auto", spec.name);
 	return 0;
@@ -717,8 +728,9 @@ static void finish(struct app *app, bool started)
 	if (started && !keep)
 		reset_flows(app);
 	taps_close(&app->taps);
-	if (app->guarded && !keep && guard_down(app->config.name, &err))
+	if (app->guard && !keep && guard_down(app->config.name, &err))
 		log_warn("%s", err.text);
+	guard_watch_close(app->guard);
 	reserve_release(app->reservation, keep);
 	checker_close(app->checker);
 	forward_free(app->forward);

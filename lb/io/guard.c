@@ -561,24 +561,27 @@ static int batch_transact(struct mnl_socket *nl, struct batch *b)
 	return read_answers(nl);
 }
 
-static int batch_send(struct batch *b)
+static int batch_send(struct batch *b, struct mnl_socket *nl)
 {
-	struct mnl_socket *nl;
-	int code;
-
 	nftnl_batch_end(b->buf + b->len, b->seq);
 	b->len += ((struct nlmsghdr *)(b->buf + b->len))->nlmsg_len;
 	assert(b->len <= b->size);
-	if (b->failed)
-		return -ENOMEM;
+	return b->failed ? -ENOMEM : batch_transact(nl, b);
+}
 
-	nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+static int open_socket(struct mnl_socket **out)
+{
+	struct mnl_socket *nl =
+		mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	int code = 0;
+
 	if (!nl)
 		return -errno;
-	code = mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) == -1
-		       ? -errno
-		       : batch_transact(nl, b);
-	mnl_socket_close(nl);
+	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) == -1) {
+		code = -errno;
+		mnl_socket_close(nl);
+	}
+	*out = nl;
 	return code;
 }
 
@@ -619,7 +622,8 @@ static int explain(struct err *err, int code, const char *name)
 	}
 }
 
-static int write_table(const struct guard_spec *spec, bool afresh)
+static int write_table(struct mnl_socket *nl, const struct guard_spec *spec,
+		       bool afresh)
 {
 	struct batch b;
 	int code = batch_init(&b, spec->name,
@@ -649,36 +653,61 @@ static int write_table(const struct guard_spec *spec, bool afresh)
 	fill_ports(&b, skipped_set, spec->skipped, spec->n_skipped);
 	add_rules(&b, spec);
 
-	code = batch_send(&b);
+	code = batch_send(&b, nl);
 	free(b.buf);
 	return code;
 }
 
-int guard_up(const struct guard_spec *spec, struct err *err)
+int guard_up_through(struct mnl_socket *nl, const struct guard_spec *spec,
+		     struct err *err)
 {
-	int code = write_table(spec, false);
+	int code = write_table(nl, spec, false);
 
 	switch (code) {
 	case -EEXIST: /* a table of that name and of another shape */
 	case -EINVAL:
 	case -EBUSY:
-	case -EOPNOTSUPP: code = write_table(spec, true); break;
+	case -EOPNOTSUPP: code = write_table(nl, spec, true); break;
 	default: break;
 	}
 	return explain(err, code, spec->name);
 }
 
-int guard_down(const char *name, struct err *err)
+int guard_up(const struct guard_spec *spec, struct err *err)
+{
+	struct mnl_socket *nl;
+	int code = open_socket(&nl);
+
+	if (code)
+		return explain(err, code, spec->name);
+	code = guard_up_through(nl, spec, err);
+	mnl_socket_close(nl);
+	return code;
+}
+
+static int delete_table(struct mnl_socket *nl, const char *name)
 {
 	struct batch b;
 	int code = batch_init(&b, name, 0);
 
+	if (code)
+		return code;
+	/* Made first, so that its absence is no error. */
+	add_table(&b, NFT_MSG_NEWTABLE);
+	add_table(&b, NFT_MSG_DELTABLE);
+	code = batch_send(&b, nl);
+	free(b.buf);
+	return code;
+}
+
+int guard_down(const char *name, struct err *err)
+{
+	struct mnl_socket *nl;
+	int code = open_socket(&nl);
+
 	if (!code) {
-		/* Made first, so that its absence is no error. */
-		add_table(&b, NFT_MSG_NEWTABLE);
-		add_table(&b, NFT_MSG_DELTABLE);
-		code = batch_send(&b);
-		free(b.buf);
+		code = delete_table(nl, name);
+		mnl_socket_close(nl);
 	}
 	return explain(err, code, name);
 }

@@ -53,6 +53,14 @@ struct guard_spec {
  */
 int guard_up(const struct guard_spec *spec, struct err *err);
 
+/*
+ * The same through a bound NETLINK_NETFILTER socket of the caller's, whose port
+ * id the kernel's notifications of it then bear.
+ */
+struct mnl_socket;
+int guard_up_through(struct mnl_socket *nl, const struct guard_spec *spec,
+		     struct err *err);
+
 /* Removes the table; 0 also when there is none. */
 int guard_down(const char *name, struct err *err);
 

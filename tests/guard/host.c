@@ -3,6 +3,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -99,6 +101,27 @@ void host_build(void)
 	netns[PEER_HOST] = open("/run/netns/peer", O_RDONLY | O_CLOEXEC);
 	if (netns[HERE] == -1 || netns[PEER_HOST] == -1)
 		build_or_skip("false");
+}
+
+static void keep_capabilities(uint32_t bits)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2] = {{0}};
+
+	data[0].permitted = data[0].effective = bits;
+	ck_assert_int_eq(syscall(SYS_capset, &header, data), 0);
+}
+
+void keep_net_capabilities(void)
+{
+	keep_capabilities(1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW);
+}
+
+void drop_capabilities(void)
+{
+	keep_capabilities(0);
 }
 
 struct ip_addr ip(const char *text)

@@ -31,6 +31,10 @@ __attribute__((format(printf, 1, 2))) int run(const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) char *output_of(const char *fmt, ...);
 char *contents_of(const char *path);
 
+/* What is left after the start of l4lb (design rule 14). */
+void keep_net_capabilities(void);
+void drop_capabilities(void);
+
 struct ip_addr ip(const char *text);
 struct endpoint at(const char *addr, unsigned port);
 

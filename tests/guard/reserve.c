@@ -6,7 +6,6 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
-#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,7 +13,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -439,24 +437,11 @@ START_TEST(a_long_list_of_others_survives)
 }
 END_TEST
 
-/* What is left after start (design rule 14) */
-static void drop_privileges(void)
-{
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[2] = {{0}};
-
-	data[0].permitted = data[0].effective =
-		1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW;
-	ck_assert_int_eq(syscall(SYS_capset, &header, data), 0);
-}
-
 START_TEST(ports_are_given_back_without_privileges)
 {
 	struct reservation *r = take(&web);
 
-	drop_privileges();
+	keep_net_capabilities();
 	reserve_release(r, false);
 	assert_nothing_left();
 }
