@@ -465,7 +465,7 @@ static int take_ports(struct app *app, struct err *err)
 
 	/* Flows that go on have their ports. */
 	if (!req.fixed)
-		state_ports(app->state, &req.nat_lo, &req.nat_hi);
+		req.had = state_ports(app->state, &req.nat_lo, &req.nat_hi);
 	ret = reserve_take(&app->reservation, &req, err);
 	if (ret)
 		return ret;

@@ -212,6 +212,19 @@ static void warn_unreserved(struct reservation *r, int code)
 		r->mine.lo, r->mine.hi, strerror(-code));
 }
 
+/* If the kernel was told, that is: else nothing is taken from the host. */
+static void warn_short(struct reservation *r, const struct range *range)
+{
+	if (!range->host_short || r->warning.text[0])
+		return;
+	err_set(&r->warning, 0,
+		"NAT ports %u-%u leave this host %u of its %u ports for "
+		"connections of its own (net.ipv4.ip_local_port_range): when "
+		"these are in use its connections fail, and DNS with them; "
+		"choose others with --nat-ports, or widen that range",
+		r->mine.lo, r->mine.hi, range->host_left, range->host_all);
+}
+
 /* What all of @list claim. */
 static void claimed_by(const struct record *list, struct port_set *out)
 {
@@ -401,7 +414,10 @@ static int take_ports(struct reservation *r, const struct reserve_request *req,
 	code = list_skipped(r, err);
 	if (code)
 		return code;
-	return reserve_in_kernel(r, others, before, err);
+	code = reserve_in_kernel(r, others, before, err);
+	if (!code)
+		warn_short(r, &range);
+	return code;
 }
 
 int reserve_take(struct reservation **out, const struct reserve_request *req,

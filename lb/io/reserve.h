@@ -29,15 +29,17 @@ struct reserve_request {
 	size_t n_sources;
 	uint16_t nat_lo, nat_hi; /* wanted, host byte order, both included */
 	bool fixed;		 /* the user chose the range: take it or fail */
+	bool had;		 /* flows of before have their ports there */
 	unsigned ports_min;	 /* fewer free ports than this: fail */
 };
 
 /*
  * Takes the ports. Not fixed: the range this instance had before a crash, then
- * the wanted one, then what else is free. -EADDRINUSE (service port taken, the
- * instance runs already, or the range is held by another, which is named),
- * -EADDRNOTAVAIL (a service or source address is not on this host), -EACCES
- * (privilege), -ENOSPC (too few free).
+ * the wanted one, then what else is free; of these last, one that leaves the
+ * host enough ports for its own connections, if there is one. -EADDRINUSE
+ * (service port taken, the instance runs already, or the range is held by
+ * another, which is named), -EADDRNOTAVAIL (a service or source address is not
+ * on this host), -EACCES (privilege), -ENOSPC (too few free).
  */
 int reserve_take(struct reservation **out, const struct reserve_request *req,
 		 struct err *err);
@@ -57,7 +59,8 @@ const uint16_t *reserve_skipped_ports(const struct reservation *r);
 
 /*
  * NULL, or a sentence for the log: the range is ours among instances, but the
- * kernel could not be told (read-only /proc/sys, as in containers).
+ * kernel could not be told (read-only /proc/sys, as in containers); or it was,
+ * and has too few ports left for the host's own connections.
  */
 const char *reserve_warning(const struct reservation *r);
 

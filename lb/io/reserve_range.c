@@ -4,12 +4,23 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "io/reserve_range.h"
 
 #define PORT_UNPRIVILEGED 1024u
+
+/*
+ * So many ports are left to the host's own connections, or half of what it has,
+ * where that is less. It needs one for each connection to one address and port,
+ * and for a minute after: 4096 are 68 new ones a second to one server. And UDP
+ * takes from them as well: 12 bits that somebody has to guess who forges an
+ * answer of DNS.
+ */
+#define HOST_PORTS_MIN 4096u
 
 /* As struct range, with room for an empty one: lo > hi. */
 struct span {
@@ -44,18 +55,56 @@ static const struct record *holder_of(const struct record *others,
 }
 
 struct choice {
-	struct port_set held; /* by other instances, on our sources */
-	struct port_set used; /* by sockets and services */
+	struct port_set held;	  /* by other instances, on our sources */
+	struct port_set used;	  /* by sockets and services */
+	struct span host;	  /* the host's own connections get these, */
+	struct port_set reserved; /* but not these, as others need them */
 };
 
+/* What the host uses for its own connections. */
+static struct span ephemeral_span(void)
+{
+	const struct span usual = {32768, 60999}; /* the kernel's default */
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	char line[64] = "", *end;
+	struct span s;
+	bool read;
+
+	if (!file)
+		return usual;
+	read = fgets(line, sizeof(line), file) != NULL;
+	(void)fclose(file);
+	if (!read || !port_parse(line, &end, &s.lo) ||
+	    !port_parse(end + strspn(end, " \t"), &end, &s.hi) || s.lo > s.hi)
+		return usual;
+	return s;
+}
+
+/* By others than the instance that left @before. */
+static void read_reserved(struct port_set *out, const struct record *before)
+{
+	const int fd = open(RESERVED_PORTS_PATH, O_RDONLY | O_CLOEXEC);
+
+	if (fd == -1)
+		return;
+	if (reserved_ports_read(fd, out))
+		memset(out, 0, sizeof(*out));
+	close(fd);
+	if (before)
+		port_set_remove_all(out, &before->added);
+}
+
 static int choice_init(struct choice *c, const struct reserve_request *req,
-		       const struct record *others, struct err *err)
+		       const struct record *others, const struct record *before,
+		       struct err *err)
 {
 	const struct record *o;
 	size_t i;
 	int code;
 
 	memset(c, 0, sizeof(*c));
+	c->host = ephemeral_span();
+	read_reserved(&c->reserved, before);
 	for (i = 0; i < req->n_services; i++)
 		port_set_add(&c->used, ntohs(req->services[i].port));
 	for (o = others; o; o = o->next) {
@@ -103,50 +152,89 @@ static struct span best_run(const struct choice *c, struct span window)
 	return best;
 }
 
-/* What the host uses for its own connections. */
-static struct span ephemeral_span(void)
+/* What the host has for its own connections when @taken is ours. */
+static unsigned host_ports(const struct choice *c, struct span taken)
 {
-	const struct span usual = {32768, 60999}; /* the kernel's default */
-	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
-	char line[64] = "", *end;
-	struct span s;
-	bool read;
+	unsigned port, n = 0;
 
-	if (!file)
-		return usual;
-	read = fgets(line, sizeof(line), file) != NULL;
-	(void)fclose(file);
-	if (!read || !port_parse(line, &end, &s.lo) ||
-	    !port_parse(end + strspn(end, " \t"), &end, &s.hi) || s.lo > s.hi)
-		return usual;
-	return s;
+	for (port = c->host.lo; port <= c->host.hi; port++)
+		n += !port_set_has(&c->reserved, port) &&
+		     (port < taken.lo || port > taken.hi);
+	return n;
+}
+
+static const struct span nothing = {1, 0};
+
+static bool starves_host(const struct choice *c, struct span taken)
+{
+	const unsigned all = host_ports(c, nothing);
+	const unsigned left = host_ports(c, taken);
+
+	return left < all && left < HOST_PORTS_MIN && left < all / 2;
+}
+
+static bool is_enough(const struct choice *c, const struct reserve_request *req,
+		      struct span range)
+{
+	return range.lo <= range.hi && usable_in(c, range) >= req->ports_min;
+}
+
+/* Where flows have their ports: no reason to move it is good enough. */
+static int choose_old(const struct choice *c, const struct reserve_request *req,
+		      const struct record *before, struct span *out)
+{
+	if (before) {
+		*out = best_run(c, (struct span){before->lo, before->hi});
+		if (is_enough(c, req, *out))
+			return 0;
+	}
+	if (!req->had)
+		return -ENOSPC;
+	*out = best_run(c, (struct span){req->nat_lo, req->nat_hi});
+	return is_enough(c, req, *out) ? 0 : -ENOSPC;
 }
 
 /*
- * Where to look, the best first: what this instance had; what is wanted; the
- * lower half of what the host uses for its own connections (large, and the
- * host keeps the other half); above that; at last the ports below, many of
- * which some server may want later.
+ * Where to look, the best first: what is wanted; the lower half of what the
+ * host uses for its own connections (the host keeps the other half) or, if that
+ * is more, what is above; at last the ports below, many of which some server
+ * may want later. No more than was wanted.
  */
-static int choose_any(const struct choice *c, const struct reserve_request *req,
-		      const struct record *before, struct span *out)
+static int choose_new(const struct choice *c, const struct reserve_request *req,
+		      bool spare_host, struct span *out)
 {
-	const struct span host = ephemeral_span();
+	const unsigned size = req->nat_hi - req->nat_lo + 1u;
+	const struct span lower = {c->host.lo,
+				   c->host.lo + (c->host.hi - c->host.lo) / 2};
+	const struct span above = {c->host.hi + 1, PORT_MAX};
+	const bool much_above =
+		above.hi + 1 - above.lo > lower.hi + 1 - lower.lo;
 	const struct span windows[] = {
-		{before ? before->lo : 1, before ? before->hi : 0},
 		{req->nat_lo, req->nat_hi},
-		{host.lo, host.lo + (host.hi - host.lo) / 2},
-		{host.hi + 1, PORT_MAX},
+		much_above ? above : lower,
+		much_above ? lower : above,
 		{PORT_UNPRIVILEGED, req->nat_lo - 1u},
 	};
 	size_t i;
 
 	for (i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
 		*out = best_run(c, windows[i]);
-		if (out->lo <= out->hi && usable_in(c, *out) >= req->ports_min)
+		if (out->hi >= out->lo + size)
+			out->hi = out->lo + size - 1;
+		if (is_enough(c, req, *out) &&
+		    !(spare_host && starves_host(c, *out)))
 			return 0;
 	}
 	return -ENOSPC;
+}
+
+static int choose_any(const struct choice *c, const struct reserve_request *req,
+		      const struct record *before, struct span *out)
+{
+	if (choose_old(c, req, before, out) == 0 ||
+	    choose_new(c, req, true, out) == 0)
+		return 0;
+	return choose_new(c, req, false, out);
 }
 
 static int explain_held(struct err *err, const struct reserve_request *req,
@@ -180,7 +268,7 @@ int range_choose(const struct reserve_request *req, const struct record *others,
 	struct span span = wanted;
 	struct choice c;
 	unsigned usable;
-	int code = choice_init(&c, req, others, err);
+	int code = choice_init(&c, req, others, before, err);
 
 	if (code)
 		return code;
@@ -200,6 +288,9 @@ int range_choose(const struct reserve_request *req, const struct record *others,
 			       span.lo, span.hi, usable, req->ports_min);
 	out->lo = (uint16_t)span.lo;
 	out->hi = (uint16_t)span.hi;
+	out->host_all = host_ports(&c, nothing);
+	out->host_left = host_ports(&c, span);
+	out->host_short = starves_host(&c, span);
 	*unusable = c.used;
 	return 0;
 }

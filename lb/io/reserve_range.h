@@ -13,6 +13,11 @@
 
 struct range {
 	uint16_t lo, hi; /* host byte order, both included */
+	/* Ports that the host gives to its own connections: how many are left
+	 * to it, of how many.
+	 */
+	unsigned host_left, host_all;
+	bool host_short; /* too few, because of the range */
 };
 
 /*

@@ -19,8 +19,9 @@
 #include "host.h"
 #include "io/reserve.h"
 
-#define RESERVED "/proc/sys/net/ipv4/ip_local_reserved_ports"
-#define BEFORE	 "12000-12001,50000\n" /* what somebody else had reserved */
+#define RESERVED   "/proc/sys/net/ipv4/ip_local_reserved_ports"
+#define HOST_RANGE "/proc/sys/net/ipv4/ip_local_port_range"
+#define BEFORE	   "12000-12001,50000\n" /* what somebody else had reserved */
 
 static struct endpoint service, other_service;
 static struct ip_addr source;
@@ -29,7 +30,8 @@ static struct err err;
 
 static void set_up(void)
 {
-	run("rm -rf /run/l4lb; echo 12000-12001,50000 > " RESERVED);
+	run("rm -rf /run/l4lb; echo 12000-12001,50000 > " RESERVED
+	    "; echo 32768 60999 > " HOST_RANGE);
 	service = at(VIP, 20000);
 	other_service = at(VIP, 20001);
 	source = ip(VIP);
@@ -437,6 +439,99 @@ START_TEST(a_long_list_of_others_survives)
 }
 END_TEST
 
+static void host_uses(const char *range)
+{
+	ck_assert_int_eq(run("echo %s > " HOST_RANGE, range), 0);
+}
+
+/*
+ * Where the host takes the ports of its own connections from, and which NAT
+ * range then leaves it enough.
+ */
+static const struct {
+	const char *host;
+	unsigned lo, hi;
+} host_ranges[] = {
+	{"32768 60999", 10240, 32767}, /* the kernel's default */
+	{"1024 65535", 10240, 32767},  {"10240 60999", 10240, 32767},
+	{"33000 33100", 10240, 32767}, /* few, and none of them is taken */
+	{"20000 36863", 10240, 32767}, /* 4096 are left */
+	{"20000 36862", 36863, 59390}, /* one less */
+	{"31768 33766", 10240, 32767}, /* half of them are left */
+	{"31767 33765", 33766, 56293}, /* one less */
+	{"15000 30000", 30001, 52528}, /* all would be taken */
+	{"10240 62000", 10240, 32767}, {"9000 33000", 33001, 55528},
+};
+
+START_TEST(the_host_keeps_ports_for_its_own_connections)
+{
+	struct reservation *r;
+
+	host_uses(host_ranges[_i].host);
+	r = take(&web);
+	ck_assert_uint_eq(reserve_lo(r), host_ranges[_i].lo);
+	ck_assert_uint_eq(reserve_hi(r), host_ranges[_i].hi);
+	ck_assert_ptr_null(reserve_warning(r));
+	reserve_release(r, false);
+	assert_nothing_left();
+}
+END_TEST
+
+static void assert_warned(const char *words)
+{
+	struct reservation *r = take(&web);
+
+	ck_assert_uint_eq(reserve_lo(r), 10240);
+	ck_assert_uint_eq(reserve_hi(r), 32767);
+	ck_assert_ptr_nonnull(reserve_warning(r));
+	ck_assert_msg(strstr(reserve_warning(r), words) != NULL, "%s",
+		      reserve_warning(r));
+	reserve_release(r, false);
+	assert_nothing_left();
+}
+
+START_TEST(a_range_that_was_chosen_or_has_flows_is_taken_with_a_warning)
+{
+	static const char sentence[] =
+		"NAT ports 10240-32767 leave this host 0 of its 15001 ports";
+
+	web.fixed = true;
+	host_uses("15000 30000");
+	assert_warned(sentence);
+	web.fixed = false;
+	web.had = true;
+	assert_warned(sentence);
+	web.had = false;
+	host_uses("32768 60999");
+	kill_9(hold_elsewhere(&web));
+	host_uses("15000 30000");
+	assert_warned(sentence);
+}
+END_TEST
+
+/* What another instance, or the administrator, reserved is not the host's. */
+START_TEST(what_others_have_reserved_is_not_left_to_the_host)
+{
+	struct reservation *r;
+
+	host_uses("30000 60999");
+	run("echo 40000-60999 > " RESERVED);
+	r = take(&web); /* 7232 are left to the host, of 10000 */
+	ck_assert_uint_eq(reserve_lo(r), 10240);
+	reserve_release(r, false);
+	run("echo 36000-60999 > " RESERVED);
+	r = take(&web); /* 3232 of 6000: more than half */
+	ck_assert_uint_eq(reserve_lo(r), 10240);
+	reserve_release(r, false);
+	run("echo 33000-60999 > " RESERVED);
+	r = take(&web); /* 232 of 3000 */
+	ck_assert_uint_ne(reserve_lo(r), 10240);
+	ck_assert_ptr_null(reserve_warning(r));
+	reserve_release(r, false);
+	assert_reserved("33000-60999\n");
+}
+END_TEST
+
 START_TEST(ports_are_given_back_without_privileges)
 {
 	struct reservation *r = take(&web);
@@ -563,6 +658,12 @@ static TCase *one_instance(void)
 	tcase_add_test(t, foreign_addresses_are_refused);
 	tcase_add_test(t, too_few_free_ports_are_refused_with_their_number);
 	tcase_add_test(t, a_long_list_of_others_survives);
+	tcase_add_loop_test(t, the_host_keeps_ports_for_its_own_connections, 0,
+			    sizeof(host_ranges) / sizeof(host_ranges[0]));
+	tcase_add_test(
+		t,
+		a_range_that_was_chosen_or_has_flows_is_taken_with_a_warning);
+	tcase_add_test(t, what_others_have_reserved_is_not_left_to_the_host);
 	tcase_add_test(t, ports_are_given_back_without_privileges);
 	tcase_add_test(t, a_read_only_proc_is_a_warning);
 	tcase_add_test(t, a_read_only_proc_that_has_the_range_is_fine);
@@ -573,6 +674,8 @@ static TCase *several_instances(void)
 {
 	TCase *t = tcase_create("several instances");
 
+	/* 200 starts, one after another: 3 s, or more beside others. */
+	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, set_up, NULL);
 	tcase_add_test(t, a_second_instance_takes_another_range);
 	tcase_add_test(t, a_second_instance_uses_what_is_left_of_the_range);

@@ -29,3 +29,26 @@ finish hold 10
 wait_closed lb
 stop lb
 expect "resets by the balancer's kernel" "$(counter lb TcpOutRsts)" 0
+
+# --- a host that takes its ports from the middle of the default NAT range
+on lb sysctl -qw net.ipv4.ip_local_port_range="15000 30000"
+start_echo other client 198.18.0.2 7000
+host_connects() { # WHAT
+	expect "$1, TCP" "$(on lb timeout 10 nc.openbsd -N 198.18.0.2 7000 <<<hello)" "other hello"
+	on lb "$PYTHON" -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect(("198.18.0.2", 53))' || fail "$1, UDP"
+	ok "  and UDP"
+}
+start_l4lb moved "$VIP" 198.18.0.11 "$PORT"
+host_connects "the host connects beside l4lb"
+expect_false "  and there is nothing to warn of" log_has moved warning
+stop moved KILL
+start_l4lb again "$VIP" 198.18.0.11 "$PORT"
+range() { grep -o 'nat ports [0-9-]*' "$LAB_TMP/$1.err"; }
+expect "the next start after a kill stays there" "$(range again)" "$(range moved)"
+stop again
+start_l4lb given --nat-ports 10240-32767 "$VIP" 198.18.0.11 "$PORT"
+expect_true "a range that was given is taken, with a warning" \
+	log_has given 'warning: NAT ports 10240-32767 leave this host 0 of its 15001'
+stop given
