@@ -48,6 +48,7 @@ struct app {
 	struct setup *setup;
 	struct netlink *netlink;
 	struct reservation *reservation;
+	uint16_t probe_lo;	   /* see setup_probe_ports() */
 	struct guard_watch *guard; /* NULL: none of ours */
 	struct state *state;	   /* the flow table lies there */
 	struct flow_slot *slots;   /* its index */
@@ -471,14 +472,14 @@ static int take_ports(struct app *app, struct err *err)
 		return ret;
 	if (reserve_warning(app->reservation))
 		log_warn("%s", reserve_warning(app->reservation));
-	log_info(
-		"nat ports %u-%u free=%u in_use_by_this_host=%u",
-		reserve_lo(app->reservation), reserve_hi(app->reservation),
-		reserve_count(app->reservation) -
-			(setup_probe_ports(app->reservation) ? PROBE_PORTS : 0),
-		reserve_skipped(app->reservation));
+	app->probe_lo = setup_probe_ports(app->reservation, app->state);
+	log_info("nat ports %u-%u free=%u in_use_by_this_host=%u",
+		 reserve_lo(app->reservation), reserve_hi(app->reservation),
+		 reserve_count(app->reservation) -
+			 (app->probe_lo ? PROBE_PORTS : 0),
+		 reserve_skipped(app->reservation));
 	state_set_ports(app->state, reserve_lo(app->reservation),
-			reserve_hi(app->reservation));
+			reserve_hi(app->reservation), app->probe_lo);
 	return 0;
 }
 
@@ -536,7 +537,7 @@ static struct flow_slot *make_index(uint32_t flows, size_t *bytes)
 static int make_engine(struct app *app, struct err *err)
 {
 	/* Reserved with the range, guarded with it, never a flow's. */
-	const unsigned probe_lo = setup_probe_ports(app->reservation);
+	const unsigned probe_lo = app->probe_lo;
 	struct engine_spec spec = {
 		.n_services = app->setup->n_services,
 		.services = app->setup->services,

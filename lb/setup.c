@@ -389,16 +389,45 @@ unsigned setup_interfaces(const struct setup *s, struct netlink *nl,
 
 /* ------------------------------------------------------------ probe ports */
 
-uint16_t setup_probe_ports(const struct reservation *r)
-{
-	unsigned run = 0;
+#define BLOCK_UNUSABLE (PROBE_PORTS + 1)
 
-	for (unsigned port = reserve_hi(r); port >= reserve_lo(r); port--) {
-		run = reserve_usable(r, (uint16_t)port) ? run + 1 : 0;
-		if (run == PROBE_PORTS)
-			return (uint16_t)port;
+/* How many ports of the block at @lo flows have, or BLOCK_UNUSABLE. */
+static unsigned used_in_block(const struct reservation *r, const bool *used,
+			      unsigned lo)
+{
+	unsigned n = 0;
+
+	if (lo < reserve_lo(r) || lo + PROBE_PORTS - 1 > reserve_hi(r))
+		return BLOCK_UNUSABLE;
+	for (unsigned port = lo; port < lo + PROBE_PORTS; port++) {
+		if (!reserve_usable(r, (uint16_t)port))
+			return BLOCK_UNUSABLE;
+		n += used[port];
 	}
-	return 0;
+	return n;
+}
+
+uint16_t setup_probe_ports(const struct reservation *r,
+			   const struct state *state)
+{
+	const uint16_t before = state_probe_ports(state);
+	unsigned best = 0, fewest = BLOCK_UNUSABLE;
+	bool used[STATE_PORTS] = {false};
+
+	state_mark_ports(state, used);
+	if (used_in_block(r, used, before) == 0)
+		return before;
+	for (unsigned lo = reserve_hi(r); lo >= reserve_lo(r); lo--) {
+		unsigned n = used_in_block(r, used, lo);
+
+		if (n < fewest) {
+			best = lo;
+			fewest = n;
+		}
+		if (n == 0)
+			break;
+	}
+	return (uint16_t)best;
 }
 
 bool setup_without_syn_checks(struct setup *s)

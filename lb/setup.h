@@ -61,11 +61,14 @@ unsigned setup_interfaces(const struct setup *s, struct netlink *nl,
 			  char names[SETUP_INTERFACES_MAX][IF_NAMESIZE]);
 
 /*
- * The first of the PROBE_PORTS ports that half-open checks use: at the top of
- * the NAT range, or below what is taken there. 0: there are none. Flows never
- * get them, whether there are such checks now or only after a restart.
+ * The first of the PROBE_PORTS ports that half-open checks use. They are those
+ * of the process before, or the topmost of the NAT range that no flow in @state
+ * has; where every such block has flows, the one that has the fewest, as a
+ * service must know of dead backends. 0: there are none. Flows never get them,
+ * whether there are such checks now or only after a restart.
  */
-uint16_t setup_probe_ports(const struct reservation *r);
+uint16_t setup_probe_ports(const struct reservation *r,
+			   const struct state *state);
 
 /* Then none can be made; true if there would have been some. */
 bool setup_without_syn_checks(struct setup *s);

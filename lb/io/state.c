@@ -5,6 +5,7 @@
  * holds the flows. Only the header of a file in use is written again, by one
  * pwrite() within one page: a kill comes before or after it.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -353,6 +354,7 @@ static int fill_file(struct state *s, struct state *new, uint32_t flows,
 		copy_flows(new->flows, flows, s->flows, s->head.flows);
 		new->head.nat_lo = s->head.nat_lo;
 		new->head.nat_hi = s->head.nat_hi;
+		new->head.probe_lo = s->head.probe_lo;
 	}
 	ret = write_header(new);
 	return ret ? explain_create(s, ret, err) : 0;
@@ -522,10 +524,17 @@ bool state_ports(const struct state *s, uint16_t *lo, uint16_t *hi)
 	return true;
 }
 
-void state_set_ports(struct state *s, uint16_t lo, uint16_t hi)
+uint16_t state_probe_ports(const struct state *s)
+{
+	return s->found ? s->head.probe_lo : 0;
+}
+
+void state_set_ports(struct state *s, uint16_t lo, uint16_t hi,
+		     uint16_t probe_lo)
 {
 	s->head.nat_lo = lo;
 	s->head.nat_hi = hi;
+	s->head.probe_lo = probe_lo;
 	/* Only a hint for the next start: if it fails, so be it. */
 	(void)write_header(s);
 }
@@ -601,4 +610,13 @@ int state_backends(const struct state *s, struct state_backend **out, size_t *n)
 	*n = set->n;
 	free(set);
 	return 0;
+}
+
+void state_mark_ports(const struct state *s, bool used[STATE_PORTS])
+{
+	if (!s->found)
+		return;
+	for (uint32_t i = 0; i < s->head.flows; i++)
+		if (is_plausible(&s->flows[i]))
+			used[ntohs(flow_nat(&s->flows[i]).port)] = true;
 }

@@ -59,7 +59,21 @@ const char *state_why_fresh(const struct state *s);
  * known. A flow can only go on while its port is in the range.
  */
 bool state_ports(const struct state *s, uint16_t *lo, uint16_t *hi);
-void state_set_ports(struct state *s, uint16_t lo, uint16_t hi);
+
+/* The first of the ports in it that no flow was given, for health checks, host
+ * byte order; 0: not known.
+ */
+uint16_t state_probe_ports(const struct state *s);
+
+/* For the next process. @probe_lo: 0 if there are none. */
+void state_set_ports(struct state *s, uint16_t lo, uint16_t hi,
+		     uint16_t probe_lo);
+
+/* Sets @used, by host byte order, for each NAT port that a flow in the file
+ * has, whatever the state it is in.
+ */
+#define STATE_PORTS 65536
+void state_mark_ports(const struct state *s, bool used[STATE_PORTS]);
 
 /* What the flows in the file need: without it they cannot go on. */
 struct state_backend {

@@ -28,7 +28,8 @@ struct state_header {
 	char boot[STATE_BOOT_MAX];
 	uint64_t netns;
 	uint16_t nat_lo, nat_hi; /* host byte order; 0: not known */
-	uint32_t zero;
+	uint16_t probe_lo;	 /* the same; 0 in files of before it was */
+	uint16_t zero;
 	uint8_t secret[FLOW_SECRET_BYTES];
 	uint64_t check; /* XXH64 of all before it */
 };

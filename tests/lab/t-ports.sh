@@ -52,3 +52,19 @@ start_l4lb given --nat-ports 10240-32767 "$VIP" 198.18.0.11 "$PORT"
 expect_true "a range that was given is taken, with a warning" \
 	log_has given 'warning: NAT ports 10240-32767 leave this host 0 of its 15001'
 stop given
+
+# --- those of health checks: not a flow's, at the next start neither
+# The top of a small range is taken, so the checks' ports are below it and
+# connections get all that is above. Then it is free again.
+start_echo top lb "$VIP" 11267
+start_l4lb before --nat-ports 10240-11300 "$VIP" 198.18.0.11 "$PORT"
+start_hold full client "$VIP" "$VIP_PORT" 990
+tell full 'say before' '^said'
+expect "connections on nearly every NAT port" "$(last full)" "said echo=990"
+stop before KILL
+stop top KILL
+start_l4lb after --nat-ports 10240-11300 "$VIP" 198.18.0.11 "$PORT"
+expect "the next start takes over" \
+	"$(grep -o 'flows=990 refused=[0-9]*' "$LAB_TMP/after.err")" "flows=990 refused=0"
+tell full 'say after' '^said' 2
+expect "  all of them" "$(last full)" "said echo=990"

@@ -62,7 +62,7 @@ static void make_file(void)
 
 	put(s, 3, 1, TCP_ESTABLISHED);
 	put(s, 5, 2, TCP_FIN_WAIT);
-	state_set_ports(s, 10240, 32767);
+	state_set_ports(s, 10240, 32767, 32704);
 	state_close(s);
 }
 
@@ -146,6 +146,7 @@ START_TEST(the_next_process_finds_the_flows)
 	ck_assert(state_ports(s, &lo, &hi));
 	ck_assert_uint_eq(lo, 10240);
 	ck_assert_uint_eq(hi, 32767);
+	ck_assert_uint_eq(state_probe_ports(s), 32704);
 	memcpy(secret, state_secret(s), sizeof(secret));
 	state_close(s);
 	s = open_state(FLOWS);
@@ -153,6 +154,7 @@ START_TEST(the_next_process_finds_the_flows)
 	state_remove(s);
 	ck_assert_int_eq(access(FILE_, F_OK), -1);
 	s = open_state(FLOWS);
+	ck_assert_uint_eq(state_probe_ports(s), 0);
 	ck_assert_mem_ne(secret, state_secret(s), sizeof(secret));
 	state_close(s);
 }
@@ -204,8 +206,9 @@ START_TEST(without_a_file_it_is_memory)
 	ck_assert(!state_found(s));
 	ck_assert_ptr_null(state_why_fresh(s));
 	put(s, FLOWS - 1, 1, TCP_ESTABLISHED);
-	state_set_ports(s, 1, 2);
+	state_set_ports(s, 1, 2, 1);
 	ck_assert(!state_ports(s, &lo, &hi));
+	ck_assert_uint_eq(state_probe_ports(s), 0);
 	state_remove(s);
 	state_close(NULL);
 	state_remove(NULL);
@@ -451,7 +454,7 @@ START_TEST(a_larger_table_keeps_every_flow)
 	s = open_state(FLOWS);
 	for (uint16_t n = 0; n < FLOWS; n++)
 		put(s, n, n + 1, TCP_ESTABLISHED);
-	state_set_ports(s, 10240, 20000);
+	state_set_ports(s, 10240, 20000, 19000);
 	state_close(s);
 	s = open_state(4 * FLOWS);
 	ck_assert(state_found(s));
@@ -637,6 +640,34 @@ START_TEST(no_more_backends_are_listed_than_there_is_room_for)
 }
 END_TEST
 
+START_TEST(ports_of_whole_flows_are_marked)
+{
+	bool used[STATE_PORTS] = {false};
+	struct state *s;
+	unsigned n = 0;
+
+	set_up();
+	make_file(); /* flows 1 and 2 */
+	s = open_state(FLOWS);
+	put(s, 7, 3, TCP_RESET); /* its port is not free yet */
+	put(s, 9, 4, TCP_ESTABLISHED);
+	state_flows(s)[9].check++; /* not whole */
+	state_mark_ports(s, used);
+	for (unsigned port = 0; port < STATE_PORTS; port++)
+		n += used[port];
+	ck_assert_uint_eq(n, 3);
+	ck_assert(used[10241] && used[10242] && used[10243]);
+	state_remove(s);
+
+	s = open_state(FLOWS); /* a fresh one has no flows of before */
+	put(s, 1, 1, TCP_ESTABLISHED);
+	memset(used, 0, sizeof(used));
+	state_mark_ports(s, used);
+	ck_assert(!used[10241]);
+	state_remove(s);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
@@ -659,6 +690,7 @@ int main(void)
 		{a_file_with_holes_is_filled_or_refused, 0},
 		{backends_of_whole_flows_are_listed_once, 0},
 		{no_more_backends_are_listed_than_there_is_room_for, 0},
+		{ports_of_whole_flows_are_marked, 0},
 	};
 
 	(void)umask(0);
