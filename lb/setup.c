@@ -484,8 +484,9 @@ static void write_sources(FILE *f, const struct setup *s)
  */
 static void write_syn(FILE *f, const struct setup *s)
 {
-	fprintf(f, "(tcp[tcpflags] & (tcp-syn|tcp-ack|tcp-rst|tcp-fin) == "
-		   "tcp-syn and ip[2:2] <= %d and ",
+	fprintf(f,
+		"(tcp[tcpflags] & (tcp-syn|tcp-ack|tcp-rst|tcp-fin) == "
+		"tcp-syn and ip[2:2] <= %d and ",
 		SETUP_SYN_MAX);
 	write_services(f, s, "dst");
 	fprintf(f, ")");

@@ -54,7 +54,6 @@ expect_false "no backend was thought to be down, or ejected" \
 	log_has lb 'is down|is ejected'
 stop lb
 expect "exit status" "$STATUS" 0
-counters=$(grep ' redispatched=' "$LAB_TMP/lb.err" | tail -n 1)
 expect "SYNs given to another backend" \
-	"$(sed 's/.* redispatched=\([0-9]*\).*/\1/' <<<"$counters")" 0
+	"$(sed -n 's/.* redispatched=\([0-9]*\).*/\1/p' "$LAB_TMP/lb.err" | tail -n 1)" 0
 expect "RST sent by the balancer's kernel" "$(counter lb TcpOutRsts)" 0

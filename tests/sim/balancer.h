@@ -20,9 +20,9 @@ struct seen_flow {
 struct balancer {
 	struct engine *e; /* NULL: not running */
 	struct flow *flows;
-	uint64_t ahead;		/* of the world's clock */
-	uint64_t armed;		/* time of the next EV_LB_TIMER */
-	uint64_t frozen_until;	/* the machine is suspended */
+	uint64_t ahead;	       /* of the world's clock */
+	uint64_t armed;	       /* time of the next EV_LB_TIMER */
+	uint64_t frozen_until; /* the machine is suspended */
 	/* Its rings overflow, of which it is told; both 0: never. */
 	uint64_t deaf_from, deaf_until;
 	uint64_t sent;		/* packets that left */

@@ -972,7 +972,8 @@ START_TEST(stray_packets_are_answered_where_we_speak_to_a_backend)
 	for (unsigned i = 0; i < 4; i++) {
 		struct backend_spec *b = &r->setup.backends[0][i];
 
-		/* 198.18.2.0 to .7 in another order for each, one is left out */
+		/* 198.18.2.0 to .7 in another order for each, one is left out
+		 */
 		b->n_sources = 7;
 		for (unsigned k = 0; k < 7; k++) {
 			snprintf(text, sizeof(text), "198.18.2.%u",
