@@ -30,10 +30,10 @@ void engine_unsent(struct engine *e, enum drop_reason why, uint64_t count)
 	e->counters.dropped[why] += count;
 }
 
-static int find_service(const struct engine *e, const struct endpoint *to)
+int engine_find_service(const struct engine *e, const struct endpoint *listen)
 {
 	for (unsigned i = 0; i < e->n_services; i++)
-		if (endpoint_equal(&e->services[i].listen, to))
+		if (endpoint_equal(&e->services[i].listen, listen))
 			return (int)i;
 	return -1;
 }
@@ -139,7 +139,7 @@ enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns)
 		flow = NULL;
 	}
 	if (!flow) {
-		int service = find_service(e, &p->key.pair.dst);
+		int service = engine_find_service(e, &p->key.pair.dst);
 		enum drop_reason why;
 
 		if (!endpoint_is_host(&p->key.pair.src))
@@ -169,6 +169,7 @@ enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns)
 	packet_rewrite(p, &flow->pair[!side].dst, &flow->pair[!side].src);
 	p->out_mss = flow->tcp.side[!side].mss;
 	p->out_mtu = flow->mtu[!side];
+	p->to_backend = side == FLOW_ORIG;
 	e->counters.forwarded++;
 	return VERDICT_SEND;
 }

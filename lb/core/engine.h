@@ -144,6 +144,7 @@ struct segment {
 	uint32_t seq, ack;
 	uint16_t window;
 	uint8_t flags;
+	bool to_backend;     /* else to a client: see engine_originate() */
 	uint8_t options_len; /* bytes, a multiple of 4 */
 	uint8_t options[SYN_OPTIONS_MAX];
 };

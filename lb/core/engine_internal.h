@@ -88,6 +88,11 @@ static inline void engine_notify(struct engine *e, enum flow_event event,
 bool engine_has_pool(const struct engine *e, const struct ip_addr *source,
 		     const struct endpoint *backend);
 
+/* ---------------------------------------------------------- engine.c */
+
+/* Of the one that listens there, or -1. */
+int engine_find_service(const struct engine *e, const struct endpoint *listen);
+
 /* ----------------------------------------------------------- reset.c */
 
 #define SEGMENTS_A_RESET 4 /* of one flow, both sides, at the most */

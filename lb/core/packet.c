@@ -170,6 +170,7 @@ int packet_parse(struct packet *p, const uint8_t *ip, uint32_t len,
 				 header - TCP_HEADER_MIN);
 	p->out_mss = 0;
 	p->out_mtu = 0;
+	p->to_backend = false;
 	return 0;
 }
 

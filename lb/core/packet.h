@@ -77,6 +77,7 @@ struct packet {
 	struct ip_addr out_src, out_dst;
 	uint16_t out_mss;
 	uint16_t out_mtu; /* learned for the way to it; 0: not */
+	bool to_backend;  /* else to a client */
 	uint8_t hdr[PACKET_HDR_MAX];
 };
 

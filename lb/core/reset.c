@@ -13,12 +13,17 @@
 
 bool engine_originate(struct engine *e, const struct segment *seg)
 {
+	struct segment *out;
+
 	if (e->outbox_used == ENGINE_OUTBOX_MAX) {
 		e->counters.outbox_lost++;
 		return false;
 	}
-	e->outbox[(e->outbox_head + e->outbox_used++) % ENGINE_OUTBOX_MAX] =
-		*seg;
+	out = &e->outbox[(e->outbox_head + e->outbox_used++) %
+			 ENGINE_OUTBOX_MAX];
+	*out = *seg;
+	/* Only to clients do we speak as a service. */
+	out->to_backend = engine_find_service(e, &seg->src) < 0;
 	e->counters.originated++;
 	return true;
 }

@@ -160,6 +160,7 @@ static bool take_verdict(struct rig *r, struct packet *p)
 	r->out_len = packet_len(p);
 	r->out_dst = p->out_dst;
 	r->out_mss = p->out_mss;
+	r->to_backend = p->to_backend;
 	r->out_csum = p->csum == CSUM_FULL ? FRAME_FULL : FRAME_PARTIAL;
 	return true;
 }

@@ -47,6 +47,7 @@ struct rig {
 	enum drop_reason why; /* DROP_REASONS if it was not dropped */
 	struct ip_addr out_dst;
 	uint16_t out_mss;
+	bool to_backend;
 	uint32_t out_len;
 	enum frame_csum out_csum; /* what the engine takes it for */
 	uint8_t wire[FRAME_MAX];

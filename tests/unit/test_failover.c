@@ -270,6 +270,48 @@ START_TEST(nothing_is_redispatched_once_a_syn_ack_was_forwarded)
 }
 END_TEST
 
+/* --- which side it is for ------------------------------------------------- */
+
+static void expect_segment(struct rig *r, uint8_t flags, bool to_backend)
+{
+	struct frame f;
+
+	ck_assert_msg(rig_next(r, &f), "nothing was originated");
+	ck_assert_uint_eq(f.flags, flags);
+	ck_assert_int_eq(r->originated.to_backend, to_backend);
+}
+
+/* They leave by ways of their own, so that neither blocks the other. */
+START_TEST(everything_says_which_side_it_is_for)
+{
+	struct rig *r = started(2, 3);
+	struct conn c = open_with_options(r, 1), other = conn_make(r, 2);
+	struct frame f;
+
+	refuse(r, &c);
+	expect_segment(r, SYN | ECE | CWR, true); /* to another backend */
+	conn_refresh(r, &c);
+	ck_assert(conn_send(r, &c, REPLY, SYN | ACK, 0));
+	ck_assert(!r->to_backend);
+	ck_assert(conn_send(r, &c, ORIG, ACK, 0));
+	ck_assert(r->to_backend);
+
+	f = conn_frame(&other, ORIG, ACK, 0); /* a stray of a client */
+	ck_assert(!rig_send(r, &f));
+	expect_segment(r, RST, false);
+	f = conn_frame(&c, REPLY, ACK, 0); /* and of a backend */
+	f.dst.port = htons((uint16_t)(ntohs(f.dst.port) ^ 1));
+	ck_assert(!rig_send(r, &f));
+	expect_segment(r, RST, true);
+
+	rig_wait(r, 7441 * S);
+	expect_segment(r, RST, false);
+	expect_segment(r, RST, true);
+	ck_assert_uint_eq(rig_drain(r), 0);
+	done(r);
+}
+END_TEST
+
 /* --- rule 8 --------------------------------------------------------------- */
 
 /* The backend's ACK for an old connection; the RST that must answer it. */
@@ -538,6 +580,7 @@ int main(void)
 		{syn_with_payload_is_given_to_one_backend_only, 0},
 		{fast_open_is_not_offered_to_another_backend, 0},
 		{nothing_is_redispatched_once_a_syn_ack_was_forwarded, 0},
+		{everything_says_which_side_it_is_for, 0},
 		{port_that_the_backend_remembers_is_repaired, 0},
 		{challenge_to_our_reset_is_answered_where_it_asks, 0},
 		{connection_that_we_reset_is_not_revived, 0},
