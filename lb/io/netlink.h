@@ -58,6 +58,10 @@ struct hop {
 	 * or not yet known neighbour, link without Ethernet header).
 	 */
 	bool link;
+	/* With @link false: because its neighbour is not known, so that what
+	 * is sent may wait in the kernel until it is.
+	 */
+	bool unresolved;
 	uint8_t eth[ETH_HEADER_LEN];
 };
 

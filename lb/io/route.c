@@ -215,7 +215,7 @@ void netlink_hop(struct netlink *nl, const struct ip_addr *src,
 	const uint16_t ethertype = htons(ETHERTYPE_IP);
 	struct neigh *neigh;
 
-	out->link = false;
+	out->link = out->unresolved = false;
 	if (!path) {
 		nl->counters.over_budget++;
 		out->ifindex = HOP_UNKNOWN;
@@ -227,8 +227,10 @@ void netlink_hop(struct netlink *nl, const struct ip_addr *src,
 	if (!path->link)
 		return;
 	neigh = path_neigh(nl, path);
-	if (!neigh)
+	if (!neigh) {
+		out->unresolved = true;
 		return;
+	}
 	if (neigh->state == NUD_STALE)
 		verify(nl, neigh, now_ns);
 	out->link = true;

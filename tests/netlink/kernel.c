@@ -205,8 +205,11 @@ START_TEST(a_link_that_goes_down_and_up_works_again)
 	here("ip link set v0 up");
 	WAIT_FOR(&world, world_saw(&world, NETLINK_LINK_UP, v0));
 	ck_assert(goes_raw(hop_to("198.18.0.2"), "v0"));
+	ck_assert(hop_to("198.18.0.2").unresolved);
 	send_datagram("198.18.0.2");
 	WAIT_FOR(&world, goes_to(hop_to("198.18.0.2"), "v0", 2));
+	ck_assert(!hop_to("198.18.0.2").unresolved);
+	ck_assert(!hop_to("127.0.0.1").unresolved); /* raw, and nobody to ask */
 }
 END_TEST
 
