@@ -389,7 +389,7 @@ static void reset_flows(struct app *app)
 	struct engine *e = app->engine;
 	const uint64_t begin_ns = forward_now_ns(), before = e->counters.reset;
 	uint64_t until_ns = begin_ns + RESET_MAX_MS * NS_PER_MS;
-	bool more, told = false;
+	bool more, waits, told = false;
 
 	for (unsigned s = 0; s < e->n_services; s++) {
 		e->services[s].drop_all_down = false;
@@ -399,14 +399,17 @@ static void reset_flows(struct app *app)
 	do {
 		more = engine_reset_all(e, forward_now_ns());
 		forward_tick(app->forward); /* sends them */
-		if (!turn(app, 0))
+		/* What found no room needs a moment, and no processor. */
+		waits = forward_waits(app->forward);
+		if (!turn(app, waits ? 1 : 0))
 			return;
 		if (!told && forward_now_ns() > begin_ns + 100 * NS_PER_MS) {
 			told = true;
 			log_info("resetting %u flows, a second signal ends it",
 				 e->table.used);
 		}
-	} while (more && app->stops < 2 && forward_now_ns() < until_ns);
+	} while ((more || waits) && app->stops < 2 &&
+		 forward_now_ns() < until_ns);
 	if (e->counters.reset == before)
 		return;
 	log_info(

@@ -9,6 +9,7 @@
 #define SMALL_MAX     2048 /* payload bytes that are copied, not sent in place */
 #define TOO_BIG_PER_S 100  /* fragmentation-needed, RFC 1812 4.3.2.8 */
 #define TICK_BUDGET   1024 /* flows ended between two looks at the captures */
+#define RETRY_NS      1000000ull /* until what found no room is tried again */
 
 struct forward {
 	struct engine *engine;
@@ -16,6 +17,10 @@ struct forward {
 	struct netlink *netlink;
 	uint32_t mss_clamp;
 	struct limit limit_too_big;
+	/* What the engine originated and found no room, the oldest first. */
+	struct outgoing outgoing[INJECT_SEGMENTS_MAX];
+	unsigned n_outgoing;
+	uint64_t retry_ns; /* when to try again, if there are any */
 	unsigned staged;
 	struct packet packets[INJECT_BATCH];
 	uint8_t payload[INJECT_BATCH][SMALL_MAX];
@@ -120,13 +125,52 @@ static void on_icmp(struct forward *f, const uint8_t *ip, uint32_t len)
 		inject_message(f->inject, &m.msg);
 }
 
-static void send_originated(struct forward *f)
+static void take_from_engine(struct forward *f)
+{
+	while (f->n_outgoing < INJECT_SEGMENTS_MAX) {
+		struct outgoing *out = &f->outgoing[f->n_outgoing];
+
+		if (!engine_next(f->engine, &out->seg))
+			return;
+		out->refused = 0;
+		f->n_outgoing++;
+	}
+}
+
+static void set_out(struct forward *f, struct outgoing *out, uint64_t now_ns)
+{
+	netlink_hop(f->netlink, &out->seg.src.addr, &out->seg.dst.addr, now_ns,
+		    &out->hop);
+}
+
+/*
+ * One that finds no room stays, and the next ones behind it; when no more can
+ * wait here they stay in the engine, which then says no more until they left.
+ */
+static void send_originated(struct forward *f, uint64_t now_ns)
+{
+	bool too_soon = f->n_outgoing && now_ns < f->retry_ns;
+
+	take_from_engine(f);
+	if (too_soon)
+		return;
+	while (f->n_outgoing) {
+		for (unsigned i = 0; i < f->n_outgoing; i++)
+			set_out(f, &f->outgoing[i], now_ns);
+		f->n_outgoing =
+			inject_segments(f->inject, f->outgoing, f->n_outgoing);
+		if (f->n_outgoing) {
+			f->retry_ns = now_ns + RETRY_NS;
+			return;
+		}
+		take_from_engine(f);
+	}
+}
+
+static void count_lost(struct forward *f)
 {
 	uint64_t lost[DROP_REASONS];
-	struct segment seg;
 
-	while (engine_next(f->engine, &seg))
-		inject_segment(f->inject, &seg);
 	inject_take_lost(f->inject, lost);
 	for (unsigned why = 0; why < DROP_REASONS; why++)
 		if (lost[why])
@@ -147,7 +191,8 @@ static void run_batch(struct forward *f)
 		decide(f, &f->packets[i], now_ns);
 	inject_flush(f->inject);
 	f->staged = 0;
-	send_originated(f); /* a batch's worth fits the outbox */
+	count_lost(f);
+	send_originated(f, now_ns); /* a batch's worth fits the outbox */
 }
 
 static void on_frame(void *arg, const uint8_t *ip, uint32_t len)
@@ -181,14 +226,21 @@ int forward_read(struct forward *f, struct capture *capture, int max)
 	int n = capture_read(capture, max, on_frame, f);
 
 	run_batch(f);
-	send_originated(f);
+	count_lost(f);
+	send_originated(f, forward_now_ns());
 	return n;
 }
 
 uint64_t forward_tick(struct forward *f)
 {
-	uint64_t next = engine_tick(f->engine, forward_now_ns(), TICK_BUDGET);
+	uint64_t now_ns = forward_now_ns();
+	uint64_t next_ns = engine_tick(f->engine, now_ns, TICK_BUDGET);
 
-	send_originated(f);
-	return next;
+	send_originated(f, now_ns);
+	return f->n_outgoing ? f->retry_ns : next_ns;
+}
+
+bool forward_waits(const struct forward *f)
+{
+	return f->n_outgoing > 0;
 }

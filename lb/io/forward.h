@@ -38,6 +38,9 @@ int forward_read(struct forward *f, struct capture *capture, int max);
 /* Runs timers; returns when to call again, see engine_tick(). */
 uint64_t forward_tick(struct forward *f);
 
+/* True if something that the engine originated found no room yet. */
+bool forward_waits(const struct forward *f);
+
 /* CLOCK_BOOTTIME in ns: the time of the whole program. */
 uint64_t forward_now_ns(void);
 

@@ -1,46 +1,49 @@
 /* SPDX-License-Identifier: MIT */
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <libnet.h>
-#include <linux/filter.h>
-#include <linux/if_packet.h>
 #include <linux/virtio_net.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "io/cut.h"
 #include "io/inject.h"
+#include "io/lane.h"
 #include "io/merge.h"
+#include "io/originate.h"
 
 #define LINKS_MAX	32
-#define SEND_BUFFER	(4 << 20) /* bytes asked for; wmem_max may limit it */
-#define ETH_P_UNUSED	0x88b5	  /* IEEE 802 local experimental */
 #define TCP_CSUM_OFFSET 16
 #define MERGE_LOOKBACK	8 /* queued packets that may still grow */
 #define IOV_MAX_USED	(3 + MERGE_MAX)
 
-/* Packets waiting for one descriptor. */
+/* Packets waiting for one lane. */
 struct queue {
-	libnet_t *net;
-	int ifindex; /* 0: raw IP */
-	bool vnet;   /* a virtio_net_hdr precedes every frame */
+	struct lane lane;
 	unsigned used;
 	struct mmsghdr msgs[INJECT_BATCH];
 	struct iovec iov[INJECT_BATCH][IOV_MAX_USED];
 	struct merge merge[INJECT_BATCH]; /* of a link with vnet only */
 	struct virtio_net_hdr vnet_hdr[INJECT_BATCH];
 	uint8_t eth[INJECT_BATCH][ETH_HEADER_LEN];
-	struct sockaddr_in to[INJECT_BATCH];
-	struct sockaddr_ll link;
+	struct raw_address address[INJECT_BATCH];
+};
+
+/*
+ * What waits for a neighbour fills the socket it came by, for seconds, if the
+ * neighbour is dead: so nothing else goes by that one, and what is for clients
+ * does not wait behind what is for backends.
+ */
+enum raw_lane {
+	RAW_PLAIN,
+	RAW_RESOLVES_CLIENT,
+	RAW_RESOLVES_BACKEND,
+	RAW_LANES
 };
 
 struct inject {
-	struct queue raw;
-	libnet_t *build; /* raw IP too, for originated segments */
+	struct queue raw[RAW_LANES];
+	struct originator *originator;
 	unsigned n_links;
 	struct queue *links[LINKS_MAX];
 	uint64_t lost[DROP_REASONS];
@@ -49,79 +52,19 @@ struct inject {
 
 /* ------------------------------------------------------------ descriptors */
 
-static int raw_open(libnet_t **out, struct err *err)
-{
-	char why[LIBNET_ERRBUF_SIZE];
-	int size = SEND_BUFFER;
-
-	*out = libnet_init(LIBNET_RAW4, NULL, why);
-	if (!*out)
-		return err_set(err, -EPERM,
-			       "cannot open a raw socket: %s; run as root or "
-			       "with CAP_NET_RAW",
-			       why);
-	setsockopt(libnet_getfd(*out), SOL_SOCKET, SO_SNDBUF, &size,
-		   sizeof(size));
-	if (fcntl(libnet_getfd(*out), F_SETFL, O_NONBLOCK) == -1)
-		return err_set(err, -errno, "raw socket: %s", strerror(errno));
-	return 0;
-}
-
-/*
- * libnet's link socket receives every frame of every interface. A filter that
- * takes none and a protocol that nobody uses stop that; each message names the
- * protocol it is sent with.
- */
-static void stop_receiving(int fd, int ifindex)
-{
-	struct sock_filter reject = BPF_STMT(BPF_RET | BPF_K, 0);
-	struct sock_fprog prog = {.len = 1, .filter = &reject};
-	struct sockaddr_ll nowhere = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htons(ETH_P_UNUSED),
-		.sll_ifindex = ifindex,
-	};
-
-	setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog));
-	bind(fd, (struct sockaddr *)&nowhere, sizeof(nowhere));
-}
-
 static struct queue *link_open(int ifindex)
 {
-	char ifname[IF_NAMESIZE], why[LIBNET_ERRBUF_SIZE];
-	int fd, on = 1, size = SEND_BUFFER;
-	struct queue *q;
+	struct queue *q = calloc(1, sizeof(*q));
 
-	if (!if_indextoname((unsigned)ifindex, ifname))
-		return NULL;
-	q = calloc(1, sizeof(*q));
-	if (!q)
-		return NULL;
-	q->net = libnet_init(LIBNET_LINK, ifname, why);
-	if (!q->net) {
-		free(q);
-		return NULL;
-	}
-	fd = libnet_getfd(q->net);
-	stop_receiving(fd, ifindex);
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	q->vnet = setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on,
-			     sizeof(on)) == 0;
-	q->ifindex = ifindex;
-	q->link = (struct sockaddr_ll){
-		.sll_family = AF_PACKET,
-		.sll_protocol = htons(ETH_P_IP),
-		.sll_ifindex = ifindex,
-		.sll_halen = 6,
-	};
-	return q;
+	if (q && lane_open_link(&q->lane, ifindex))
+		return q;
+	free(q);
+	return NULL;
 }
 
 static void link_close(struct queue *q)
 {
-	if (!q)
-		return;
-	libnet_destroy(q->net);
+	lane_close(&q->lane);
 	free(q);
 }
 
@@ -131,7 +74,7 @@ static struct queue *link_queue(struct inject *inj, int ifindex)
 	struct queue *q;
 
 	for (unsigned i = 0; i < inj->n_links; i++)
-		if (inj->links[i]->ifindex == ifindex)
+		if (inj->links[i]->lane.ifindex == ifindex)
 			return inj->links[i];
 	if (inj->n_links == LINKS_MAX)
 		return NULL;
@@ -141,12 +84,27 @@ static struct queue *link_queue(struct inject *inj, int ifindex)
 	return q;
 }
 
+static struct queue *queue_for(struct inject *inj, const struct hop *hop,
+			       bool to_backend)
+{
+	struct queue *q = NULL;
+
+	if (hop->link)
+		q = link_queue(inj, hop->ifindex);
+	if (q)
+		return q;
+	if (!hop->unresolved)
+		return &inj->raw[RAW_PLAIN];
+	return &inj->raw[to_backend ? RAW_RESOLVES_BACKEND
+				    : RAW_RESOLVES_CLIENT];
+}
+
 static void send_queue(struct inject *inj, struct queue *q);
 
 void inject_forget_link(struct inject *inj, int ifindex)
 {
 	for (unsigned i = 0; i < inj->n_links; i++) {
-		if (inj->links[i]->ifindex != ifindex)
+		if (inj->links[i]->lane.ifindex != ifindex)
 			continue;
 		send_queue(inj, inj->links[i]);
 		link_close(inj->links[i]);
@@ -158,13 +116,16 @@ void inject_forget_link(struct inject *inj, int ifindex)
 int inject_open(struct inject **out, struct err *err)
 {
 	struct inject *inj = calloc(1, sizeof(*inj));
-	int ret;
+	int ret = 0;
 
 	if (!inj)
 		return err_set(err, -ENOMEM, "out of memory");
-	ret = raw_open(&inj->raw.net, err);
+	for (int i = 0; i < RAW_LANES && !ret; i++)
+		ret = lane_open_raw(&inj->raw[i].lane, err);
+	inj->raw[RAW_RESOLVES_CLIENT].lane.resolves = true;
+	inj->raw[RAW_RESOLVES_BACKEND].lane.resolves = true;
 	if (!ret)
-		ret = raw_open(&inj->build, err);
+		ret = originator_new(&inj->originator, err);
 	if (ret) {
 		inject_close(inj);
 		return ret;
@@ -179,10 +140,9 @@ void inject_close(struct inject *inj)
 		return;
 	for (unsigned i = 0; i < inj->n_links; i++)
 		link_close(inj->links[i]);
-	if (inj->raw.net)
-		libnet_destroy(inj->raw.net);
-	if (inj->build)
-		libnet_destroy(inj->build);
+	for (int i = 0; i < RAW_LANES; i++)
+		lane_close(&inj->raw[i].lane);
+	originator_free(inj->originator);
 	free(inj);
 }
 
@@ -222,13 +182,12 @@ static void finish_merges(struct inject *inj, struct queue *q)
 /* All that waits; a packet that fails is counted and the next one tried. */
 static void send_queue(struct inject *inj, struct queue *q)
 {
-	int fd = libnet_getfd(q->net);
 	unsigned sent = 0;
 
-	if (q->vnet)
+	if (q->lane.vnet)
 		finish_merges(inj, q);
 	while (sent < q->used) {
-		int n = sendmmsg(fd, q->msgs + sent, q->used - sent,
+		int n = sendmmsg(q->lane.fd, q->msgs + sent, q->used - sent,
 				 MSG_DONTWAIT);
 
 		if (n > 0) {
@@ -238,7 +197,7 @@ static void send_queue(struct inject *inj, struct queue *q)
 		if (errno == EINTR)
 			continue;
 		inj->lost[reason_of(errno)] +=
-			q->vnet ? q->merge[sent].segments : 1;
+			q->lane.vnet ? q->merge[sent].segments : 1;
 		sent++;
 	}
 	q->used = 0;
@@ -246,8 +205,9 @@ static void send_queue(struct inject *inj, struct queue *q)
 
 void inject_flush(struct inject *inj)
 {
-	if (inj->raw.used)
-		send_queue(inj, &inj->raw);
+	for (int i = 0; i < RAW_LANES; i++)
+		if (inj->raw[i].used)
+			send_queue(inj, &inj->raw[i]);
 	for (unsigned i = 0; i < inj->n_links; i++)
 		if (inj->links[i]->used)
 			send_queue(inj, inj->links[i]);
@@ -289,24 +249,20 @@ static void enqueue(struct inject *inj, struct queue *q, struct packet *p,
 	msg = &q->msgs[at].msg_hdr;
 	memset(msg, 0, sizeof(*msg));
 
-	if (q->ifindex) {
-		if (q->vnet) {
+	if (q->lane.ifindex) {
+		if (q->lane.vnet) {
 			q->vnet_hdr[at] = offload_of(p, gso_size);
 			iov[n++] = (struct iovec){&q->vnet_hdr[at],
 						  sizeof(q->vnet_hdr[at])};
 		}
 		memcpy(q->eth[at], hop->eth, ETH_HEADER_LEN);
 		iov[n++] = (struct iovec){q->eth[at], ETH_HEADER_LEN};
-		msg->msg_name = &q->link;
-		msg->msg_namelen = sizeof(q->link);
+		msg->msg_name = &q->lane.link;
+		msg->msg_namelen = sizeof(q->lane.link);
 		inj->counters.by_link++;
 	} else {
-		q->to[at] = (struct sockaddr_in){
-			.sin_family = AF_INET,
-			.sin_addr.s_addr = addr_to_v4(&p->out_dst),
-		};
-		msg->msg_name = &q->to[at];
-		msg->msg_namelen = sizeof(q->to[at]);
+		lane_address_raw(msg, &q->address[at], &p->out_src,
+				 &p->out_dst);
 		inj->counters.by_raw++;
 	}
 	iov[n++] = (struct iovec){p->hdr, p->hdr_len};
@@ -371,7 +327,7 @@ static uint32_t segment_size(const struct packet *p, uint32_t mtu)
 
 void inject_packet(struct inject *inj, struct packet *p, const struct hop *hop)
 {
-	struct queue *q = NULL;
+	struct queue *q;
 	uint32_t size;
 
 	if (hop->ifindex == HOP_NO_ROUTE) {
@@ -386,21 +342,18 @@ void inject_packet(struct inject *inj, struct packet *p, const struct hop *hop)
 		p->out_mtu = MTU_MIN;
 	if (p->out_mss && p->out_mss < MSS_MIN)
 		p->out_mss = MSS_MIN;
-	if (hop->link)
-		q = link_queue(inj, hop->ifindex);
-	if (!q)
-		q = &inj->raw;
+	q = queue_for(inj, hop, p->to_backend);
 
 	size = segment_size(p, p->out_mtu && p->out_mtu < hop->mtu ? p->out_mtu
 								   : hop->mtu);
-	if (p->payload_len > size && q->vnet) {
+	if (p->payload_len > size && q->lane.vnet) {
 		packet_partial_csum(p);
 		inj->counters.supers++;
 		enqueue(inj, q, p, hop, size);
 		merge_start(&q->merge[q->used - 1], p, 0);
 		return;
 	}
-	if (q->vnet) {
+	if (q->lane.vnet) {
 		if (merge_into(q, p))
 			return;
 		enqueue(inj, q, p, hop, 0);
@@ -409,7 +362,7 @@ void inject_packet(struct inject *inj, struct packet *p, const struct hop *hop)
 	}
 	/* On loopback a super-packet fits as it is. */
 	if (packet_len(p) > hop->mtu ||
-	    (p->payload_len > size && (q->ifindex || p->out_mtu))) {
+	    (p->payload_len > size && (q->lane.ifindex || p->out_mtu))) {
 		send_cut(inj, q, p, hop, size);
 		return;
 	}
@@ -430,43 +383,23 @@ const struct inject_counters *inject_counters(const struct inject *inj)
 
 /* ------------------------------------------------------------ originating */
 
-static bool build_segment(libnet_t *l, const struct segment *seg)
+unsigned inject_segments(struct inject *inj, struct outgoing *out, unsigned n)
 {
-	const uint16_t tcp_len = LIBNET_TCP_H + seg->options_len;
-	const uint16_t len = LIBNET_IPV4_H + tcp_len;
-
-	if (seg->options_len &&
-	    libnet_build_tcp_options(seg->options, seg->options_len, l, 0) ==
-		    -1)
-		return false;
-	return libnet_build_tcp(ntohs(seg->src.port), ntohs(seg->dst.port),
-				seg->seq, seg->ack, seg->flags, seg->window, 0,
-				0, tcp_len, NULL, 0, l, 0) != -1 &&
-	       libnet_build_ipv4(len, 0, 0, IP_DF, 64, IPPROTO_TCP, 0,
-				 addr_to_v4(&seg->src.addr),
-				 addr_to_v4(&seg->dst.addr), NULL, 0, l,
-				 0) != -1 &&
-	       libnet_write(l) == len;
-}
-
-void inject_segment(struct inject *inj, const struct segment *seg)
-{
-	if (build_segment(inj->build, seg))
-		inj->counters.originated++;
-	else
-		inj->counters.originate_failed++;
-	libnet_clear_packet(inj->build);
+	for (unsigned i = 0; i < n; i++)
+		out[i].lane =
+			&queue_for(inj, &out[i].hop, out[i].seg.to_backend)
+				 ->lane;
+	return originator_send(inj->originator, out, n, &inj->counters);
 }
 
 void inject_message(struct inject *inj, const struct icmp_message *m)
 {
-	const struct sockaddr_in to = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = addr_to_v4(&m->dst),
-	};
+	struct iovec iov = {(void *)m->ip, m->len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct raw_address address;
 
-	if (sendto(libnet_getfd(inj->build), m->ip, m->len, MSG_DONTWAIT,
-		   (const struct sockaddr *)&to, sizeof(to)) == m->len)
+	lane_address_raw(&msg, &address, &m->src, &m->dst);
+	if (sendmsg(inj->raw[RAW_PLAIN].lane.fd, &msg, MSG_DONTWAIT) == m->len)
 		inj->counters.originated++;
 	else
 		inj->counters.originate_failed++;

@@ -2,12 +2,12 @@
 /*
  * inject.h - packets onto the wire, by libnet
  *
- * Forwarded packets go out by sendmmsg() on libnet's own descriptors, headers
- * gathered with the payload where it lies. With a known neighbour they get a
- * link-layer header and leave on that link; super-packets pass whole, the
- * kernel cuts them and completes checksums (PACKET_VNET_HDR). Otherwise, and
- * always for loopback, by raw IP. What the engine originates is built and
- * written with libnet (design rules 3 and 4).
+ * Packets go out by sendmmsg() on libnet's own descriptors. With a known
+ * neighbour they get a link-layer header and leave on that link, otherwise, and
+ * always for loopback, by raw IP. Forwarded ones are gathered, headers with the
+ * payload where it lies; super-packets pass whole, the kernel cuts them and
+ * completes checksums (PACKET_VNET_HDR). What the engine originates is built
+ * with libnet (design rules 3 and 4).
  */
 #ifndef L4LB_INJECT_H
 #define L4LB_INJECT_H
@@ -24,6 +24,7 @@
 #define INJECT_BATCH 64 /* packets queued for one descriptor */
 
 struct inject;
+struct lane;
 
 struct inject_counters {
 	uint64_t by_link, by_raw; /* packets, super-packets once */
@@ -32,6 +33,15 @@ struct inject_counters {
 	uint64_t merged;	  /* added to the one before, see merge.h */
 	uint64_t originated, originate_failed;
 };
+
+/* A segment that the engine originated, on its way out. */
+struct outgoing {
+	struct segment seg;
+	struct hop hop;
+	unsigned refused;  /* times, so far: begins at 0 */
+	struct lane *lane; /* of inject's */
+};
+#define INJECT_SEGMENTS_MAX 256
 
 /* Opens the raw IP side; a link is opened at its first packet. */
 int inject_open(struct inject **out, struct err *err);
@@ -47,8 +57,14 @@ void inject_flush(struct inject *inj);
 /* Packets lost since the last call, by reason; resets the counts. */
 void inject_take_lost(struct inject *inj, uint64_t lost[DROP_REASONS]);
 
-/* Builds one originated segment with libnet and writes it, by raw IP. */
-void inject_segment(struct inject *inj, const struct segment *seg);
+/*
+ * Builds the segments with libnet and sends them, at most INJECT_SEGMENTS_MAX.
+ * Returns how many there was no room for just now: they are the first of @out
+ * then, in their order, and to be given again a little later. What is refused
+ * too often is thrown away and counted, and at once what would only wait for
+ * a neighbour that is not there.
+ */
+unsigned inject_segments(struct inject *inj, struct outgoing *out, unsigned n);
 
 /* Sends an ICMP message, by raw IP. */
 void inject_message(struct inject *inj, const struct icmp_message *m);

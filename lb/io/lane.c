@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "io/lane.h"
+
+#define SEND_BUFFER  (4 << 20) /* bytes */
+#define ETH_P_UNUSED 0x88b5    /* IEEE 802 local experimental */
+
+/* Beyond wmem_max only with the privilege; without it, what the host allows. */
+static void widen(int fd)
+{
+	const int size = SEND_BUFFER;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
+int lane_open_raw(struct lane *lane, struct err *err)
+{
+	char why[LIBNET_ERRBUF_SIZE];
+	const int on = 1;
+
+	*lane = (struct lane){.net = libnet_init(LIBNET_RAW4, NULL, why)};
+	if (!lane->net)
+		return err_set(err, -EPERM,
+			       "cannot open a raw socket: %s; run as root or "
+			       "with CAP_NET_RAW",
+			       why);
+	lane->fd = libnet_getfd(lane->net);
+	widen(lane->fd);
+	/* A source that was taken from the host is still the one that the
+	 * reset must have: without this a message that names it is refused.
+	 */
+	setsockopt(lane->fd, SOL_IP, IP_TRANSPARENT, &on, sizeof(on));
+	if (fcntl(lane->fd, F_SETFL, O_NONBLOCK) == -1)
+		return err_set(err, -errno, "raw socket: %s", strerror(errno));
+	return 0;
+}
+
+/*
+ * libnet's link socket receives every frame of every interface. A filter that
+ * takes none and a protocol that nobody uses stop that; each message names the
+ * protocol it is sent with.
+ */
+static void stop_receiving(int fd, int ifindex)
+{
+	struct sock_filter reject = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog prog = {.len = 1, .filter = &reject};
+	struct sockaddr_ll nowhere = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_UNUSED),
+		.sll_ifindex = ifindex,
+	};
+
+	setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog));
+	bind(fd, (struct sockaddr *)&nowhere, sizeof(nowhere));
+}
+
+bool lane_open_link(struct lane *lane, int ifindex)
+{
+	char ifname[IF_NAMESIZE], why[LIBNET_ERRBUF_SIZE];
+	const int on = 1;
+
+	if (!if_indextoname((unsigned)ifindex, ifname))
+		return false;
+	*lane = (struct lane){
+		.net = libnet_init(LIBNET_LINK, ifname, why),
+		.ifindex = ifindex,
+		.link = {.sll_family = AF_PACKET,
+			 .sll_protocol = htons(ETH_P_IP),
+			 .sll_ifindex = ifindex,
+			 .sll_halen = ETH_ALEN},
+	};
+	if (!lane->net)
+		return false;
+	lane->fd = libnet_getfd(lane->net);
+	stop_receiving(lane->fd, ifindex);
+	widen(lane->fd);
+	lane->vnet = setsockopt(lane->fd, SOL_PACKET, PACKET_VNET_HDR, &on,
+				sizeof(on)) == 0;
+	return true;
+}
+
+int lane_open_builder(struct lane *lane, struct err *err)
+{
+	char why[LIBNET_ERRBUF_SIZE];
+
+	*lane = (struct lane){.net = libnet_init(LIBNET_LINK_ADV, "lo", why)};
+	if (!lane->net)
+		return err_set(err, -EPERM, "cannot open a link socket: %s",
+			       why);
+	lane->fd = libnet_getfd(lane->net);
+	stop_receiving(lane->fd, (int)if_nametoindex("lo"));
+	return 0;
+}
+
+void lane_close(struct lane *lane)
+{
+	if (lane->net)
+		libnet_destroy(lane->net);
+	lane->net = NULL;
+}
+
+void lane_address_raw(struct msghdr *msg, struct raw_address *address,
+		      const struct ip_addr *src, const struct ip_addr *dst)
+{
+	const struct in_pktinfo from = {
+		.ipi_spec_dst.s_addr = addr_to_v4(src),
+	};
+	struct cmsghdr *cmsg = &address->control.first;
+
+	address->to = (struct sockaddr_in){
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = addr_to_v4(dst),
+	};
+	msg->msg_name = &address->to;
+	msg->msg_namelen = sizeof(address->to);
+	msg->msg_control = address->control.bytes;
+	msg->msg_controllen = sizeof(address->control.bytes);
+	cmsg->cmsg_level = SOL_IP;
+	cmsg->cmsg_type = IP_PKTINFO;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(from));
+	memcpy(CMSG_DATA(cmsg), &from, sizeof(from));
+}
