@@ -253,20 +253,44 @@ static void lower_mss(struct packet *p, unsigned at, uint16_t mss)
 	memcpy(csum, &check, 2);
 }
 
-void packet_clamp_mss(struct packet *p, uint16_t mss)
+/* The next MSS option from @i on that is larger than @mss; @len: none. */
+static unsigned next_larger_mss(const uint8_t *opt, unsigned len, unsigned i,
+				uint16_t mss)
 {
-	const unsigned start = IP_HEADER_LEN + TCP_HEADER_MIN;
-	const uint8_t *opt = p->hdr + start;
-	unsigned len = p->hdr_len - start, i = 0, size;
+	unsigned size;
 
-	if (!(p->tcp.flags & TCP_SYN) || mss == 0)
-		return;
 	for (; (size = find_option(opt, len, &i)) > 0; i += size)
 		if (opt[i] == TCPOPT_MSS && size == 4 &&
 		    get16(opt + i + 2) > mss)
-			lower_mss(p, start + i + 2, mss);
+			return i;
+	return len;
+}
+
+void packet_clamp_mss(struct packet *p, uint16_t mss)
+{
+	const unsigned start = IP_HEADER_LEN + TCP_HEADER_MIN;
+	const unsigned len = p->hdr_len - start;
+	const uint8_t *opt = p->hdr + start;
+	unsigned i = 0;
+
+	if (!(p->tcp.flags & TCP_SYN) || mss == 0)
+		return;
+	while ((i = next_larger_mss(opt, len, i, mss)) < len)
+		lower_mss(p, start + i + 2, mss);
 	if (p->tcp.mss > mss)
 		p->tcp.mss = mss;
+}
+
+void packet_clamp_options(uint8_t *options, unsigned len, uint16_t mss)
+{
+	unsigned i = 0;
+
+	if (mss == 0)
+		return;
+	while ((i = next_larger_mss(options, len, i, mss)) < len) {
+		options[i + 2] = (uint8_t)(mss >> 8);
+		options[i + 3] = (uint8_t)mss;
+	}
 }
 
 void packet_partial_csum(struct packet *p)

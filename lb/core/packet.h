@@ -101,6 +101,9 @@ void packet_rewrite(struct packet *p, const struct endpoint *src,
  */
 void packet_clamp_mss(struct packet *p, uint16_t mss);
 
+/* The same of the options of a SYN that is yet to be built. */
+void packet_clamp_options(uint8_t *options, unsigned len, uint16_t mss);
+
 /* Turns a partial checksum into a full one, where nobody behind us will. */
 void packet_complete_csum(struct packet *p);
 

@@ -73,39 +73,65 @@ static void tell_sender(struct forward *f, const struct packet *p, uint32_t mtu,
 		inject_message(f->inject, &message);
 }
 
-/*
- * Both ways of a connection use the same MSS option, so it must fit the
- * narrower one of them.
- */
-static void clamp_mss(struct forward *f, struct packet *p, uint32_t out_mtu,
-		      uint64_t now_ns)
+/* The largest MSS that a SYN by way of @hop may announce; 0: any. */
+static uint16_t mss_limit(const struct forward *f, const struct hop *hop)
 {
-	uint32_t mtu = out_mtu, mss;
+	const uint32_t headers = IP_HEADER_LEN + TCP_HEADER_MIN;
+	uint32_t mss = UINT16_MAX;
+
+	if (hop->mtu > headers && hop->mtu - headers < mss)
+		mss = hop->mtu - headers;
+	if (f->mss_clamp != FORWARD_CLAMP_AUTO && f->mss_clamp < mss)
+		mss = f->mss_clamp;
+	return mss < UINT16_MAX ? (uint16_t)mss : 0;
+}
+
+static uint16_t mss_limit_back(struct forward *f, const struct packet *p,
+			       uint64_t now_ns)
+{
 	struct hop back;
 
 	netlink_hop(f->netlink, &p->key.pair.dst.addr, &p->key.pair.src.addr,
 		    now_ns, &back);
-	if (back.mtu && back.mtu < mtu)
-		mtu = back.mtu;
-	mss = mtu - IP_HEADER_LEN - TCP_HEADER_MIN;
-	if (f->mss_clamp != FORWARD_CLAMP_AUTO && f->mss_clamp < mss)
-		mss = f->mss_clamp;
-	if (mss <= UINT16_MAX)
-		packet_clamp_mss(p, (uint16_t)mss);
+	return mss_limit(f, &back);
+}
+
+/*
+ * Both ways of a connection use the same MSS option, so it must fit the
+ * narrower one of them. And data that came merged is cut into what its sender
+ * made of it: the way back to it had a say in that when the SYN went there.
+ */
+static void clamp_mss(struct forward *f, struct packet *p,
+		      const struct hop *onward, uint64_t now_ns)
+{
+	uint16_t limit;
+
+	if (p->tcp.flags & TCP_SYN)
+		packet_clamp_mss(p, mss_limit(f, onward));
+	if (p->payload_len == 0)
+		return;
+	limit = mss_limit_back(f, p, now_ns);
+	if (limit && (!p->out_mss || p->out_mss > limit))
+		p->out_mss = limit;
 }
 
 static void decide(struct forward *f, struct packet *p, uint64_t now_ns)
 {
 	struct hop hop;
 
+	/* First: a SYN is also what the engine remembers the MSS from, and
+	 * what another backend may be sent.
+	 */
+	if (f->mss_clamp && (p->tcp.flags & TCP_SYN))
+		packet_clamp_mss(p, mss_limit_back(f, p, now_ns));
 	if (engine_packet(f->engine, p, now_ns) != VERDICT_SEND)
 		return;
 	netlink_hop(f->netlink, &p->out_src, &p->out_dst, now_ns, &hop);
 	if (packet_len(p) > hop.mtu && hop.mtu &&
 	    p->out_mss + 0u + IP_HEADER_LEN + TCP_HEADER_MIN > hop.mtu)
 		tell_sender(f, p, hop.mtu, now_ns);
-	if ((p->tcp.flags & TCP_SYN) && f->mss_clamp)
-		clamp_mss(f, p, hop.mtu, now_ns);
+	if (f->mss_clamp)
+		clamp_mss(f, p, &hop, now_ns);
 	inject_packet(f->inject, p, &hop);
 }
 
@@ -137,10 +163,16 @@ static void take_from_engine(struct forward *f)
 	}
 }
 
+/* Which way, as it is now; a client's SYN that is sent again must fit it. */
 static void set_out(struct forward *f, struct outgoing *out, uint64_t now_ns)
 {
-	netlink_hop(f->netlink, &out->seg.src.addr, &out->seg.dst.addr, now_ns,
+	struct segment *seg = &out->seg;
+
+	netlink_hop(f->netlink, &seg->src.addr, &seg->dst.addr, now_ns,
 		    &out->hop);
+	if (f->mss_clamp && (seg->flags & TCP_SYN))
+		packet_clamp_options(seg->options, seg->options_len,
+				     mss_limit(f, &out->hop));
 }
 
 /*

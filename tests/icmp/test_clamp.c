@@ -181,6 +181,33 @@ START_TEST(any_options_are_clamped_as_slowly_done)
 }
 END_TEST
 
+/* A SYN that is yet to be built is clamped as one that came. */
+START_TEST(bare_options_are_clamped_as_those_of_a_packet)
+{
+	struct random r =
+		unit_random("bare_options_are_clamped_as_those_of_a_packet_fn");
+
+	for (unsigned n = 0; n < 100000; n++) {
+		uint32_t len = random_below(&r, 11) * 4;
+		uint8_t options[OPTIONS_MAX + 1], want[OPTIONS_MAX + 1];
+		uint16_t mss = (uint16_t)random_next(&r);
+
+		for (uint32_t i = 0; i < sizeof(options); i++)
+			options[i] = random_below(&r, 3)
+					     ? (uint8_t)random_below(&r, 6)
+					     : (uint8_t)random_next(&r);
+		if (n % 10 == 0)
+			mss = 0; /* no limit */
+		memcpy(want, options, sizeof(want));
+		if (mss)
+			clamp_slowly(want, len, mss);
+		packet_clamp_options(options, len, mss);
+		unit_check(memcmp(options, want, sizeof(want)) == 0, "round %u",
+			   n);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
@@ -189,6 +216,7 @@ int main(void)
 		{syn_without_the_option_stays_without, 0},
 		{only_a_syn_is_changed, 0},
 		{any_options_are_clamped_as_slowly_done, 0},
+		{bare_options_are_clamped_as_those_of_a_packet, 0},
 	};
 
 	return unit_run("clamp", tests, ARRAY_LEN(tests));

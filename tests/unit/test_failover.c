@@ -270,6 +270,40 @@ START_TEST(nothing_is_redispatched_once_a_syn_ack_was_forwarded)
 }
 END_TEST
 
+/*
+ * The SYN that another backend is sent, and the largest segment that data for
+ * its sender is cut into, are those of the SYN as the engine was given it: who
+ * clamps it does so before.
+ */
+START_TEST(mss_of_the_syn_is_kept_as_it_was_given)
+{
+	static const uint8_t clamped[] = {2, 4, 3, 232}; /* 1000 */
+	struct rig *r = started(2, 3);
+	struct conn c = conn_make(r, 1);
+	struct frame f = conn_frame(&c, ORIG, SYN, 0), syn;
+	enum drop_reason why;
+	struct packet p;
+
+	f.options = options;
+	f.options_len = sizeof(options);
+	ck_assert(!packet_parse(&p, r->wire, frame_build(&f, r->wire), &why));
+	packet_clamp_mss(&p, 1000);
+	engine_prepare(r->e, &p);
+	ck_assert_int_eq(engine_packet(r->e, &p, r->now), VERDICT_SEND);
+	c.acked[REPLY] = ++c.seq[ORIG];
+	conn_refresh(r, &c);
+	ck_assert_uint_eq(conn_flow(r, &c)->tcp.side[ORIG].mss, 1000);
+	refuse(r, &c);
+	syn = expect_syn(r, &c);
+	ck_assert_uint_eq(syn.options_len, sizeof(options));
+	ck_assert_mem_eq(syn.options, clamped, sizeof(clamped));
+	finish_handshake(r, &c);
+	ck_assert(conn_send(r, &c, REPLY, ACK, 10));
+	ck_assert_uint_eq(r->out_mss, 1000);
+	done(r);
+}
+END_TEST
+
 /* --- which side it is for ------------------------------------------------- */
 
 static void expect_segment(struct rig *r, uint8_t flags, bool to_backend)
@@ -580,6 +614,7 @@ int main(void)
 		{syn_with_payload_is_given_to_one_backend_only, 0},
 		{fast_open_is_not_offered_to_another_backend, 0},
 		{nothing_is_redispatched_once_a_syn_ack_was_forwarded, 0},
+		{mss_of_the_syn_is_kept_as_it_was_given, 0},
 		{everything_says_which_side_it_is_for, 0},
 		{port_that_the_backend_remembers_is_repaired, 0},
 		{challenge_to_our_reset_is_answered_where_it_asks, 0},
