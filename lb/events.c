@@ -56,3 +56,29 @@ void events_backend(const struct config *config, const struct engine *engine,
 		break;
 	}
 }
+
+void events_flow(void *arg, enum flow_event event, const struct flow *f)
+{
+	static const char *const what[] = {
+		[FLOW_OPENED] = "opened",
+		[FLOW_CLOSED] = "closed",
+		[FLOW_REVIVED] = "revived",
+		[FLOW_EXPIRED] = "expired",
+		[FLOW_RECYCLED] = "recycled",
+		[FLOW_REDISPATCHED] = "redispatched",
+	};
+	struct endpoint client = flow_client(f), nat = flow_nat(f),
+			backend = flow_backend(f);
+	char c[ENDPOINT_TEXT_MAX], n[ENDPOINT_TEXT_MAX], b[ENDPOINT_TEXT_MAX];
+
+	(void)arg;
+	if (!log_wants(1))
+		return;
+	log_flow("flow %s id=%llu client=%s nat=%s backend=%s state=%s "
+		 "c2s_bytes=%llu s2c_bytes=%llu",
+		 what[event], (unsigned long long)f->id,
+		 endpoint_format(&client, c), endpoint_format(&nat, n),
+		 endpoint_format(&backend, b), tcp_state_name(f->tcp.state),
+		 (unsigned long long)f->bytes[FLOW_ORIG],
+		 (unsigned long long)f->bytes[FLOW_REPLY]);
+}

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop.c - one thread, one poll(): captured frames, rtnetlink, nftables,
+ * signals, checks, and the engine's next deadline; and the end of it
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "control/dump.h"
+#include "dumper.h"
+#include "io/guard.h"
+#include "log.h"
+
+#define BUSY_FRAMES_MAX 2     /* fewer in a turn: the load is light */
+#define POLL_MAX_MS	1000  /* housekeeping */
+#define RESET_MAX_MS	30000 /* all flows, at a clean exit */
+#define RESET_LINGER_MS 100   /* for those who ask back, see reset.c */
+
+/* -------------------------------------------------------------- network */
+
+static bool is_our_address(const struct app *app, const struct ip_addr *addr)
+{
+	for (unsigned i = 0; i < app->setup->n_services; i++)
+		if (addr_equal(&app->setup->listens[i].addr, addr))
+			return true;
+	for (unsigned i = 0; i < app->setup->n_sources; i++)
+		if (addr_equal(&app->setup->sources[i], addr))
+			return true;
+	return false;
+}
+
+static void on_netlink(void *arg, const struct netlink_event *event)
+{
+	struct app *app = arg;
+	char text[ADDR_TEXT_MAX];
+
+	app->links_changed = true;
+	switch (event->kind) {
+	case NETLINK_LINK_UP:
+	case NETLINK_LINK_DOWN:
+		taps_link_changed(&app->taps, event->link->name,
+				  event->kind == NETLINK_LINK_UP);
+		break;
+	case NETLINK_ADDR_NEW:
+	case NETLINK_ADDR_GONE:
+		if (is_our_address(app, &event->addr))
+			log_warn("address %s %s %s",
+				 addr_format(&event->addr, text),
+				 event->kind == NETLINK_ADDR_NEW
+					 ? "is there again on"
+					 : "was removed from",
+				 event->link ? event->link->name : "?");
+		break;
+	case NETLINK_LINK_CHANGED:
+	case NETLINK_ROUTE_CHANGED: break;
+	}
+}
+
+static void read_netlink(struct app *app)
+{
+	struct err err;
+
+	netlink_read(app->netlink, on_netlink, app);
+	if (!app->links_changed)
+		return;
+	app->links_changed = false;
+	taps_refresh(&app->taps, false, &err);
+}
+
+/* -------------------------------------------------------------- signals */
+
+static void start_dump(struct app *app)
+{
+	if (app->dumper) {
+		log_warn("the previous dump is still being written: is stdout "
+			 "read by anyone?");
+		return;
+	}
+	app->dumper =
+		dumper_start(app->engine, forward_now_ns(), app->started_ns);
+	if (!app->dumper)
+		log_warn("cannot dump the flows: fork: %s", strerror(errno));
+}
+
+void app_log_counters(struct app *app)
+{
+	const struct inject_counters *sent;
+	char text[1024];
+
+	dump_counters(app->engine, text, sizeof(text));
+	log_info("%s", text);
+	sent = inject_counters(app->inject);
+	log_info("sent by_link=%llu by_raw=%llu supers=%llu merged=%llu "
+		 "cut=%llu originated=%llu originate_failed=%llu",
+		 (unsigned long long)sent->by_link,
+		 (unsigned long long)sent->by_raw,
+		 (unsigned long long)sent->supers,
+		 (unsigned long long)sent->merged,
+		 (unsigned long long)sent->cut,
+		 (unsigned long long)sent->originated,
+		 (unsigned long long)sent->originate_failed);
+	taps_tell_counters(&app->taps);
+}
+
+static void read_signals(struct app *app)
+{
+	struct signalfd_siginfo info;
+
+	while (read(app->signals, &info, sizeof(info)) == sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGTERM:
+		case SIGINT: app->stops++; break;
+		case SIGHUP:
+			log_warn("SIGHUP: reloading the configuration is not "
+				 "built yet; restart l4lb to change it");
+			break;
+		case SIGUSR1:
+			start_dump(app);
+			app_log_counters(app);
+			break;
+		case SIGCHLD:
+			while (waitpid(-1, NULL, WNOHANG) > 0)
+				app->dumper = 0;
+			break;
+		default: break;
+		}
+	}
+}
+
+/* --------------------------------------------------------- housekeeping */
+
+static void read_guard(struct app *app)
+{
+	const char *news = guard_watch_read(app->guard, forward_now_ns());
+
+	if (news)
+		log_warn("%s", news);
+}
+
+/* Warns once when the fullest port pool passes 90 %, and when it is back. */
+static void check_pools(struct app *app)
+{
+	const struct engine *e = app->engine;
+	const struct pool *fullest = NULL;
+	unsigned percent = 0;
+
+	for (unsigned i = 0; i < e->n_pools; i++) {
+		const struct port_pool *p = &e->pools[i].ports;
+		unsigned used = 100 - p->free * 100 / p->size;
+
+		if (!fullest || used > percent) {
+			fullest = &e->pools[i];
+			percent = used;
+		}
+	}
+	if (fullest && percent >= 90 && app->pool_warned < 90) {
+		char source[ADDR_TEXT_MAX], backend[ENDPOINT_TEXT_MAX];
+
+		log_warn("%u%% of the NAT ports of %s toward %s are used; add "
+			 "a source address (source = in l4lb.conf) or widen "
+			 "--nat-ports",
+			 percent, addr_format(&fullest->source, source),
+			 endpoint_format(&fullest->backend, backend));
+	}
+	app->pool_warned = percent;
+}
+
+/* Warns once when health checks cannot be made, until they can again. */
+static void check_checks(struct app *app)
+{
+	unsigned n = 0;
+	int why = checker_trouble(app->checker, &n);
+
+	if (why && !app->checks_warned)
+		log_warn("%u health checks could not be made, their backends "
+			 "stay what they were: %s",
+			 n, strerror(why));
+	app->checks_warned = why != 0;
+}
+
+static void keep_house(struct app *app)
+{
+	uint64_t now_ns = forward_now_ns();
+
+	if (now_ns - app->housekept_ns < ENGINE_NS_PER_S)
+		return;
+	app->housekept_ns = now_ns;
+	check_pools(app);
+	taps_tell_drops(&app->taps);
+	check_checks(app);
+	app->links_changed |= app->taps.incomplete;
+	read_netlink(app);
+	read_guard(app);
+}
+
+/* ----------------------------------------------------------------- loop */
+
+static int poll_timeout_ms(uint64_t next_ns)
+{
+	uint64_t now_ns = forward_now_ns();
+
+	if (next_ns <= now_ns)
+		return 0;
+	if (next_ns - now_ns >= POLL_MAX_MS * NS_PER_MS)
+		return POLL_MAX_MS;
+	return (int)((next_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+/*
+ * A lone packet is often followed by its answer: a short look around before
+ * going to sleep saves the wake-up. After a batch there is none, since others
+ * on this processor have work to do then.
+ */
+static int wait_for(const struct app *app, struct pollfd *fds, nfds_t n,
+		    int timeout_ms)
+{
+	uint64_t until_ns;
+	int ready;
+
+	if (app->config.busy_poll_us == 0 || app->frames == 0 ||
+	    app->frames > BUSY_FRAMES_MAX || timeout_ms == 0)
+		return poll(fds, n, timeout_ms);
+	until_ns = forward_now_ns() + app->config.busy_poll_us * 1000ull;
+	do {
+		ready = poll(fds, n, 0);
+	} while (ready == 0 && forward_now_ns() < until_ns);
+	return ready ? ready : poll(fds, n, timeout_ms);
+}
+
+/* Waits for something to come and deals with it; false: it cannot. */
+static bool turn(struct app *app, int timeout_ms)
+{
+	const uint64_t before_ns = forward_now_ns();
+	struct pollfd fds[TAPS_FDS + 4], *more;
+
+	more = fds + taps_poll(&app->taps, fds);
+	more[0] = (struct pollfd){app->signals, POLLIN, 0};
+	more[1] = (struct pollfd){netlink_fd(app->netlink), POLLIN, 0};
+	more[2] = (struct pollfd){checker_fd(app->checker), POLLIN, 0};
+	more[3] = (struct pollfd){guard_watch_fd(app->guard), POLLIN, 0};
+	if (wait_for(app, fds, (nfds_t)(more - fds) + 4, timeout_ms) == -1 &&
+	    errno != EINTR) {
+		log_warn("poll: %s", strerror(errno));
+		return false;
+	}
+	if (more[3].revents)
+		read_guard(app);
+	app->frames =
+		taps_read(&app->taps, fds, before_ns, &app->links_changed);
+	if (more[0].revents)
+		read_signals(app);
+	if (more[1].revents || app->links_changed)
+		read_netlink(app);
+	return true;
+}
+
+bool app_run(struct app *app)
+{
+	while (!app->stops) {
+		uint64_t next_ns, probes_ns;
+
+		checker_read(app->checker, forward_now_ns());
+		next_ns = forward_tick(app->forward);
+		probes_ns = checker_start(app->checker, forward_now_ns());
+		if (probes_ns < next_ns)
+			next_ns = probes_ns;
+		if (!turn(app, poll_timeout_ms(next_ns)))
+			return false;
+		keep_house(app);
+	}
+	return true;
+}
+
+/* ------------------------------------------------------------------ end */
+
+/*
+ * A clean exit: both sides of every flow learn of it. An outbox full at a
+ * time, and in between what comes back is answered, for a side that does not
+ * believe its reset asks. Who comes new is refused. Who is told to stop a
+ * second time does so at once.
+ */
+static void reset_flows(struct app *app)
+{
+	struct engine *e = app->engine;
+	const uint64_t begin_ns = forward_now_ns(), before = e->counters.reset;
+	uint64_t until_ns = begin_ns + RESET_MAX_MS * NS_PER_MS;
+	bool more, waits, told = false;
+
+	for (unsigned s = 0; s < e->n_services; s++) {
+		e->services[s].drop_all_down = false;
+		for (unsigned i = 0; i < e->services[s].n_backends; i++)
+			e->services[s].backends[i].weight = 0;
+	}
+	do {
+		more = engine_reset_all(e, forward_now_ns());
+		forward_tick(app->forward); /* sends them */
+		/* What found no room needs a moment, and no processor. */
+		waits = forward_waits(app->forward);
+		if (!turn(app, waits ? 1 : 0))
+			return;
+		if (!told && forward_now_ns() > begin_ns + 100 * NS_PER_MS) {
+			told = true;
+			log_info("resetting %u flows, a second signal ends it",
+				 e->table.used);
+		}
+	} while ((more || waits) && app->stops < 2 &&
+		 forward_now_ns() < until_ns);
+	if (e->counters.reset == before)
+		return;
+	log_info(
+		"reset %llu flows in %llu ms%s",
+		(unsigned long long)(e->counters.reset - before),
+		(unsigned long long)((forward_now_ns() - begin_ns) / NS_PER_MS),
+		more ? ", the others have to find out" : "");
+	until_ns = forward_now_ns() + RESET_LINGER_MS * NS_PER_MS;
+	while (forward_now_ns() < until_ns && turn(app, 10))
+		forward_tick(app->forward);
+}
+
+void app_finish(struct app *app, bool started)
+{
+	bool keep = started ? app->config.guard == GUARD_KEEP
+			    : app->state && state_found(app->state);
+	struct err err;
+
+	if (app->dumper)
+		kill(app->dumper, SIGKILL);
+	if (started && !keep)
+		reset_flows(app);
+	taps_close(&app->taps);
+	if (app->guard && !keep && guard_down(app->config.name, &err))
+		log_warn("%s", err.text);
+	guard_watch_close(app->guard);
+	reserve_release(app->reservation, keep);
+	checker_close(app->checker);
+	forward_free(app->forward);
+	inject_close(app->inject);
+	engine_free(app->engine);
+	if (app->slots)
+		munmap(app->slots, app->slots_bytes);
+	if (keep)
+		state_close(app->state);
+	else
+		state_remove(app->state);
+	setup_free(app->setup);
+	netlink_close(app->netlink);
+	if (app->signals >= 0)
+		close(app->signals);
+	for (int i = 0; i < TAP_RINGS; i++)
+		free(app->filter[i]);
+}

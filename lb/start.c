@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * start.c - from a configuration to a balancer that forwards
+ *
+ * The order matters: nothing of ours is on the wire before the ports are
+ * reserved, the flows of before are taken over and the guard is up.
+ */
+#include <cap-ng.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+
+#include "app.h"
+#include "events.h"
+#include "io/guard.h"
+#include "log.h"
+
+static int catch_signals(struct app *app, struct err *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	app->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (app->signals == -1)
+		return err_set(err, -errno, "signalfd: %s", strerror(errno));
+	return 0;
+}
+
+static void on_backend(void *arg, enum backend_event event,
+		       const struct backend *b, enum check_result why)
+{
+	struct app *app = arg;
+
+	events_backend(&app->config, app->engine, event, b, why,
+		       forward_now_ns());
+}
+
+static int need_privilege(struct err *err)
+{
+	capng_get_caps_process();
+	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_RAW) &&
+	    capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN))
+		return 0;
+	return err_set(err, -EPERM,
+		       "no permission: l4lb needs CAP_NET_RAW and "
+		       "CAP_NET_ADMIN; run it with sudo");
+}
+
+/* Only these two remain after the start (design rule 14). */
+static int drop_privilege(struct err *err)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_RAW,
+		      CAP_NET_ADMIN, -1);
+	if (capng_apply(CAPNG_SELECT_BOTH) < 0)
+		return err_set(err, -EPERM, "cannot drop capabilities: %s",
+			       strerror(errno));
+	return 0;
+}
+
+static_assert(CONFIG_CLAMP_OFF == FORWARD_CLAMP_OFF, "handed on as it is");
+static_assert(CONFIG_CLAMP_AUTO == FORWARD_CLAMP_AUTO, "the same");
+
+static int take_ports(struct app *app, struct err *err)
+{
+	const struct config *c = &app->config;
+	const struct setup *s = app->setup;
+	struct reserve_request req = {
+		.name = c->name,
+		.services = s->listens,
+		.n_services = s->n_services,
+		.sources = s->sources,
+		.n_sources = s->n_sources,
+		.nat_lo = c->nat_lo,
+		.nat_hi = c->nat_hi,
+		.fixed = c->nat_ports_set,
+		.ports_min = CONFIG_NAT_MIN,
+	};
+	int ret;
+
+	/* Flows that go on have their ports. */
+	if (!req.fixed)
+		req.had = state_ports(app->state, &req.nat_lo, &req.nat_hi);
+	ret = reserve_take(&app->reservation, &req, err);
+	if (ret)
+		return ret;
+	if (reserve_warning(app->reservation))
+		log_warn("%s", reserve_warning(app->reservation));
+	app->probe_lo = setup_probe_ports(app->reservation, app->state);
+	log_info("nat ports %u-%u free=%u in_use_by_this_host=%u",
+		 reserve_lo(app->reservation), reserve_hi(app->reservation),
+		 reserve_count(app->reservation) -
+			 (app->probe_lo ? PROBE_PORTS : 0),
+		 reserve_skipped(app->reservation));
+	state_set_ports(app->state, reserve_lo(app->reservation),
+			reserve_hi(app->reservation), app->probe_lo);
+	return 0;
+}
+
+static int put_guard(struct app *app, struct err *err)
+{
+	const struct setup *s = app->setup;
+	const struct guard_spec spec = {
+		.name = app->config.name,
+		.services = s->listens,
+		.n_services = s->n_services,
+		.backends = s->endpoints,
+		.n_backends = s->n_backends,
+		.sources = s->sources,
+		.n_sources = s->n_sources,
+		.nat_lo = reserve_lo(app->reservation),
+		.nat_hi = reserve_hi(app->reservation),
+		.skipped = reserve_skipped_ports(app->reservation),
+		.n_skipped = reserve_skipped(app->reservation),
+	};
+	int ret;
+
+	if (app->config.guard == GUARD_NONE) {
+		log_info(
+			"guard none: nothing keeps this host's kernel from "
+			"resetting connections, unless iptables/guard.sh does");
+		return 0;
+	}
+	ret = guard_watch_open(&app->guard, &spec, err);
+	if (ret)
+		return ret;
+	log_info("guard %s: nftables table l4lb_%s",
+		 app->config.guard == GUARD_KEEP ? "keep" : "auto", spec.name);
+	return 0;
+}
+
+/*
+ * The table's index is touched at random: present from the start, so that no
+ * packet waits for a page, and in huge pages where it spans many. NULL: the
+ * engine takes ordinary memory.
+ */
+static struct flow_slot *make_index(uint32_t flows, size_t *bytes)
+{
+	void *slots;
+
+	*bytes = (size_t)flows * FLOW_SLOTS * sizeof(struct flow_slot);
+	slots = mmap(NULL, *bytes, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (slots == MAP_FAILED)
+		return NULL;
+	(void)madvise(slots, *bytes, MADV_HUGEPAGE);
+	memset(slots, 0, *bytes);
+	return slots;
+}
+
+static int make_engine(struct app *app, struct err *err)
+{
+	/* Reserved with the range, guarded with it, never a flow's. */
+	const unsigned probe_lo = app->probe_lo;
+	struct engine_spec spec = {
+		.n_services = app->setup->n_services,
+		.services = app->setup->services,
+		.n_flows = app->config.flows,
+		.timeouts = app->config.timeouts,
+		.on_flow = events_flow,
+		.on_backend = on_backend,
+		.probe_lo = (uint16_t)probe_lo,
+		.on_arg = app,
+	};
+	uint16_t *ports;
+	int ret;
+
+	if (!probe_lo && setup_without_syn_checks(app->setup))
+		log_warn("no %d free NAT ports in a row: syn checks cannot be "
+			 "made, widen --nat-ports",
+			 PROBE_PORTS);
+	ports = calloc(UINT16_MAX + 1, sizeof(*ports));
+	if (!ports)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (unsigned p = reserve_lo(app->reservation);
+	     p <= reserve_hi(app->reservation); p++)
+		if (reserve_usable(app->reservation, (uint16_t)p) &&
+		    (p < probe_lo || p >= probe_lo + PROBE_PORTS))
+			ports[spec.n_ports++] = (uint16_t)p;
+	spec.ports = ports;
+
+	if (getrandom(&spec.seed, sizeof(spec.seed), 0) == -1) {
+		free(ports);
+		return err_set(err, -errno, "no random numbers: %s",
+			       strerror(errno));
+	}
+	memcpy(spec.secret, state_secret(app->state), sizeof(spec.secret));
+	spec.flows = state_flows(app->state);
+	spec.slots = app->slots = make_index(spec.n_flows, &app->slots_bytes);
+	ret = engine_new(&app->engine, &spec, forward_now_ns(), err);
+	free(ports);
+	return ret;
+}
+
+static int open_state(struct app *app, struct err *err)
+{
+	const struct config *c = &app->config;
+	int ret = state_open(&app->state, c->state, c->flows, err);
+
+	if (ret)
+		return ret;
+	if (state_why_fresh(app->state))
+		log_warn("state file %s is not used, connections of before "
+			 "are not continued: %s",
+			 c->state, state_why_fresh(app->state));
+	if (!*c->state && c->guard == GUARD_KEEP)
+		log_warn("--state none: connections do not survive a restart, "
+			 "with --guard keep either");
+	return 0;
+}
+
+/* The flows of an earlier process go on from here. */
+static int take_over(struct app *app, struct err *err)
+{
+	const uint64_t begin_ns = forward_now_ns();
+	uint32_t refused = 0;
+	int64_t n;
+
+	if (!state_found(app->state))
+		return 0;
+	n = engine_adopt(app->engine, begin_ns, &refused);
+	if (n < 0)
+		return err_set(err, (int)n, "out of memory");
+	log_info("took over flows=%lld refused=%u ms=%.1f from %s",
+		 (long long)n, refused,
+		 (double)(forward_now_ns() - begin_ns) / NS_PER_MS,
+		 app->config.state);
+	if (refused)
+		log_warn("%u flows of before cannot go on: service_gone=%u "
+			 "source_gone=%u too_many_backends=%u; the others are "
+			 "damaged, or their ports are not ours any more",
+			 refused, app->setup->lost_service,
+			 app->setup->lost_source, app->setup->lost_room);
+	return 0;
+}
+
+/* One line per service and backend: what, where, how. */
+static void tell_setup(struct app *app)
+{
+	const struct config *c = &app->config;
+
+	for (unsigned i = 0; i < c->n_services; i++) {
+		const struct service_spec *s = &app->setup->services[i];
+		char text[ENDPOINT_TEXT_MAX], source[ADDR_TEXT_MAX];
+
+		log_info("service %s listen=%s scheduler=%s backends=%u "
+			 "flows=%u",
+			 c->services[i].name, endpoint_format(&s->listen, text),
+			 sched_name(s->scheduler), s->n_backends, c->flows);
+		for (unsigned k = 0; k < s->n_backends; k++) {
+			const struct backend_spec *b = &s->backends[k];
+			const struct link *link;
+			struct hop hop;
+
+			netlink_hop(app->netlink, &b->sources[0], &b->addr.addr,
+				    forward_now_ns(), &hop);
+			link = netlink_link(app->netlink, hop.ifindex);
+			log_info("backend %s weight=%u%s source=%s%s via=%s "
+				 "inject=%s",
+				 endpoint_format(&b->addr, text), b->weight,
+				 b->gone     ? " gone"
+				 : b->backup ? " backup"
+					     : "",
+				 addr_format(&b->sources[0], source),
+				 b->n_sources > 1 ? ",..." : "",
+				 link ? link->name : "route",
+				 hop.link ? "link-layer"
+				 : link && link->loopback
+					 ? "raw IP (this host)"
+					 : "raw IP until its neighbour is "
+					   "known");
+		}
+	}
+}
+
+int app_start(struct app *app, struct err *err)
+{
+	int ret;
+
+	app->started_ns = forward_now_ns();
+	ret = need_privilege(err);
+	if (!ret)
+		ret = catch_signals(app, err);
+	if (!ret)
+		ret = netlink_open(&app->netlink, err);
+	if (!ret)
+		ret = open_state(app, err);
+	if (!ret)
+		ret = setup_new(&app->setup, &app->config, app->state,
+				app->netlink, err);
+	if (!ret)
+		ret = take_ports(app, err);
+	if (!ret)
+		ret = inject_open(&app->inject, err);
+	if (!ret)
+		ret = make_engine(app, err);
+	if (!ret)
+		ret = take_over(app, err);
+	if (!ret)
+		ret = forward_new(&app->forward, app->engine, app->inject,
+				  app->netlink, app->config.mss_clamp, err);
+	if (!ret)
+		ret = checker_open(&app->checker, app->engine,
+				   reserve_lo(app->reservation),
+				   reserve_hi(app->reservation), err);
+	if (ret)
+		return ret;
+	app->filter[TAP_FLOWS] =
+		setup_filter(app->setup, reserve_lo(app->reservation),
+			     reserve_hi(app->reservation));
+	app->filter[TAP_SYNS] = setup_syn_filter(app->setup);
+	if (!app->filter[TAP_FLOWS] || !app->filter[TAP_SYNS])
+		return err_set(err, -ENOMEM, "out of memory");
+	app->taps.setup = app->setup;
+	app->taps.netlink = app->netlink;
+	app->taps.inject = app->inject;
+	app->taps.forward = app->forward;
+	app->taps.engine = app->engine;
+	memcpy(app->taps.filter, app->filter, sizeof(app->filter));
+	/* The guard before the first packet can be answered by us. */
+	ret = put_guard(app, err);
+	if (!ret)
+		ret = taps_refresh(&app->taps, true, err);
+	if (!ret)
+		ret = drop_privilege(err);
+	if (!ret)
+		tell_setup(app);
+	return ret;
+}
