@@ -13,7 +13,7 @@ title "mss_clamp: SYNs, and what is cut again"
 SINK=9002
 lab_up two-armed
 start_nginx b1
-head -c 3000000 /dev/urandom >"$LAB_TMP/files/data"
+head -c 300000 /dev/urandom >"$LAB_TMP/files/data"
 want=$(sha256 <"$LAB_TMP/files/data")
 lab_offloads on
 # The balancer's kernel cuts, and the receivers' leave it as it is cut.
@@ -81,9 +81,9 @@ clamp() {
 		backend = 198.19.0.11:$SINK
 	END
 	start_l4lb "$name" --config "$LAB_TMP/$name.conf"
-	capture "$name-client" client eth0 tcp
-	capture "$name-b1" b1 eth0 tcp
-	capture "$name-b2" b2 eth0 tcp
+	capture "$name-client" client eth0 "tcp and src host $VIP"
+	capture "$name-b1" b1 eth0 "tcp and dst host 198.19.0.11"
+	capture "$name-b2" b2 eth0 "tcp and dst host 198.19.0.12"
 	say "$name: mss_clamp = $2"
 	download
 	upload "$name"

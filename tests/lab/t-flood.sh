@@ -57,8 +57,9 @@ within=$(visited honest 3000)
 expect_true "honest: $within of $HONEST served within 3 s, the slowest connect $(slowest honest) ms" \
 	[ $((within * 100)) -ge $((HONEST * 99)) ]
 after=$(rss_kib)
+# 4 MiB is what remembers SYNs, from the first one that is lost (syn_gate.h).
 expect_true "memory: $before KiB before, $after KiB after" \
-	[ $((after - before)) -lt 4096 ]
+	[ $((after - before)) -lt 6144 ]
 expect_false "no backend was thought to be down, or ejected" \
 	log_has lb 'is down|is ejected'
 exchange

@@ -242,7 +242,7 @@ backups() {
 	expect_false "all down, drop: nothing heard" connects 20001 2
 	expect_true "  for 2 s" [ $(($(now_ms) - began)) -ge 1900 ]
 	echo_up 1
-	waits_up backup "$B1"
+	wait_log backup "backend $B1 is up again: .* service=refuses" 10
 	expect "one is back" "$(visit 10)" "echo1=10 "
 	ends backup
 	stop echo1
