@@ -163,6 +163,13 @@ static bool make_room(struct world *w, unsigned host)
 	return false;
 }
 
+static bool is_probe_port(const struct endpoint *e)
+{
+	uint16_t port = ntohs(e->port);
+
+	return port >= PLAN_PROBE_LO && port < PLAN_PROBE_LO + PROBE_PORTS;
+}
+
 static void open_server(struct world *w, unsigned host, const struct frame *f)
 {
 	static const uint16_t sizes[] = {536, 1460, 200, 1400};
@@ -174,7 +181,8 @@ static void open_server(struct world *w, unsigned host, const struct frame *f)
 	if (!e)
 		return;
 	e->iss = host_iss(w, host, &f->dst, &f->src);
-	e->conn = conn_by_iss(w, f->seq);
+	/* A health check's number may be a client's by chance. */
+	e->conn = is_probe_port(&f->src) ? -1 : conn_by_iss(w, f->seq);
 	e->mss = sizes[roll(w, 4)];
 	e->buffer = 1000 + roll(w, 60000);
 	e->shift = (uint8_t)roll(w, 5);
