@@ -32,7 +32,8 @@ ours = $(shell git ls-files -co --exclude-standard -- $(1))
 all: build
 
 build: $(BUILD)/CMakeCache.txt
-	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL cmake --build $(BUILD) -j$(JOBS)
+	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL cmake --build $(BUILD) -j$(JOBS) \
+		$(if $(TARGETS),--target $(TARGETS))
 
 $(BUILD)/CMakeCache.txt:
 	@cmake -S . -B $(BUILD) $(CMAKE_FLAGS)
@@ -68,7 +69,8 @@ tidy:
 	@$(MAKE) --no-print-directory $(BUILD)/CMakeCache.txt
 	clang-tidy --quiet -p $(BUILD) $(call ours,'lb/*.c' '*-chat/*.c')
 
-install: build
+install:
+	@$(MAKE) --no-print-directory build TARGETS='$(SBIN) $(BIN)'
 	install -d $(sbindir) $(bindir) $(docdir) $(datadir)
 	install -m 755 $(SBIN:%=$(BUILD)/%) $(sbindir)
 	install -m 755 $(BIN:%=$(BUILD)/%) $(bindir)

@@ -173,6 +173,24 @@ static void check_pools(struct app *app)
 	app->pool_warned = percent;
 }
 
+/* Warns when new connections found no place, at most every 10 s. */
+static void check_table(struct app *app, uint64_t now_ns)
+{
+	const struct engine *e = app->engine;
+	const uint64_t refused = e->counters.dropped[DROP_TABLE_FULL];
+
+	if (refused == app->refused_told ||
+	    (app->full_told_ns &&
+	     now_ns - app->full_told_ns < 10 * ENGINE_NS_PER_S))
+		return;
+	log_warn("the flow table is full, %llu new connections were refused; "
+		 "raise --flows (flows = in l4lb.conf) above %u",
+		 (unsigned long long)(refused - app->refused_told),
+		 e->table.size);
+	app->refused_told = refused;
+	app->full_told_ns = now_ns;
+}
+
 /* Warns once when health checks cannot be made, until they can again. */
 static void check_checks(struct app *app)
 {
@@ -194,6 +212,7 @@ static void keep_house(struct app *app)
 		return;
 	app->housekept_ns = now_ns;
 	check_pools(app);
+	check_table(app, now_ns);
 	taps_tell_drops(&app->taps);
 	check_checks(app);
 	app->links_changed |= app->taps.incomplete;

@@ -5,8 +5,10 @@
  * The only file that prints errors and exits.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "app.h"
@@ -16,6 +18,31 @@
 #define EXIT_HOST   1 /* this host does not allow it, or a later failure */
 #define EXIT_CONFIG 2 /* wrong by itself */
 
+/*
+ * Where a standard descriptor is closed, the next one to be opened would get
+ * its number, and the dump would be written into a socket.
+ */
+static void fill_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+/* What was asked for was printed, if anybody could read it. */
+static int end_of_output(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	fprintf(stderr, "l4lb: cannot write to standard output: %s\n",
+		strerror(errno));
+	return EXIT_HOST;
+}
+
 int main(int argc, char *argv[])
 {
 	static struct app app = {.signals = -1};
@@ -23,10 +50,11 @@ int main(int argc, char *argv[])
 	struct err err;
 	int ret;
 
+	fill_standard_descriptors();
 	signal(SIGPIPE, SIG_IGN);
 	ret = config_read(&app.config, argc, argv, &err);
 	if (ret == CONFIG_SHOWN)
-		return 0;
+		return end_of_output();
 	if (ret < 0) {
 		fprintf(stderr, "l4lb: %s\n", err.text);
 		config_free(&app.config);
@@ -37,7 +65,7 @@ int main(int argc, char *argv[])
 		       app.config.n_services,
 		       app.config.n_services == 1 ? "" : "s");
 		config_free(&app.config);
-		return 0;
+		return end_of_output();
 	}
 
 	log_set_level(app.config.verbosity);

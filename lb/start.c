@@ -244,6 +244,41 @@ static int take_over(struct app *app, struct err *err)
 	return 0;
 }
 
+static bool is_captured(const struct config *c, const char *ifname)
+{
+	for (unsigned i = 0; i < c->n_interfaces; i++)
+		if (strcmp(c->interfaces[i], ifname) == 0)
+			return true;
+	return c->n_interfaces == 0;
+}
+
+static void tell_backend(struct app *app, const struct backend_spec *b)
+{
+	char text[ENDPOINT_TEXT_MAX], source[ADDR_TEXT_MAX];
+	const struct link *link;
+	struct hop hop;
+
+	netlink_hop(app->netlink, &b->sources[0], &b->addr.addr,
+		    forward_now_ns(), &hop);
+	link = netlink_link(app->netlink, hop.ifindex);
+	endpoint_format(&b->addr, text);
+	log_info("backend %s weight=%u%s source=%s%s via=%s inject=%s", text,
+		 b->weight,
+		 b->gone     ? " gone"
+		 : b->backup ? " backup"
+			     : "",
+		 addr_format(&b->sources[0], source),
+		 b->n_sources > 1 ? ",..." : "", link ? link->name : "route",
+		 hop.link ? "link-layer"
+		 : link && link->loopback
+			 ? "raw IP (this host)"
+			 : "raw IP until its neighbour is known");
+	if (link && !is_captured(&app->config, link->name))
+		log_warn("backend %s is reached via %s, which -i does not "
+			 "name: its answers are not captured, add -i %s",
+			 text, link->name, link->name);
+}
+
 /* One line per service and backend: what, where, how. */
 static void tell_setup(struct app *app)
 {
@@ -251,35 +286,14 @@ static void tell_setup(struct app *app)
 
 	for (unsigned i = 0; i < c->n_services; i++) {
 		const struct service_spec *s = &app->setup->services[i];
-		char text[ENDPOINT_TEXT_MAX], source[ADDR_TEXT_MAX];
+		char text[ENDPOINT_TEXT_MAX];
 
 		log_info("service %s listen=%s scheduler=%s backends=%u "
 			 "flows=%u",
 			 c->services[i].name, endpoint_format(&s->listen, text),
 			 sched_name(s->scheduler), s->n_backends, c->flows);
-		for (unsigned k = 0; k < s->n_backends; k++) {
-			const struct backend_spec *b = &s->backends[k];
-			const struct link *link;
-			struct hop hop;
-
-			netlink_hop(app->netlink, &b->sources[0], &b->addr.addr,
-				    forward_now_ns(), &hop);
-			link = netlink_link(app->netlink, hop.ifindex);
-			log_info("backend %s weight=%u%s source=%s%s via=%s "
-				 "inject=%s",
-				 endpoint_format(&b->addr, text), b->weight,
-				 b->gone     ? " gone"
-				 : b->backup ? " backup"
-					     : "",
-				 addr_format(&b->sources[0], source),
-				 b->n_sources > 1 ? ",..." : "",
-				 link ? link->name : "route",
-				 hop.link ? "link-layer"
-				 : link && link->loopback
-					 ? "raw IP (this host)"
-					 : "raw IP until its neighbour is "
-					   "known");
-		}
+		for (unsigned k = 0; k < s->n_backends; k++)
+			tell_backend(app, &s->backends[k]);
 	}
 }
 

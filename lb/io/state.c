@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define XXH_INLINE_ALL
@@ -25,6 +26,8 @@
 #include "io/state_file.h"
 
 #define MIB (1024.0 * 1024.0)
+
+#define LOCK_TRIES 50 /* a second of them */
 
 struct state {
 	char *path; /* NULL: memory only */
@@ -153,6 +156,23 @@ static int refuse_locked(const struct state *s, int fd, struct err *err)
 }
 
 /*
+ * A process that was killed a moment ago still has its lock while the kernel
+ * takes its memory apart: 0.14 s for the rings of two interfaces.
+ */
+static int lock_file(int fd)
+{
+	const struct timespec moment = {.tv_nsec = 20000000};
+	int tries = LOCK_TRIES;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		if (errno != EWOULDBLOCK || --tries == 0)
+			return -1;
+		nanosleep(&moment, NULL);
+	}
+	return 0;
+}
+
+/*
  * Opens and locks the file if there is one that nobody else could have
  * written. s->fd stays -1 without; *aside: it is not l4lb's to overwrite.
  */
@@ -179,7 +199,7 @@ static int find_file(struct state *s, struct stat *st, bool *aside,
 			continue;
 		if (fd == -1)
 			return -errno;
-		if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		if (lock_file(fd) == -1) {
 			refuse_locked(s, fd, err);
 			close(fd);
 			return -EADDRINUSE;

@@ -53,3 +53,25 @@ expect_true "  and told who holds them" grep -q 20001 "$LAB_TMP/fourth"
 tell hold2 'say more' '^said.*' 3
 expect "the second's connections go on" "$(tail -n 1 "$LAB_TMP/hold2.out")" \
 	"said echo1=100 echo2=100 echo3=100"
+
+# Killed, and the next one at once, while the kernel still takes it apart.
+kill -KILL "$(pid_of two)"
+start next lb "$L4LB_BUILD/l4lb" -p 20001 "$VIP" "${BACKENDS[@]}"
+wait_log next "$L4LB_READY"
+tell hold2 'say on' '^said.*' 4
+expect "the next one, started at once after a kill, goes on" \
+	"$(tail -n 1 "$LAB_TMP/hold2.out")" "said echo1=100 echo2=100 echo3=100"
+stop next
+
+# No socket of its gets the number of a descriptor that was closed.
+# shellcheck disable=SC2016 # expanded there
+start closed lb bash -c 'exec "$0" "$@" <&- >&-' "$L4LB_BUILD/l4lb" "$VIP" "${BACKENDS[@]}"
+wait_log closed "$L4LB_READY"
+expect "started with 0 and 1 closed, they are" \
+	"$(readlink "/proc/$(pid_of closed)/fd/0" "/proc/$(pid_of closed)/fd/1" | xargs)" \
+	"/dev/null /dev/null"
+stop closed
+
+start_l4lb blind -i eth0 "$VIP" "$VIP" "$PORT"
+expect_true "a backend that -i leaves out is warned of" \
+	log_has blind 'warning: backend 198.18.0.1:9001 is reached via lo, which -i does not name'
