@@ -317,6 +317,7 @@ int main(int argc, char *argv[])
 	struct sigaction action = {.sa_handler = end};
 	struct opener o = {0};
 	struct ether_addr to;
+	int status;
 
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
@@ -341,5 +342,7 @@ int main(int argc, char *argv[])
 	o.state = calloc(o.count, 1);
 	if (!o.state)
 		die("flows");
-	return open_flows(&o);
+	status = open_flows(&o);
+	free(o.state);
+	return status;
 }
