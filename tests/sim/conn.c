@@ -97,6 +97,11 @@ static const struct tcp_end *find_end(const struct world *w, uint32_t uid)
 	return NULL;
 }
 
+bool conn_is_forgotten(const struct world *w, const struct conn *c)
+{
+	return !find_end(w, c->client_uid);
+}
+
 /* Another server may have been asked before, and have said other things. */
 static void note_server(struct conn *c, const struct tcp_end *server)
 {

@@ -65,6 +65,9 @@ bool conn_open(struct world *w);
 /* By the client's initial sequence number; -1: none of ours. */
 int conn_by_iss(const struct world *w, uint32_t iss);
 
+/* Its client has ended it, and knows nothing of it any more. */
+bool conn_is_forgotten(const struct world *w, const struct conn *c);
+
 uint8_t stream_byte(uint32_t iss, uint32_t offset);
 
 /* Of everybody so far. */

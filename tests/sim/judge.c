@@ -213,7 +213,11 @@ static void judge_destination(struct world *w, const struct origin *by,
 			world_break(w, "a reply reaches its own client only");
 		return;
 	}
+	/* An old SYN of one that is over may open a flow, which its client
+	 * resets; what else of it is late then goes the same way.
+	 */
 	if (by->synced && !(out->flags & SYN) && followed &&
+	    !conn_is_forgotten(w, c) &&
 	    (!endpoint_equal(&out->dst, &c->server) ||
 	     !endpoint_equal(&out->src, &c->nat)))
 		world_break(w, "a connection stays with its backend");
