@@ -25,11 +25,11 @@ usage: guard.sh up NAME [OPTIONS]           install the guard, or replace it
 
   NAME                  l4lb's --name (default there: the service port)
   --service VIP:PORT    address clients connect to; repeatable
-  --backend IP:PORT     repeatable; not for rst-drop
+  --backend IP:PORT     repeatable; not needed for rst-drop
   --source IP           l4lb's address toward the backends, often the VIP;
                         repeatable
-  --nat-ports LO-HI     ports l4lb uses toward the backends; its start-up
-                        line says which
+  --nat-ports LO-HI     ports l4lb uses toward the backends, at least 1024,
+                        none below 1024; its start-up line says which
   --skip PORT           one of these that a socket of this host has, as ss -tan
                         shows: left to the host, by l4lb too; repeatable
   --tool nft|iptables   default: nft where it works, else iptables
@@ -51,9 +51,10 @@ misuse() {
 
 # --- arguments ---------------------------------------------------------------
 
+# A leading 0 would mean octal to some.
 is_port() {
 	case $1 in
-	'' | *[!0-9]* | ??????*) return 1 ;;
+	'' | 0* | *[!0-9]* | ??????*) return 1 ;;
 	esac
 	[ "$1" -ge 1 ] && [ "$1" -le 65535 ]
 }
@@ -72,6 +73,27 @@ check_endpoint() {
 	if ! is_ipv4 "${2%:*}" || ! is_port "${2##*:}"; then
 		misuse "$1 \"$2\": expected ADDRESS:PORT, for example 192.168.0.11:9001"
 	fi
+}
+
+# As l4lb's own --nat-ports (CONFIG_NAT_MIN)
+nat_min=1024
+nat_example=10240-32767
+
+check_nat_ports() {
+	nat_lo=${2%-*}
+	nat_hi=${2#*-}
+	if [ "$2" != "$nat_lo-$nat_hi" ] || ! is_port "$nat_lo" ||
+		! is_port "$nat_hi"; then
+		misuse "$1 \"$2\": expected LO-HI, ports from 1024 to 65535," \
+			"for example $nat_example"
+	fi
+	[ "$nat_lo" -le "$nat_hi" ] || misuse "$1 \"$2\": wrong order: the lower" \
+		"port comes first, as in $nat_hi-$nat_lo"
+	[ "$nat_lo" -ge 1024 ] || misuse "$1 \"$2\": ports below 1024 are" \
+		"privileged: expected for example $nat_example"
+	[ $((nat_hi - nat_lo + 1)) -ge $nat_min ] || misuse "$1 \"$2\":" \
+		"$((nat_hi - nat_lo + 1)) ports are too few, at least $nat_min are" \
+		"needed: for example $nat_example"
 }
 
 name=
@@ -118,12 +140,7 @@ parse_options() {
 			is_ipv4 "$2" || misuse "$1 \"$2\": expected an IPv4 address"
 			sources="$sources $2" ;;
 		--nat-ports)
-			nat_lo=${2%-*}
-			nat_hi=${2#*-}
-			if ! is_port "$nat_lo" || ! is_port "$nat_hi" ||
-				[ "$nat_lo" -gt "$nat_hi" ]; then
-				misuse "$1 \"$2\": expected LO-HI, for example 10240-32767"
-			fi ;;
+			check_nat_ports "$1" "$2" ;;
 		--skip)
 			is_port "$2" || misuse "$1 \"$2\": expected a port, for example 20555"
 			skipped="$skipped $2" ;;
@@ -142,6 +159,12 @@ need() {
 	[ -n "$services" ] || misuse "no --service VIP:PORT given"
 	[ -n "$sources" ] || misuse "no --source IP given"
 	[ -n "$nat_lo" ] || misuse "no --nat-ports LO-HI given"
+}
+
+# Without them half of the rules would match nothing.
+need_backends() {
+	[ -n "$backends" ] || misuse "no --backend IP:PORT given; expected one for" \
+		"each backend of l4lb, for example --backend 192.168.0.11:9001"
 }
 
 has() {
@@ -191,9 +214,8 @@ flush set ip $table sources
 flush set ip $table skipped
 add element ip $table services { $(nft_endpoints "$services") }
 add element ip $table sources { $(nft_list "$sources") }
+add element ip $table backends { $(nft_endpoints "$backends") }
 EOF
-	[ -z "$backends" ] ||
-		echo "add element ip $table backends { $(nft_endpoints "$backends") }"
 	[ -z "$skipped" ] ||
 		echo "add element ip $table skipped { $(nft_list "$skipped") }"
 	cat <<EOF
@@ -370,6 +392,17 @@ record_value() {
 	sed -n "s/^$2 //p" "$1" | head -n 1
 }
 
+# A whole record, or one that is empty: of an instance that died before it took
+# anything. As in lb/io/reserve_record.c.
+is_understood() {
+	[ -f "$1" ] || return 1
+	[ -s "$1" ] || return 0
+	awk 'NR == 1 && $0 != "l4lb-ports 1" { exit }
+		/^added / && !/^added [0-9,-]*$/ { exit }
+		/^end$/ { whole = 1; exit }
+		END { exit !whole }' "$1"
+}
+
 # Of this boot and network namespace?
 is_here() {
 	[ "$(record_value "$1" netns)" = "$(stat -Lc %i /proc/self/ns/net)" ] &&
@@ -408,21 +441,36 @@ without_ports() {
 	}'
 }
 
-give_back_ports() {
-	record=$run_dir/$name.ports
-	[ -e "$record" ] && is_here "$record" || return 0
-	others=
+# What the other instances have put into the kernel's list
+ports_of_others() {
 	for f in "$run_dir"/*.ports; do
 		if [ "$f" != "$record" ] && is_here "$f"; then
-			others="$others,$(record_value "$f" added)"
+			printf '%s,' "$(record_value "$f" added)"
 		fi
 	done
+}
+
+give_back_ports() {
 	added=$(record_value "$record" added)
-	[ -n "$added" ] || return 0
+	[ -n "$added" ] && is_here "$record" || return 0
 	# cat, as the kernel shows its list to one large read only
 	# shellcheck disable=SC2002
-	left=$(cat "$reserved" | without_ports "$added" "$others") &&
+	left=$(cat "$reserved" | without_ports "$added" "$(ports_of_others)") &&
 		echo "$left" >"$reserved"
+}
+
+# Fails if there are reserved ports that may be those of $record.
+tell_ports_left() {
+	# shellcheck disable=SC2002 # as above
+	left=$(cat "$reserved" | without_ports "$(ports_of_others)" "")
+	[ -n "$left" ] || return 0
+	echo "guard.sh: guard \"$name\" is down, but $record was not understood" \
+		"(it is removed): which ports \"$name\" had reserved is not known." \
+		"No other instance has put these into" \
+		"net.ipv4.ip_local_reserved_ports: $left. Take out those that nobody" \
+		"else needs: sysctl -w net.ipv4.ip_local_reserved_ports=LIST, LIST" \
+		"being what stays" >&2
+	return 1
 }
 
 clear_files() {
@@ -435,9 +483,15 @@ clear_files() {
 			)): its ports and files are left to it" >&2
 			exit 0
 		fi
-		give_back_ports ||
-			die "could not give the ports back in $reserved: see $run_dir/$name.ports"
-		rm -f "$run_dir/$name.ports" "$run_dir/$name.flows" "$run_dir/$name.sock"
+		record=$run_dir/$name.ports
+		understood=yes
+		if [ -e "$record" ] || [ -L "$record" ]; then
+			is_understood "$record" || understood=no
+			[ $understood = no ] || give_back_ports ||
+				die "could not give the ports back in $reserved: see $record"
+		fi
+		rm -f "$record" "$run_dir/$name.flows" "$run_dir/$name.sock" || exit 1
+		[ $understood = yes ] || tell_ports_left
 	) 9<"$run_dir"
 }
 
@@ -445,6 +499,7 @@ clear_files() {
 
 do_up() {
 	need
+	need_backends
 	find_tool
 	if [ "$tool" = nft ]; then
 		nft_up
@@ -492,16 +547,22 @@ status_of() {
 		nft list table ip "$table"
 		found=0
 	fi
-	! nft_has "$rst_table" || nft list table ip "$rst_table"
+	rst=none
+	if nft_has "$rst_table"; then
+		nft list table ip "$rst_table"
+		rst=up
+	fi
 	for v in $(iptables_variants); do
 		for t in raw mangle filter; do
 			for c in $(iptables_chains "$v" "$t"); do
 				"$v" -w -t "$t" -nvxL "$c"
 				[ "$t" != mangle ] || found=0
+				[ "$t" != filter ] || rst=up
 			done
 		done
 	done
 	[ "$found" = 0 ] || echo "guard \"$name\": none"
+	[ $rst = none ] || echo "rst-drop \"$name\": up"
 	if [ -e "$run_dir/$name.ports" ]; then
 		if is_running; then
 			state=running
@@ -516,13 +577,17 @@ status_of() {
 
 all_names() {
 	{
-		has nft && nft list tables 2>/dev/null | sed -n 's/^table ip l4lb_//p'
+		has nft && nft list tables 2>/dev/null |
+			sed -n 's/^table ip l4lb\(-rst\)\{0,1\}_//p'
 		for f in "$run_dir"/*.ports; do
 			[ ! -e "$f" ] || basename "$f" .ports
 		done
 		# Long names are cut there, and cannot be told from here.
 		for v in $(iptables_variants); do
-			"$v-save" -t mangle 2>/dev/null | sed -n 's/^:l4lb-\(.*\)-in .*/\1/p'
+			for t in mangle filter; do
+				"$v-save" -t $t 2>/dev/null
+			done | sed -n -e 's/^:l4lb-\(.*\)-in .*/\1/p' \
+				-e 's/^:l4lb-\(.*\)-rs .*/\1/p'
 		done
 	} | sort -u
 }

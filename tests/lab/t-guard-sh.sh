@@ -16,6 +16,29 @@ status_is() { # WANT
 	expect "  guard.sh status says" $status "$1"
 }
 
+says() { # STATUS REGEX ARGUMENTS...: what guard.sh says, and how it ends
+	local want=$1 regex=$2 status=0 said
+	shift 2
+	said=$(on lb "$GUARD" "$@" 2>&1) || status=$?
+	[[ $status = "$want" && $said =~ $regex ]] ||
+		fail "guard.sh $*" "expected: exit $want and /$regex/" \
+			"seen:     exit $status and" "$said"
+	ok "guard.sh ${*:1:3}: exit $status and /$regex/"
+}
+
+say "  -- wrong use"
+FULL=(--service "$VIP:$VIP_PORT" --source "$VIP" --nat-ports 10240-32767)
+says 2 'no --backend IP:PORT' up hand "${FULL[@]}"
+says 2 'no --service' up hand --backend 198.18.0.11:"$PORT"
+says 2 '"1023-9000": ports below 1024 are privileged' up hand --nat-ports 1023-9000
+says 2 '"2000-3022": 1023 ports are too few, at least 1024' \
+	up hand --nat-ports 2000-3022
+says 2 '"32767-10240": wrong order' up hand --nat-ports 32767-10240
+for range in 10240 02000-04000 1-2-3 -; do
+	says 2 "\"$range\": expected LO-HI" up hand --nat-ports $range
+done
+expect "rules left" "$(on lb nft list tables)" ""
+
 for tool in nft iptables; do
 	say "  -- $tool"
 	if [ $tool = iptables ] && ! on lb iptables -t raw -nL >/dev/null 2>&1; then
@@ -43,5 +66,10 @@ for tool in nft iptables; do
 	for _ in once twice; do on lb "$GUARD" down hand >/dev/null; done
 	ok "down, and down again"
 	status_is 3
+	says 3 '^no guard is up$' status
+	says 0 'rst-drop "last" is up' rst-drop up last "${FULL[@]}" --tool $tool
+	says 3 'rst-drop "last": up.*no guard is up' status
+	says 0 'is down' rst-drop down last
+	says 3 '^no guard is up$' status
 	expect "rules left" "$(on lb nft list ruleset | grep -c -E 'drop|notrack' || true)" 0
 done
