@@ -293,8 +293,9 @@ static int reserve_in_kernel(struct reservation *r, const struct record *others,
 	}
 	if (record_code)
 		return err_set(err, record_code,
-			       "cannot write " RECORD_DIR "/%s.ports: %s",
-			       r->mine.name, strerror(-record_code));
+			       "cannot write " RECORD_DIR "/%s.ports: %s: %s",
+			       r->mine.name, strerror(-record_code),
+			       record_advice(record_code));
 	return 0;
 }
 

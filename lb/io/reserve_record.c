@@ -48,6 +48,31 @@ static struct place place_here(void)
 	return p;
 }
 
+/* There is no option for another folder, so none is offered. */
+const char *record_advice(int code)
+{
+	switch (-code) {
+	case EACCES:
+	case EPERM: return "run as root";
+	case ENOSPC:
+	case EDQUOT:
+		return "free some on the file system of /run (df /run; df -i "
+		       "/run)";
+	case EROFS: return "make /run writable (mount -o remount,rw /run)";
+	case EISDIR:
+	case ELOOP:
+		return "remove what is there under that name, or choose "
+		       "another --name";
+	case ENOTDIR: return "remove what is there under that name";
+	case EMFILE:
+	case ENFILE:
+		return "raise the limit of open files (ulimit -n; sysctl "
+		       "fs.file-max)";
+	case ENOMEM: return "free some memory";
+	default: return "see what is wrong with /run (dmesg)";
+	}
+}
+
 /* The folder */
 
 static int lock_waiting(int fd)
@@ -91,9 +116,8 @@ int record_dir_lock(struct err *err)
 
 	if (fd < 0)
 		return err_set(err, fd,
-			       "cannot use the folder " RECORD_DIR
-			       ": %s: run as root",
-			       strerror(-fd));
+			       "cannot use the folder " RECORD_DIR ": %s: %s",
+			       strerror(-fd), record_advice(fd));
 	return fd;
 }
 
@@ -277,6 +301,24 @@ static bool name_of_file(const char *file, char name[RECORD_NAME_MAX])
 	return true;
 }
 
+static void explain_record(struct err *err, int code, const char *name)
+{
+	if (code == -EINVAL)
+		err_set(err, code,
+			RECORD_DIR
+			"/%s" FILE_SUFFIX " is not understood: if "
+			"no instance \"%s\" runs, remove it, and take the "
+			"ports that it had reserved out of "
+			"net.ipv4.ip_local_reserved_ports by hand "
+			"(iptables/guard.sh down %s removes it, and tells "
+			"which these may be)",
+			name, name, name);
+	else
+		err_set(err, code,
+			"cannot read " RECORD_DIR "/%s" FILE_SUFFIX ": %s: %s",
+			name, strerror(-code), record_advice(code));
+}
+
 int record_read_all(int dir, struct record **out, struct err *err)
 {
 	const struct place here = place_here();
@@ -292,18 +334,15 @@ int record_read_all(int dir, struct record **out, struct err *err)
 		code = -errno;
 		if (fd != -1)
 			close(fd);
-		return err_set(err, code, "cannot read " RECORD_DIR ": %s",
-			       strerror(-code));
+		return err_set(err, code, "cannot read " RECORD_DIR ": %s: %s",
+			       strerror(-code), record_advice(code));
 	}
 	while (!code && (entry = readdir(stream))) {
 		if (!name_of_file(entry->d_name, name))
 			continue;
 		code = load_record(dir, name, &here, &r);
 		if (code) {
-			err_set(err, code,
-				RECORD_DIR "/%s is not understood: if no "
-					   "instance \"%s\" runs, remove it",
-				entry->d_name, name);
+			explain_record(err, code, name);
 		} else if (r && r->here) {
 			r->next = *out;
 			*out = r;
@@ -351,8 +390,9 @@ int record_claim(int dir, const char *name, int *fd, bool *made,
 		*fd = openat(dir, file, flags, 0644);
 	if (*fd == -1) {
 		code = -errno;
-		return err_set(err, code, "cannot write " RECORD_DIR "/%s: %s",
-			       file, strerror(-code));
+		return err_set(err, code,
+			       "cannot write " RECORD_DIR "/%s: %s: %s", file,
+			       strerror(-code), record_advice(code));
 	}
 
 	if (flock(*fd, LOCK_EX | LOCK_NB) == 0)

@@ -67,4 +67,7 @@ int record_claim(int dir, const char *name, int *fd, bool *made,
 int record_write(int fd, const struct record *record);
 void record_remove(int dir, const char *name);
 
+/* What to do about a negative errno of these, to end a sentence with. */
+const char *record_advice(int code);
+
 #endif

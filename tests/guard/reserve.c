@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -415,7 +416,63 @@ START_TEST(a_file_that_is_not_understood_is_named)
 	ck_assert_int_eq(run("mkdir -p /run/l4lb; "
 			     "echo l4lb-ports 9 > /run/l4lb/old.ports"),
 			 0);
-	assert_refused(&web, -EINVAL, "/run/l4lb/old.ports");
+	assert_refused(&web, -EINVAL, "/run/l4lb/old.ports is not understood");
+	ck_assert_ptr_nonnull(
+		strstr(err.text, "net.ipv4.ip_local_reserved_ports"));
+	ck_assert_int_eq(run("rm /run/l4lb/old.ports; "
+			     "mkdir /run/l4lb/old.ports"),
+			 0);
+	assert_refused(&web, -EISDIR, "/run/l4lb/old.ports");
+}
+END_TEST
+
+/* What keeps the record of web from being written, and the advice. */
+static const struct {
+	const char *command;
+	int code;
+	const char *words, *advice;
+} obstacles[] = {
+	/* No inode, then no block is left for the file. */
+	{"mount -t tmpfs -o nr_inodes=1 x /run/l4lb", -ENOSPC,
+	 "cannot write /run/l4lb/web.ports: No space left on device",
+	 "free some on the file system of /run"},
+	{"mount -t tmpfs -o size=4k x /run/l4lb && echo > /run/l4lb/x", -ENOSPC,
+	 "cannot write /run/l4lb/web.ports: No space left on device",
+	 "free some on the file system of /run"},
+	{"mount -t tmpfs -o ro x /run/l4lb", -EROFS,
+	 "cannot write /run/l4lb/web.ports: Read-only file system",
+	 "mount -o remount,rw"},
+	{"mkdir /run/l4lb/web.ports", -EISDIR,
+	 "cannot write /run/l4lb/web.ports: Is a directory",
+	 "choose another --name"},
+	{"ln -s x /run/l4lb/web.ports", -ELOOP,
+	 "cannot write /run/l4lb/web.ports: ", "choose another --name"},
+	{"rmdir /run/l4lb && echo > /run/l4lb", -ENOTDIR,
+	 "cannot use the folder /run/l4lb: Not a directory",
+	 "remove what is there"},
+};
+
+START_TEST(a_record_that_cannot_be_written_says_what_to_do)
+{
+	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+	ck_assert_int_eq(run("mkdir -p /run/l4lb && %s", obstacles[_i].command),
+			 0);
+	assert_refused(&web, obstacles[_i].code, obstacles[_i].words);
+	ck_assert_msg(strstr(err.text, obstacles[_i].advice) != NULL,
+		      "\"%s\" has no \"%s\"", err.text, obstacles[_i].advice);
+	assert_reserved(BEFORE);
+}
+END_TEST
+
+START_TEST(no_more_open_files_is_no_matter_of_privilege)
+{
+	const struct rlimit none = {0, 0};
+
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_refused(&web, -EMFILE,
+		       "cannot use the folder /run/l4lb: Too many open files");
+	ck_assert_ptr_null(strstr(err.text, "run as root"));
+	ck_assert_ptr_nonnull(strstr(err.text, "ulimit -n"));
 }
 END_TEST
 
@@ -611,6 +668,52 @@ START_TEST(guard_sh_down_leaves_what_another_instance_needs)
 }
 END_TEST
 
+/* Of which only the administrator can know what it had reserved. */
+static const char *const garbage[] = {
+	"echo garbage",
+	"printf 'l4lb-ports 1\\nadded 10240-20000\\n'",
+	"printf 'l4lb-ports 1\\nadded what?\\nend\\n'",
+};
+
+START_TEST(guard_sh_down_tells_what_a_damaged_record_leaves_reserved)
+{
+	char *text;
+
+	kill_9(hold_elsewhere(&web));
+	ck_assert_int_eq(run("%s > /run/l4lb/web.ports", garbage[_i]), 0);
+	text = output_of(GUARD_SH " down web 2>&1 >/dev/null");
+	ck_assert_msg(strstr(text, "/run/l4lb/web.ports was not understood") &&
+			      strstr(text, "ports: 10240-32767,50000. Take"),
+		      "%s", text);
+	free(text);
+	assert_reserved("10240-32767,50000\n");
+	ck_assert_int_eq(run("test -z \"$(ls -A /run/l4lb)\""), 0);
+
+	ck_assert_int_eq(run("%s > /run/l4lb/web.ports", garbage[_i]), 0);
+	ck_assert_int_eq(WEXITSTATUS(run(GUARD_SH " down web >/dev/null 2>&1")),
+			 1);
+	/* Nothing is left to tell of. */
+	run("echo > " RESERVED);
+	ck_assert_int_eq(run("%s > /run/l4lb/web.ports", garbage[_i]), 0);
+	ck_assert_int_eq(run(GUARD_SH " down web >/dev/null"), 0);
+}
+END_TEST
+
+START_TEST(guard_sh_down_tells_nothing_of_what_another_instance_reserved)
+{
+	struct reservation *s;
+
+	run("echo > " RESERVED);
+	s = take(&api);
+	ck_assert_int_eq(run("echo garbage > /run/l4lb/web.ports"), 0);
+	ck_assert_int_eq(run(GUARD_SH " down web >/dev/null"), 0);
+	ck_assert_int_eq(run("test \"$(ls /run/l4lb)\" = api.ports"), 0);
+	assert_reserved("10240-32767\n");
+	reserve_release(s, false);
+	assert_reserved("\n");
+}
+END_TEST
+
 /* Start and stop as fast as they can; the list must be as before at the end. */
 START_TEST(instances_that_start_and_stop_at_once_do_not_race)
 {
@@ -700,8 +803,17 @@ static TCase *crashes(void)
 		t,
 		an_instance_that_died_before_it_took_anything_is_no_obstacle);
 	tcase_add_test(t, a_file_that_is_not_understood_is_named);
+	tcase_add_loop_test(t, a_record_that_cannot_be_written_says_what_to_do,
+			    0, sizeof(obstacles) / sizeof(obstacles[0]));
+	tcase_add_test(t, no_more_open_files_is_no_matter_of_privilege);
 	tcase_add_test(t, guard_sh_down_clears_what_a_crash_left);
 	tcase_add_test(t, guard_sh_down_leaves_what_another_instance_needs);
+	tcase_add_loop_test(
+		t, guard_sh_down_tells_what_a_damaged_record_leaves_reserved, 0,
+		sizeof(garbage) / sizeof(garbage[0]));
+	tcase_add_test(
+		t,
+		guard_sh_down_tells_nothing_of_what_another_instance_reserved);
 	return t;
 }
 
