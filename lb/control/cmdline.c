@@ -381,6 +381,11 @@ static int add_server(struct config *c, struct service_config *s,
 	if (rc)
 		return fail_value(err, rc, "SERVER_IP", host, &reason);
 	rc = config_add_backend(c, s, &b, &reason);
+	if (rc == -EEXIST)
+		rc = err_set(&reason, -EINVAL,
+			     "the service has that backend already; give a "
+			     "server once (shares that differ are for a file: "
+			     "--config)");
 	if (rc) {
 		snprintf(server, sizeof(server), "%.40s %.10s", host, port);
 		return fail_value(err, rc, "server", server, &reason);

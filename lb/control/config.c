@@ -203,9 +203,8 @@ int config_add_backend(struct config *c, struct service_config *s,
 			       "would be sending to itself",
 			       service->name);
 	if (has_backend(s, &backend->addr))
-		return err_set(err, -EINVAL,
-			       "the service has that backend already; give a "
-			       "backend once, and weight=N for a larger share");
+		return err_set(err, -EEXIST,
+			       "the service has that backend already");
 	if (s->n_backends == CONFIG_BACKENDS_MAX)
 		return err_set(err, -EINVAL,
 			       "more than %d backends in one service",

@@ -140,6 +140,7 @@ int config_set_scheduler(struct service_config *s, const char *name,
 			 struct err *err);
 int config_set_listen(struct config *c, struct service_config *s,
 		      const struct endpoint *listen, struct err *err);
+/* -EEXIST: the service has it already; what to do instead is not in @err. */
 int config_add_backend(struct config *c, struct service_config *s,
 		       const struct backend_config *backend, struct err *err);
 /* Values of several keys, each right, that cannot be together. */

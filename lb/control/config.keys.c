@@ -105,11 +105,11 @@ static int set_interface(struct target *t, const char *value, struct err *err)
 {
 	char item[32];
 	unsigned n = 0;
-	int rc = 0;
+	int rc = value_check_commas(value, "eth0, eth1", err);
 
 	for (; rc == 0 && value_next_item(&value, item, sizeof(item)); n++)
 		rc = add_interface(t->config, item, err);
-	if (n == 0)
+	if (rc == 0 && n == 0)
 		return err_set(err, -EINVAL,
 			       "expected the name of a network interface, for "
 			       "example eth0");
@@ -228,6 +228,20 @@ static int backend_option(struct backend_config *b, bool *weighted,
 	return 0;
 }
 
+static int add_backend(struct target *t, const struct backend_config *b,
+		       struct err *err)
+{
+	struct err reason;
+	int rc = config_add_backend(t->config, t->service, b, &reason);
+
+	if (rc == 0)
+		return 0;
+	return err_set(err, -EINVAL, "%s%s", reason.text,
+		       rc == -EEXIST ? "; give a backend once, and weight=N "
+				       "for a larger share"
+				     : "");
+}
+
 static int set_backend(struct target *t, const char *value, struct err *err)
 {
 	struct backend_config b = {.weight = 1};
@@ -235,7 +249,7 @@ static int set_backend(struct target *t, const char *value, struct err *err)
 	bool weighted = false;
 	int rc;
 
-	if (strlen(value) >= sizeof(item) ||
+	if (strlen(value) >= sizeof(item) || strchr(value, ',') ||
 	    !value_next_item(&value, item, sizeof(item)))
 		return err_set(err, -EINVAL,
 			       "expected ADDRESS:PORT [weight=N] [backup], for "
@@ -243,7 +257,7 @@ static int set_backend(struct target *t, const char *value, struct err *err)
 	rc = value_endpoint(item, t->resolve, &b.addr, err);
 	while (rc == 0 && value_next_item(&value, item, sizeof(item)))
 		rc = backend_option(&b, &weighted, item, err);
-	return rc ? rc : config_add_backend(t->config, t->service, &b, err);
+	return rc ? rc : add_backend(t, &b, err);
 }
 
 static int add_source(struct service_config *s, const struct ip_addr *source,
@@ -267,7 +281,7 @@ static int set_source(struct target *t, const char *value, struct err *err)
 {
 	char item[ITEM_MAX];
 	unsigned n = 0;
-	int rc = 0;
+	int rc = value_check_commas(value, "192.168.0.10, 192.168.0.20", err);
 
 	for (; rc == 0 && value_next_item(&value, item, sizeof(item)); n++) {
 		struct ip_addr source;
@@ -276,7 +290,7 @@ static int set_source(struct target *t, const char *value, struct err *err)
 		if (rc == 0)
 			rc = add_source(t->service, &source, err);
 	}
-	if (n == 0)
+	if (rc == 0 && n == 0)
 		return err_set(err, -EINVAL,
 			       "expected one or several addresses, for example "
 			       "192.168.0.10, 192.168.0.20");
@@ -289,11 +303,12 @@ static int set_check(struct target *t, const char *value, struct err *err)
 					    "expect"};
 	static const char expected[] = "syn, tcp, http GET /PATH [expect "
 				       "2xx,3xx], expect \"TEXT\" or none";
-	const char *rest = value;
-	char word[16] = "";
+	const size_t len = strcspn(value, " \t");
+	const char *rest = value + len + strspn(value + len, " \t");
+	char word[16];
 	int kind = 0;
 
-	value_next_item(&rest, word, sizeof(word));
+	snprintf(word, sizeof(word), "%.*s", (int)len, value);
 	if (value_choice(word, kinds, 5, expected, &kind, err))
 		return -EINVAL;
 	if (kind == 0 && *rest)

@@ -335,6 +335,28 @@ int value_path(char out[CONFIG_PATH_MAX], const char *text, const char *example,
 	return 0;
 }
 
+int value_check_commas(const char *text, const char *example, struct err *err)
+{
+	const char *missing = NULL;
+	bool item = false, comma = false;
+
+	for (; *text && !missing; text++) {
+		if (*text == ',' && !item)
+			missing = "before";
+		if (*text == ' ' || *text == '\t')
+			continue;
+		comma = *text == ',';
+		item = !comma;
+	}
+	if (!missing && comma)
+		missing = "after";
+	if (!missing)
+		return 0;
+	return err_set(err, -EINVAL,
+		       "a comma with nothing %s it; expected for example %s",
+		       missing, example);
+}
+
 bool value_next_item(const char **list, char *item, size_t size)
 {
 	size_t len;

@@ -40,6 +40,12 @@ int value_path(char out[CONFIG_PATH_MAX], const char *text, const char *example,
 	       struct err *err);
 
 /*
+ * Whether every comma of the list @text stands between two items. @example: a
+ * list that would do, for the reason.
+ */
+int value_check_commas(const char *text, const char *example, struct err *err);
+
+/*
  * Takes the next item of a list separated by commas or blanks off @list.
  * False at its end. An item longer than @size is cut: @size must be such that
  * a cut item is still too long to be right.

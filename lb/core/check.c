@@ -111,6 +111,17 @@ static bool parse_status(struct check_spec *c, const struct word *w)
 	return true;
 }
 
+/* Takes a comma with a status on both sides, if one is next. */
+static bool next_comma(const char **text, bool first)
+{
+	*text += strspn(*text, BLANKS);
+	if (**text != ',')
+		return true;
+	++*text;
+	*text += strspn(*text, BLANKS);
+	return !first && **text && **text != ',';
+}
+
 static int parse_statuses(const char *text, struct check_spec *c,
 			  struct err *err)
 {
@@ -118,8 +129,13 @@ static int parse_statuses(const char *text, struct check_spec *c,
 	unsigned n = 0;
 
 	for (;; n++) {
-		struct word w = next_word(&text, BLANKS ",");
+		struct word w;
 
+		if (!next_comma(&text, n == 0))
+			return err_set(err, -EINVAL,
+				       "a comma without a status on both "
+				       "sides; expected for example 2xx,3xx");
+		w = next_word(&text, BLANKS ",");
 		if (w.len == 0)
 			break;
 		if (!parse_status(c, &w))

@@ -83,6 +83,7 @@ static const struct refusal {
 	{"-s wlc " SERVERS, "--scheduler \"wlc\": not built yet"},
 	{"-s best " SERVERS, "--scheduler \"best\": expected rr, wrr or lc"},
 	{"-i a/b " SERVERS, "--interface \"a/b\": expected the name"},
+	{"-i lo, " SERVERS, "--interface \"lo,\": a comma with nothing after"},
 	{"-i '' " SERVERS, "--interface \"\": expected the name"},
 	{"-i lo -i lo " SERVERS, "--interface \"lo\": interface lo is given"},
 	{"--nat-ports 9-1 " SERVERS, "--nat-ports \"9-1\": wrong order"},
@@ -108,7 +109,8 @@ static const struct refusal {
 	{"10.0.0.1 '' 1", "SERVER_IP \"\": expected an IPv4 address or a host"},
 	{"10.0.0.1 9001 10.0.0.2", "SERVER_PORT \"10.0.0.2\""},
 	{"10.0.0.1 10.0.0.2 9001 10.0.0.2 9001",
-	 "server \"10.0.0.2 9001\": the service has that backend already"},
+	 "server \"10.0.0.2 9001\": the service has that backend already; "
+	 "give a server once (shares that differ are for a file: --config)"},
 	{"10.0.0.1 10.0.0.1 20000",
 	 "server \"10.0.0.1 20000\": service \"20000\" listens there"},
 	{"-p 80 10.0.0.1 10.0.0.1 80", "would be sending to itself"},

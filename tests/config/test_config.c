@@ -256,9 +256,27 @@ static const struct refusal {
 	{HEAD "source =\n", 2, "expected one or several addresses"},
 	{HEAD "source = 10.0.0.1, 10.0.0.1\n", 2, "10.0.0.1 is given twice"},
 
+	/* commas stand between two */
+	{HEAD "source = 10.0.0.1,\n", 2,
+	 "source \"10.0.0.1,\": a comma with nothing after it; expected for "
+	 "example 192.168.0.10, 192.168.0.20"},
+	{HEAD "source = 10.0.0.1 , \n", 2, "a comma with nothing after it"},
+	{HEAD "source = ,10.0.0.1\n", 2, "a comma with nothing before it"},
+	{HEAD "source = 10.0.0.1, ,10.0.0.2\n", 2, "nothing before it"},
+	{HEAD "source = ,\n", 2, "a comma with nothing before it"},
+	{"[global]\ninterface = eth0,\n", 2, "a comma with nothing after it"},
+	{"[global]\ninterface = ,eth0\n", 2, "a comma with nothing before"},
+	{HEAD "backend = 10.0.0.2:80,\n", 2, "expected ADDRESS:PORT [weight="},
+	{HEAD "backend = 10.0.0.2:80, backup\n", 2, "expected ADDRESS:PORT ["},
+	{HEAD "check = http GET / expect 2xx,\n", 2,
+	 "a comma without a status"},
+	{HEAD "check = none,\n", 2, "check \"none,\": expected syn, tcp"},
+	{HEAD "check = ,none\n", 2, "check \",none\": expected syn, tcp"},
+	{HEAD "check = syn,\n", 2, "check \"syn,\": expected syn, tcp"},
+
 	/* one value against another */
 	{LISTEN "backend = 10.0.0.2:80\nbackend = 10.0.0.2:80 weight=2\n", 4,
-	 "has that backend already"},
+	 "has that backend already; give a backend once, and weight=N for a"},
 	{LISTEN "backend = 10.0.0.1:80\n", 3,
 	 "service \"chat\" listens there: the balancer would be sending to "
 	 "itself"},
