@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* chat_serv: arguments, signals, the accept loop. The file that exits. */
+#include "badoption.h"
 #include "listener.h"
 #include "report.h"
 #include "room.h"
@@ -29,6 +30,8 @@ enum { EXIT_OK = 0, EXIT_HOST = 1, EXIT_USAGE = 2 };
 #define QUEUE_KIB_MAX	  1048576
 /* After a failed accept(): long enough not to spin, short enough to serve. */
 #define ACCEPT_PAUSE_MS 100
+
+#define WHAT_MAX 512 /* bytes of what is wrong with the arguments */
 
 struct options {
 	const char *bind;
@@ -87,10 +90,11 @@ static void parse_options(int argc, char **argv, struct options *o)
 		{NULL, 0, NULL, 0},
 	};
 	unsigned long clients = CLIENTS_DEFAULT, queue_kib = QUEUE_KIB_DEFAULT;
+	char what[WHAT_MAX];
 	int option;
 
 	opterr = 0; /* one line, ours */
-	while ((option = getopt_long(argc, argv, "b:m:q:hV", names, NULL)) !=
+	while ((option = getopt_long(argc, argv, ":b:m:q:hV", names, NULL)) !=
 	       -1) {
 		switch (option) {
 		case 'b': o->bind = optarg; break;
@@ -106,13 +110,18 @@ static void parse_options(int argc, char **argv, struct options *o)
 		case 'h': fputs(usage, stdout); exit(EXIT_OK);
 		case 'V': puts("chat_serv " L4LB_VERSION); exit(EXIT_OK);
 		default:
-			exit_usage(
-				"this option does not exist or lacks a value");
+			badoption_text(argv, names, option, what, sizeof(what));
+			exit_usage(what);
 		}
 	}
-	if (argc - optind != 1)
-		exit_usage(argc == optind ? "PORT is missing"
-					  : "more than one PORT is given");
+	if (argc == optind)
+		exit_usage("PORT is missing");
+	if (argc - optind > 1) {
+		snprintf(what, sizeof(what),
+			 "'%s' after PORT '%s': give one PORT only",
+			 argv[optind + 1], argv[optind]);
+		exit_usage(what);
+	}
 	o->port = (unsigned)number_or_exit("PORT", argv[optind], 0, 65535);
 	o->limits.clients = (unsigned)clients;
 	o->limits.queue_bytes = (size_t)queue_kib * 1024;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* chat_clnt: arguments, connection, conversation. The file that exits. */
+#include "badoption.h"
 #include "dial.h"
 #include "session.h"
 #include "stdfds.h"
@@ -16,6 +17,8 @@
 #include <unistd.h>
 
 enum { EXIT_OK = 0, EXIT_HOST = 1, EXIT_USAGE = 2 };
+
+#define WHAT_MAX 512 /* bytes of what is wrong with the arguments */
 
 static const char usage[] =
 	"usage: chat_clnt [OPTIONS] ADDRESS PORT NICK\n"
@@ -76,18 +79,28 @@ static void parse_options(int argc, char **argv)
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
 	};
+	char what[WHAT_MAX];
 	int option;
 
 	opterr = 0; /* one line, ours */
-	while ((option = getopt_long(argc, argv, "hV", names, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":hV", names, NULL)) != -1) {
 		switch (option) {
 		case 'h': fputs(usage, stdout); exit(EXIT_OK);
 		case 'V': puts("chat_clnt " L4LB_VERSION); exit(EXIT_OK);
-		default: exit_usage("this option does not exist");
+		default:
+			badoption_text(argv, names, option, what, sizeof(what));
+			exit_usage(what);
 		}
 	}
-	if (argc - optind != 3)
+	if (argc - optind < 3)
 		exit_usage("give ADDRESS, PORT and NICK");
+	if (argc - optind > 3) {
+		snprintf(what, sizeof(what),
+			 "'%s' after NICK '%s': put a NICK of several words in "
+			 "quotes",
+			 argv[optind + 3], argv[optind + 2]);
+		exit_usage(what);
+	}
 }
 
 int main(int argc, char **argv)

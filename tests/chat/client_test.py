@@ -236,7 +236,12 @@ class Trouble(ClientTest):
                 (["h", "1", "x" * 256], "NICK has 256 bytes: give at most"),
                 (["h", "1", "a\nb"], "NICK must be"),
                 (["h", "1", b"\xff"], "NICK must be"),
-                (["--nonsense"], "option")):
+                (["h", "1", "ann", "lee"],
+                 "'lee' after NICK 'ann': put a NICK of several words in"),
+                (["--nonsense"], "there is no option --nonsense;"),
+                (["-x"], "there is no option -x;"),
+                (["h", "-1"], "there is no option -1;"),
+                (["--help=me"], "option --help takes no value;")):
             self.check_end(self.start([CLNT, *arguments]), 2, pattern)
 
     def test_the_longest_nick(self):

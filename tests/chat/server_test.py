@@ -418,13 +418,16 @@ class Start(ChatTest):
     def test_wrong_usage_is_one_line_and_exit_2(self):
         for arguments, pattern in (
                 ([], "PORT is missing"),
-                (["1", "2"], "more than one PORT"),
+                (["1", "2"], "'2' after PORT '1': give one PORT only"),
                 (["65536"], "PORT '65536': give a number from 0 to 65535"),
-                (["-1"], "option"), (["+1"], r"PORT '\+1'"),
+                (["-1"], "there is no option -1;"), (["+1"], r"PORT '\+1'"),
                 (["9x"], "PORT '9x'"), ([""], "PORT ''"),
                 (["--max-clients", "0", "0"], "--max-clients '0'"),
                 (["--queue", "1", "0"], "--queue '1'"),
-                (["--nonsense", "0"], "option"), (["--bind"], "value")):
+                (["--nonsense", "0"], "there is no option --nonsense;"),
+                (["--bind"], "option --bind needs a value;"),
+                (["-m"], "option -m needs a value;"),
+                (["--version=2"], "option --version takes no value;")):
             self.check_refusal(arguments, 2, "^chat_serv: .*" + pattern)
 
     def test_a_port_in_use_is_exit_1(self):
