@@ -38,9 +38,7 @@ static int route_source(const struct service_config *service,
 
 	ret = netlink_route(nl, NULL, &backend->addr, &route, &why);
 	if (ret)
-		return err_set(err, ret,
-			       "service %s: no way to backend %s: %s; add a "
-			       "route, or correct the address",
+		return err_set(err, ret, "service %s: no way to backend %s: %s",
 			       service->name, endpoint_format(backend, text),
 			       why.text);
 	if (route.local ||

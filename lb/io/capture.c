@@ -26,9 +26,10 @@ struct capture {
 	void *arg;
 };
 
-static int activate_error(struct err *err, const char *ifname, pcap_t *pcap,
-			  int status)
+static int activate_error(struct err *err, const struct capture *c, int status)
 {
+	const char *ifname = c->ifname, *why = pcap_geterr(c->pcap);
+
 	switch (status) {
 	case PCAP_ERROR_PERM_DENIED:
 	case PCAP_ERROR_PROMISC_PERM_DENIED:
@@ -46,10 +47,19 @@ static int activate_error(struct err *err, const char *ifname, pcap_t *pcap,
 			       "%s: the interface is down; 'ip link set %s up' "
 			       "starts it",
 			       ifname, ifname);
+	case PCAP_ERROR: break; /* the text alone says which */
 	default:
 		return err_set(err, -EIO, "%s: cannot capture: %s: %s", ifname,
-			       pcap_statustostr(status), pcap_geterr(pcap));
+			       pcap_statustostr(status), why);
 	}
+	if (strstr(why, strerror(ENOMEM)))
+		return err_set(err, -ENOMEM,
+			       "%s: cannot capture: no memory for a ring of "
+			       "%zu KiB (%s); free as much, raise the limit "
+			       "(ulimit -v, or that of the container), or "
+			       "capture on fewer interfaces with -i",
+			       ifname, c->memory / 1024, why);
+	return err_set(err, -EIO, "%s: cannot capture: %s", ifname, why);
 }
 
 /* Where the IP header starts; a link type without one we know is refused. */
@@ -171,7 +181,7 @@ int capture_open(struct capture **out, const char *ifname, const char *filter,
 
 	status = pcap_activate(c->pcap);
 	if (status < 0) {
-		ret = activate_error(err, ifname, c->pcap, status);
+		ret = activate_error(err, c, status);
 		goto fail;
 	}
 	ret = link_offset(c, err);

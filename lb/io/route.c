@@ -81,7 +81,8 @@ int netlink_route(struct netlink *nl, const struct ip_addr *src,
 			       to, to);
 	if (!src)
 		return err_set(err, code,
-			       "no route to %s: %s; add one (`ip route add`)",
+			       "no route to %s: %s; add one (`ip route add`), "
+			       "or correct the address",
 			       to, strerror(-code));
 	addr_format(src, from);
 	if (!iface_holder(nl->ifaces, 0, src))

@@ -76,8 +76,20 @@ refuses 1 '(root|sudo|CAP_NET|cap_net|[Pp]rivilege|[Pp]ermission)' \
 refuses 1 'nosuch0' "$L4LB" -i nosuch0 "$VIP" "${B1[@]}"
 refuses 1 '198\.18\.0\.77' "$L4LB" 198.18.0.77 "${B1[@]}"
 refuses 1 '20009' "$L4LB" -p 20009 "$VIP" "${B1[@]}"
-refuses 1 '203\.0\.113\.5' "$L4LB" "$VIP" 203.0.113.5 9001
+refuses 1 'backend 203\.0\.113\.5:9001: no route to 203\.0\.113\.5: [A-Za-z ]*; add one [^;]*, or correct the address$' \
+	"$L4LB" "$VIP" 203.0.113.5 9001
 refuses 1 '192\.0\.2\.5' "$L4LB" "$VIP" 192.0.2.5 9001
+mkdir -p /run/l4lb/20000.ports
+refuses 1 'cannot write /run/l4lb/20000\.ports: Is a directory: remove what is there' \
+	"$L4LB" "$VIP" "${B1[@]}"
+rmdir /run/l4lb/20000.ports
+# Segments on lo may have 64 KiB: its ring takes 128 MiB.
+limit=(prlimit --as=$((100 << 20)))
+# A build with sanitizers does not even start with so little.
+if "${limit[@]}" "$L4LB" --version >/dev/null 2>&1; then
+	refuses 1 'lo: cannot capture: no memory for a ring of 131072 KiB .*; free as much' \
+		"${limit[@]}" "$L4LB" "$VIP" "$VIP" 9001
+fi
 # 1100 ports in the range, and listeners on 100 of them.
 start listeners lb "$PYTHON" -c '
 import socket, time
