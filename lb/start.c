@@ -8,6 +8,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -223,7 +224,10 @@ static int open_state(struct app *app, struct err *err)
 static int take_over(struct app *app, struct err *err)
 {
 	const uint64_t begin_ns = forward_now_ns();
+	const struct setup *s = app->setup;
+	const uint32_t lost = s->lost_service + s->lost_source + s->lost_room;
 	uint32_t refused = 0;
+	char others[96] = "";
 	int64_t n;
 
 	if (!state_found(app->state))
@@ -235,12 +239,16 @@ static int take_over(struct app *app, struct err *err)
 		 (long long)n, refused,
 		 (double)(forward_now_ns() - begin_ns) / NS_PER_MS,
 		 app->config.state);
+	if (refused > lost)
+		snprintf(others, sizeof(others),
+			 "; the other %u are damaged, or their ports are not "
+			 "ours any more",
+			 refused - lost);
 	if (refused)
 		log_warn("%u flows of before cannot go on: service_gone=%u "
-			 "source_gone=%u too_many_backends=%u; the others are "
-			 "damaged, or their ports are not ours any more",
-			 refused, app->setup->lost_service,
-			 app->setup->lost_source, app->setup->lost_room);
+			 "source_gone=%u too_many_backends=%u%s",
+			 refused, s->lost_service, s->lost_source, s->lost_room,
+			 others);
 	return 0;
 }
 
