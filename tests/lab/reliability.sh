@@ -265,7 +265,7 @@ learns() {
 	go_silent
 	if holds_within 20 learned; then
 		at=$(($(now_ms) - at))
-		result "learns" "$((at / 1000)).$((at % 1000 / 100)) ($(watchers | grep -Eo -m 1 '^(reset|closed)'))"
+		result "learns" "$((at / 1000)).$((at % 1000 / 100)) ($(watchers | awk '/^(reset|closed)/ && !n++ { print $1 }'))"
 	else
 		result "learns" "not within 20"
 	fi
