@@ -87,8 +87,18 @@ static void build_or_skip(const char *command)
 	exit(SKIPPED);
 }
 
+static void must_be_private(void)
+{
+	if (getenv("L4LB_IN_NAMESPACE"))
+		return;
+	printf("skipped: this changes the network: start it as "
+	       "tests/guard/in_namespace.sh PROGRAM\n");
+	exit(SKIPPED);
+}
+
 void host_build(void)
 {
+	must_be_private();
 	build_or_skip("ip netns add peer");
 	build_or_skip("ip link add veth0 type veth peer name veth1 netns peer");
 	build_or_skip("ip address add " VIP "/24 dev veth0"

@@ -22,7 +22,10 @@
 
 enum where { HERE, PEER_HOST };
 
-/* Once per process. Exits with 77 and a reason where it cannot be built. */
+/*
+ * Once per process. Exits with 77 and a reason where it cannot be built; and
+ * unless in_namespace.sh started us: it would be the machine's own network.
+ */
 void host_build(void);
 
 /* printf()-like. The exit status of the shell command, output and all. */

@@ -22,5 +22,6 @@ unshare $flags nft add table ip l4lb_probe 2>/dev/null ||
 # shellcheck disable=SC2086,SC2016
 exec unshare $flags sh -c '
 	PATH=$PATH:/usr/sbin:/sbin
-	export PATH
+	L4LB_IN_NAMESPACE=1
+	export PATH L4LB_IN_NAMESPACE
 	mount -t tmpfs run /run && ip link set lo up && exec "$@"' sh "$@"
