@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules.h"
 #include "unit.h"
 
 static void note_event(void *arg, enum flow_event what, const struct flow *flow)
@@ -101,6 +102,32 @@ void rig_free(struct rig *r)
 	engine_free(r->e);
 	free(r->flows);
 	free(r);
+}
+
+struct rig *rig_started(unsigned n_backends)
+{
+	struct rig *r = rig_new(n_backends);
+
+	rig_start(r);
+	return r;
+}
+
+struct rig *rig_small(unsigned n_backends, uint32_t flows, uint32_t ports)
+{
+	struct rig *r = rig_new(n_backends);
+
+	r->setup.spec.n_flows = flows;
+	r->setup.spec.n_ports = ports;
+	rig_start(r);
+	return r;
+}
+
+void rig_done(struct rig *r)
+{
+	const char *broken = rules_broken(r->e);
+
+	ck_assert_msg(!broken, "broken: %s", broken);
+	rig_free(r);
 }
 
 /* Which counter of dropped grew; DROP_REASONS if none did. */
@@ -365,4 +392,60 @@ enum tcp_state conn_state(const struct rig *r, const struct conn *c)
 	const struct flow *flow = conn_flow(r, c);
 
 	return flow ? (enum tcp_state)flow->tcp.state : TCP_STATES;
+}
+
+/* RFC 9293 section 3.10.7.1: <SEQ=SEG.ACK><CTL=RST> if it has an ACK, else
+ * <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>.
+ */
+void rig_check_answer(struct rig *r, const struct frame *to)
+{
+	struct frame rst = rig_only(r);
+
+	ck_assert(same(rst.src, to->dst));
+	ck_assert(same(rst.dst, to->src));
+	if (to->flags & ACK) {
+		ck_assert_uint_eq(rst.flags, RST);
+		ck_assert_uint_eq(rst.seq, to->ack);
+	} else {
+		ck_assert_uint_eq(rst.flags, RST | ACK);
+		ck_assert_uint_eq(rst.seq, 0);
+		ck_assert_uint_eq(rst.ack, to->seq + frame_seq_len(to));
+	}
+}
+
+/* @n opened a little later than the one before it. */
+struct conn conn_in_state(struct rig *r, unsigned n, enum tcp_state state)
+{
+	struct conn c = conn_make(r, n);
+
+	rig_wait(r, RIG_S / 5);
+	if (state == TCP_SYN_SENT)
+		ck_assert(conn_syn(r, &c));
+	else if (state == TCP_SYN_RECEIVED)
+		conn_receive_syn(r, &c);
+	else
+		conn_establish(r, &c);
+	if (state == TCP_FIN_WAIT || state == TCP_CLOSING)
+		ck_assert(conn_send(r, &c, FLOW_ORIG, FIN | ACK, 0));
+	if (state == TCP_CLOSING)
+		ck_assert(conn_send(r, &c, FLOW_REPLY, FIN | ACK, 0));
+	if (state == TCP_TIME_WAIT)
+		conn_close(r, &c);
+	if (state == TCP_RESET)
+		ck_assert(conn_send(r, &c, FLOW_ORIG, RST, 0));
+	ck_assert_int_eq(conn_state(r, &c), state);
+	return c;
+}
+
+void conn_is_refused(struct rig *r, unsigned n, enum drop_reason why)
+{
+	struct conn c = conn_make(r, n);
+	struct frame syn = conn_frame(&c, FLOW_ORIG, SYN, 0);
+	uint32_t used = r->e->table.used;
+
+	ck_assert(!rig_send(r, &syn));
+	ck_assert_msg(r->why == why, "%s", drop_name(r->why));
+	rig_check_answer(r, &syn);
+	ck_assert_uint_eq(r->e->table.used, used);
+	ck_assert_int_eq(conn_state(r, &c), TCP_STATES);
 }

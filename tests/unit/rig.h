@@ -62,6 +62,23 @@ struct rig *rig_new(unsigned n_backends);
 void rig_start(struct rig *r);
 void rig_free(struct rig *r);
 
+/* The same, started as it is; and with tables of other sizes. */
+struct rig *rig_started(unsigned n_backends);
+struct rig *rig_small(unsigned n_backends, uint32_t flows, uint32_t ports);
+
+/* Asserts that no rule is broken (rules.h), and frees it. */
+void rig_done(struct rig *r);
+
+static inline struct backend *rig_backend(const struct rig *r, unsigned i)
+{
+	return &r->e->services[0].backends[i];
+}
+
+static inline bool same(struct endpoint a, struct endpoint b)
+{
+	return endpoint_equal(&a, &b);
+}
+
 /* A second service at port @port of the VIP with the first one's backends. */
 void rig_add_service(struct rig *r, uint16_t port);
 
@@ -80,6 +97,9 @@ bool rig_next(struct rig *r, struct frame *out);
 /* Fetches one that must be there, and no other. */
 struct frame rig_only(struct rig *r);
 unsigned rig_drain(struct rig *r);
+
+/* The RST that answers @to (RFC 9293 section 3.10.7.1), and nothing else. */
+void rig_check_answer(struct rig *r, const struct frame *to);
 
 /* How often @what happened to the flow of @client. */
 unsigned rig_events(const struct rig *r, enum flow_event what,
@@ -112,6 +132,12 @@ bool conn_syn(struct rig *r, struct conn *c);
 void conn_receive_syn(struct rig *r, struct conn *c); /* SYN and SYN-ACK */
 void conn_establish(struct rig *r, struct conn *c);
 void conn_close(struct rig *r, struct conn *c);
+
+/* As far as that state, from the client @n. */
+struct conn conn_in_state(struct rig *r, unsigned n, enum tcp_state state);
+
+/* A SYN of the client @n is refused with RST, and counted by @why. */
+void conn_is_refused(struct rig *r, unsigned n, enum drop_reason why);
 
 /* Where its SYN went at last: the engine may have asked another backend. */
 void conn_refresh(const struct rig *r, struct conn *c);

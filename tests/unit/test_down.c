@@ -9,26 +9,12 @@
 #include <string.h>
 
 #include "rig.h"
-#include "rules.h"
 #include "unit.h"
 
 #define ORIG  FLOW_ORIG
 #define REPLY FLOW_REPLY
 #define S     RIG_S
 #define MS    (RIG_S / 1000)
-
-static void done(struct rig *r)
-{
-	const char *broken = rules_broken(r->e);
-
-	ck_assert_msg(!broken, "broken: %s", broken);
-	rig_free(r);
-}
-
-static bool same(struct endpoint a, struct endpoint b)
-{
-	return endpoint_equal(&a, &b);
-}
 
 static struct rig *checked(uint32_t flows)
 {
@@ -89,7 +75,7 @@ START_TEST(flows_of_a_backend_that_only_refuses_go_on)
 	rig_drain(r);
 	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
 	ck_assert(conn_send(r, &c, ORIG, ACK | PSH, 10));
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -111,7 +97,7 @@ START_TEST(flows_of_a_backend_that_went_down_are_reset)
 				 dead ? TCP_RESET : TCP_ESTABLISHED);
 	}
 	ck_assert_uint_eq(r->e->counters.outbox_lost, 0);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -137,7 +123,7 @@ START_TEST(clean_exit_resets_every_flow)
 		ck_assert_int_eq(conn_state(r, &c[i]), TCP_RESET);
 	ck_assert_uint_eq(r->e->counters.outbox_lost, 0);
 	ck_assert_uint_eq(r->e->counters.reset, 100);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -156,7 +142,7 @@ START_TEST(clean_exit_resets_all_flows_in_the_middle_of_a_sweep)
 	reset_all(r);
 	for (unsigned i = 0; i < 128; i++)
 		ck_assert_int_eq(conn_state(r, &c[i]), TCP_RESET);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -172,7 +158,7 @@ START_TEST(clean_exit_may_be_followed_by_ticks)
 	take_down(r, 0, CHECK_TIMEOUT);
 	rig_wait(r, 100 * S);
 	rig_drain(r);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -191,7 +177,7 @@ START_TEST(backend_that_refuses_and_then_falls_silent_is_swept)
 	probes_for(r, b, CHECK_TIMEOUT, 5 * S);
 	sweep(r);
 	ck_assert_int_eq(conn_state(r, &c), TCP_RESET);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -211,7 +197,7 @@ START_TEST(backend_that_was_silent_before_it_refused_is_swept)
 	take_down(r, b, CHECK_REFUSED);
 	sweep(r);
 	ck_assert_int_eq(conn_state(r, &c), TCP_RESET);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -240,7 +226,7 @@ START_TEST(sweep_spares_flows_opened_after_the_return)
 		sweep(r);
 	ck_assert_uint_eq(r->e->sweep_left, 0);
 	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -266,7 +252,7 @@ START_TEST(suspicion_from_a_timer_is_looked_at_in_time)
 	}
 	ck_assert_uint_eq(r->e->counters.redispatched, 1);
 	ck_assert_uint_le(next, r->now + 20 * MS);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 

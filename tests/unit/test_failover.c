@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "rig.h"
-#include "rules.h"
 #include "unit.h"
 
 #define ORIG  FLOW_ORIG
@@ -28,19 +27,6 @@ static struct rig *started(unsigned n_backends, unsigned retries)
 	r->setup.services[0].syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
 	rig_start(r);
 	return r;
-}
-
-static void done(struct rig *r)
-{
-	const char *broken = rules_broken(r->e);
-
-	ck_assert_msg(!broken, "broken: %s", broken);
-	rig_free(r);
-}
-
-static bool same(struct endpoint a, struct endpoint b)
-{
-	return endpoint_equal(&a, &b);
 }
 
 /* The client's SYN with options; conn_syn() is without. */
@@ -114,7 +100,7 @@ START_TEST(refused_syn_is_given_to_another_backend)
 	ck_assert_uint_eq(rig_events(r, FLOW_REDISPATCHED, &c.client), 1);
 	ck_assert_uint_eq(rig_events(r, FLOW_OPENED, &c.client), 1);
 	ck_assert_uint_eq(r->e->counters.redispatched, 1);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -130,7 +116,7 @@ START_TEST(silent_backend_is_left_after_the_syn_timeout)
 	expect_syn(r, &c);
 	ck_assert(!same(c.backend, first));
 	finish_handshake(r, &c);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -161,7 +147,7 @@ START_TEST(each_backend_is_asked_once_and_then_the_refusal_passed_on)
 	ck_assert_uint_eq(rst.ack, c.seq[ORIG]);
 	for (unsigned i = 0; i < 3; i++)
 		ck_assert_uint_eq(r->e->services[0].backends[i].failed, 1);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -174,7 +160,7 @@ START_TEST(no_more_backends_are_asked_than_retries_allow)
 	expect_syn(r, &c);
 	ck_assert_uint_eq(rig_drain(r), 0);
 	ck_assert_uint_eq(r->e->counters.redispatched, 1);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -194,7 +180,7 @@ START_TEST(late_answer_of_an_earlier_backend_is_reset)
 	ck_assert_uint_eq(rst.flags, RST);
 	ck_assert_uint_eq(rst.seq, syn_ack.ack);
 	finish_handshake(r, &c);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -212,7 +198,7 @@ START_TEST(clients_repeated_syn_goes_to_who_is_asked_now)
 	ck_assert(same(r->out.dst, c.backend));
 	ck_assert(same(r->out.src, c.nat));
 	finish_handshake(r, &c);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -226,7 +212,7 @@ START_TEST(syn_with_payload_is_given_to_one_backend_only)
 	rig_wait(r, 5 * S);
 	ck_assert_uint_eq(r->e->counters.redispatched, 0);
 	ck_assert_uint_eq(rig_drain(r), 0);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -251,7 +237,7 @@ START_TEST(fast_open_is_not_offered_to_another_backend)
 	     i<syn.options_len; i += syn.options[i]> 1 ? syn.options[i + 1] : 1)
 		ck_assert_uint_ne(syn.options[i], 34);
 	ck_assert_mem_eq(syn.options, tfo, 4);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -266,7 +252,7 @@ START_TEST(nothing_is_redispatched_once_a_syn_ack_was_forwarded)
 	ck_assert(conn_send(r, &c, REPLY, RST, 0));
 	ck_assert(same(r->out.dst, c.client));
 	ck_assert_uint_eq(r->e->counters.redispatched, 0);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -300,7 +286,7 @@ START_TEST(mss_of_the_syn_is_kept_as_it_was_given)
 	finish_handshake(r, &c);
 	ck_assert(conn_send(r, &c, REPLY, ACK, 10));
 	ck_assert_uint_eq(r->out_mss, 1000);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -342,7 +328,7 @@ START_TEST(everything_says_which_side_it_is_for)
 	expect_segment(r, RST, false);
 	expect_segment(r, RST, true);
 	ck_assert_uint_eq(rig_drain(r), 0);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -380,7 +366,7 @@ START_TEST(port_that_the_backend_remembers_is_repaired)
 	ck_assert_uint_eq(r->e->counters.redispatched, 0);
 	ck_assert_uint_eq(r->e->services[0].backends[0].failed, 0);
 	ck_assert_uint_ge(r->e->counters.repaired, 1);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -414,7 +400,7 @@ START_TEST(challenge_to_our_reset_is_answered_where_it_asks)
 	}
 	rig_wait(r, 60 * S);
 	ck_assert_ptr_null(conn_flow(r, &c));
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -433,7 +419,7 @@ START_TEST(connection_that_we_reset_is_not_revived)
 	}
 	ck_assert_int_eq(conn_state(r, &c), TCP_RESET);
 	ck_assert_uint_eq(rig_events(r, FLOW_REVIVED, &c.client), 0);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -455,7 +441,7 @@ START_TEST(garbage_does_not_postpone_redispatch)
 	}
 	ck_assert_uint_eq(r->e->counters.redispatched, 1);
 	rig_drain(r);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -505,7 +491,7 @@ START_TEST(syns_that_nobody_answers_eject_nobody)
 	ck_assert_uint_eq(r->e->counters.redispatched, 9 * 2);
 	ck_assert_uint_eq(count_ejected(r), 0);
 	rig_drain(r);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -528,7 +514,7 @@ START_TEST(silence_ejects_when_another_backend_answers)
 	}
 	ck_assert_int_eq(b[0].breaker.state, BREAKER_OPEN);
 	ck_assert_uint_eq(count_ejected(r), 1);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -549,7 +535,7 @@ START_TEST(silence_ejects_where_nobody_else_is_ever_asked)
 	rig_wait(r, 11 * S);
 	ck_assert_uint_eq(count_ejected(r), 1);
 	rig_drain(r);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -577,7 +563,7 @@ START_TEST(burst_of_silent_syns_is_given_on_whole)
 	}
 	ck_assert_uint_eq(r->e->counters.redispatched, 3 * SYNS);
 	ck_assert_uint_eq(syns, 3 * SYNS);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -598,7 +584,7 @@ START_TEST(syn_repeated_after_a_takeover_is_kept)
 	ck_assert_uint_ne(flow->pending, 0);
 	rig_wait(r, 400 * MS);
 	expect_syn(r, &c);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 

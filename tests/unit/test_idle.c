@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_idle.c - many connections that fall silent at once, and who is asked
- * before they are given up
+ * test_idle.c - what time does: limits of each state, many connections that
+ * fall silent at once, and who is asked before they are given up
  */
 #include <arpa/inet.h>
+#include <string.h>
 
 #include "rig.h"
-#include "rules.h"
 #include "unit.h"
 
 #define ORIG  FLOW_ORIG
@@ -14,20 +14,247 @@
 #define S     RIG_S
 #define MS    (RIG_S / 1000)
 
+/* --- time ----------------------------------------------------------------- */
+
+#define GONE TCP_STATES
+
+/* What was connected stays a while, for those who do not believe our resets. */
+static const struct {
+	enum tcp_state state;
+	unsigned limit_s;
+	enum tcp_state then;
+} idle_limits[] = {
+	{TCP_SYN_SENT, 10, GONE},
+	{TCP_SYN_RECEIVED, 60, TCP_RESET},
+	{TCP_ESTABLISHED, 7440, TCP_RESET},
+	{TCP_FIN_WAIT, 240, TCP_RESET},
+	{TCP_CLOSING, 240, TCP_RESET},
+	{TCP_TIME_WAIT, 60, GONE},
+	{TCP_RESET, 60, GONE},
+};
+
+START_TEST(idle_flow_ends_at_its_limit_and_not_before)
+{
+	const uint64_t limit = idle_limits[_i].limit_s * S;
+	struct rig *r = rig_started(1);
+	struct conn c = conn_in_state(r, 1, idle_limits[_i].state);
+	bool open;
+
+	rig_wait(r, limit - S / 100);
+	ck_assert_int_eq(conn_state(r, &c), idle_limits[_i].state);
+	rig_wait(r, S / 2);
+	ck_assert_int_eq(conn_state(r, &c), idle_limits[_i].then);
+	/* of a closed flow the end was told before */
+	open = !tcp_is_closed(idle_limits[_i].state);
+	ck_assert_uint_eq(rig_events(r, FLOW_EXPIRED, &c.client), open);
+	ck_assert_uint_eq(rig_events(r, FLOW_CLOSED, &c.client), !open);
+	ck_assert_uint_eq(r->e->counters.expired, open);
+	ck_assert_uint_eq(rig_backend(r, 0)->flows, 0);
+	rig_wait(r, 300 * S);
+	ck_assert_int_eq(conn_state(r, &c), GONE);
+	ck_assert_uint_eq(engine_tick(r->e, r->now, 1), WHEEL_IDLE);
+	rig_done(r);
+}
+END_TEST
+
+START_TEST(packets_of_either_side_keep_a_flow_alive)
+{
+	struct rig *r = rig_started(1);
+	struct conn c = conn_in_state(r, 1, TCP_ESTABLISHED);
+
+	for (int i = 0; i < 20; i++) {
+		rig_wait(r, 7400 * S);
+		ck_assert(conn_send(r, &c, i % 2, ACK, 0));
+		ck_assert_uint_eq(conn_flow(r, &c)->seen_ns, r->now);
+	}
+	rig_wait(r, 7439 * S);
+	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
+	rig_wait(r, 2 * S);
+	ck_assert_int_eq(conn_state(r, &c), TCP_RESET);
+	rig_done(r);
+}
+END_TEST
+
+/* Whoever guesses addresses must not hold flows open. */
+START_TEST(segments_out_of_window_keep_no_flow_alive)
+{
+	struct rig *r = rig_started(1);
+	struct conn c = conn_in_state(r, 1, TCP_ESTABLISHED);
+
+	for (int i = 0; i < 7; i++) {
+		struct frame f = conn_frame(&c, ORIG, i % 2 ? ACK : RST, 0);
+
+		f.seq += 0x40000000;
+		ck_assert(rig_send(r, &f));
+		rig_wait(r, 1000 * S);
+	}
+	ck_assert_uint_eq(r->e->counters.out_of_window, 3);
+	ck_assert_uint_eq(r->e->counters.bad_rst, 4);
+	rig_wait(r, 441 * S);
+	ck_assert_int_eq(conn_state(r, &c), TCP_RESET);
+	rig_done(r);
+}
+END_TEST
+
+START_TEST(flow_that_gets_a_shorter_limit_ends_by_that)
+{
+	struct rig *r = rig_started(1);
+	struct conn c = conn_in_state(r, 1, TCP_ESTABLISHED);
+
+	rig_wait(r, 5 * S);
+	conn_close(r, &c);
+	rig_wait(r, 61 * S);
+	ck_assert_int_eq(conn_state(r, &c), TCP_STATES);
+	rig_done(r);
+}
+END_TEST
+
+START_TEST(time_may_stand_still_or_jump)
+{
+	struct rig *r = rig_started(1);
+	struct conn c = conn_in_state(r, 1, TCP_ESTABLISHED);
+
+	for (int i = 0; i < 100; i++)
+		engine_tick(r->e, r->now, 10);
+	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
+	r->now += 30 * 86400 * S; /* a suspended Pi wakes up */
+	engine_tick(r->e, r->now, 10);
+	ck_assert_int_eq(conn_state(r, &c), TCP_RESET);
+	r->now += 30 * 86400 * S;
+	engine_tick(r->e, r->now, 10);
+	ck_assert_int_eq(conn_state(r, &c), TCP_STATES);
+	rig_done(r);
+}
+END_TEST
+
+START_TEST(tick_ends_no_more_flows_than_its_budget)
+{
+	struct rig *r = rig_started(1);
+
+	for (unsigned i = 0; i < 10; i++)
+		conn_in_state(r, i, TCP_SYN_SENT);
+	r->now += 60 * S;
+	for (unsigned left = 10; left > 0; left -= 2) {
+		ck_assert_uint_eq(r->e->table.used, left);
+		if (left > 2)
+			ck_assert_uint_eq(engine_tick(r->e, r->now, 2), r->now);
+		else
+			engine_tick(r->e, r->now, 2);
+	}
+	ck_assert_uint_eq(r->e->table.used, 0);
+	rig_done(r);
+}
+END_TEST
+
+/* The RSTs from an expired flow, by whom they reset. */
+static unsigned resets_to(struct rig *r, struct endpoint src,
+			  struct endpoint dst, struct frame *found)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->e->outbox_used; i++) {
+		const struct segment *s =
+			&r->e->outbox[(r->e->outbox_head + i) %
+				      ENGINE_OUTBOX_MAX];
+
+		if (!same(s->src, src) || !same(s->dst, dst))
+			continue;
+		ck_assert(s->flags & RST);
+		found[n++] = (struct frame){
+			.seq = s->seq, .ack = s->ack, .flags = s->flags};
+		ck_assert_uint_le(n, 2);
+	}
+	return n;
+}
+
+/* Rule 7: at what the receiver acknowledged last. */
+START_TEST(expired_connection_is_reset_on_both_sides)
+{
+	struct rig *r = rig_started(1);
+	struct conn c = conn_in_state(r, 1, TCP_ESTABLISHED);
+	struct frame rst[2];
+
+	ck_assert(conn_send(r, &c, ORIG, ACK | PSH, 100));
+	ck_assert(conn_send(r, &c, REPLY, ACK | PSH, 200));
+	ck_assert(conn_send(r, &c, ORIG, ACK, 0));
+	rig_wait(r, 7441 * S);
+	ck_assert_uint_eq(resets_to(r, c.vip, c.client, rst), 1);
+	ck_assert_uint_eq(rst[0].seq, c.acked[ORIG]);
+	ck_assert_uint_eq(resets_to(r, c.nat, c.backend, rst), 1);
+	ck_assert_uint_eq(rst[0].seq, c.acked[REPLY]);
+	ck_assert_uint_eq(rig_drain(r), 2);
+	ck_assert_uint_eq(r->e->counters.originated, 2);
+	rig_done(r);
+}
+END_TEST
+
+/* ... and, if more was forwarded, at the end of that too. */
+START_TEST(expired_connection_is_reset_at_the_end_of_data_under_way_too)
+{
+	struct rig *r = rig_started(1);
+	struct conn c = conn_in_state(r, 1, TCP_ESTABLISHED);
+	struct frame rst[2];
+	uint32_t acked = c.seq[REPLY];
+
+	ck_assert(conn_send(r, &c, REPLY, ACK | PSH, 200));
+	rig_wait(r, 7441 * S);
+	ck_assert_uint_eq(resets_to(r, c.vip, c.client, rst), 2);
+	ck_assert_uint_eq(rst[0].seq, acked);
+	ck_assert_uint_eq(rst[1].seq, acked + 200);
+	ck_assert_uint_eq(resets_to(r, c.nat, c.backend, rst), 1);
+	rig_done(r);
+}
+END_TEST
+
+/* A client in SYN_SENT believes a RST only if that acknowledges its SYN. */
+START_TEST(unanswered_syn_is_refused_at_its_limit)
+{
+	struct rig *r = rig_started(1);
+	struct conn c = conn_in_state(r, 1, TCP_SYN_SENT);
+	struct frame rst[2];
+
+	rig_wait(r, 11 * S);
+	ck_assert_uint_eq(resets_to(r, c.vip, c.client, rst), 1);
+	ck_assert_uint_eq(rst[0].flags, RST | ACK);
+	ck_assert_uint_eq(rst[0].ack, c.seq[ORIG]);
+	ck_assert_uint_eq(rig_backend(r, 0)->failed, 1);
+	rig_done(r);
+}
+END_TEST
+
+START_TEST(closed_flow_ends_silently)
+{
+	struct rig *r = rig_started(1);
+
+	conn_in_state(r, 1, TCP_TIME_WAIT);
+	conn_in_state(r, 2, TCP_RESET);
+	rig_wait(r, 100 * S);
+	ck_assert_uint_eq(r->e->table.used, 0);
+	ck_assert_uint_eq(rig_drain(r), 0);
+	rig_done(r);
+}
+END_TEST
+
+START_TEST(full_outbox_loses_segments_and_counts_them)
+{
+	struct rig *r = rig_started(1);
+	struct conn c = conn_make(r, 1);
+	struct frame stray = conn_frame(&c, ORIG, ACK, 0);
+
+	for (unsigned i = 0; i < ENGINE_OUTBOX_MAX + 10; i++)
+		ck_assert(!rig_send(r, &stray));
+	ck_assert_uint_eq(r->e->counters.originated, ENGINE_OUTBOX_MAX);
+	ck_assert_uint_eq(r->e->counters.outbox_lost, 10);
+	ck_assert_uint_eq(rig_drain(r), ENGINE_OUTBOX_MAX);
+	ck_assert_uint_eq(r->e->outbox_used, 0);
+	rig_done(r);
+}
+END_TEST
+
+/* --- many at once, and keepalive -------------------------------------------
+ */
+
 #define MANY 300 /* resets of all are more than the outbox holds */
-
-static bool same(struct endpoint a, struct endpoint b)
-{
-	return endpoint_equal(&a, &b);
-}
-
-static void done(struct rig *r)
-{
-	const char *broken = rules_broken(r->e);
-
-	ck_assert_msg(!broken, "broken: %s", broken);
-	rig_free(r);
-}
 
 static struct rig *many(uint32_t established_s, uint32_t keepalive_s)
 {
@@ -113,7 +340,7 @@ START_TEST(flows_that_expire_at_once_are_all_told)
 	ck_assert_uint_eq(told, 2 * MANY);
 	ck_assert_uint_eq(r->e->counters.outbox_lost, 0);
 	ck_assert_uint_eq(r->e->counters.expired, MANY);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -128,7 +355,7 @@ START_TEST(flows_that_idle_together_are_all_asked)
 	ck_assert_uint_eq(r->e->counters.expired, 0);
 	for (unsigned i = 0; i < MANY; i++)
 		ck_assert_int_eq(conn_state(r, &c[i]), TCP_ESTABLISHED);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -145,7 +372,7 @@ START_TEST(flow_of_which_one_side_is_gone_expires)
 	live(r, &c, 1, 1u << there, 10 * S, S);
 	ck_assert_int_eq(conn_state(r, &c), TCP_RESET);
 	ck_assert_uint_eq(r->e->counters.expired, 1);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -161,7 +388,7 @@ START_TEST(data_of_one_side_keeps_a_flow_alive)
 		ck_assert(conn_send(r, &c, REPLY, ACK | PSH, 10));
 		ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
 	}
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
@@ -176,13 +403,26 @@ START_TEST(answers_to_different_probes_count_together)
 	live(r, &c, 1, 1u << REPLY, 10 * S, S);
 	live(r, &c, 1, 0, 60 * S, S);
 	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
-	done(r);
+	rig_done(r);
 }
 END_TEST
 
 int main(void)
 {
 	const struct unit_test tests[] = {
+		{idle_flow_ends_at_its_limit_and_not_before,
+		 ARRAY_LEN(idle_limits)},
+		{packets_of_either_side_keep_a_flow_alive, 0},
+		{segments_out_of_window_keep_no_flow_alive, 0},
+		{flow_that_gets_a_shorter_limit_ends_by_that, 0},
+		{time_may_stand_still_or_jump, 0},
+		{tick_ends_no_more_flows_than_its_budget, 0},
+		{expired_connection_is_reset_on_both_sides, 0},
+		{expired_connection_is_reset_at_the_end_of_data_under_way_too,
+		 0},
+		{unanswered_syn_is_refused_at_its_limit, 0},
+		{closed_flow_ends_silently, 0},
+		{full_outbox_loses_segments_and_counts_them, 0},
 		{flows_that_expire_at_once_are_all_told, 0},
 		{flows_that_idle_together_are_all_asked, 0},
 		{flow_of_which_one_side_is_gone_expires, FLOW_SIDES},
