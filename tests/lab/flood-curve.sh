@@ -56,10 +56,7 @@ measure() { # WHO RATE
 	slowest_round=0
 	start_flood flood "$2" $(($2 * SECONDS_EACH))
 	start_honest honest $HONEST $HONEST_PER_S
-	while is_running flood; do
-		exchange
-		sleep 0.05 # between two rounds
-	done
+	while is_running flood; do exchange; done
 	finish flood 30
 	read -r _ sent _ ms <"$LAB_TMP/flood.out"
 	finish honest 60

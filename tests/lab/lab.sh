@@ -380,6 +380,19 @@ all_closed() {
 		END { exit open }'
 }
 
+# counted NAME COUNTER: a counter of that l4lb, as it is now: one of its own
+# (name=N in the log) or the reason of a drop (nothing, if there was none).
+counter_lines() { grep -c ' dropped=' "$LAB_TMP/$1.err" || true; }
+more_counters() { [ "$(counter_lines "$1")" -gt "$2" ]; }
+counted() {
+	local before
+	before=$(counter_lines "$1")
+	dump "$1" >/dev/null
+	wait_until 10 "the counters of $1" more_counters "$1" "$before"
+	grep ' dropped=' "$LAB_TMP/$1.err" | tail -n 1 |
+		sed -nE "s/.*[(, ]$2[= ]([0-9]+).*/\1/p"
+}
+
 # --- backends --------------------------------------------------------------
 
 # A line server that answers every line with its name before it.
@@ -438,6 +451,20 @@ start_nginx() {
 	start "nginx-$host-$port" "$host" nginx -c "$dir/nginx.conf" -e "$dir/error.log"
 	wait_listens "$host" "$port"
 }
+
+# --- faults ------------------------------------------------------------------
+
+# Nobody hears of that host any more, nor it of anybody: dropped in its own
+# namespace, so that no error comes back from anywhere.
+go_silent() { # HOST
+	on "$1" nft -f - <<-END
+		table inet dead {
+			chain in { type filter hook prerouting priority -500; drop; }
+			chain out { type filter hook output priority -500; drop; }
+		}
+	END
+}
+speak() { on "$1" nft delete table inet dead; }
 
 # --- figures ---------------------------------------------------------------
 

@@ -121,15 +121,7 @@ end_balancer() {
 
 # --- the faults ----------------------------------------------------------------
 
-go_silent() {
-	on b2 nft -f - <<-RULES
-		table inet dead {
-			chain in { type filter hook prerouting priority -400; drop; }
-			chain out { type filter hook output priority -400; drop; }
-		}
-	RULES
-}
-speak() { on b2 nft delete table inet dead; }
+speak_again() { speak b2; }
 kill_echo() { stop echo2 KILL; }
 echo_again() { start_echo echo2 b2 198.18.0.12 "$PORT"; }
 
@@ -262,7 +254,7 @@ learns() {
 	done
 	wait_until 5 "a connection to b2" to_b2
 	at=$(now_ms)
-	go_silent
+	go_silent b2
 	if holds_within 20 learned; then
 		at=$(($(now_ms) - at))
 		result "learns" "$((at / 1000)).$((at % 1000 / 100)) ($(watchers | awk '/^(reset|closed)/ && !n++ { print $1 }'))"
@@ -271,7 +263,7 @@ learns() {
 	fi
 	for i in 1 2 3; do stop watch$i; done
 	end_balancer
-	speak
+	speak b2
 }
 
 # --- the table -------------------------------------------------------------------
@@ -311,7 +303,7 @@ lab_up lan
 for i in 1 2 3; do start_echo echo$i b$i 198.18.0.1$i "$PORT"; done
 for who in "${WHO[@]}"; do
 	one_dies process echo_again kill_echo
-	one_dies silent speak go_silent
+	one_dies silent speak_again go_silent b2
 	killed
 	restarted
 	reloaded

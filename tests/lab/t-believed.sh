@@ -46,15 +46,6 @@ lost() { # HOST WHAT: how many
 		awk '/counter packets/ { for (i = 1; i < NF; i++) if ($i == "packets") n += $(i + 1) } END { print n + 0 }'
 }
 has_lost() { [ "$(lost "$1" "$2")" -ge "$3" ]; }
-go_silent() {
-	on "$1" nft -f - <<-END
-		table inet dead {
-			chain in { type filter hook prerouting priority -500; drop; }
-			chain out { type filter hook output priority -500; drop; }
-		}
-	END
-}
-speak() { on "$1" nft delete table inet dead; }
 
 # --- one connection; the backend says what is written to $SAY
 

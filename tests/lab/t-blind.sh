@@ -12,13 +12,11 @@ B1=198.18.0.11
 # --- what l4lb says of itself: one dump into $LAB_TMP/dump, its counters' line
 # into $COUNTERS
 
-counter_lines() { grep -c ' bad-rst=' "$LAB_TMP/lb.err"; }
-more_counters() { [ "$(counter_lines)" -gt "$1" ]; }
 look() {
 	local before
-	before=$(counter_lines || true)
+	before=$(counter_lines lb)
 	dump lb >"$LAB_TMP/dump"
-	wait_until 10 "l4lb's counters" more_counters "$before"
+	wait_until 10 "l4lb's counters" more_counters lb "$before"
 	COUNTERS=$(grep ' bad-rst=' "$LAB_TMP/lb.err" | tail -n 1)
 }
 value() { sed -n "s/.*\b$1=\([0-9]*\).*/\1/p" <<<"$COUNTERS"; }

@@ -32,10 +32,7 @@ before=$(rss_kib)
 rounds_before=$rounds slowest_round=0
 start_flood flood "$RATE" "$COUNT"
 start_honest honest "$HONEST" "$HONEST_PER_S"
-while is_running flood; do
-	exchange
-	sleep 0.05
-done
+while is_running flood; do exchange; done
 finish flood 5
 expect "the flood's exit status" "$STATUS" 0
 read -r _ sent _ ms <"$LAB_TMP/flood.out"

@@ -42,16 +42,6 @@ visit() { # COUNT [PORT]: by backend
 	on client "$PYTHON" "$CLIENTS" stream "$VIP" "${2:-$VIP_PORT}" "$1" 100 | shares
 }
 state_of() { dump "$1" | awk -v b="$2" '/^# backend/ { last = 1 } last && $1 == b { printf "%s ", $3 }'; }
-# What nft drops in a host's own namespace nobody can hear from outside.
-go_silent() {
-	on "$1" nft -f - <<-END
-		table inet dead {
-			chain in { type filter hook prerouting priority -400; drop; }
-			chain out { type filter hook output priority -400; drop; }
-		}
-	END
-}
-speak() { on "$1" nft delete table inet dead; }
 
 # ----------------------------------------------------------------- checks
 

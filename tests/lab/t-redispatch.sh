@@ -61,16 +61,8 @@ start_again() { start_echo echo2 b2 198.18.0.12 "$PORT"; }
 dies "process killed" start_again kill_echo
 
 balance
-go_silent() {
-	on b2 nft -f - <<-END
-		table inet dead {
-			chain in { type filter hook prerouting priority -400; drop; }
-			chain out { type filter hook output priority -400; drop; }
-		}
-	END
-}
-speak() { on b2 nft delete table inet dead; }
-dies "host silent" speak go_silent
+speak_again() { speak b2; }
+dies "host silent" speak_again go_silent b2
 
 balance
 pull() { ip link set b2-eth0 down; }

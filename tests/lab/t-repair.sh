@@ -38,16 +38,6 @@ ends() {
 	stop lb
 	expect "  exit status" "$STATUS" 0
 }
-counter_lines() { grep -c ' repaired=' "$LAB_TMP/lb.err"; }
-more_counters() { [ "$(counter_lines)" -gt "$1" ]; }
-counted() {
-	local before
-	before=$(counter_lines || true)
-	dump lb >/dev/null
-	wait_until 10 "l4lb's counters" more_counters "$before"
-	grep ' repaired=' "$LAB_TMP/lb.err" | tail -n 1 |
-		sed -n "s/.*\b$1=\([0-9]*\).*/\1/p"
-}
 has() { on b1 ss -Htn state "$1" "sport = :$2" | awk '{ print $4 }' | sort -u | wc -l; }
 value_of() { sed -n "s/^done.* $2=\([0-9]*\).*/\1/p" "$LAB_TMP/$1.out"; }
 
@@ -71,8 +61,8 @@ expect "  $ports new ones from the same ports: failed" \
 expect "  served" "$(grep -c '^echo1 ' "$LAB_TMP/new.out")" "$ports"
 expect_true "  slowest connect: $(value_of new slowest_ms) ms, below 200" \
 	[ "$(value_of new slowest_ms)" -lt 200 ]
-expect "  repaired" "$(counted repaired)" "$ports"
-expect "  redispatched" "$(counted redispatched)" 0
+expect "  repaired" "$(counted lb repaired)" "$ports"
+expect "  redispatched" "$(counted lb redispatched)" 0
 expect "  the backend blamed, times" \
 	"$(dump lb | awk '/^# backend / { b = 1; next } b { print $6 }')" 0
 stop old KILL
@@ -105,9 +95,9 @@ web new "$ports"
 expect "  $ports new requests from the same ports: served" "$(served new)" "$ports"
 expect_true "  slowest connect: $(slowest_ms new) ms, below 200" \
 	[ "$(slowest_ms new)" -lt 200 ]
-repaired=$(counted repaired)
+repaired=$(counted lb repaired)
 expect_true "  repaired, for their sequence was below the old one: $repaired of $ports" \
 	[ "$repaired" -gt $((ports / 5)) ]
-expect "  redispatched" "$(counted redispatched)" 0
+expect "  redispatched" "$(counted lb redispatched)" 0
 wait_closed lb
 ends

@@ -11,18 +11,7 @@ title "packets that cannot be sent"
 
 AFAR=198.18.200.1 # of the client, by a route that comes and goes
 
-# counted REASON: how often, so far
-counter_lines() { grep -c ' dropped=' "$LAB_TMP/lb.err" || true; }
-more_counters() { [ "$(counter_lines)" -gt "$1" ]; }
-counted() {
-	local before
-	before=$(counter_lines)
-	dump lb >/dev/null
-	wait_until 10 "l4lb's counters" more_counters "$before"
-	grep ' dropped=' "$LAB_TMP/lb.err" | tail -n 1 |
-		sed -nE "s/.*[(,] ?$1 ([0-9]+).*/\1/p"
-}
-counts() { [ "$(counted "$1")" -gt 0 ] 2>/dev/null; }
+counts() { [ "$(counted lb "$1")" -gt 0 ] 2>/dev/null; }
 
 lab_up lan
 on client ip address add $AFAR/32 dev lo
@@ -63,12 +52,12 @@ allow() { on lb nft delete table ip refuses; }
 declare -A SAID=()
 through() {
 	local name=$1 answer=$2 reason=$3 stop=$4 go=$5
-	expect "$reason: counted before" "$(counted "$reason")" ""
+	expect "$reason: counted before" "$(counted lb "$reason")" ""
 	"$stop"
 	SAID[$name]=$((${SAID[$name]:-0} + 1))
 	printf 'say %01000d\n' "${SAID[$name]}" >&"${LAB_ORDERS[$name]}"
 	wait_until 10 "l4lb to count $reason" counts "$reason"
-	ok "  counted: $(counted "$reason")"
+	ok "  counted: $(counted lb "$reason")"
 	"$go"
 	wait_until 60 "the line to arrive" said "$name" '^said' "${SAID[$name]}"
 	expect "  the way is free again" "$(tail -n 1 "$LAB_TMP/$name.out")" "$answer"
