@@ -37,6 +37,8 @@ static inline uint32_t pool_head(const struct engine *e, unsigned pool,
 }
 
 uint64_t engine_deadline_ns(const struct engine *e, const struct flow *flow);
+/* By that, as it is now. */
+void engine_set_timer(struct engine *e, const struct flow *flow);
 void engine_list_flow(struct engine *e, struct flow *flow);
 
 /*

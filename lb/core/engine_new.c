@@ -373,8 +373,7 @@ static void enlist(struct engine *e, struct flow *flow)
 	}
 	b->total++;
 	engine_list_flow(e, flow);
-	wheel_set(&e->wheel, flow_index(&e->table, flow),
-		  engine_deadline_ns(e, flow));
+	engine_set_timer(e, flow);
 }
 
 int64_t engine_adopt(struct engine *e, uint64_t now_ns, uint32_t *refused)

@@ -71,6 +71,14 @@ static void strip_fast_open(uint8_t *opt, unsigned len)
 	}
 }
 
+/* The backend that has the flow is asked. */
+static void begin(struct engine *e, const struct flow *flow,
+		  struct pending_syn *pend, uint64_t now_ns)
+{
+	pend->ticket = breaker_begin(&engine_backend(e, flow)->breaker, now_ns);
+	pend->has_ticket = true;
+}
+
 void handshake_open(struct engine *e, struct flow *flow,
 		    const struct packet *syn, uint64_t now_ns)
 {
@@ -91,8 +99,18 @@ void handshake_open(struct engine *e, struct flow *flow,
 	memcpy(pend->options, syn->hdr + IP_HEADER_LEN + TCP_HEADER_MIN,
 	       pend->options_len);
 	strip_fast_open(pend->options, pend->options_len);
-	pend->ticket = breaker_begin(&engine_backend(e, flow)->breaker, now_ns);
-	pend->has_ticket = true;
+	begin(e, flow, pend, now_ns);
+}
+
+/* As if the SYN had been sent now, though it was before: its answer may come
+ * for either.
+ */
+static void wait_anew(struct engine *e, const struct flow *flow,
+		      struct pending_syn *pend, uint64_t now_ns)
+{
+	pend->sent_ns = now_ns;
+	pend->repeated = true;
+	engine_set_timer(e, flow);
 }
 
 void handshake_over(struct engine *e, struct flow *flow)
@@ -116,28 +134,14 @@ void handshake_over(struct engine *e, struct flow *flow)
 void handshake_repeated(struct engine *e, struct flow *flow,
 			const struct packet *syn, uint64_t now_ns)
 {
-	struct pending_syn *pend = pending_of(e, flow);
-
-	if (pend)
-		pend->sent_ns = now_ns;
-	else /* taken over from an earlier process, which had kept it */
+	/* Taken over from an earlier process, which had kept it. */
+	if (!flow->pending)
 		handshake_open(e, flow, syn, now_ns);
-	pend = pending_of(e, flow);
-	if (!pend)
-		return;
-	pend->repeated = true;
-	wheel_set(&e->wheel, flow_index(&e->table, flow),
-		  handshake_deadline_ns(e, flow));
+	if (flow->pending)
+		wait_anew(e, flow, pending_of(e, flow), now_ns);
 }
 
 /* ------------------------------------------------- what the breaker hears */
-
-static void begin(struct engine *e, const struct flow *flow,
-		  struct pending_syn *pend, uint64_t now_ns)
-{
-	pend->ticket = breaker_begin(&engine_backend(e, flow)->breaker, now_ns);
-	pend->has_ticket = true;
-}
 
 static void succeeded(struct engine *e, const struct flow *flow,
 		      struct pending_syn *pend, uint64_t now_ns)
@@ -183,8 +187,7 @@ static void send_syn(struct engine *e, const struct flow *flow,
 	memcpy(syn.options, pend->options, pend->options_len);
 	engine_originate(e, &syn);
 	pend->sent_ns = now_ns;
-	wheel_set(&e->wheel, flow_index(&e->table, flow),
-		  handshake_deadline_ns(e, flow));
+	engine_set_timer(e, flow);
 }
 
 /*
@@ -344,33 +347,25 @@ bool handshake_unreachable(struct engine *e, struct flow *flow, uint64_t now_ns)
 	return ask_another(e, flow, false, now_ns);
 }
 
+/* The client has waited long enough. */
+static uint64_t end_ns(const struct engine *e, const struct flow *flow)
+{
+	return flow->opened_ns + e->timeouts.syn_sent * ENGINE_NS_PER_S;
+}
+
 uint64_t handshake_deadline_ns(const struct engine *e, const struct flow *flow)
 {
 	const struct service *s = &e->services[flow->service];
 	const struct pending_syn *pend = pending_of(e, flow);
-	uint64_t end_ns =
-		flow->opened_ns + e->timeouts.syn_sent * ENGINE_NS_PER_S;
 	uint64_t wait_ns = 3 * engine_backend(e, flow)->handshake_ns;
 
 	if (!pend || pend->exhausted || pend->retries >= s->retries)
-		return end_ns;
+		return end_ns(e, flow);
 	if (wait_ns < s->syn_timeout_ns)
 		wait_ns = s->syn_timeout_ns;
-	return pend->sent_ns + wait_ns < end_ns ? pend->sent_ns + wait_ns
-						: end_ns;
-}
-
-/* Its answer may be there, or comes again; asking others adds to the load. */
-static bool wait_again(struct engine *e, struct flow *flow,
-		       struct pending_syn *pend, uint64_t now_ns)
-{
-	if (now_ns >= flow->opened_ns + e->timeouts.syn_sent * ENGINE_NS_PER_S)
-		return false;
-	pend->sent_ns = now_ns;
-	pend->repeated = true;
-	wheel_set(&e->wheel, flow_index(&e->table, flow),
-		  handshake_deadline_ns(e, flow));
-	return true;
+	if (pend->sent_ns + wait_ns < end_ns(e, flow))
+		return pend->sent_ns + wait_ns;
+	return end_ns(e, flow);
 }
 
 bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)
@@ -379,8 +374,15 @@ bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)
 
 	if (!pend)
 		return false;
-	if (engine_excuses(e, engine_backend(e, flow), pend->sent_ns, now_ns))
-		return wait_again(e, flow, pend, now_ns);
+	if (engine_excuses(e, engine_backend(e, flow), pend->sent_ns, now_ns)) {
+		/* It may be there, or comes again; asking others would add to
+		 * the load.
+		 */
+		if (now_ns >= end_ns(e, flow))
+			return false;
+		wait_anew(e, flow, pend, now_ns);
+		return true;
+	}
 	engine_suspect(e, engine_backend(e, flow), now_ns);
 	if (ask_another(e, flow, true, now_ns))
 		return true;

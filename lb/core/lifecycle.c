@@ -41,6 +41,12 @@ uint64_t engine_deadline_ns(const struct engine *e, const struct flow *flow)
 	return flow->seen_ns + s * ENGINE_NS_PER_S;
 }
 
+void engine_set_timer(struct engine *e, const struct flow *flow)
+{
+	wheel_set(&e->wheel, flow_index(&e->table, flow),
+		  engine_deadline_ns(e, flow));
+}
+
 /* Puts the flow into the lists that its state and its port ask for. */
 void engine_list_flow(struct engine *e, struct flow *flow)
 {
@@ -83,8 +89,7 @@ void engine_state_changed(struct engine *e, struct flow *flow,
 	if (was == TCP_SYN_SENT)
 		handshake_over(e, flow);
 	engine_list_flow(e, flow);
-	wheel_set(&e->wheel, flow_index(&e->table, flow),
-		  engine_deadline_ns(e, flow));
+	engine_set_timer(e, flow);
 	if (tcp_is_closed(is) && !tcp_is_closed(was)) {
 		b->flows--;
 		if (was == TCP_SYN_SENT)
@@ -278,8 +283,7 @@ struct flow *engine_open_flow(struct engine *e, unsigned service_index,
 	b->total++;
 	handshake_open(e, flow, p, now_ns);
 	engine_list_flow(e, flow);
-	wheel_set(&e->wheel, flow_index(&e->table, flow),
-		  engine_deadline_ns(e, flow));
+	engine_set_timer(e, flow);
 	engine_notify(e, FLOW_OPENED, flow);
 	return flow;
 }

@@ -102,8 +102,7 @@ void engine_reset_flow(struct engine *e, struct flow *flow,
 		engine_state_changed(e, flow, was, ending);
 	/* However long it was idle: who does not believe has time to ask. */
 	flow->seen_ns = now_ns;
-	wheel_set(&e->wheel, flow_index(&e->table, flow),
-		  engine_deadline_ns(e, flow));
+	engine_set_timer(e, flow);
 }
 
 void engine_challenge(struct engine *e, const struct flow *flow,
