@@ -15,42 +15,26 @@
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include <libmnl/libmnl.h>
-#include <libnftnl/chain.h>
 #include <libnftnl/common.h>
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
-#include <libnftnl/set.h>
-#include <libnftnl/table.h>
 
 #include "io/guard.h"
-
-#define NAME_LEN_MAX   31
-#define TABLE_NAME_MAX (sizeof("l4lb_") + NAME_LEN_MAX)
+#include "io/nft.h"
 
 /* Prerouting and output: before conntrack (-200), after its defragmentation
  * (-400). Input: before whatever else a host has there; fragments have been put
  * together by then.
  */
 #define PRIORITY_RAW (-300)
-
-/* The table's messages other than the sets' contents fit into this. */
-#define BATCH_FIXED 16384
-/* One element on the wire: list, key and value headers of 4, 8 bytes of key;
- * with a message header for every chunk of them, 24 is plenty.
- */
-#define ELEMENT_ROOM 24
-/* A nest of elements has a 16-bit length. */
-#define ELEMENTS_PER_MESSAGE 1024
 
 /* How nft(8) numbers its types: 6 bits each in a concatenation. Only used to
  * print the sets.
@@ -81,227 +65,56 @@ struct endpoint_key {
 };
 static_assert(sizeof(struct endpoint_key) == 8, "two 32-bit registers");
 
-/* Messages under construction. Sized for the whole before the first. */
-struct batch {
-	char *buf;
-	size_t len, size;
-	uint32_t seq;
-	bool failed; /* no memory somewhere on the way */
-	char table[TABLE_NAME_MAX];
-};
+/* Sets */
 
-static int batch_init(struct batch *b, const char *name, size_t n_elements)
-{
-	assert(strlen(name) <= NAME_LEN_MAX);
-	*b = (struct batch){
-		.size = BATCH_FIXED + n_elements * ELEMENT_ROOM,
-	};
-	snprintf(b->table, sizeof(b->table), "l4lb_%s", name);
-	b->buf = calloc(1, b->size);
-	if (!b->buf)
-		return -ENOMEM;
-	b->len = nftnl_batch_begin(b->buf, b->seq++)->nlmsg_len;
-	return 0;
-}
-
-static struct nlmsghdr *batch_message(struct batch *b, uint16_t type,
-				      uint16_t flags)
-{
-	return nftnl_nlmsg_build_hdr(b->buf + b->len, type, NFPROTO_IPV4, flags,
-				     b->seq++);
-}
-
-static void batch_add(struct batch *b, const struct nlmsghdr *nlh)
-{
-	b->len += NLMSG_ALIGN(nlh->nlmsg_len);
-	assert(b->len <= b->size);
-}
-
-/* Table */
-
-static void add_table(struct batch *b, uint16_t type)
-{
-	struct nftnl_table *t = nftnl_table_alloc();
-	struct nlmsghdr *nlh;
-
-	if (!t) {
-		b->failed = true;
-		return;
-	}
-	nftnl_table_set_u32(t, NFTNL_TABLE_FAMILY, NFPROTO_IPV4);
-	nftnl_table_set_str(t, NFTNL_TABLE_NAME, b->table);
-	nftnl_table_set_u32(t, NFTNL_TABLE_FLAGS, 0);
-	nlh = batch_message(b, type,
-			    type == NFT_MSG_NEWTABLE ? NLM_F_CREATE : 0);
-	nftnl_table_nlmsg_build_payload(nlh, t);
-	batch_add(b, nlh);
-	nftnl_table_free(t);
-}
-
-/* Sets and what is in them */
-
-static struct nftnl_set *set_named(struct batch *b, const char *name)
-{
-	struct nftnl_set *s = nftnl_set_alloc();
-
-	if (!s) {
-		b->failed = true;
-		return NULL;
-	}
-	nftnl_set_set_u32(s, NFTNL_SET_FAMILY, NFPROTO_IPV4);
-	nftnl_set_set_str(s, NFTNL_SET_TABLE, b->table);
-	nftnl_set_set_str(s, NFTNL_SET_NAME, name);
-	return s;
-}
-
-/* Declares the set if it is not there, and empties it. */
-static void add_set(struct batch *b, const char *name, uint32_t id,
-		    uint32_t key_type, uint32_t key_len)
-{
-	struct nftnl_set *s = set_named(b, name);
-	struct nlmsghdr *nlh;
-
-	if (!s)
-		return;
-	nftnl_set_set_u32(s, NFTNL_SET_ID, id);
-	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, 0);
-	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, key_type);
-	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, key_len);
-	nlh = batch_message(b, NFT_MSG_NEWSET, NLM_F_CREATE);
-	nftnl_set_nlmsg_build_payload(nlh, s);
-	batch_add(b, nlh);
-	nftnl_set_free(s);
-
-	s = set_named(b, name);
-	if (!s)
-		return;
-	nlh = batch_message(b, NFT_MSG_DELSETELEM, 0);
-	nftnl_set_elems_nlmsg_build_payload(nlh, s);
-	batch_add(b, nlh);
-	nftnl_set_free(s);
-}
-
-static void add_elements(struct batch *b, const char *name, const char *keys,
-			 size_t key_len, size_t count)
-{
-	struct nftnl_set *s = set_named(b, name);
-	struct nftnl_set_elem *e;
-	struct nlmsghdr *nlh;
-	size_t i;
-
-	if (!s)
-		return;
-	for (i = 0; i < count; i++) {
-		e = nftnl_set_elem_alloc();
-		if (!e ||
-		    nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY,
-				       keys + i * key_len, (uint32_t)key_len)) {
-			nftnl_set_elem_free(e);
-			b->failed = true;
-			break;
-		}
-		nftnl_set_elem_add(s, e);
-	}
-	/* Without NLM_F_EXCL a duplicate is no error. */
-	nlh = batch_message(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
-	nftnl_set_elems_nlmsg_build_payload(nlh, s);
-	batch_add(b, nlh);
-	nftnl_set_free(s);
-}
-
-static void fill_endpoints(struct batch *b, const char *name,
+static void fill_endpoints(struct nft_batch *b, const char *name,
 			   const struct endpoint *list, size_t n)
 {
-	struct endpoint_key keys[ELEMENTS_PER_MESSAGE] = {0};
-	size_t i, used = 0;
+	struct endpoint_key *keys = calloc(n + 1, sizeof(*keys));
 
-	for (i = 0; i < n; i++) {
+	b->failed |= !keys;
+	for (size_t i = 0; keys && i < n; i++) {
 		assert(addr_is_v4(&list[i].addr));
-		keys[used].addr = addr_to_v4(&list[i].addr);
-		keys[used++].port = list[i].port;
-		if (used < ELEMENTS_PER_MESSAGE && i + 1 < n)
-			continue;
-		add_elements(b, name, (const char *)keys, sizeof(keys[0]),
-			     used);
-		used = 0;
+		keys[i].addr = addr_to_v4(&list[i].addr);
+		keys[i].port = list[i].port;
 	}
+	if (keys)
+		nft_add_elements(b, name, keys, sizeof(*keys), n);
+	free(keys);
 }
 
-static void fill_addresses(struct batch *b, const char *name,
+static void fill_addresses(struct nft_batch *b, const char *name,
 			   const struct ip_addr *list, size_t n)
 {
-	uint32_t keys[ELEMENTS_PER_MESSAGE];
-	size_t i, used = 0;
+	uint32_t *keys = calloc(n + 1, sizeof(*keys));
 
-	for (i = 0; i < n; i++) {
+	b->failed |= !keys;
+	for (size_t i = 0; keys && i < n; i++) {
 		assert(addr_is_v4(&list[i]));
-		keys[used++] = addr_to_v4(&list[i]);
-		if (used < ELEMENTS_PER_MESSAGE && i + 1 < n)
-			continue;
-		add_elements(b, name, (const char *)keys, sizeof(keys[0]),
-			     used);
-		used = 0;
+		keys[i] = addr_to_v4(&list[i]);
 	}
+	if (keys)
+		nft_add_elements(b, name, keys, sizeof(*keys), n);
+	free(keys);
 }
 
-static void fill_ports(struct batch *b, const char *name, const uint16_t *list,
-		       size_t n)
+static void fill_ports(struct nft_batch *b, const char *name,
+		       const uint16_t *list, size_t n)
 {
-	uint16_t keys[ELEMENTS_PER_MESSAGE];
-	size_t i, used = 0;
+	uint16_t *keys = calloc(n + 1, sizeof(*keys));
 
-	for (i = 0; i < n; i++) {
-		keys[used++] = htons(list[i]);
-		if (used < ELEMENTS_PER_MESSAGE && i + 1 < n)
-			continue;
-		add_elements(b, name, (const char *)keys, sizeof(keys[0]),
-			     used);
-		used = 0;
-	}
-}
-
-/* Chains */
-
-/* Declares the base chain if it is not there, and empties it. */
-static void add_chain(struct batch *b, const char *name, uint32_t hook)
-{
-	struct nftnl_chain *c = nftnl_chain_alloc();
-	struct nftnl_rule *all = nftnl_rule_alloc();
-	struct nlmsghdr *nlh;
-
-	if (!c || !all) {
-		b->failed = true;
-		goto out;
-	}
-	nftnl_chain_set_u32(c, NFTNL_CHAIN_FAMILY, NFPROTO_IPV4);
-	nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, b->table);
-	nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name);
-	nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, "filter");
-	nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, hook);
-	nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, PRIORITY_RAW);
-	nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
-	nlh = batch_message(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
-	nftnl_chain_nlmsg_build_payload(nlh, c);
-	batch_add(b, nlh);
-
-	/* A rule without a handle stands for all of the chain. */
-	nftnl_rule_set_u32(all, NFTNL_RULE_FAMILY, NFPROTO_IPV4);
-	nftnl_rule_set_str(all, NFTNL_RULE_TABLE, b->table);
-	nftnl_rule_set_str(all, NFTNL_RULE_CHAIN, name);
-	nlh = batch_message(b, NFT_MSG_DELRULE, 0);
-	nftnl_rule_nlmsg_build_payload(nlh, all);
-	batch_add(b, nlh);
-out:
-	if (c)
-		nftnl_chain_free(c);
-	if (all)
-		nftnl_rule_free(all);
+	b->failed |= !keys;
+	for (size_t i = 0; keys && i < n; i++)
+		keys[i] = htons(list[i]);
+	if (keys)
+		nft_add_elements(b, name, keys, sizeof(*keys), n);
+	free(keys);
 }
 
 /* Rules: a list of expressions over registers */
 
 struct rule {
-	struct batch *batch;
+	struct nft_batch *batch;
 	struct nftnl_rule *r; /* NULL: no memory, the rest does nothing */
 };
 
@@ -404,7 +217,8 @@ static void match_nat(struct rule *rule, enum end end,
 	match_in(rule, sources_set);
 }
 
-static void rule_begin(struct rule *rule, struct batch *b, const char *chain)
+static void rule_begin(struct rule *rule, struct nft_batch *b,
+		       const char *chain)
 {
 	const uint8_t tcp = IPPROTO_TCP;
 	struct nftnl_expr *e;
@@ -433,10 +247,10 @@ static void rule_end(struct rule *rule)
 
 	if (!rule->r)
 		return;
-	nlh = batch_message(rule->batch, NFT_MSG_NEWRULE,
-			    NLM_F_CREATE | NLM_F_APPEND);
+	nlh = nft_message(rule->batch, NFT_MSG_NEWRULE,
+			  NLM_F_CREATE | NLM_F_APPEND);
 	nftnl_rule_nlmsg_build_payload(nlh, rule->r);
-	batch_add(rule->batch, nlh);
+	nft_add(rule->batch, nlh);
 	nftnl_rule_free(rule->r);
 }
 
@@ -468,7 +282,7 @@ static void rule_notrack(struct rule *rule)
  * of each connection and call the other half invalid, and a host's DNAT of the
  * same port would turn packets away before they are dropped.
  */
-static void add_rules(struct batch *b, const struct guard_spec *spec)
+static void add_rules(struct nft_batch *b, const struct guard_spec *spec)
 {
 	struct rule rule;
 
@@ -509,82 +323,6 @@ static void add_rules(struct batch *b, const struct guard_spec *spec)
 	rule_notrack(&rule);
 }
 
-/* Sending */
-
-/*
- * The kernel works the batch off within sendmsg(), so every answer is there
- * afterwards. A batch with a fault is answered by each faulty message; the
- * first is the cause.
- */
-static int read_answers(struct mnl_socket *nl)
-{
-	char buf[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
-	const struct nlmsgerr *answer;
-	const struct nlmsghdr *nlh;
-	int code = 0, left;
-	ssize_t n;
-
-	for (;;) {
-		n = recv(mnl_socket_get_fd(nl), buf, sizeof(buf), MSG_DONTWAIT);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return errno == EAGAIN || code ? code : -errno;
-		left = (int)n;
-		for (nlh = (const struct nlmsghdr *)buf;
-		     mnl_nlmsg_ok(nlh, left);
-		     nlh = mnl_nlmsg_next(nlh, &left)) {
-			if (nlh->nlmsg_type != NLMSG_ERROR)
-				continue;
-			answer = mnl_nlmsg_get_payload(nlh);
-			if (!code)
-				code = answer->error;
-		}
-	}
-}
-
-static int batch_transact(struct mnl_socket *nl, struct batch *b)
-{
-	int on = 1, sndbuf = (int)b->len + 4096;
-
-	/* Large batches: privileged first, the user namespace's root gets as
-	 * much as wmem_max allows. Answers without a copy of the question.
-	 */
-	if (setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_SNDBUFFORCE,
-		       &sndbuf, sizeof(sndbuf)) == -1)
-		(void)setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_SNDBUF,
-				 &sndbuf, sizeof(sndbuf));
-	(void)mnl_socket_setsockopt(nl, NETLINK_CAP_ACK, &on, sizeof(on));
-
-	if (mnl_socket_sendto(nl, b->buf, b->len) == -1)
-		return -errno;
-	return read_answers(nl);
-}
-
-static int batch_send(struct batch *b, struct mnl_socket *nl)
-{
-	nftnl_batch_end(b->buf + b->len, b->seq);
-	b->len += ((struct nlmsghdr *)(b->buf + b->len))->nlmsg_len;
-	assert(b->len <= b->size);
-	return b->failed ? -ENOMEM : batch_transact(nl, b);
-}
-
-static int open_socket(struct mnl_socket **out)
-{
-	struct mnl_socket *nl =
-		mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	int code = 0;
-
-	if (!nl)
-		return -errno;
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) == -1) {
-		code = -errno;
-		mnl_socket_close(nl);
-	}
-	*out = nl;
-	return code;
-}
-
 static int explain(struct err *err, int code, const char *name)
 {
 	switch (code) {
@@ -622,39 +360,49 @@ static int explain(struct err *err, int code, const char *name)
 	}
 }
 
+static int begin(struct nft_batch *b, const char *name, size_t n_elements)
+{
+	char table[NFT_TABLE_LEN_MAX + 1];
+
+	int len = snprintf(table, sizeof(table), "l4lb_%s", name);
+
+	assert(len > 0 && (size_t)len < sizeof(table));
+	return nft_begin(b, table, n_elements);
+}
+
 static int write_table(struct mnl_socket *nl, const struct guard_spec *spec,
 		       bool afresh)
 {
-	struct batch b;
-	int code = batch_init(&b, spec->name,
-			      spec->n_services + spec->n_backends +
-				      spec->n_sources + spec->n_skipped);
+	struct nft_batch b;
+	int code = begin(&b, spec->name,
+			 spec->n_services + spec->n_backends + spec->n_sources +
+				 spec->n_skipped);
 
 	if (code)
 		return code;
 
-	add_table(&b, NFT_MSG_NEWTABLE);
+	nft_add_table(&b, NFT_MSG_NEWTABLE);
 	if (afresh) {
-		add_table(&b, NFT_MSG_DELTABLE);
-		add_table(&b, NFT_MSG_NEWTABLE);
+		nft_add_table(&b, NFT_MSG_DELTABLE);
+		nft_add_table(&b, NFT_MSG_NEWTABLE);
 	}
-	add_chain(&b, prerouting_chain, NF_INET_PRE_ROUTING);
-	add_chain(&b, input_chain, NF_INET_LOCAL_IN);
-	add_chain(&b, output_chain, NF_INET_LOCAL_OUT);
-	add_set(&b, services_set, 1, TYPE_IPV4_ENDPOINT,
-		sizeof(struct endpoint_key));
-	add_set(&b, backends_set, 2, TYPE_IPV4_ENDPOINT,
-		sizeof(struct endpoint_key));
-	add_set(&b, sources_set, 3, TYPE_IPV4_ADDR, sizeof(uint32_t));
-	add_set(&b, skipped_set, 4, TYPE_INET_SERVICE, sizeof(uint16_t));
+	nft_add_chain(&b, prerouting_chain, NF_INET_PRE_ROUTING, PRIORITY_RAW);
+	nft_add_chain(&b, input_chain, NF_INET_LOCAL_IN, PRIORITY_RAW);
+	nft_add_chain(&b, output_chain, NF_INET_LOCAL_OUT, PRIORITY_RAW);
+	nft_add_set(&b, services_set, 1, TYPE_IPV4_ENDPOINT,
+		    sizeof(struct endpoint_key));
+	nft_add_set(&b, backends_set, 2, TYPE_IPV4_ENDPOINT,
+		    sizeof(struct endpoint_key));
+	nft_add_set(&b, sources_set, 3, TYPE_IPV4_ADDR, sizeof(uint32_t));
+	nft_add_set(&b, skipped_set, 4, TYPE_INET_SERVICE, sizeof(uint16_t));
 	fill_endpoints(&b, services_set, spec->services, spec->n_services);
 	fill_endpoints(&b, backends_set, spec->backends, spec->n_backends);
 	fill_addresses(&b, sources_set, spec->sources, spec->n_sources);
 	fill_ports(&b, skipped_set, spec->skipped, spec->n_skipped);
 	add_rules(&b, spec);
 
-	code = batch_send(&b, nl);
-	free(b.buf);
+	code = nft_send(&b, nl);
+	nft_end(&b);
 	return code;
 }
 
@@ -676,7 +424,7 @@ int guard_up_through(struct mnl_socket *nl, const struct guard_spec *spec,
 int guard_up(const struct guard_spec *spec, struct err *err)
 {
 	struct mnl_socket *nl;
-	int code = open_socket(&nl);
+	int code = nft_open(&nl);
 
 	if (code)
 		return explain(err, code, spec->name);
@@ -687,23 +435,23 @@ int guard_up(const struct guard_spec *spec, struct err *err)
 
 static int delete_table(struct mnl_socket *nl, const char *name)
 {
-	struct batch b;
-	int code = batch_init(&b, name, 0);
+	struct nft_batch b;
+	int code = begin(&b, name, 0);
 
 	if (code)
 		return code;
 	/* Made first, so that its absence is no error. */
-	add_table(&b, NFT_MSG_NEWTABLE);
-	add_table(&b, NFT_MSG_DELTABLE);
-	code = batch_send(&b, nl);
-	free(b.buf);
+	nft_add_table(&b, NFT_MSG_NEWTABLE);
+	nft_add_table(&b, NFT_MSG_DELTABLE);
+	code = nft_send(&b, nl);
+	nft_end(&b);
 	return code;
 }
 
 int guard_down(const char *name, struct err *err)
 {
 	struct mnl_socket *nl;
-	int code = open_socket(&nl);
+	int code = nft_open(&nl);
 
 	if (!code) {
 		code = delete_table(nl, name);

@@ -25,6 +25,7 @@
 
 #include "core/limit.h"
 #include "io/guard_watch.h"
+#include "io/nft.h"
 
 #define NS_PER_S 1000000000ull
 
@@ -101,19 +102,10 @@ static int open_reader(struct guard_watch *w)
 	return 0;
 }
 
-static int open_writer(struct guard_watch *w)
-{
-	w->writer = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	if (!w->writer ||
-	    mnl_socket_bind(w->writer, 0, MNL_SOCKET_AUTOPID) == -1)
-		return -errno;
-	return 0;
-}
-
 /* Watched first, then put up: what is deleted in between is noticed. */
 static int begin(struct guard_watch *w, struct err *err)
 {
-	int code = open_writer(w);
+	int code = nft_open(&w->writer);
 
 	if (!code)
 		code = open_reader(w);
