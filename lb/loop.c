@@ -37,12 +37,34 @@ static bool is_our_address(const struct app *app, const struct ip_addr *addr)
 	return false;
 }
 
+static void log_network(const struct netlink_event *event)
+{
+	static const char *const what[] = {
+		[NETLINK_LINK_UP] = "is up",
+		[NETLINK_LINK_DOWN] = "is down",
+		[NETLINK_LINK_CHANGED] = "has another name, MAC or MTU",
+		[NETLINK_ADDR_NEW] = "has a new address",
+		[NETLINK_ADDR_GONE] = "has lost an address",
+	};
+	char text[ADDR_TEXT_MAX] = "";
+
+	if (event->kind == NETLINK_ROUTE_CHANGED) {
+		log_debug("network: routes changed");
+		return;
+	}
+	if (event->kind == NETLINK_ADDR_NEW || event->kind == NETLINK_ADDR_GONE)
+		addr_format(&event->addr, text);
+	log_debug("network: %s %s%s%s", event->link ? event->link->name : "?",
+		  what[event->kind], text[0] ? ": " : "", text);
+}
+
 static void on_netlink(void *arg, const struct netlink_event *event)
 {
 	struct app *app = arg;
 	char text[ADDR_TEXT_MAX];
 
 	app->links_changed = true;
+	log_network(event);
 	switch (event->kind) {
 	case NETLINK_LINK_UP:
 	case NETLINK_LINK_DOWN:
@@ -145,7 +167,9 @@ static void read_guard(struct app *app)
 		log_warn("%s", news);
 }
 
-/* Warns once when the fullest port pool passes 90 %, and when it is back. */
+/* Warns once when the fullest port pool passes 90 %, and again when it was
+ * below. Ports that are taken again when no other is free are not used up.
+ */
 static void check_pools(struct app *app)
 {
 	const struct engine *e = app->engine;
@@ -154,7 +178,8 @@ static void check_pools(struct app *app)
 
 	for (unsigned i = 0; i < e->n_pools; i++) {
 		const struct port_pool *p = &e->pools[i].ports;
-		unsigned used = 100 - p->free * 100 / p->size;
+		uint32_t room = p->free + e->pools[i].recyclable;
+		unsigned used = (unsigned)(100 - room * 100ull / p->size);
 
 		if (!fullest || used > percent) {
 			fullest = &e->pools[i];

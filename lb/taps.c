@@ -9,8 +9,8 @@
 
 /* Frames a ring holds: see docs/bench/notes.md for the curve. */
 #define RING_SLOTS	1024
-#define RING_SLOTS_IDLE 512  /* of lo, when no backend is on this host */
-#define SYN_SLOTS	2048 /* thousands may come back at once */
+#define RING_SLOTS_IDLE 512 /* of lo, when no backend is on this host */
+#define SYN_SLOTS	SYN_GATE_WAITING /* thousands may come back at once */
 #define SYN_SNAPLEN	(SETUP_SYN_MAX + 18) /* link header, a VLAN tag */
 
 /* Read in one turn of one ring: then the others have theirs. */
@@ -246,7 +246,7 @@ static void tell_engine(struct taps *t, bool all, uint64_t before_ns)
 	t->looked_ns = before_ns;
 	for (unsigned i = 0; i < t->n; i++)
 		if (t->tap[i].capture[TAP_FLOWS])
-			tell_lost(t, &t->tap[i], before_ns);
+			tell_lost(t, &t->tap[i], forward_now_ns());
 }
 
 unsigned taps_read(struct taps *t, const struct pollfd *fds, uint64_t before_ns,

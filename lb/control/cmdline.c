@@ -82,7 +82,7 @@ static const char help[] =
 "      --control PATH     control socket (/run/l4lb/NAME.sock)\n"
 "      --flows N          size of the flow table (65536)\n"
 "      --check            check the configuration and exit\n"
-"  -v, --verbose          log flows too; -vv: everything\n"
+"  -v, --verbose          log flows too; -vv: the network too\n"
 "  -q, --quiet            log warnings only\n"
 "  -h, --help             show this and exit\n"
 "      --version          show the version and exit\n"

@@ -30,10 +30,10 @@ static bool another_takes_flows(const struct service *s,
 	return false;
 }
 
-bool engine_excuses(struct engine *e, const struct backend *b, uint64_t sent_ns,
+bool engine_excuses(struct engine *e, struct backend *b, uint64_t sent_ns,
 		    uint64_t now_ns)
 {
-	if (!hearing_excuses(&e->hearing, sent_ns, b->heard_ns, now_ns))
+	if (!hearing_excuses(&e->hearing, sent_ns, &b->excused_ns, now_ns))
 		return false;
 	e->counters.unheard++;
 	return true;
@@ -42,7 +42,7 @@ bool engine_excuses(struct engine *e, const struct backend *b, uint64_t sent_ns,
 void engine_backend_answered(struct engine *e, struct backend *b,
 			     uint16_t ticket, uint64_t now_ns)
 {
-	b->heard_ns = now_ns;
+	b->excused_ns = 0;
 	if (breaker_success(&b->breaker, ticket, now_ns) == BREAKER_RECOVERED)
 		tell(e, BACKEND_RECOVERED, b, CHECK_OK);
 }
@@ -157,6 +157,8 @@ void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
 {
 	struct backend *b = &e->services[service].backends[backend];
 
+	if (result == CHECK_OK || result == CHECK_REFUSED)
+		b->excused_ns = 0;
 	changed(e, b, health_result(&b->health, number, result, now_ns),
 		now_ns);
 	e->checks_due_ns = 0;
@@ -222,7 +224,6 @@ bool engine_probe_answer(struct engine *e, const struct packet *p,
 		return true;
 	if (!refused)
 		engine_answer_reset(e, p, &e->limit_reply, now_ns);
-	b->heard_ns = now_ns;
 	engine_probe_result(e, b->service, b->index, b->health.number,
 			    refused ? CHECK_REFUSED : CHECK_OK, now_ns);
 	return true;
@@ -238,8 +239,10 @@ static void run_check(struct engine *e, struct backend *b, uint64_t heard_ns,
 	if (health_next_ns(h) > (h->probing ? heard_ns : now_ns))
 		return;
 	if (half_open && h->probing &&
-	    engine_excuses(e, b, h->started_ns, now_ns))
+	    engine_excuses(e, b, h->started_ns, now_ns)) {
 		health_result(h, h->number, CHECK_LOCAL, now_ns);
+		health_suspect(h, now_ns); /* asked again soon */
+	}
 	changed(e, b, health_tick(h, now_ns, &e->random, &start), now_ns);
 	if (!start)
 		return;

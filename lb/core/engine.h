@@ -153,6 +153,7 @@ struct pool {
 	struct ip_addr source;
 	struct endpoint backend;
 	struct port_pool ports;
+	uint32_t recyclable; /* ports of closed and half-open flows */
 };
 
 struct engine_counters {

@@ -39,7 +39,13 @@ static inline uint32_t pool_head(const struct engine *e, unsigned pool,
 uint64_t engine_deadline_ns(const struct engine *e, const struct flow *flow);
 /* By that, as it is now. */
 void engine_set_timer(struct engine *e, const struct flow *flow);
+
+/* Puts the flow into the lists that its state and its port ask for, or only
+ * out of those that it is in: before either becomes another service's or
+ * pool's.
+ */
 void engine_list_flow(struct engine *e, struct flow *flow);
+void engine_unlist_flow(struct engine *e, struct flow *flow);
 
 /*
  * Everything that follows from a change of state, wherever it came from.
@@ -166,7 +172,7 @@ uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns,
  * True if what @b may have answered since @sent_ns may have been lost in our
  * captures: its silence is no evidence.
  */
-bool engine_excuses(struct engine *e, const struct backend *b, uint64_t sent_ns,
+bool engine_excuses(struct engine *e, struct backend *b, uint64_t sent_ns,
 		    uint64_t now_ns);
 
 #endif

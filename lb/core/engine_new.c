@@ -54,7 +54,6 @@ static void add_backend(struct engine *e, struct service *s, unsigned index,
 	breaker_init(&b->breaker, &breaker, now_ns);
 	if (spec->checked)
 		health_init(&b->health, &spec->health, now_ns, &e->random);
-	b->heard_ns = now_ns;
 	b->n_sources = from->n_sources;
 	for (unsigned k = 0; k < from->n_sources; k++)
 		b->pools[k] =
@@ -250,8 +249,7 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 	if (sort_pools(e) || fill_pools(e, spec) ||
 	    flow_table_init(&e->table, spec->flows, spec->n_flows, spec->secret,
 			    spec->slots) ||
-	    make_lists(e, now_ns) || make_pending(e) ||
-	    syn_gate_init(&e->gate, spec->n_flows))
+	    make_lists(e, now_ns) || make_pending(e) || syn_gate_init(&e->gate))
 		goto fail;
 	*out = e;
 	return 0;

@@ -102,8 +102,8 @@ void handshake_open(struct engine *e, struct flow *flow,
 	begin(e, flow, pend, now_ns);
 }
 
-/* As if the SYN had been sent now, though it was before: its answer may come
- * for either.
+/* As if the SYN had been sent now: by the client it was, or its answer may have
+ * been lost here. It was before in any case, and the answer may be to that.
  */
 static void wait_anew(struct engine *e, const struct flow *flow,
 		      struct pending_syn *pend, uint64_t now_ns)
@@ -217,6 +217,7 @@ static void move_flow(struct engine *e, struct flow *flow, struct backend *b,
 		b->total++;
 		flow->flags &= (uint8_t)~FLOW_FAILED;
 	}
+	engine_unlist_flow(e, flow);
 	flow_rebind(&e->table, flow, &id);
 	ports_give(&e->pools[old_pool].ports, old_port);
 	engine_list_flow(e, flow);

@@ -31,14 +31,14 @@ struct asked {
 
 /* The client's SYN, and who was asked. */
 struct pending_syn {
-	uint64_t sent_ns; /* last time it was sent by us or passed on */
+	uint64_t sent_ns; /* it was sent or passed on, or waited for anew */
 	uint32_t isn;
 	uint16_t window;
 	uint8_t flags; /* SYN, perhaps with ECE and CWR */
 	uint8_t retries, repairs;
 	bool has_ticket;
 	uint16_t ticket; /* of the backend's breaker, not yet given back */
-	bool repeated;	 /* by the client: its answer times nothing */
+	bool repeated;	 /* or waited for anew: its answer times nothing */
 	bool exhausted;	 /* nobody is left to ask */
 	struct asked tried[HANDSHAKE_RETRIES_MAX]; /* first @retries */
 	uint8_t silent; /* bits of those who said nothing: handshake_late() */
@@ -82,7 +82,8 @@ bool handshake_unreachable(struct engine *e, struct flow *flow,
 uint64_t handshake_deadline_ns(const struct engine *e, const struct flow *flow);
 
 /*
- * No answer in time. True: asked another one. False: the end, or not yet.
+ * No answer in time. True: another one was asked, or there is an excuse and it
+ * is waited for anew. False: the end.
  *
  * Silence is held against a backend only when another one has answered the
  * same SYN: there are SYNs that nobody answers (with RFC 2385's MD5 option, for

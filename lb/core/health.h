@@ -87,8 +87,9 @@ enum health_change health_result(struct health *h, uint32_t number,
 				 enum check_result result, uint64_t now_ns);
 
 /*
- * Real traffic failed: ask now rather than at the end of the interval, but
- * still at most once a fast interval. Worth a new look at health_next_ns().
+ * Real traffic failed, or an answer may have been lost here: ask now rather
+ * than at the end of the interval, but still at most once a fast interval.
+ * Worth a new look at health_next_ns().
  */
 void health_suspect(struct health *h, uint64_t now_ns);
 

@@ -36,8 +36,11 @@ uint64_t hearing_now_ns(const struct hearing *h, uint64_t now_ns)
 }
 
 bool hearing_excuses(const struct hearing *h, uint64_t sent_ns,
-		     uint64_t last_ns, uint64_t now_ns)
+		     uint64_t *since_ns, uint64_t now_ns)
 {
-	return h->lossy_ns && h->lossy_ns >= sent_ns &&
-	       now_ns - last_ns < HEARING_PATIENCE_NS;
+	if (!h->lossy_ns || h->lossy_ns < sent_ns)
+		return false;
+	if (*since_ns == 0)
+		*since_ns = now_ns;
+	return now_ns - *since_ns < HEARING_PATIENCE_NS;
 }

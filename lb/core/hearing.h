@@ -25,10 +25,7 @@
 #define HEARING_LOSS_PERCENT 1
 #define HEARING_WINDOW_NS    100000000ull /* in which losses are counted */
 
-/*
- * Nor is any loss for who was not heard of for so long, although it was asked
- * all the time.
- */
+/* Nor is any loss for who was excused for so long and not heard of. */
 #define HEARING_PATIENCE_NS 10000000000ull
 
 struct hearing {
@@ -53,9 +50,10 @@ uint64_t hearing_now_ns(const struct hearing *h, uint64_t now_ns);
 
 /*
  * Whether an answer to what was sent at @sent_ns may have been lost here.
- * @last_ns: when something was last heard of the same peer; 0: never.
+ * @since_ns: of the same peer; since when it is excused, 0: not. Set here, and
+ * back to 0 by the caller when anything is heard of that peer.
  */
 bool hearing_excuses(const struct hearing *h, uint64_t sent_ns,
-		     uint64_t last_ns, uint64_t now_ns);
+		     uint64_t *since_ns, uint64_t now_ns);
 
 #endif

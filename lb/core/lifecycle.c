@@ -47,29 +47,38 @@ void engine_set_timer(struct engine *e, const struct flow *flow)
 		  engine_deadline_ns(e, flow));
 }
 
-/* Puts the flow into the lists that its state and its port ask for. */
-void engine_list_flow(struct engine *e, struct flow *flow)
+void engine_unlist_flow(struct engine *e, struct flow *flow)
 {
 	uint32_t i = flow_index(&e->table, flow);
-	struct service *s = &e->services[flow->service];
-	bool half_open = tcp_is_half_open(flow->tcp.state);
 
 	if (flow->flags & FLOW_HALF_OPEN)
-		s->half_open--;
+		e->services[flow->service].half_open--;
 	flow->flags &= (uint8_t)~FLOW_HALF_OPEN;
+	if (list_linked(e->pool_nodes, i))
+		e->pools[flow->pool].recyclable--;
 	list_remove(e->age_nodes, i);
 	list_remove(e->pool_nodes, i);
+}
+
+void engine_list_flow(struct engine *e, struct flow *flow)
+{
+	const bool half_open = tcp_is_half_open(flow->tcp.state);
+	const enum age_list list = half_open ? AGE_HALF_OPEN : AGE_CLOSED;
+	uint32_t i = flow_index(&e->table, flow);
+
+	engine_unlist_flow(e, flow);
+	if (!half_open && !tcp_is_closed(flow->tcp.state))
+		return;
 	if (half_open) {
 		flow->flags |= FLOW_HALF_OPEN;
-		s->half_open++;
-		list_append(e->age_nodes, half_open_head(e, flow->service), i);
-		list_append(e->pool_nodes,
-			    pool_head(e, flow->pool, AGE_HALF_OPEN), i);
-	} else if (tcp_is_closed(flow->tcp.state)) {
-		list_append(e->age_nodes, closed_head(e), i);
-		list_append(e->pool_nodes, pool_head(e, flow->pool, AGE_CLOSED),
-			    i);
+		e->services[flow->service].half_open++;
 	}
+	list_append(e->age_nodes,
+		    half_open ? half_open_head(e, flow->service)
+			      : closed_head(e),
+		    i);
+	list_append(e->pool_nodes, pool_head(e, flow->pool, list), i);
+	e->pools[flow->pool].recyclable++;
 }
 
 void engine_count_failed(struct engine *e, struct flow *flow)
@@ -104,16 +113,11 @@ void engine_state_changed(struct engine *e, struct flow *flow,
 /* Takes the flow out of the table; its port rests behind all others. */
 void engine_close_flow(struct engine *e, struct flow *flow)
 {
-	uint32_t i = flow_index(&e->table, flow);
-
 	if (!tcp_is_closed(flow->tcp.state))
 		engine_backend(e, flow)->flows--;
-	if (flow->flags & FLOW_HALF_OPEN)
-		e->services[flow->service].half_open--;
 	handshake_over(e, flow);
-	list_remove(e->age_nodes, i);
-	list_remove(e->pool_nodes, i);
-	wheel_clear(&e->wheel, i);
+	engine_unlist_flow(e, flow);
+	wheel_clear(&e->wheel, flow_index(&e->table, flow));
 	ports_give(&e->pools[flow->pool].ports, ntohs(flow_nat(flow).port));
 	flow_close(&e->table, flow);
 }

@@ -38,7 +38,7 @@ struct backend {
 	uint64_t total;	       /* flows ever opened */
 	uint64_t failed;       /* of those, never answered or refused */
 	uint64_t handshake_ns; /* SYN to SYN-ACK, smoothed; 0: none seen */
-	uint64_t heard_ns;     /* last answer to a SYN of ours, or the start */
+	uint64_t excused_ns;   /* since then, unheard, see hearing.h; 0: not */
 
 	struct health health; /* where the service is checked */
 	struct breaker breaker;

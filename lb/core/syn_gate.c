@@ -6,13 +6,10 @@
 
 #define NS_PER_S 1000000000ull
 
-int syn_gate_init(struct syn_gate *g, uint32_t flows)
+int syn_gate_init(struct syn_gate *g)
 {
-	*g = (struct syn_gate){.first = SYN_GATE_FIRST,
-			       .bits = SYN_GATE_BITS_MIN};
-	while (g->bits < SYN_GATE_BITS_MAX && flows >> (g->bits - 4))
-		g->bits++;
-	g->seen = calloc((size_t)1 << g->bits, sizeof(*g->seen));
+	*g = (struct syn_gate){.first = SYN_GATE_FIRST};
+	g->seen = calloc((size_t)1 << SYN_GATE_BITS, sizeof(*g->seen));
 	return g->seen ? 0 : -ENOMEM;
 }
 
@@ -25,6 +22,7 @@ void syn_gate_free(struct syn_gate *g)
 void syn_gate_lost(struct syn_gate *g, uint64_t now_ns)
 {
 	g->closed_until_ns = now_ns + SYN_GATE_CLOSED_NS;
+	g->refused = 0;
 }
 
 unsigned syn_gate_turn(struct syn_gate *g, uint64_t now_ns)
@@ -41,7 +39,7 @@ static bool was_seen(struct syn_gate *g, uint32_t hash, uint32_t isn,
 	const uint64_t x = ((uint64_t)hash << 32 | isn) * 0x9e3779b97f4a7c15ull;
 	const uint32_t tag = (uint32_t)(x >> 16) & 0xffffff00;
 	const uint8_t now_s = (uint8_t)(now_ns / NS_PER_S);
-	uint32_t *place = &g->seen[x >> (64 - g->bits)];
+	uint32_t *place = &g->seen[x >> (64 - SYN_GATE_BITS)];
 
 	if ((*place & 0xffffff00) == tag &&
 	    (uint8_t)(now_s - *place) <= SYN_GATE_MEMORY_S)
@@ -61,6 +59,7 @@ bool syn_gate_passes(struct syn_gate *g, uint32_t hash, uint32_t isn,
 		g->first--;
 		return true;
 	}
-	g->closed_until_ns = now_ns + SYN_GATE_CLOSED_NS;
+	if (++g->refused == SYN_GATE_WAITING)
+		syn_gate_lost(g, now_ns);
 	return false;
 }

@@ -466,7 +466,7 @@ static void setup(struct bench *b, uint32_t flows)
 	 * memory for SYNs in a flood is the same for any table.
 	 */
 	bytes -= (size_t)b->engine->n_pools * PORTS * 2 +
-		 ((size_t)1 << b->engine->gate.bits) * 4;
+		 ((size_t)1 << SYN_GATE_BITS) * 4;
 	each = (double)bytes / b->engine->table.size + 2;
 	printf("# %u flows: %.1f bytes each, index and port included\n",
 	       b->n_flows, each);

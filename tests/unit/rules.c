@@ -96,11 +96,19 @@ static const char *broken_handshakes(const struct engine *e)
 
 static const char *broken_pool(const struct engine *e, unsigned pool)
 {
-	uint32_t used = 0;
+	uint32_t used = 0, recyclable = 0;
 
-	for (uint32_t i = 0; i < e->table.size; i++)
-		used += e->table.flows[i].open &&
-			e->table.flows[i].pool == pool;
+	for (uint32_t i = 0; i < e->table.size; i++) {
+		const struct flow *f = &e->table.flows[i];
+
+		if (!f->open || f->pool != pool)
+			continue;
+		used++;
+		recyclable += tcp_is_closed(f->tcp.state) ||
+			      tcp_is_half_open(f->tcp.state);
+	}
+	if (recyclable != e->pools[pool].recyclable)
+		return "a pool counts the ports that may be taken again";
 	if (used + e->pools[pool].ports.free != e->pools[pool].ports.size)
 		return "each port is free or belongs to one flow";
 	return NULL;

@@ -23,12 +23,20 @@ static struct hearing begin(void)
 	return h;
 }
 
+/* For the first time. */
+static bool excuses(const struct hearing *h, uint64_t sent_ns, uint64_t now_ns)
+{
+	uint64_t since_ns = 0;
+
+	return hearing_excuses(h, sent_ns, &since_ns, now_ns);
+}
+
 START_TEST(who_never_reports_hears_everything)
 {
 	struct hearing h = begin();
 
 	ck_assert_uint_eq(hearing_now_ns(&h, T0), T0);
-	ck_assert(!hearing_excuses(&h, 0, T0, T0));
+	ck_assert(!excuses(&h, 0, T0));
 }
 END_TEST
 
@@ -59,7 +67,7 @@ START_TEST(more_than_a_hundredth_lost_is_an_excuse)
 	struct hearing h = begin();
 
 	hearing_note_lost(&h, losses[_i].seen, losses[_i].lost, T0);
-	ck_assert(hearing_excuses(&h, T0 - 1, T0, T0 + 1) == losses[_i].much);
+	ck_assert(excuses(&h, T0 - 1, T0 + 1) == losses[_i].much);
 }
 END_TEST
 
@@ -70,9 +78,9 @@ START_TEST(losses_are_counted_within_a_window)
 
 	hearing_note_lost(&h, 0, 5, T0);
 	hearing_note_lost(&h, 10, 0, T0 + HEARING_WINDOW_NS - 1);
-	ck_assert(hearing_excuses(&h, T0 + HEARING_WINDOW_NS - 1, T0, T0));
+	ck_assert(excuses(&h, T0 + HEARING_WINDOW_NS - 1, T0));
 	hearing_note_lost(&h, 10, 0, T0 + HEARING_WINDOW_NS);
-	ck_assert(!hearing_excuses(&h, T0 + HEARING_WINDOW_NS, T0, T0));
+	ck_assert(!excuses(&h, T0 + HEARING_WINDOW_NS, T0));
 }
 END_TEST
 
@@ -81,19 +89,26 @@ START_TEST(what_was_sent_after_the_loss_has_no_excuse)
 	struct hearing h = begin();
 
 	hearing_note_lost(&h, 0, 5, T0);
-	ck_assert(hearing_excuses(&h, T0, T0, T0 + S));
-	ck_assert(!hearing_excuses(&h, T0 + 1, T0, T0 + S));
+	ck_assert(excuses(&h, T0, T0 + S));
+	ck_assert(!excuses(&h, T0 + 1, T0 + S));
 }
 END_TEST
 
 START_TEST(patience_with_who_was_not_heard_ends)
 {
 	struct hearing h = begin();
-	uint64_t last = T0 - HEARING_PATIENCE_NS;
+	uint64_t since_ns = 0;
 
+	ck_assert(!hearing_excuses(&h, 0, &since_ns, T0));
+	ck_assert_uint_eq(since_ns, 0); /* nothing was lost */
 	hearing_note_lost(&h, 0, 5, T0);
-	ck_assert(hearing_excuses(&h, T0, last + 1, T0));
-	ck_assert(!hearing_excuses(&h, T0, last, T0));
+	ck_assert(hearing_excuses(&h, T0, &since_ns, T0));
+	ck_assert(hearing_excuses(&h, T0, &since_ns,
+				  T0 + HEARING_PATIENCE_NS - 1));
+	ck_assert(
+		!hearing_excuses(&h, T0, &since_ns, T0 + HEARING_PATIENCE_NS));
+	since_ns = 0; /* it was heard */
+	ck_assert(hearing_excuses(&h, T0, &since_ns, T0 + HEARING_PATIENCE_NS));
 }
 END_TEST
 
@@ -102,7 +117,7 @@ END_TEST
 
 /* Checked by half-open SYNs, which the rig's ends never answer by themselves.
  */
-static struct rig *checked(void)
+static struct rig *checked_every(uint64_t interval_ns)
 {
 	struct rig *r = rig_new(2);
 
@@ -111,12 +126,18 @@ static struct rig *checked(void)
 	r->setup.services[0].check.kind = CHECK_SYN;
 	r->setup.services[0].health =
 		(struct health_params)HEALTH_PARAMS_DEFAULT;
+	r->setup.services[0].health.interval_ms = (uint32_t)(interval_ns / MS);
 	r->setup.services[0].breaker =
 		(struct breaker_params)BREAKER_PARAMS_DEFAULT;
 	r->setup.services[0].retries = 1;
 	r->setup.services[0].syn_timeout_ms = 300;
 	rig_start(r);
 	return r;
+}
+
+static struct rig *checked(void)
+{
+	return checked_every(S);
 }
 
 static unsigned count_up(const struct rig *r)
@@ -149,6 +170,29 @@ START_TEST(backends_do_not_go_down_while_frames_are_lost)
 	ck_assert_uint_gt(r->e->counters.unheard, 0);
 	be_deaf(r, 4 * S, 5);
 	ck_assert_uint_eq(count_up(r), 0); /* that long, it is no accident */
+	rig_free(r);
+}
+END_TEST
+
+/* The interval is longer than the patience: that counts from the first excuse,
+ * and from then on it is asked at the fast pace.
+ */
+START_TEST(neither_do_those_that_are_asked_rarely)
+{
+	struct rig *r = checked_every(15 * S);
+
+	be_deaf(r, 300 * MS, 0); /* the first probes are out */
+	for (unsigned i = 0; i < 2; i++)
+		engine_probe_result(r->e, 0, i,
+				    r->e->services[0].backends[i].health.number,
+				    CHECK_OK, r->now);
+	be_deaf(r, 13 * S, 5);
+	ck_assert_uint_eq(r->e->counters.unheard, 0); /* nobody was asked */
+	be_deaf(r, 10 * S, 5);
+	ck_assert_uint_eq(count_up(r), 2);
+	ck_assert_uint_ge(r->e->counters.unheard, 20);
+	be_deaf(r, 10 * S, 5);
+	ck_assert_uint_eq(count_up(r), 0);
 	rig_free(r);
 }
 END_TEST
@@ -243,6 +287,7 @@ int main(void)
 		{what_was_sent_after_the_loss_has_no_excuse, 0},
 		{patience_with_who_was_not_heard_ends, 0},
 		{backends_do_not_go_down_while_frames_are_lost, 0},
+		{neither_do_those_that_are_asked_rarely, 0},
 		{backends_go_down_when_nothing_is_lost, 0},
 		{handshakes_wait_while_frames_are_lost, 0},
 		{client_of_a_silent_backend_is_told_although_frames_are_lost,

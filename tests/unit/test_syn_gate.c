@@ -14,7 +14,7 @@ static struct syn_gate *begin(void)
 	static struct syn_gate g;
 
 	syn_gate_free(&g);
-	ck_assert_int_eq(syn_gate_init(&g, 65536), 0);
+	ck_assert_int_eq(syn_gate_init(&g), 0);
 	return &g;
 }
 
@@ -97,19 +97,55 @@ START_TEST(a_syn_is_forgotten_after_a_while)
 }
 END_TEST
 
-START_TEST(it_stays_closed_while_it_refuses_and_opens_then)
+/* Others than all before. */
+static void refuse(struct syn_gate *g, uint32_t count, uint64_t now_ns)
+{
+	static uint32_t bursts;
+
+	use_up_turn(g, now_ns);
+	bursts++;
+	for (uint32_t i = 0; i < count; i++)
+		ck_assert(!syn_gate_passes(g, 0x10000000 + i, bursts, now_ns));
+}
+
+START_TEST(it_stays_closed_while_the_flood_lasts_and_opens_then)
 {
 	struct syn_gate *g = closed();
 	uint64_t now = T0;
 
-	use_up_turn(g, now);
-	for (uint32_t i = 0; i < 100; i++) {
+	for (int i = 0; i < 100; i++) {
 		now += SYN_GATE_CLOSED_NS - 1;
-		ck_assert(!syn_gate_passes(g, i, 9, now));
+		refuse(g, SYN_GATE_WAITING, now);
 	}
 	now += SYN_GATE_CLOSED_NS;
 	ck_assert(syn_gate_passes(g, 12345, 9, now));
 	ck_assert_uint_eq(syn_gate_turn(g, now), SYN_GATE_FIRST);
+}
+END_TEST
+
+/* Of many clients that come together, again and again: no flood. */
+START_TEST(what_would_wait_in_the_ring_does_not_keep_it_closed)
+{
+	struct syn_gate *g = closed();
+
+	refuse(g, SYN_GATE_WAITING / 4, T0 + SYN_GATE_CLOSED_NS / 2);
+	refuse(g, SYN_GATE_WAITING / 4, T0 + SYN_GATE_CLOSED_NS - 1);
+	for (uint32_t i = 0; i < 1000; i++)
+		ck_assert(syn_gate_passes(g, i, 9, T0 + SYN_GATE_CLOSED_NS));
+}
+END_TEST
+
+/* Bursts below that, but in the end more than a ring within the time. */
+START_TEST(refusals_since_the_last_loss_are_counted)
+{
+	struct syn_gate *g = closed();
+
+	refuse(g, SYN_GATE_WAITING - 1, T0 + 1);
+	syn_gate_lost(g, T0 + 2);
+	refuse(g, SYN_GATE_WAITING - 1, T0 + 3);
+	ck_assert_uint_eq(g->closed_until_ns, T0 + 2 + SYN_GATE_CLOSED_NS);
+	refuse(g, 1, T0 + 4);
+	ck_assert_uint_eq(g->closed_until_ns, T0 + 4 + SYN_GATE_CLOSED_NS);
 }
 END_TEST
 
@@ -171,7 +207,9 @@ int main(void)
 		{what_comes_again_passes_whatever_else_comes, 0},
 		{a_copy_has_the_same_ports_and_number, 0},
 		{a_syn_is_forgotten_after_a_while, 0},
-		{it_stays_closed_while_it_refuses_and_opens_then, 0},
+		{it_stays_closed_while_the_flood_lasts_and_opens_then, 0},
+		{what_would_wait_in_the_ring_does_not_keep_it_closed, 0},
+		{refusals_since_the_last_loss_are_counted, 0},
 		{most_honest_ones_are_remembered_in_a_flood, 0},
 		{connections_and_repeated_syns_go_on_in_a_flood, 0},
 	};
