@@ -22,6 +22,7 @@ struct capture {
 	uint32_t ip_offset; /* bytes of link-layer header */
 	size_t memory;
 	bool truncated;
+	struct capture_stats stats;
 	capture_frame_fn *fn;
 	void *arg;
 };
@@ -113,27 +114,6 @@ static int first_filter(struct capture *c, const char *filter, struct err *err)
  * pcap_setfilter() drains the socket, and with it packets of live flows: so a
  * later filter goes straight to the kernel, which swaps it atomically.
  */
-int capture_set_filter(struct capture *c, const char *filter, struct err *err)
-{
-	struct sock_fprog kernel;
-	struct bpf_program prog;
-	int status, ret;
-
-	ret = compile(c, filter, &prog, err);
-	if (ret)
-		return ret;
-	kernel.len = (unsigned short)prog.bf_len;
-	kernel.filter = (struct sock_filter *)prog.bf_insns;
-	status = setsockopt(pcap_fileno(c->pcap), SOL_SOCKET, SO_ATTACH_FILTER,
-			    &kernel, sizeof(kernel));
-	ret = status == -1
-		      ? err_set(err, -errno, "%s: cannot swap the filter: %s",
-				c->ifname, strerror(errno))
-		      : 0;
-	pcap_freecode(&prog);
-	return ret;
-}
-
 #define SLOT_HEADER \
 	128 /* bytes before the frame: tpacket2_hdr and sockaddr_ll */
 
@@ -259,9 +239,13 @@ size_t capture_memory(const struct capture *c)
 
 void capture_get_stats(struct capture *c, struct capture_stats *out)
 {
-	struct pcap_stat stat = {0};
+	struct pcap_stat stat;
 
-	pcap_stats(c->pcap, &stat);
-	out->received = stat.ps_recv;
-	out->dropped = stat.ps_drop;
+	if (pcap_stats(c->pcap, &stat) == 0) {
+		c->stats.received =
+			capture_widen(c->stats.received, stat.ps_recv);
+		c->stats.dropped =
+			capture_widen(c->stats.dropped, stat.ps_drop);
+	}
+	*out = c->stats;
 }

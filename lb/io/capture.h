@@ -44,14 +44,22 @@ int capture_fd(const struct capture *c);
  */
 int capture_read(struct capture *c, int max, capture_frame_fn *fn, void *arg);
 
-/* Swaps the kernel filter without losing what waits in the ring. */
-int capture_set_filter(struct capture *c, const char *filter, struct err *err);
-
 /* True if a frame was longer than @snaplen: it was lost, and more may be. */
 bool capture_truncated(const struct capture *c);
 
 const char *capture_ifname(const struct capture *c);
 size_t capture_memory(const struct capture *c); /* bytes of the ring, about */
+
+/*
+ * libpcap counts in 32 bits, which an hour or a day overflows: to be called
+ * before 2^32 more frames have come.
+ */
 void capture_get_stats(struct capture *c, struct capture_stats *out);
+
+/* @total, and what @counter, its lower 32 bits then, has grown by since. */
+static inline uint64_t capture_widen(uint64_t total, uint32_t counter)
+{
+	return total + (uint32_t)(counter - (uint32_t)total);
+}
 
 #endif

@@ -323,7 +323,7 @@ static void add_rules(struct nft_batch *b, const struct guard_spec *spec)
 	rule_notrack(&rule);
 }
 
-static int explain(struct err *err, int code, const char *name)
+int guard_explain(struct err *err, int code, const char *name)
 {
 	switch (code) {
 	case 0: return 0;
@@ -364,9 +364,8 @@ static int begin(struct nft_batch *b, const char *name, size_t n_elements)
 {
 	char table[NFT_TABLE_LEN_MAX + 1];
 
-	int len = snprintf(table, sizeof(table), "l4lb_%s", name);
-
-	assert(len > 0 && (size_t)len < sizeof(table));
+	assert(strlen(name) + sizeof("l4lb_") <= sizeof(table));
+	snprintf(table, sizeof(table), "l4lb_%s", name);
 	return nft_begin(b, table, n_elements);
 }
 
@@ -418,7 +417,7 @@ int guard_up_through(struct mnl_socket *nl, const struct guard_spec *spec,
 	case -EOPNOTSUPP: code = write_table(nl, spec, true); break;
 	default: break;
 	}
-	return explain(err, code, spec->name);
+	return guard_explain(err, code, spec->name);
 }
 
 int guard_up(const struct guard_spec *spec, struct err *err)
@@ -427,7 +426,7 @@ int guard_up(const struct guard_spec *spec, struct err *err)
 	int code = nft_open(&nl);
 
 	if (code)
-		return explain(err, code, spec->name);
+		return guard_explain(err, code, spec->name);
 	code = guard_up_through(nl, spec, err);
 	mnl_socket_close(nl);
 	return code;
@@ -457,5 +456,5 @@ int guard_down(const char *name, struct err *err)
 		code = delete_table(nl, name);
 		mnl_socket_close(nl);
 	}
-	return explain(err, code, name);
+	return guard_explain(err, code, name);
 }

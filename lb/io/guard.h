@@ -53,6 +53,9 @@ struct guard_spec {
  */
 int guard_up(const struct guard_spec *spec, struct err *err);
 
+/* That sentence, for the guard @name and what the kernel said; 0 is none. */
+int guard_explain(struct err *err, int code, const char *name);
+
 /*
  * The same through a bound NETLINK_NETFILTER socket of the caller's, whose port
  * id the kernel's notifications of it then bear.

@@ -110,10 +110,7 @@ static int begin(struct guard_watch *w, struct err *err)
 	if (!code)
 		code = open_reader(w);
 	if (code)
-		return err_set(err, code,
-			       "firewall guard: cannot be told of changes to "
-			       "nftables: %s",
-			       strerror(-code));
+		return guard_explain(err, code, w->spec.name);
 	return guard_up_through(w->writer, &w->spec, err);
 }
 

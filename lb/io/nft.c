@@ -24,6 +24,7 @@
  * with a message header for every chunk of them, 24 is plenty.
  */
 #define ELEMENT_ROOM 24
+#define KEY_LEN_MAX  8
 /* A nest of elements has a 16-bit length. */
 #define ELEMENTS_PER_MESSAGE 1024
 
@@ -151,6 +152,7 @@ void nft_add_elements(struct nft_batch *b, const char *name, const void *keys,
 {
 	const char *from = keys;
 
+	assert(key_len <= KEY_LEN_MAX);
 	while (count > 0) {
 		size_t n = count < ELEMENTS_PER_MESSAGE ? count
 							: ELEMENTS_PER_MESSAGE;

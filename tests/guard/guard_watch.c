@@ -4,6 +4,7 @@
  * undone, how often, and what is said of it.
  */
 #include <check.h>
+#include <errno.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -251,6 +252,16 @@ START_TEST(what_cannot_be_put_up_again_is_said_and_tried_again)
 }
 END_TEST
 
+START_TEST(without_privilege_the_sentence_says_what_to_do)
+{
+	struct guard_watch *another;
+
+	drop_capabilities();
+	ck_assert_int_eq(guard_watch_open(&another, &spec, &err), -EPERM);
+	assert_says(err.text, "--guard none");
+}
+END_TEST
+
 /* What somebody makes of our name instead is replaced. */
 START_TEST(a_table_of_another_shape_in_its_place_is_replaced)
 {
@@ -283,6 +294,7 @@ int main(void)
 	tcase_add_test(t, more_changes_than_can_be_read_are_taken_for_a_loss);
 	tcase_add_test(t, whoever_deletes_it_in_a_loop_does_not_keep_us_busy);
 	tcase_add_test(t, it_needs_no_more_than_what_is_left_after_the_start);
+	tcase_add_test(t, without_privilege_the_sentence_says_what_to_do);
 	tcase_add_test(t, what_cannot_be_put_up_again_is_said_and_tried_again);
 	tcase_add_test(t, a_table_of_another_shape_in_its_place_is_replaced);
 	suite_add_tcase(s, t);
