@@ -230,6 +230,7 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 	e->on_arg = spec->on_arg;
 	e->random.state = spec->seed;
 	hearing_init(&e->hearing);
+	syn_gate_init(&e->gate);
 	e->probe_lo = spec->probe_lo;
 	e->probe_next = random_below(&e->random, PROBE_PORTS);
 	limit_init(&e->limit_stray, STRAY_PER_S, STRAY_PER_S);
@@ -249,7 +250,7 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 	if (sort_pools(e) || fill_pools(e, spec) ||
 	    flow_table_init(&e->table, spec->flows, spec->n_flows, spec->secret,
 			    spec->slots) ||
-	    make_lists(e, now_ns) || make_pending(e) || syn_gate_init(&e->gate))
+	    make_lists(e, now_ns) || make_pending(e))
 		goto fail;
 	*out = e;
 	return 0;

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <stdlib.h>
 
 #include "core/syn_gate.h"
 
 #define NS_PER_S 1000000000ull
 
-int syn_gate_init(struct syn_gate *g)
+void syn_gate_init(struct syn_gate *g)
 {
 	*g = (struct syn_gate){.first = SYN_GATE_FIRST};
-	g->seen = calloc((size_t)1 << SYN_GATE_BITS, sizeof(*g->seen));
-	return g->seen ? 0 : -ENOMEM;
 }
 
 void syn_gate_free(struct syn_gate *g)
@@ -21,6 +18,10 @@ void syn_gate_free(struct syn_gate *g)
 
 void syn_gate_lost(struct syn_gate *g, uint64_t now_ns)
 {
+	if (!g->seen)
+		g->seen = calloc((size_t)1 << SYN_GATE_BITS, sizeof(*g->seen));
+	if (!g->seen)
+		return;
 	g->closed_until_ns = now_ns + SYN_GATE_CLOSED_NS;
 	g->refused = 0;
 }

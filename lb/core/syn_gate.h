@@ -40,11 +40,11 @@ struct syn_gate {
 	unsigned refused; /* since the closing was last put off */
 };
 
-/* 4 MiB, of which nothing is touched before the first loss. -ENOMEM. */
-int syn_gate_init(struct syn_gate *g);
+/* Has no memory before the first loss; then 4 MiB. */
+void syn_gate_init(struct syn_gate *g);
 void syn_gate_free(struct syn_gate *g);
 
-/* SYNs were lost before anybody saw them. */
+/* SYNs were lost before anybody saw them. Without memory it stays open. */
 void syn_gate_lost(struct syn_gate *g, uint64_t now_ns);
 
 /* A turn begins; how many SYNs to look at in it. */

@@ -462,11 +462,8 @@ static void setup(struct bench *b, uint32_t flows)
 	open_counter(b);
 	bytes = make_engine(b);
 	establish(b);
-	/* The pools have more ports than there are flows: one each counts. The
-	 * memory for SYNs in a flood is the same for any table.
-	 */
-	bytes -= (size_t)b->engine->n_pools * PORTS * 2 +
-		 ((size_t)1 << SYN_GATE_BITS) * 4;
+	/* The pools have more ports than there are flows: one each counts. */
+	bytes -= (size_t)b->engine->n_pools * PORTS * 2;
 	each = (double)bytes / b->engine->table.size + 2;
 	printf("# %u flows: %.1f bytes each, index and port included\n",
 	       b->n_flows, each);

@@ -14,7 +14,7 @@ static struct syn_gate *begin(void)
 	static struct syn_gate g;
 
 	syn_gate_free(&g);
-	ck_assert_int_eq(syn_gate_init(&g), 0);
+	syn_gate_init(&g);
 	return &g;
 }
 
