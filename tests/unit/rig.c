@@ -122,6 +122,43 @@ struct rig *rig_small(unsigned n_backends, uint32_t flows, uint32_t ports)
 	return r;
 }
 
+static struct rig *retrying(unsigned n_backends, unsigned retries)
+{
+	struct rig *r = rig_new(n_backends);
+
+	r->setup.services[0].retries = retries;
+	r->setup.services[0].syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
+	return r;
+}
+
+struct rig *rig_retrying(unsigned n_backends, unsigned retries)
+{
+	struct rig *r = retrying(n_backends, retries);
+
+	rig_start(r);
+	return r;
+}
+
+struct rig *rig_ejecting(unsigned n_backends)
+{
+	struct rig *r = retrying(n_backends, 3);
+
+	r->setup.services[0].breaker =
+		(struct breaker_params)BREAKER_PARAMS_DEFAULT;
+	rig_start(r);
+	return r;
+}
+
+unsigned rig_ejected(const struct rig *r)
+{
+	const struct service *s = &r->e->services[0];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n_backends; i++)
+		n += s->backends[i].breaker.state != BREAKER_CLOSED;
+	return n;
+}
+
 void rig_done(struct rig *r)
 {
 	const char *broken = rules_broken(r->e);
@@ -366,6 +403,39 @@ void conn_close(struct rig *r, struct conn *c)
 	ck_assert(conn_send(r, c, FLOW_REPLY, FIN | ACK, 0));
 	ck_assert(conn_send(r, c, FLOW_ORIG, ACK, 0));
 	ck_assert_int_eq(conn_state(r, c), TCP_TIME_WAIT);
+}
+
+void conn_refuse(struct rig *r, struct conn *c)
+{
+	struct frame rst = conn_frame(c, FLOW_REPLY, RST | ACK, 0);
+
+	rst.seq = 0;
+	ck_assert(!rig_send(r, &rst));
+	ck_assert(r->consumed);
+}
+
+struct frame conn_expect_syn(struct rig *r, struct conn *c)
+{
+	struct frame syn;
+
+	ck_assert_msg(rig_next(r, &syn), "no SYN was sent");
+	ck_assert_uint_eq(syn.flags & (SYN | ACK | RST | FIN), SYN);
+	ck_assert_uint_eq(syn.seq, c->seq[FLOW_ORIG] - 1);
+	conn_refresh(r, c);
+	ck_assert(same(syn.src, c->nat));
+	ck_assert(same(syn.dst, c->backend));
+	return syn;
+}
+
+void conn_finish(struct rig *r, struct conn *c)
+{
+	ck_assert(conn_send(r, c, FLOW_REPLY, SYN | ACK, 0));
+	ck_assert(same(r->out.src, c->vip));
+	ck_assert(same(r->out.dst, c->client));
+	ck_assert(conn_send(r, c, FLOW_ORIG, ACK, 0));
+	ck_assert_int_eq(conn_state(r, c), TCP_ESTABLISHED);
+	ck_assert(conn_send(r, c, FLOW_ORIG, ACK | PSH, 10));
+	ck_assert(same(r->out.dst, c->backend));
 }
 
 struct flow *conn_flow(const struct rig *r, const struct conn *c)

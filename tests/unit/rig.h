@@ -13,7 +13,7 @@
 #include "frames.h"
 
 #define RIG_SERVICES_MAX 2
-#define RIG_BACKENDS_MAX 4
+#define RIG_BACKENDS_MAX 12
 #define RIG_PORTS_MAX	 64
 #define RIG_PORT_LO	 10240
 #define RIG_EVENTS_MAX	 1024
@@ -65,6 +65,12 @@ void rig_free(struct rig *r);
 /* The same, started as it is; and with tables of other sizes. */
 struct rig *rig_started(unsigned n_backends);
 struct rig *rig_small(unsigned n_backends, uint32_t flows, uint32_t ports);
+
+/* Started; another backend is asked (design rule 9), up to @retries times. */
+struct rig *rig_retrying(unsigned n_backends, unsigned retries);
+/* The same three times, and those who fail are ejected. */
+struct rig *rig_ejecting(unsigned n_backends);
+unsigned rig_ejected(const struct rig *r); /* of the first service */
 
 /* Asserts that no rule is broken (rules.h), and frees it. */
 void rig_done(struct rig *r);
@@ -132,6 +138,15 @@ bool conn_syn(struct rig *r, struct conn *c);
 void conn_receive_syn(struct rig *r, struct conn *c); /* SYN and SYN-ACK */
 void conn_establish(struct rig *r, struct conn *c);
 void conn_close(struct rig *r, struct conn *c);
+
+/*
+ * Before the client has heard of a backend (design rule 9): that one refuses,
+ * and the client does not hear of it; the SYN of ours that must be next, which
+ * moves @c to who is asked; and the rest of the handshake, with some data.
+ */
+void conn_refuse(struct rig *r, struct conn *c);
+struct frame conn_expect_syn(struct rig *r, struct conn *c);
+void conn_finish(struct rig *r, struct conn *c);
 
 /* As far as that state, from the client @n. */
 struct conn conn_in_state(struct rig *r, unsigned n, enum tcp_state state);

@@ -19,16 +19,6 @@
 
 static const uint8_t options[] = {2, 4, 5, 180, 4, 2, 1, 3, 3, 9, 0, 0};
 
-static struct rig *started(unsigned n_backends, unsigned retries)
-{
-	struct rig *r = rig_new(n_backends);
-
-	r->setup.services[0].retries = retries;
-	r->setup.services[0].syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
-	rig_start(r);
-	return r;
-}
-
 /* The client's SYN with options; conn_syn() is without. */
 static struct conn open_with_options(struct rig *r, unsigned n)
 {
@@ -44,59 +34,24 @@ static struct conn open_with_options(struct rig *r, unsigned n)
 	return c;
 }
 
-/* The backend refuses, without the client hearing of it. */
-static void refuse(struct rig *r, struct conn *c)
-{
-	struct frame rst = conn_frame(c, REPLY, RST | ACK, 0);
-
-	rst.seq = 0;
-	ck_assert(!rig_send(r, &rst));
-	ck_assert(r->consumed);
-}
-
-/* A SYN of ours on behalf of @c must be next; moves @c to who is asked. */
-static struct frame expect_syn(struct rig *r, struct conn *c)
-{
-	struct frame syn;
-
-	ck_assert_msg(rig_next(r, &syn), "no SYN was sent");
-	ck_assert_uint_eq(syn.flags & (SYN | ACK | RST | FIN), SYN);
-	ck_assert_uint_eq(syn.seq, c->seq[ORIG] - 1);
-	conn_refresh(r, c);
-	ck_assert(same(syn.src, c->nat));
-	ck_assert(same(syn.dst, c->backend));
-	return syn;
-}
-
-static void finish_handshake(struct rig *r, struct conn *c)
-{
-	ck_assert(conn_send(r, c, REPLY, SYN | ACK, 0));
-	ck_assert(same(r->out.src, c->vip));
-	ck_assert(same(r->out.dst, c->client));
-	ck_assert(conn_send(r, c, ORIG, ACK, 0));
-	ck_assert_int_eq(conn_state(r, c), TCP_ESTABLISHED);
-	ck_assert(conn_send(r, c, ORIG, ACK | PSH, 10));
-	ck_assert(same(r->out.dst, c->backend));
-}
-
 /* --- rule 9 --------------------------------------------------------------- */
 
 START_TEST(refused_syn_is_given_to_another_backend)
 {
-	struct rig *r = started(3, 3);
+	struct rig *r = rig_retrying(3, 3);
 	struct conn c = open_with_options(r, 1);
 	struct endpoint first = c.backend;
 	struct frame syn;
 
-	refuse(r, &c);
-	syn = expect_syn(r, &c);
+	conn_refuse(r, &c);
+	syn = conn_expect_syn(r, &c);
 	ck_assert(!same(c.backend, first));
 	ck_assert_uint_eq(syn.flags, SYN | ECE | CWR);
 	ck_assert_uint_eq(syn.window, c.window);
 	ck_assert_uint_eq(syn.options_len, sizeof(options));
 	ck_assert_mem_eq(syn.options, options, sizeof(options));
 	ck_assert_uint_eq(rig_drain(r), 0); /* nothing to the client */
-	finish_handshake(r, &c);
+	conn_finish(r, &c);
 	ck_assert_uint_eq(rig_events(r, FLOW_REDISPATCHED, &c.client), 1);
 	ck_assert_uint_eq(rig_events(r, FLOW_OPENED, &c.client), 1);
 	ck_assert_uint_eq(r->e->counters.redispatched, 1);
@@ -106,23 +61,23 @@ END_TEST
 
 START_TEST(silent_backend_is_left_after_the_syn_timeout)
 {
-	struct rig *r = started(2, 3);
+	struct rig *r = rig_retrying(2, 3);
 	struct conn c = open_with_options(r, 1);
 	struct endpoint first = c.backend;
 
 	rig_wait(r, 290 * MS);
 	ck_assert_uint_eq(rig_drain(r), 0);
 	rig_wait(r, 200 * MS);
-	expect_syn(r, &c);
+	conn_expect_syn(r, &c);
 	ck_assert(!same(c.backend, first));
-	finish_handshake(r, &c);
+	conn_finish(r, &c);
 	rig_done(r);
 }
 END_TEST
 
 START_TEST(each_backend_is_asked_once_and_then_the_refusal_passed_on)
 {
-	struct rig *r = started(3, 3);
+	struct rig *r = rig_retrying(3, 3);
 	struct conn c = open_with_options(r, 1);
 	struct endpoint asked[3];
 	struct frame rst;
@@ -132,8 +87,8 @@ START_TEST(each_backend_is_asked_once_and_then_the_refusal_passed_on)
 		for (int j = 0; j < i; j++)
 			ck_assert(!same(asked[i], asked[j]));
 		if (i < 2) {
-			refuse(r, &c);
-			expect_syn(r, &c);
+			conn_refuse(r, &c);
+			conn_expect_syn(r, &c);
 		}
 	}
 	rst = conn_frame(&c, REPLY, RST | ACK, 0);
@@ -153,11 +108,11 @@ END_TEST
 
 START_TEST(no_more_backends_are_asked_than_retries_allow)
 {
-	struct rig *r = started(4, 1);
+	struct rig *r = rig_retrying(4, 1);
 	struct conn c = open_with_options(r, 1);
 
 	rig_wait(r, 5 * S);
-	expect_syn(r, &c);
+	conn_expect_syn(r, &c);
 	ck_assert_uint_eq(rig_drain(r), 0);
 	ck_assert_uint_eq(r->e->counters.redispatched, 1);
 	rig_done(r);
@@ -166,12 +121,12 @@ END_TEST
 
 START_TEST(late_answer_of_an_earlier_backend_is_reset)
 {
-	struct rig *r = started(2, 3);
+	struct rig *r = rig_retrying(2, 3);
 	struct conn c = open_with_options(r, 1), late = c;
 	struct frame syn_ack, rst;
 
 	rig_wait(r, 500 * MS);
-	expect_syn(r, &c);
+	conn_expect_syn(r, &c);
 	syn_ack = conn_frame(&late, REPLY, SYN | ACK, 0);
 	ck_assert(!rig_send(r, &syn_ack));
 	rst = rig_only(r);
@@ -179,32 +134,32 @@ START_TEST(late_answer_of_an_earlier_backend_is_reset)
 	ck_assert(same(rst.src, late.nat));
 	ck_assert_uint_eq(rst.flags, RST);
 	ck_assert_uint_eq(rst.seq, syn_ack.ack);
-	finish_handshake(r, &c);
+	conn_finish(r, &c);
 	rig_done(r);
 }
 END_TEST
 
 START_TEST(clients_repeated_syn_goes_to_who_is_asked_now)
 {
-	struct rig *r = started(2, 3);
+	struct rig *r = rig_retrying(2, 3);
 	struct conn c = open_with_options(r, 1);
 	struct frame syn = conn_frame(&c, ORIG, SYN, 0);
 
-	refuse(r, &c);
-	expect_syn(r, &c);
+	conn_refuse(r, &c);
+	conn_expect_syn(r, &c);
 	syn.seq--;
 	r->now += 100 * MS;
 	ck_assert(rig_send(r, &syn));
 	ck_assert(same(r->out.dst, c.backend));
 	ck_assert(same(r->out.src, c.nat));
-	finish_handshake(r, &c);
+	conn_finish(r, &c);
 	rig_done(r);
 }
 END_TEST
 
 START_TEST(syn_with_payload_is_given_to_one_backend_only)
 {
-	struct rig *r = started(3, 3);
+	struct rig *r = rig_retrying(3, 3);
 	struct conn c = conn_make(r, 1);
 	struct frame f = conn_frame(&c, ORIG, SYN, 100);
 
@@ -221,7 +176,7 @@ START_TEST(fast_open_is_not_offered_to_another_backend)
 {
 	static const uint8_t tfo[] = {2, 4, 5, 180, 34, 10, 1, 2, 3, 4,
 				      5, 6, 7, 8,   1,	1,  3, 3, 7, 1};
-	struct rig *r = started(2, 3);
+	struct rig *r = rig_retrying(2, 3);
 	struct conn c = conn_make(r, 1);
 	struct frame f = conn_frame(&c, ORIG, SYN, 0), syn;
 
@@ -230,8 +185,8 @@ START_TEST(fast_open_is_not_offered_to_another_backend)
 	ck_assert(rig_send(r, &f));
 	c.acked[REPLY] = ++c.seq[ORIG];
 	conn_refresh(r, &c);
-	refuse(r, &c);
-	syn = expect_syn(r, &c);
+	conn_refuse(r, &c);
+	syn = conn_expect_syn(r, &c);
 	ck_assert_uint_eq(syn.options_len % 4, 0);
 	for (uint32_t i = 0;
 	     i<syn.options_len; i += syn.options[i]> 1 ? syn.options[i + 1] : 1)
@@ -243,7 +198,7 @@ END_TEST
 
 START_TEST(nothing_is_redispatched_once_a_syn_ack_was_forwarded)
 {
-	struct rig *r = started(3, 3);
+	struct rig *r = rig_retrying(3, 3);
 	struct conn c = conn_make(r, 1);
 
 	conn_receive_syn(r, &c);
@@ -264,7 +219,7 @@ END_TEST
 START_TEST(mss_of_the_syn_is_kept_as_it_was_given)
 {
 	static const uint8_t clamped[] = {2, 4, 3, 232}; /* 1000 */
-	struct rig *r = started(2, 3);
+	struct rig *r = rig_retrying(2, 3);
 	struct conn c = conn_make(r, 1);
 	struct frame f = conn_frame(&c, ORIG, SYN, 0), syn;
 	enum drop_reason why;
@@ -279,11 +234,11 @@ START_TEST(mss_of_the_syn_is_kept_as_it_was_given)
 	c.acked[REPLY] = ++c.seq[ORIG];
 	conn_refresh(r, &c);
 	ck_assert_uint_eq(conn_flow(r, &c)->tcp.side[ORIG].mss, 1000);
-	refuse(r, &c);
-	syn = expect_syn(r, &c);
+	conn_refuse(r, &c);
+	syn = conn_expect_syn(r, &c);
 	ck_assert_uint_eq(syn.options_len, sizeof(options));
 	ck_assert_mem_eq(syn.options, clamped, sizeof(clamped));
-	finish_handshake(r, &c);
+	conn_finish(r, &c);
 	ck_assert(conn_send(r, &c, REPLY, ACK, 10));
 	ck_assert_uint_eq(r->out_mss, 1000);
 	rig_done(r);
@@ -304,11 +259,11 @@ static void expect_segment(struct rig *r, uint8_t flags, bool to_backend)
 /* They leave by ways of their own, so that neither blocks the other. */
 START_TEST(everything_says_which_side_it_is_for)
 {
-	struct rig *r = started(2, 3);
+	struct rig *r = rig_retrying(2, 3);
 	struct conn c = open_with_options(r, 1), other = conn_make(r, 2);
 	struct frame f;
 
-	refuse(r, &c);
+	conn_refuse(r, &c);
 	expect_segment(r, SYN | ECE | CWR, true); /* to another backend */
 	conn_refresh(r, &c);
 	ck_assert(conn_send(r, &c, REPLY, SYN | ACK, 0));
@@ -351,18 +306,18 @@ static void answer_from_the_past(struct rig *r, struct conn *c)
 
 START_TEST(port_that_the_backend_remembers_is_repaired)
 {
-	struct rig *r = started(1, 3);
+	struct rig *r = rig_retrying(1, 3);
 	struct conn c = open_with_options(r, 1);
 	struct endpoint port = c.nat, first = c.backend;
 
 	answer_from_the_past(r, &c);
-	expect_syn(r, &c);
+	conn_expect_syn(r, &c);
 	ck_assert(same(c.nat, port)); /* once on the same port */
 	answer_from_the_past(r, &c);
-	expect_syn(r, &c);
+	conn_expect_syn(r, &c);
 	ck_assert(!same(c.nat, port)); /* then from another one */
 	ck_assert(same(c.backend, first));
-	finish_handshake(r, &c);
+	conn_finish(r, &c);
 	ck_assert_uint_eq(r->e->counters.redispatched, 0);
 	ck_assert_uint_eq(r->e->services[0].backends[0].failed, 0);
 	ck_assert_uint_ge(r->e->counters.repaired, 1);
@@ -406,7 +361,7 @@ END_TEST
 
 START_TEST(connection_that_we_reset_is_not_revived)
 {
-	struct rig *r = started(1, 0);
+	struct rig *r = rig_retrying(1, 0);
 	struct conn c = conn_make(r, 1);
 
 	conn_establish(r, &c);
@@ -428,7 +383,7 @@ END_TEST
 /* Anybody can send those: out of its window, an ACK, a reset of nothing. */
 START_TEST(garbage_does_not_postpone_redispatch)
 {
-	struct rig *r = started(2, 3);
+	struct rig *r = rig_retrying(2, 3);
 	struct conn c = conn_make(r, 1);
 
 	ck_assert(conn_syn(r, &c));
@@ -445,28 +400,6 @@ START_TEST(garbage_does_not_postpone_redispatch)
 }
 END_TEST
 
-static struct rig *with_breaker(unsigned n_backends)
-{
-	struct rig *r = rig_new(n_backends);
-
-	r->setup.services[0].retries = 3;
-	r->setup.services[0].syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
-	r->setup.services[0].breaker =
-		(struct breaker_params)BREAKER_PARAMS_DEFAULT;
-	rig_start(r);
-	return r;
-}
-
-static unsigned count_ejected(const struct rig *r)
-{
-	const struct service *s = &r->e->services[0];
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < s->n_backends; i++)
-		n += s->backends[i].breaker.state != BREAKER_CLOSED;
-	return n;
-}
-
 /*
  * A kernel is silent to a SYN with an option that it has no key for (RFC 2385,
  * number 19), so all of them are, and honest clients are served meanwhile.
@@ -475,7 +408,7 @@ START_TEST(syns_that_nobody_answers_eject_nobody)
 {
 	static const uint8_t md5[20] = {19, 18, 1,  2,	3,  4,	5,  6,	7, 8,
 					9,  10, 11, 12, 13, 14, 15, 16, 1, 1};
-	struct rig *r = with_breaker(3);
+	struct rig *r = rig_ejecting(3);
 
 	for (unsigned i = 0; i < 9; i++) {
 		struct conn c = conn_make(r, i), honest = conn_make(r, 20);
@@ -489,7 +422,7 @@ START_TEST(syns_that_nobody_answers_eject_nobody)
 	}
 	rig_wait(r, 12 * S);
 	ck_assert_uint_eq(r->e->counters.redispatched, 9 * 2);
-	ck_assert_uint_eq(count_ejected(r), 0);
+	ck_assert_uint_eq(rig_ejected(r), 0);
 	rig_drain(r);
 	rig_done(r);
 }
@@ -498,7 +431,7 @@ END_TEST
 /* Backend 0 is: it never answers, and the others do. */
 START_TEST(silence_ejects_when_another_backend_answers)
 {
-	struct rig *r = with_breaker(3);
+	struct rig *r = rig_ejecting(3);
 	const struct backend *b = r->e->services[0].backends;
 
 	for (unsigned i = 0; i < 9; i++) {
@@ -507,13 +440,13 @@ START_TEST(silence_ejects_when_another_backend_answers)
 		ck_assert(conn_syn(r, &c));
 		if (same(c.backend, b[0].addr)) {
 			rig_wait(r, 400 * MS);
-			expect_syn(r, &c);
+			conn_expect_syn(r, &c);
 			ck_assert(!same(c.backend, b[0].addr));
 		}
 		ck_assert(conn_send(r, &c, REPLY, SYN | ACK, 0));
 	}
 	ck_assert_int_eq(b[0].breaker.state, BREAKER_OPEN);
-	ck_assert_uint_eq(count_ejected(r), 1);
+	ck_assert_uint_eq(rig_ejected(r), 1);
 	rig_done(r);
 }
 END_TEST
@@ -533,7 +466,7 @@ START_TEST(silence_ejects_where_nobody_else_is_ever_asked)
 			ck_assert(conn_send(r, &c, REPLY, SYN | ACK, 0));
 	}
 	rig_wait(r, 11 * S);
-	ck_assert_uint_eq(count_ejected(r), 1);
+	ck_assert_uint_eq(rig_ejected(r), 1);
 	rig_drain(r);
 	rig_done(r);
 }
@@ -570,7 +503,7 @@ END_TEST
 /* Its SYN was kept by the earlier process; the client sends another. */
 START_TEST(syn_repeated_after_a_takeover_is_kept)
 {
-	struct rig *r = started(2, 3);
+	struct rig *r = rig_retrying(2, 3);
 	struct conn c = conn_make(r, 1);
 	struct flow *flow;
 
@@ -583,7 +516,7 @@ START_TEST(syn_repeated_after_a_takeover_is_kept)
 	ck_assert(conn_syn(r, &c));
 	ck_assert_uint_ne(flow->pending, 0);
 	rig_wait(r, 400 * MS);
-	expect_syn(r, &c);
+	conn_expect_syn(r, &c);
 	rig_done(r);
 }
 END_TEST
