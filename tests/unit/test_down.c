@@ -16,7 +16,7 @@
 #define S     RIG_S
 #define MS    (RIG_S / 1000)
 
-static struct rig *checked(uint32_t flows)
+static struct rig *set_up(uint32_t flows)
 {
 	struct rig *r = rig_new(2);
 
@@ -26,6 +26,13 @@ static struct rig *checked(uint32_t flows)
 	r->setup.services[0].check.kind = CHECK_TCP;
 	r->setup.services[0].health =
 		(struct health_params)HEALTH_PARAMS_DEFAULT;
+	return r;
+}
+
+static struct rig *checked(uint32_t flows)
+{
+	struct rig *r = set_up(flows);
+
 	rig_start(r);
 	return r;
 }
@@ -230,16 +237,86 @@ START_TEST(sweep_spares_flows_opened_after_the_return)
 }
 END_TEST
 
+/* With connections of all kinds to both, backend 0 falls silent. */
+static void open_and_take_down(struct rig *r, struct conn *c, unsigned n)
+{
+	static const enum tcp_state states[] = {TCP_SYN_SENT, TCP_SYN_RECEIVED,
+						TCP_ESTABLISHED};
+
+	while (rig_backend(r, 0)->health.failed < 2)
+		probes_for(r, 0, CHECK_TIMEOUT, 50 * MS);
+	for (unsigned i = 0; i < n; i++) {
+		c[i] = conn_make(r, i);
+		ck_assert(conn_syn(r, &c[i]));
+		if (states[i % 3] != TCP_SYN_SENT)
+			ck_assert(conn_send(r, &c[i], REPLY, SYN | ACK, 0));
+		if (states[i % 3] == TCP_ESTABLISHED)
+			ck_assert(conn_send(r, &c[i], ORIG, ACK, 0));
+		ck_assert_int_eq(conn_state(r, &c[i]), states[i % 3]);
+	}
+	take_down(r, 0, CHECK_TIMEOUT);
+}
+
+/* Their clients have heard of nobody yet. */
+START_TEST(unanswered_flows_of_a_backend_that_went_down_go_to_another)
+{
+	struct rig *r = set_up(64);
+	struct conn c[12];
+	unsigned moved = 0;
+
+	r->setup.services[0].retries = 1;
+	r->setup.services[0].syn_timeout_ms = 60000; /* not by silence */
+	rig_start(r);
+	open_and_take_down(r, c, 12);
+	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	engine_tick(r->e, r->now, 64);
+	for (unsigned i = 0; i < 12; i++) {
+		bool dead = same(c[i].backend, rig_backend(r, 0)->addr);
+
+		if (i % 3) {
+			ck_assert_int_eq(conn_state(r, &c[i]) == TCP_RESET,
+					 dead);
+			continue;
+		}
+		conn_refresh(r, &c[i]);
+		ck_assert(same(c[i].backend, rig_backend(r, 1)->addr));
+		ck_assert_uint_eq(
+			rig_events(r, FLOW_REDISPATCHED, &c[i].client), dead);
+		moved += dead;
+		rig_drain(r);
+		conn_finish(r, &c[i]);
+	}
+	ck_assert_uint_eq(moved, 2);
+	ck_assert_uint_eq(r->e->counters.redispatched, moved);
+	ck_assert_uint_eq(rig_backend(r, 0)->failed, moved);
+	rig_done(r);
+}
+END_TEST
+
+/* Nobody may be asked: they are reset as the others are. */
+START_TEST(unanswered_flows_are_reset_when_no_other_may_be_asked)
+{
+	struct rig *r = checked(64);
+	struct conn c[12];
+
+	open_and_take_down(r, c, 12);
+	sweep(r);
+	for (unsigned i = 0; i < 12; i++) {
+		bool dead = same(c[i].backend, rig_backend(r, 0)->addr);
+
+		ck_assert_int_eq(conn_state(r, &c[i]) == TCP_RESET, dead);
+	}
+	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	rig_done(r);
+}
+END_TEST
+
 START_TEST(suspicion_from_a_timer_is_looked_at_in_time)
 {
-	struct rig *r = rig_new(2);
+	struct rig *r = set_up(64);
 	struct conn c = conn_make(r, 1);
 	uint64_t next = 0;
 
-	r->setup.services[0].checked = true;
-	r->setup.services[0].check.kind = CHECK_TCP;
-	r->setup.services[0].health =
-		(struct health_params)HEALTH_PARAMS_DEFAULT;
 	r->setup.services[0].health.interval_ms = 60000;
 	r->setup.services[0].retries = 1;
 	r->setup.services[0].syn_timeout_ms = 300;
@@ -267,6 +344,8 @@ int main(void)
 		{backend_that_refuses_and_then_falls_silent_is_swept, 0},
 		{backend_that_was_silent_before_it_refused_is_swept, 0},
 		{sweep_spares_flows_opened_after_the_return, 0},
+		{unanswered_flows_of_a_backend_that_went_down_go_to_another, 0},
+		{unanswered_flows_are_reset_when_no_other_may_be_asked, 0},
 		{suspicion_from_a_timer_is_looked_at_in_time, 0},
 	};
 
