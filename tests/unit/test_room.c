@@ -161,6 +161,107 @@ START_TEST(revived_flow_is_not_recycled)
 }
 END_TEST
 
+/* --- floods --------------------------------------------------------------- */
+
+/* Two services with bounds of their own; a flood of the first one's. */
+enum { BOUND = 4, FLOOD = 12 };
+
+static struct rig *bounded(uint32_t second)
+{
+	struct rig *r = rig_new(2);
+
+	r->setup.spec.n_ports = RIG_PORTS_MAX;
+	rig_add_service(r, 20001);
+	r->setup.services[0].half_open_max = BOUND;
+	r->setup.services[1].half_open_max = second;
+	rig_start(r);
+	return r;
+}
+
+/* As far as that state, from the client @n of the second service. */
+static struct conn to_second(struct rig *r, unsigned n, enum tcp_state state)
+{
+	struct conn c = conn_make(r, n);
+
+	c.vip = r->setup.services[1].listen;
+	if (state == TCP_SYN_SENT)
+		ck_assert(conn_syn(r, &c));
+	else
+		conn_receive_syn(r, &c);
+	return c;
+}
+
+/* Whether their backends have answered or not. */
+static enum tcp_state half_open_state(unsigned n)
+{
+	return n % 2 ? TCP_SYN_RECEIVED : TCP_SYN_SENT;
+}
+
+START_TEST(flood_displaces_its_own_oldest_half_open_flows)
+{
+	struct rig *r = bounded(BOUND);
+	struct conn old = conn_in_state(r, 100, TCP_ESTABLISHED), c[FLOOD];
+
+	for (unsigned i = 0; i < FLOOD; i++) {
+		uint32_t now = i < BOUND ? i + 1 : BOUND;
+
+		c[i] = conn_in_state(r, i, half_open_state(i));
+		ck_assert_uint_eq(r->e->services[0].half_open, now);
+		for (unsigned j = 0; j <= i; j++) {
+			bool gone = j + BOUND <= i;
+
+			ck_assert_int_eq(conn_state(r, &c[j]),
+					 gone ? TCP_STATES
+					      : half_open_state(j));
+			ck_assert_uint_eq(
+				rig_events(r, FLOW_RECYCLED, &c[j].client),
+				gone);
+		}
+	}
+	ck_assert_uint_eq(r->e->counters.recycled_half_open, FLOOD - BOUND);
+	ck_assert_int_eq(conn_state(r, &old), TCP_ESTABLISHED);
+	rig_drain(r);
+	rig_done(r);
+}
+END_TEST
+
+/* Though they are older than any of the flood, and there is room in the table.
+ */
+START_TEST(flood_of_one_service_leaves_those_of_another)
+{
+	struct rig *r = bounded(2 * BOUND);
+	struct conn c[2 * BOUND];
+
+	for (unsigned i = 0; i < 2 * BOUND; i++)
+		c[i] = to_second(r, 200 + i, half_open_state(i));
+	ck_assert_uint_eq(r->e->services[1].half_open, 2 * BOUND);
+	for (unsigned i = 0; i < FLOOD; i++)
+		conn_in_state(r, i, half_open_state(i));
+	ck_assert_uint_eq(r->e->services[0].half_open, BOUND);
+	ck_assert_uint_eq(r->e->services[1].half_open, 2 * BOUND);
+	for (unsigned i = 0; i < 2 * BOUND; i++)
+		ck_assert_int_eq(conn_state(r, &c[i]), half_open_state(i));
+	rig_drain(r);
+	rig_done(r);
+}
+END_TEST
+
+/* Whoever has finished the handshake is not counted any more. */
+START_TEST(bound_is_of_half_open_flows_only)
+{
+	struct rig *r = bounded(BOUND);
+
+	for (unsigned i = 0; i < FLOOD; i++)
+		conn_in_state(r, i, TCP_ESTABLISHED);
+	for (unsigned i = 0; i < BOUND; i++)
+		conn_in_state(r, 100 + i, half_open_state(i));
+	ck_assert_uint_eq(r->e->table.used, FLOOD + BOUND);
+	ck_assert_uint_eq(r->e->counters.recycled_half_open, 0);
+	rig_drain(r);
+	rig_done(r);
+}
+END_TEST
+
 /* --- NAT ports ------------------------------------------------------------ */
 
 START_TEST(port_rests_until_all_others_were_used)
@@ -277,6 +378,9 @@ int main(void)
 		{unanswered_flows_count_as_failed_however_they_end, 0},
 		{superseded_flow_ends_with_an_event, 0},
 		{revived_flow_is_not_recycled, 0},
+		{flood_displaces_its_own_oldest_half_open_flows, 0},
+		{flood_of_one_service_leaves_those_of_another, 0},
+		{bound_is_of_half_open_flows_only, 0},
 		{port_rests_until_all_others_were_used, 0},
 		{stray_packets_are_answered_where_we_speak_to_a_backend, 0},
 		{both_sources_toward_a_backend_are_used, 0},
