@@ -472,6 +472,96 @@ START_TEST(silence_ejects_where_nobody_else_is_ever_asked)
 }
 END_TEST
 
+/* Why no other backend takes flows. */
+enum absence { NOBODY_ELSE, ALL_DOWN, ALL_WITHOUT_WEIGHT, ALL_EJECTED };
+
+static void take_away(struct rig *r, unsigned i, enum absence why)
+{
+	struct backend *b = rig_backend(r, i);
+
+	if (why == ALL_DOWN)
+		b->up = false;
+	else if (why == ALL_WITHOUT_WEIGHT)
+		b->weight = 0;
+	else
+		while (b->breaker.state != BREAKER_OPEN)
+			breaker_failure(&b->breaker,
+					breaker_begin(&b->breaker, r->now),
+					true, r->now);
+}
+
+/* It refuses, and so does whoever else is asked. */
+static void all_refuse(struct rig *r, unsigned n, const struct backend *first)
+{
+	struct conn c = conn_make(r, n);
+
+	ck_assert(conn_syn(r, &c));
+	if (first)
+		ck_assert(same(c.backend, first->addr));
+	while (!conn_send(r, &c, REPLY, RST | ACK, 0))
+		conn_expect_syn(r, &c);
+	ck_assert(same(r->out.dst, c.client));
+}
+
+START_TEST(last_backend_that_takes_flows_is_not_ejected)
+{
+	struct rig *r = rig_ejecting(_i == NOBODY_ELSE ? 1 : 3);
+	const struct breaker *last = &rig_backend(r, 0)->breaker;
+
+	for (unsigned i = 1; i < r->e->services[0].n_backends; i++)
+		take_away(r, i, (enum absence)_i);
+	for (unsigned i = 0; i < 6; i++)
+		all_refuse(r, i, rig_backend(r, 0));
+	ck_assert_int_eq(last->state, BREAKER_CLOSED);
+	ck_assert_uint_eq(last->failed, last->params.failures);
+	rig_drain(r);
+	rig_done(r);
+}
+END_TEST
+
+/* All refuse, and would be ejected one after the other. */
+START_TEST(one_of_those_that_all_fail_is_kept)
+{
+	struct rig *r = rig_ejecting(3);
+
+	for (unsigned i = 0; i < 9; i++)
+		all_refuse(r, i, NULL);
+	ck_assert_uint_eq(rig_ejected(r), 2);
+	rig_done(r);
+}
+END_TEST
+
+/* The one left goes down by its checks: better an ejected one than nobody. */
+START_TEST(ejected_backend_is_asked_when_nobody_else_is_left)
+{
+	struct rig *r = rig_ejecting(2);
+	struct backend *ejected = rig_backend(r, 1);
+	struct conn c = conn_make(r, 1);
+
+	take_away(r, 1, ALL_EJECTED);
+	for (unsigned i = 10; i < 13; i++) {
+		struct conn other = conn_make(r, i);
+
+		conn_establish(r, &other);
+		ck_assert(same(other.backend, rig_backend(r, 0)->addr));
+	}
+	ck_assert(conn_syn(r, &c));
+	conn_refuse(r, &c); /* who has refused is not asked twice */
+	conn_expect_syn(r, &c);
+	ck_assert(same(c.backend, ejected->addr));
+	ck_assert(conn_send(r, &c, ORIG, RST, 0));
+	ck_assert_int_eq(ejected->breaker.state, BREAKER_OPEN);
+
+	take_away(r, 0, ALL_DOWN);
+	c = conn_make(r, 2);
+	ck_assert(conn_syn(r, &c));
+	ck_assert(same(c.backend, ejected->addr));
+	conn_finish(r, &c);
+	ck_assert_int_eq(ejected->breaker.state, BREAKER_CLOSED);
+	rig_done(r);
+}
+END_TEST
+
 /* More than the outbox holds. */
 START_TEST(burst_of_silent_syns_is_given_on_whole)
 {
@@ -542,6 +632,9 @@ int main(void)
 		{syns_that_nobody_answers_eject_nobody, 0},
 		{silence_ejects_when_another_backend_answers, 0},
 		{silence_ejects_where_nobody_else_is_ever_asked, 0},
+		{last_backend_that_takes_flows_is_not_ejected, ALL_EJECTED + 1},
+		{one_of_those_that_all_fail_is_kept, 0},
+		{ejected_backend_is_asked_when_nobody_else_is_left, 0},
 		{burst_of_silent_syns_is_given_on_whole, 0},
 		{syn_repeated_after_a_takeover_is_kept, 0},
 	};

@@ -228,6 +228,26 @@ START_TEST(backups_serve_only_when_no_other_takes_flows)
 }
 END_TEST
 
+/* Those that are known to answer come first, be they backups. */
+START_TEST(ejected_backends_are_picked_when_nobody_else_is_left)
+{
+	static const int order[] = {1, 3, 0, 2}; /* 0 and 2 are ejected */
+	struct fixture f;
+
+	make(&f, (enum sched_kind)_i, 4, NULL);
+	f.backends[2].backup = f.backends[3].backup = true;
+	for (int i = 0; i <= 2; i += 2) {
+		f.backends[i].breaker.state = BREAKER_OPEN;
+		f.backends[i].breaker.due_ns = 1;
+	}
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(pick(&f), order[i]);
+		backend_set_add(&f.tried, (unsigned)order[i]);
+	}
+	ck_assert_int_eq(pick(&f), -1);
+}
+END_TEST
+
 START_TEST(tried_backends_are_not_picked_again)
 {
 	struct fixture f;
@@ -298,6 +318,8 @@ int main(void)
 		{lc_takes_the_one_with_fewest_flows, 0},
 		{lc_spreads_flows_evenly, 0},
 		{backups_serve_only_when_no_other_takes_flows, SCHED_KINDS},
+		{ejected_backends_are_picked_when_nobody_else_is_left,
+		 SCHED_KINDS},
 		{tried_backends_are_not_picked_again, SCHED_KINDS},
 		{no_backend_is_picked_when_none_takes_flows, SCHED_KINDS},
 		{set_of_backends_holds_any_index, 0},
