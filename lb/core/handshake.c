@@ -385,7 +385,8 @@ bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)
 		return true;
 	}
 	engine_suspect(e, engine_backend(e, flow), now_ns);
-	if (ask_another(e, flow, true, now_ns))
+	/* At the end nobody is left to hear another one's answer. */
+	if (now_ns < end_ns(e, flow) && ask_another(e, flow, true, now_ns))
 		return true;
 	/* Nobody is ever asked: this is all the evidence there will be. */
 	if (e->services[flow->service].retries == 0)

@@ -295,6 +295,26 @@ START_TEST(next_backend_is_measured_from_when_it_was_asked)
 }
 END_TEST
 
+/* Whoever were asked then would be reset with it. */
+START_TEST(who_waited_long_enough_is_reset_and_nobody_asked)
+{
+	struct rig *r = rig_retrying(4, 3);
+	struct conn c = conn_make(r, 20);
+	struct frame rst;
+
+	measure(r, 1, 4 * S); /* 12 s would be waited */
+	ck_assert(conn_syn(r, &c));
+	rig_wait(r, 10 * S - 1);
+	ck_assert_uint_eq(rig_drain(r), 0);
+	rig_wait(r, SLOT);
+	rst = rig_only(r);
+	ck_assert(same(rst.dst, c.client));
+	ck_assert_uint_eq(rst.flags, RST | ACK);
+	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	rig_done(r);
+}
+END_TEST
+
 /* --- how many ------------------------------------------------------------- */
 
 /*
@@ -351,6 +371,7 @@ int main(void)
 		{usual_handshake_follows_slowly, 0},
 		{repeated_syn_measures_nothing, 0},
 		{next_backend_is_measured_from_when_it_was_asked, 0},
+		{who_waited_long_enough_is_reset_and_nobody_asked, 0},
 		{no_more_are_asked_than_can_be_remembered, 2},
 	};
 
