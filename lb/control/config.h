@@ -65,7 +65,7 @@ struct service_config {
 	uint32_t retries;   /* 0: one backend is asked, no other */
 	uint32_t syn_timeout_ms;
 	uint32_t drain_timeout_s; /* 0: for ever */
-	uint32_t half_open_max;	  /* 0: a quarter of the table */
+	uint32_t half_open_max;	  /* 0: an eighth, 1024 at least */
 	unsigned n_sources;	  /* 0: chosen by the route (design rule 8) */
 	struct ip_addr sources[CONFIG_SOURCES_MAX];
 	unsigned n_backends;
