@@ -4,9 +4,11 @@
  *
  * The input is a list of records: one byte says what happens, the next ones
  * with what. Checksums are made right here, else almost every frame would end
- * there. After each record everything in tests/unit/rules.c holds, or it
- * aborts. Needs frames.c and rules.c of tests/unit, and the core. By hand,
- * with clang-14 -fsanitize=fuzzer,address,undefined -Ilb -Itests/unit.
+ * there. Captures of real connections (captures.sh) are records of frames that
+ * are given the addresses of one here. After each record everything in
+ * tests/unit/rules.c holds, or it aborts. Needs frames.c and rules.c of
+ * tests/unit, and the core. By hand, with
+ * clang-14 -fsanitize=fuzzer,address,undefined -Ilb -Itests/unit.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -14,6 +16,7 @@
 #include <string.h>
 
 #include "core/engine.h"
+#include "fix_icmp.h"
 #include "frames.h"
 #include "rules.h"
 
@@ -22,17 +25,27 @@
 #define CLIENTS 6
 #define PORT_LO 10240
 #define MAX_MS	(1u << 24) /* 4.6 hours in one step */
+#define LARGE	9000	   /* bytes of a captured frame; more are slow */
 
 /* Low three bits of the first byte of a record. */
 enum action {
 	ACT_SEGMENT,   /* of a connection, mostly as it wants it */
 	ACT_SEGMENT_2, /* the same: what is wanted most */
-	ACT_RAW,       /* a frame byte by byte, checksums made right */
+	ACT_RAW,       /* a frame byte by byte, checksums made right; with
+			* RAW_CAPTURED, of a connection */
 	ACT_RAW_BAD,   /* the same, checksums as they are */
 	ACT_TIME,
 	ACT_OUTBOX,
 	ACT_BACKEND,
 	ACT_OTHER,
+};
+
+#define RAW_CAPTURED 8 /* in the first byte of ACT_RAW */
+
+/* The second byte of a captured frame; its low three bits: whose it is. */
+enum captured {
+	CAPTURED_REPLY = 8,    /* from the backend */
+	CAPTURED_PARTIAL = 16, /* its sender left the checksum to a card */
 };
 
 /* The high bits of its first byte. */
@@ -276,6 +289,90 @@ static void raw(struct world *w, bool fix)
 	receive(w, ip, len, &out);
 }
 
+static void put_endpoint(uint8_t *addr, uint8_t *port, const struct endpoint *e)
+{
+	memcpy(addr, e->addr.b + 12, 4);
+	memcpy(port, &e->port, 2);
+}
+
+/* The packet at @ip, of @len bytes, is now one from @src to @dst. */
+static void readdress(uint8_t *ip, uint32_t len, const struct endpoint *src,
+		      const struct endpoint *dst)
+{
+	uint32_t at = len ? (ip[0] & 15) * 4u : 0;
+
+	if (at < 20 || len < at + 4)
+		return;
+	put_endpoint(ip + 12, ip + at, src);
+	put_endpoint(ip + 16, ip + at + 2, dst);
+}
+
+/* The sum of the pseudo header alone stands for it. */
+static void leave_csum(uint8_t *ip, uint32_t len)
+{
+	uint32_t at = len ? (ip[0] & 15) * 4u : 0;
+	uint8_t pseudo[12] = {[9] = 6};
+
+	if (at < 20 || len < at + 20)
+		return;
+	memcpy(pseudo, ip + 12, 8);
+	frame_put16(pseudo + 10, len - at);
+	frame_put16(ip + at + 16, frame_sum(pseudo, sizeof(pseudo)));
+}
+
+/* An error that came from @peer about what we sent there. */
+static void captured_icmp(struct world *w, uint8_t *ip, uint32_t len,
+			  const struct endpoint *peer,
+			  const struct endpoint *ours)
+{
+	enum drop_reason why;
+	struct icmp_error m;
+
+	if (len > 28)
+		readdress(ip + 28, len - 28, ours, peer);
+	memcpy(ip + 12, peer->addr.b + 12, 4);
+	memcpy(ip + 16, ours->addr.b + 12, 4);
+	fix_icmp(ip, len);
+	if (icmp_parse(&m, ip, len, &why))
+		engine_refused(w->e, why);
+	else
+		engine_icmp(w->e, &m, w->now);
+}
+
+/*
+ * Its headers as they were on the wire, but for the addresses: those of a
+ * connection here, wherever its SYN went at last. Behind what the record holds
+ * there are zeros, as many as its header says.
+ */
+static void captured(struct world *w)
+{
+	static uint8_t ip[LARGE];
+	uint32_t how = take(w, 1), given = take(w, 1), len = given;
+	struct conn *c = &w->conns[how % 8 % CLIENTS];
+	enum flow_side side = how & CAPTURED_REPLY ? FLOW_REPLY : FLOW_ORIG;
+	const struct endpoint *peer = side ? &c->backend : &c->client;
+	const struct endpoint *ours = side ? &c->nat : &c->vip;
+	struct frame out;
+
+	for (uint32_t i = 0; i < given; i++)
+		ip[i] = (uint8_t)take(w, 1);
+	if (given >= 20 && frame_get16(ip + 2) > given &&
+	    frame_get16(ip + 2) <= LARGE)
+		len = frame_get16(ip + 2);
+	memset(ip + given, 0, len - given);
+	refresh(w, c);
+	if (given >= 20 && ip[9] == ICMP_PROTO) {
+		captured_icmp(w, ip, len, peer, ours);
+		return;
+	}
+	readdress(ip, len, peer, ours);
+	frame_fix_csums(ip, len);
+	if (how & CAPTURED_PARTIAL)
+		leave_csum(ip, len);
+	if (receive(w, ip, len, &out))
+		c->seq[side] = out.seq + frame_seq_len(&out);
+}
+
 static void change_backend(struct world *w)
 {
 	uint32_t how = take(w, 1);
@@ -330,7 +427,12 @@ static void act(struct world *w)
 	switch ((enum action)(what & 7)) {
 	case ACT_SEGMENT:
 	case ACT_SEGMENT_2: segment(w); break;
-	case ACT_RAW: raw(w, true); break;
+	case ACT_RAW:
+		if (what & RAW_CAPTURED)
+			captured(w);
+		else
+			raw(w, true);
+		break;
 	case ACT_RAW_BAD: raw(w, false); break;
 	case ACT_TIME:
 		w->now += (uint64_t)(take(w, 3) % MAX_MS) * 1000000;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/icmp.h"
+#include "fix_icmp.h"
 #include "frames.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -28,22 +29,6 @@ static void check_message(const struct icmp_message *m)
 	       0xffff);
 	assert(memcmp(m->ip + 12, m->src.b + 12, 4) == 0);
 	assert(memcmp(m->ip + 16, m->dst.b + 12, 4) == 0);
-}
-
-static void fix_icmp(uint8_t *ip, uint32_t len)
-{
-	uint32_t total;
-
-	if (len < IP_HEADER_LEN + ICMP_HEADER_LEN)
-		return;
-	total = frame_get16(ip + 2);
-	if (total < IP_HEADER_LEN + ICMP_HEADER_LEN || total > len)
-		total = len;
-	frame_put16(ip + 10, 0);
-	frame_put16(ip + 10, (uint16_t)~frame_sum(ip, IP_HEADER_LEN));
-	ip += IP_HEADER_LEN;
-	frame_put16(ip + 2, 0);
-	frame_put16(ip + 2, (uint16_t)~frame_sum(ip, total - IP_HEADER_LEN));
 }
 
 static void try_error(const uint8_t *ip, uint32_t len)
