@@ -2,6 +2,8 @@
 /*
  * fuzz_state.c - a state file in which anything may stand is taken over
  *
+ * Its flows: how the file itself is opened is fuzz_state_file.c's.
+ *
  * The input fills the flows one after another, as changes to flows of real
  * connections, since noise alone is refused at the first look; checksums are
  * made right. Then the ends of those connections go on talking while time
