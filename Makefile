@@ -93,10 +93,8 @@ SECONDS_EACH ?= 60
 fuzz:
 	@tests/deps.sh build test fuzz
 	@tests/fuzz/run.sh build $(BUILD)/fuzzing
-	@for t in chat config engine icmp state; do \
-		echo "== $$t"; \
-		tests/fuzz/run.sh $$t $(SECONDS_EACH) $(BUILD)/fuzzing \
-			2>&1 | tail -n 12 || exit 1; \
+	@for t in chat config engine icmp state state_file; do \
+		tests/fuzz/run.sh $$t $(SECONDS_EACH) $(BUILD)/fuzzing || exit; \
 	done
 
 clean:
