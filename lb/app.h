@@ -44,8 +44,10 @@ struct app {
 	struct taps taps;
 	unsigned frames; /* read in the last turn */
 	int signals;
-	pid_t dumper;	/* child writing a dump, or 0 */
-	unsigned stops; /* how often it was told to */
+	pid_t dumper;	    /* child writing a dump, or 0 */
+	bool dump_again;    /* asked for meanwhile */
+	uint64_t dumped_ns; /* when it was started */
+	unsigned stops;	    /* how often it was told to */
 	bool links_changed;
 	uint64_t started_ns;
 	uint64_t housekept_ns;

@@ -101,13 +101,18 @@ static void read_netlink(struct app *app)
 
 static void start_dump(struct app *app)
 {
+	const uint64_t now_ns = forward_now_ns();
+
+	app->dump_again = app->dumper != 0;
 	if (app->dumper) {
-		log_warn("the previous dump is still being written: is stdout "
-			 "read by anyone?");
+		if (now_ns - app->dumped_ns > ENGINE_NS_PER_S)
+			log_warn("the previous dump is still being written, "
+				 "another one follows: is stdout read by "
+				 "anyone?");
 		return;
 	}
-	app->dumper =
-		dumper_start(app->engine, forward_now_ns(), app->started_ns);
+	app->dumped_ns = now_ns;
+	app->dumper = dumper_start(app->engine, now_ns, app->started_ns);
 	if (!app->dumper)
 		log_warn("cannot dump the flows: fork: %s", strerror(errno));
 }
@@ -151,6 +156,8 @@ static void read_signals(struct app *app)
 		case SIGCHLD:
 			while (waitpid(-1, NULL, WNOHANG) > 0)
 				app->dumper = 0;
+			if (!app->dumper && app->dump_again)
+				start_dump(app);
 			break;
 		default: break;
 		}

@@ -42,6 +42,15 @@ expect "  none shares a NAT address, port and backend with another" \
 	"$(awk '/ ESTABLISHED / { print $4, $5 }' "$LAB_TMP/dump" | sort | uniq -d | wc -l)" 0
 expect "  from both addresses" "$(awk '/ ESTABLISHED / { sub(":.*", "", $4); print $4 }' \
 	"$LAB_TMP/dump" | sort -u | tr '\n' ' ')" "$VIP 198.18.0.3 "
+
+# --- asked for again while one is being written
+written() { [ "$(grep -c "^# $1 " "$LAB_TMP/many.out")" -ge "$2" ]; }
+kill -USR1 "$(pid_of many)"
+wait_until 10 "another dump to begin" written l4lb 2
+kill -USR1 "$(pid_of many)"
+wait_until 10 "the one asked for meanwhile to end" written backend 3
+expect "  a dump asked for while another is written follows it, whole" \
+	"$(grep -c ' ESTABLISHED ' "$LAB_TMP/many.out")" 300000
 stop many
 
 # --- one source address: 70,000 do not fit. First all that do, then the rest:
