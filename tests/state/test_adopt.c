@@ -451,21 +451,31 @@ END_TEST
 
 /* ------------------------------------------------------- backends that left */
 
-START_TEST(flows_of_a_backend_that_is_gone_are_reset)
+/* The next process, in whose configuration the second backend is missing. */
+static struct rig *next_without_one(const struct before *b, bool keep)
 {
 	struct rig *r = rig_new(2);
-	struct before b;
 	uint32_t refused;
 
-	make_before(&b);
+	r->setup.services[0].keep_on_down = keep;
 	r->setup.backends[0][1].gone = true;
 	r->setup.backends[0][1].weight = 0;
-	r->now = b.now + ENGINE_NS_PER_S;
+	r->now = b->now + ENGINE_NS_PER_S;
 	rig_start(r);
 	r->e->services[0].backends[1].up = false; /* rig_start() sets it */
-	memcpy(r->flows, b.flows, sizeof(b.flows));
+	memcpy(r->flows, b->flows, sizeof(b->flows));
 	ck_assert_int_eq(engine_adopt(r->e, r->now, &refused), CONNS);
 	rig_wait(r, ENGINE_NS_PER_S);
+	return r;
+}
+
+START_TEST(flows_of_a_backend_that_is_gone_are_reset)
+{
+	struct before b;
+	struct rig *r;
+
+	make_before(&b);
+	r = next_without_one(&b, false);
 	for (unsigned i = 0; i < CONNS; i++) {
 		struct endpoint gone = r->setup.backends[0][1].addr;
 		bool was = endpoint_equal(&b.conns[i].backend, &gone);
@@ -474,6 +484,36 @@ START_TEST(flows_of_a_backend_that_is_gone_are_reset)
 				 was ? TCP_RESET : TCP_ESTABLISHED);
 	}
 	ck_assert_uint_ge(rig_drain(r), CONNS / 2 * 2);
+	check_ends(r);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(flows_of_a_backend_that_is_gone_go_on_with_on_down_keep)
+{
+	struct before b;
+	struct rig *r;
+
+	make_before(&b);
+	r = next_without_one(&b, true);
+	rig_wait(r, 60 * ENGINE_NS_PER_S);
+	ck_assert_uint_eq(rig_drain(r), 0);
+	ck_assert_uint_eq(rig_backend(r, 1)->flows, CONNS / 2);
+	for (unsigned i = 0; i < CONNS; i++) {
+		ck_assert(conn_send(r, &b.conns[i], FLOW_ORIG, ACK, 50));
+		ck_assert(same(r->out.dst, b.conns[i].backend));
+		ck_assert(conn_send(r, &b.conns[i], FLOW_REPLY, ACK, 50));
+		ck_assert_int_eq(conn_state(r, &b.conns[i]), TCP_ESTABLISHED);
+	}
+	/* New ones go to the backend that is left. */
+	for (unsigned i = CONNS; i < 2 * CONNS; i++) {
+		struct conn c = conn_make(r, i);
+
+		conn_establish(r, &c);
+		ck_assert(same(c.backend, rig_backend(r, 0)->addr));
+	}
+	for (unsigned i = 0; i < CONNS; i++)
+		conn_close(r, &b.conns[i]);
 	check_ends(r);
 	rig_free(r);
 }
@@ -581,6 +621,7 @@ int main(void)
 		{two_flows_of_one_client_become_one, 0},
 		{two_flows_of_one_port_and_backend_become_one, 0},
 		{flows_of_a_backend_that_is_gone_are_reset, 0},
+		{flows_of_a_backend_that_is_gone_go_on_with_on_down_keep, 0},
 		{a_clean_exit_resets_all_even_after_a_sweep_began, 0},
 		{noise_in_flows_breaks_no_rule, 0},
 		{drain_timeout_ends_the_flows_of_drained_backends_only, 0},
