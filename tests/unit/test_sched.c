@@ -11,6 +11,7 @@ struct fixture {
 	struct service service;
 	struct backend backends[N_MAX];
 	struct backend_set tried;
+	uint64_t now_ns;
 };
 
 static void make(struct fixture *f, enum sched_kind kind, unsigned n,
@@ -30,7 +31,7 @@ static void make(struct fixture *f, enum sched_kind kind, unsigned n,
 /* The index of the pick, or -1. */
 static int pick(struct fixture *f)
 {
-	const struct backend *b = sched_pick(&f->service, &f->tried, 0);
+	const struct backend *b = sched_pick(&f->service, &f->tried, f->now_ns);
 
 	if (b)
 		ck_assert_ptr_eq(b, &f->backends[b->index]);
@@ -201,6 +202,120 @@ START_TEST(lc_spreads_flows_evenly)
 }
 END_TEST
 
+/* ------------------------------------------------------------- slow start */
+
+#define RAMP_MS 8000
+#define T0	(5000 * 1000000000ull)
+
+/* All are checked and the first has been down: it is up again since T0. */
+static void make_recovered(struct fixture *f, enum sched_kind kind, unsigned n,
+			   const unsigned *weights)
+{
+	make(f, kind, n, weights);
+	f->service.checked = true;
+	for (unsigned i = 0; i < n; i++) {
+		f->backends[i].health.params.slow_start_ms = RAMP_MS;
+		f->backends[i].health.up = true;
+	}
+	f->backends[0].health.recovered = true;
+	f->backends[0].health.since_ns = f->now_ns = T0;
+}
+
+/* @eighths of the ramp are over. */
+static void ramp_to(struct fixture *f, unsigned eighths)
+{
+	f->now_ns = T0 + eighths * (RAMP_MS / 8 * 1000000ull);
+}
+
+/* After k of 8 parts of it they are as k : 4 : 12, exact in every 16 + k. */
+START_TEST(wrr_multiplies_the_weight_by_the_ramp)
+{
+	struct fixture f;
+	int seen[N_MAX];
+
+	make_recovered(&f, SCHED_WRR, 3, (const unsigned[]){2, 1, 3});
+	for (unsigned k = 1; k <= 10; k++) {
+		const int part = k < 8 ? (int)k : 8; /* over: its weight */
+
+		ramp_to(&f, k);
+		pick_many(&f, 16 + part, seen);
+		ck_assert_int_eq(seen[0], part);
+		ck_assert_int_eq(seen[1], 4);
+		ck_assert_int_eq(seen[2], 12);
+	}
+}
+END_TEST
+
+/* Weights do not count for rr, but a ramp does. */
+START_TEST(rr_gives_less_than_a_turn_while_one_ramps)
+{
+	struct fixture f;
+	int seen[N_MAX];
+
+	make_recovered(&f, SCHED_RR, 3, (const unsigned[]){9, 1, 1});
+	ramp_to(&f, 2);
+	pick_many(&f, 90, seen);
+	ck_assert_int_eq(seen[0], 10);
+	ck_assert_int_eq(seen[1], 40);
+	ramp_to(&f, 8);
+	pick_many(&f, 90, seen);
+	ck_assert_int_eq(seen[0], 30);
+}
+END_TEST
+
+/* It has none, the others 100 each: it would get 100 in a row. */
+START_TEST(lc_gives_a_recovered_backend_no_burst)
+{
+	struct fixture f;
+	int seen[N_MAX];
+
+	make_recovered(&f, SCHED_LC, 3, NULL);
+	f.backends[1].flows = f.backends[2].flows = 100;
+	pick_many(&f, 100, seen);
+	ck_assert_int_eq(seen[0], 0);
+}
+END_TEST
+
+/* After k of 8 parts it has k/8 of what each of the others has, or one less. */
+START_TEST(lc_fills_a_ramping_backend_by_its_share)
+{
+	struct fixture f;
+
+	make_recovered(&f, SCHED_LC, 3, NULL);
+	for (unsigned k = 1; k <= 8; k++) {
+		ramp_to(&f, k);
+		for (int i = 0; i < 3; i++)
+			f.backends[i].flows = 0;
+		for (int i = 0; i < 1000; i++)
+			f.backends[pick(&f)].flows++;
+		ck_assert_uint_ge(8 * f.backends[0].flows + 8,
+				  k * f.backends[1].flows);
+		ck_assert_uint_le(8 * f.backends[0].flows,
+				  k * (f.backends[1].flows + 1));
+		ck_assert_uint_le(f.backends[1].flows, f.backends[2].flows + 1);
+		ck_assert_uint_le(f.backends[2].flows, f.backends[1].flows + 1);
+	}
+}
+END_TEST
+
+/* Who was never down has its weight from the start, and who is not checked. */
+START_TEST(only_a_checked_backend_that_was_down_ramps)
+{
+	struct fixture f;
+	int seen[N_MAX];
+
+	for (int checked = 0; checked <= 1; checked++) {
+		make_recovered(&f, (enum sched_kind)_i, 2, NULL);
+		f.service.checked = checked;
+		f.backends[0].health.recovered = !checked;
+		pick_many(&f, 100, seen);
+		ck_assert_int_eq(seen[0], 50);
+	}
+}
+END_TEST
+
+/* ------------------------------------------------------- who may be picked */
+
 static void check_backups(enum sched_kind kind)
 {
 	struct fixture f;
@@ -317,6 +432,11 @@ int main(void)
 		{wrr_stays_fair_when_some_were_tried_already, 0},
 		{lc_takes_the_one_with_fewest_flows, 0},
 		{lc_spreads_flows_evenly, 0},
+		{wrr_multiplies_the_weight_by_the_ramp, 0},
+		{rr_gives_less_than_a_turn_while_one_ramps, 0},
+		{lc_gives_a_recovered_backend_no_burst, 0},
+		{lc_fills_a_ramping_backend_by_its_share, 0},
+		{only_a_checked_backend_that_was_down_ramps, SCHED_KINDS},
 		{backups_serve_only_when_no_other_takes_flows, SCHED_KINDS},
 		{ejected_backends_are_picked_when_nobody_else_is_left,
 		 SCHED_KINDS},
