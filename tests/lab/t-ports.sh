@@ -68,3 +68,40 @@ expect "the next start takes over" \
 	"$(grep -o 'flows=990 refused=[0-9]*' "$LAB_TMP/after.err")" "flows=990 refused=0"
 tell full 'say after' '^said' 2
 expect "  all of them" "$(last full)" "said echo=990"
+tell full close '^closed'
+finish full 10
+wait_closed after
+stop after
+
+# --- a pool that is nearly full: said once, and of which
+on lb ip address add 198.18.0.9/24 dev eth0
+start_echo other2 b2 198.18.0.12 "$PORT"
+cat >"$LAB_TMP/pools.conf" <<-END
+	[service echo]
+	listen = $VIP:$VIP_PORT
+	backend = 198.18.0.11:$PORT
+	[service other]
+	listen = $VIP:20001
+	source = 198.18.0.9
+	backend = 198.18.0.12:$PORT
+END
+start_l4lb pools --nat-ports 12240-13300 --config "$LAB_TMP/pools.conf"
+# It looks once a second: when it is 3 s older, in whole ones, it has looked
+# twice.
+age() { dump pools | sed -n 's/^# l4lb flows.* uptime \([0-9]*\)s$/\1/p'; }
+is_aged() { [ "$(age)" -ge "$1" ]; }
+looks_again() { wait_until 10 "l4lb to look twice" is_aged $(($(age) + 3)); }
+warnings() { grep -c '% of the NAT ports of' "$LAB_TMP/pools.err" || true; }
+ports=$(grep -o 'nat ports .* free=[0-9]*' "$LAB_TMP/pools.err" | grep -o '[0-9]*$')
+start_hold few client "$VIP" "$VIP_PORT" 10
+start_hold most client "$VIP" 20001 $((ports * 85 / 100))
+looks_again
+expect "connections on 85 % of $ports NAT ports: warnings" "$(warnings)" 0
+start_hold more client "$VIP" 20001 $((ports * 10 / 100))
+wait_log pools "warning: 9[0-5]% of the NAT ports of 198\.18\.0\.9 toward 198\.18\.0\.12:$PORT are used; add a source address \(source = in l4lb\.conf\) or widen --nat-ports\$"
+looks_again
+expect "  on 95 %: $(grep -o '9[0-5]% of .* used' "$LAB_TMP/pools.err"): warnings" "$(warnings)" 1
+tell most 'say hello' '^said'
+tell more 'say hello' '^said'
+expect "  all of them go on" "$(last most), $(last more)" \
+	"said other2=$((ports * 85 / 100)), said other2=$((ports * 10 / 100))"
