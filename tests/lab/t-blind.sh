@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Somebody who cannot see a connection sends RST, FIN and SYN in the name of
 # either end, with sequence numbers that are wrong: nothing happens to it. With
-# the right one it is over.
+# the right one it is over, or for a FIN that direction of it.
 # shellcheck source=lab.sh
 . "$(dirname "$0")/lab.sh"
 title "blind RST, FIN and SYN"
@@ -190,6 +190,47 @@ wait_until 10 "the RST to be believed" has_state "$CPORT" RESET
 expect "RST at exactly the next sequence, as the backend: state" "$(state "$CPORT")" RESET
 wait_until 10 "the client to close" has_none client "dst $VIP"
 ok "  the client's connection is gone at once"
+
+# --- FIN: at the right place it ends what its side says, and nothing else
+socket() { # HOST PORT PEER'S PORT: its state
+	on "$1" ss -Htan "sport = :$2 and dport = :$3" | cut -d ' ' -f 1
+}
+has_socket() { [ "$(socket "$1" "$2" "$3")" = "$4" ]; }
+fin() { # as_client|as_backend SEQ ACK: far from there, then there
+	local off oow0
+	oow0=$(value out-of-window)
+	for off in "${FAR[@]}"; do "$1" FA $(($2 + off)) "$3"; done | forge
+	wait_until 10 "l4lb to count them" counts out-of-window $((oow0 + ${#FAR[@]}))
+	expect "FIN far from the next sequence, $1: state" "$(state "$CPORT")" ESTABLISHED
+	expect "  client, backend" \
+		"$(socket client "$CPORT" "$VIP_PORT") $(socket b1 "$PORT" "$NAT")" "ESTAB ESTAB"
+	"$1" FA "$2" "$3" | forge
+}
+
+connect heard # by a client that keeps its own side open
+fin as_backend "$BSEQ" "$CSEQ"
+wait_until 10 "the FIN to be believed" has_state "$CPORT" FIN_WAIT
+wait_until 10 "the client's kernel to take it" has_socket client "$CPORT" "$VIP_PORT" CLOSE-WAIT
+expect "FIN at the next sequence, as the backend: state" "$(state "$CPORT")" FIN_WAIT
+expect "  the backend's connection" "$(socket b1 "$PORT" "$NAT")" ESTAB
+tell heard 'say more' '^said' $((SAID[heard] + 1))
+expect "  the client's program reads nothing, which is the end of file" \
+	"$(tail -n 1 "$LAB_TMP/heard.out")" "said ValueError(said 'more', got [])=1"
+# It would send that again and again, also while the next one is captured.
+as_backend R $((BSEQ + 1)) 0 | forge
+wait_until 10 "the client to close" has_none client "dst $VIP"
+
+# The server closes at the end of file. What it sends then acknowledges a FIN
+# that the client knows nothing of, so its kernel takes no notice.
+connect spoken
+fin as_client "$CSEQ" "$BSEQ"
+wait_until 10 "both FINs to be believed" has_state "$CPORT" CLOSING
+wait_until 10 "the server to close" has_socket b1 "$PORT" "$NAT" LAST-ACK
+expect "FIN at the next sequence, as the client, and the server's: state" \
+	"$(state "$CPORT")" CLOSING
+expect "  client, backend" \
+	"$(socket client "$CPORT" "$VIP_PORT") $(socket b1 "$PORT" "$NAT")" "ESTAB LAST-ACK"
+
 stop lb
 expect "  exit status" "$STATUS" 0
 expect "  RST sent by the balancer's kernel" "$(counter lb TcpOutRsts)" 0
