@@ -136,6 +136,10 @@ check_expect() {
 both_down() { [ "$(state_of "$1" "$B2")" = "DOWN DOWN " ]; }
 both_up() { [ "$(state_of "$1" "$B2")" = "UP UP " ]; }
 
+# Who is said to have come or gone, in that order.
+turns() { grep -Eo 'backend [0-9.:]+ is (down|up again)' "$LAB_TMP/$1.err" | cut -d ' ' -f 2-4; }
+refused() { [ "$(counter "$1" TcpOutRsts)" -ge "$2" ]; }
+
 # check_plain syn|tcp: the server accepts no connection for them, ever.
 check_plain() {
 	local before resets host
@@ -152,6 +156,7 @@ check_plain() {
 	stop echo2 KILL
 	waits_down "$1" "$B2" "connection refused"
 	expect "$1: one has died" "$(visit 30)" "echo1=15 echo3=15 "
+	wait_until 10 "5 more checks to be refused" refused b2 $(($(counter b2 TcpOutRsts) + 5))
 	echo_up 2
 	waits_up "$1" "$B2"
 	expect "  it is back" "$(visit 30)" "echo1=10 echo2=10 echo3=10 "
@@ -162,6 +167,9 @@ check_plain() {
 	speak b3
 	waits_up "$1" "$B3"
 	ok "  silent: down, and up again"
+	# However many checks failed while they were, and passed since.
+	expect "  what the log says of all that" "$(turns "$1" | tr '\n' ',')" \
+		"$B2 is down,$B2 is up,$B3 is down,$B3 is up,"
 	# tcp is this kernel's own, and ends with its RST; syn knows nothing of it.
 	[ "$1" = tcp ] || expect "  RST sent by the balancer's kernel" \
 		$(($(counter lb TcpOutRsts) - resets)) 0
