@@ -51,10 +51,12 @@ struct app {
 	bool links_changed;
 	uint64_t started_ns;
 	uint64_t housekept_ns;
-	bool checks_warned;    /* some could not be made */
-	unsigned pool_warned;  /* percent of the fullest, last told */
-	uint64_t refused_told; /* new connections, since the table was full */
-	uint64_t full_told_ns; /* when; 0: never */
+	bool checks_warned;	 /* some could not be made */
+	unsigned pool_warned;	 /* percent of the fullest, last told */
+	uint64_t refused_told;	 /* new connections, since the table was full */
+	uint64_t full_told_ns;	 /* when; 0: never */
+	uint64_t unreached_told; /* checks without a way, as last told */
+	uint64_t ways_told_ns;
 };
 
 /* Everything up to the first packet; half of it may be there on an error. */

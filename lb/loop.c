@@ -223,6 +223,23 @@ static void check_table(struct app *app, uint64_t now_ns)
 	app->full_told_ns = now_ns;
 }
 
+/* Warns when checks had no way out of this host, at most every 10 s. */
+static void check_ways(struct app *app, uint64_t now_ns)
+{
+	const uint64_t n = app->engine->counters.unreached;
+
+	if (n == app->unreached_told ||
+	    (app->ways_told_ns &&
+	     now_ns - app->ways_told_ns < 10 * ENGINE_NS_PER_S))
+		return;
+	log_warn("%llu health checks failed since this host has no way to "
+		 "their backends (no route, or the interface is down), which "
+		 "stay what they were",
+		 (unsigned long long)(n - app->unreached_told));
+	app->unreached_told = n;
+	app->ways_told_ns = now_ns;
+}
+
 /* Warns once when health checks cannot be made, until they can again. */
 static void check_checks(struct app *app)
 {
@@ -247,6 +264,7 @@ static void keep_house(struct app *app)
 	check_table(app, now_ns);
 	taps_tell_drops(&app->taps);
 	check_checks(app);
+	check_ways(app, now_ns);
 	app->links_changed |= app->taps.incomplete;
 	read_netlink(app);
 	read_guard(app);

@@ -46,6 +46,20 @@ static void on_backend(void *arg, enum backend_event event,
 		       forward_now_ns());
 }
 
+static bool can_reach(void *arg, const struct ip_addr *source,
+		      const struct ip_addr *backend)
+{
+	const struct app *app = arg;
+	const struct link *link;
+	struct hop hop;
+
+	netlink_hop(app->netlink, source, backend, forward_now_ns(), &hop);
+	if (hop.ifindex == HOP_UNKNOWN)
+		return true;
+	link = netlink_link(app->netlink, hop.ifindex); /* NULL: no route */
+	return link && link->up;
+}
+
 static int need_privilege(struct err *err)
 {
 	capng_get_caps_process();
@@ -170,6 +184,7 @@ static int make_engine(struct app *app, struct err *err)
 		.timeouts = app->config.timeouts,
 		.on_flow = events_flow,
 		.on_backend = on_backend,
+		.can_reach = can_reach,
 		.probe_lo = (uint16_t)probe_lo,
 		.on_arg = app,
 	};

@@ -90,11 +90,11 @@ void dump_counters(const struct engine *e, char *text, size_t size)
 		" originated=%" PRIu64 " redispatched=%" PRIu64
 		" repaired=%" PRIu64 " reset=%" PRIu64 " out-of-window=%" PRIu64
 		" bad-rst=%" PRIu64 " recycled=%" PRIu64 " expired=%" PRIu64
-		" unheard=%" PRIu64 " dropped=%" PRIu64,
+		" unheard=%" PRIu64 " unreached=%" PRIu64 " dropped=%" PRIu64,
 		c->received, c->forwarded, c->consumed, c->originated,
 		c->redispatched, c->repaired, c->reset, c->out_of_window,
 		c->bad_rst, c->recycled_closed + c->recycled_half_open,
-		c->expired, c->unheard, dropped);
+		c->expired, c->unheard, c->unreached, dropped);
 	for (unsigned why = 0; why < DROP_REASONS && at < size; why++) {
 		if (!c->dropped[why])
 			continue;

@@ -3,8 +3,8 @@
  * checks.c - which backends are up: half-open probes, the results of probes
  * that others carry out, and what real handshakes say
  *
- * The half-open check is the engine's own: SYN from one of the NAT range's
- * top ports, which flows never get, so that guard and kernel filter cover it;
+ * The half-open check is the engine's own: SYN from one of 64 ports of the NAT
+ * range, which flows never get, so that guard and kernel filter cover it;
  * SYN-ACK or RST decides, and a RST ends it. The application behind the port
  * never hears of it.
  */
@@ -69,6 +69,24 @@ void engine_backend_failed(struct engine *e, struct backend *b, uint16_t ticket,
 
 /* -------------------------------------------------------- active checks */
 
+/*
+ * What a check that was not answered says. Where this host's own link or route
+ * is gone, nothing of the backend: reset for that, its connections would not
+ * outlive a cable that is pulled out for three seconds, and the resets could
+ * not leave.
+ */
+static enum check_result judged(struct engine *e, const struct backend *b,
+				enum check_result result)
+{
+	if (result == CHECK_OK || result == CHECK_REFUSED ||
+	    result == CHECK_LOCAL || !e->can_reach ||
+	    e->can_reach(e->on_arg, &e->pools[b->pools[0]].source,
+			 &b->addr.addr))
+		return result;
+	e->counters.unreached++;
+	return CHECK_LOCAL;
+}
+
 static void changed(struct engine *e, struct backend *b,
 		    enum health_change change, uint64_t now_ns)
 {
@@ -93,7 +111,7 @@ static void changed(struct engine *e, struct backend *b,
 		break;
 	case HEALTH_WENT_UP:
 		b->up = true;
-		b->sweep = false; /* what is left of it may go on */
+		b->sweep &= b->drained; /* what is left of it may go on */
 		breaker_reset(&b->breaker, now_ns);
 		tell(e, BACKEND_UP, b, CHECK_OK);
 		break;
@@ -159,6 +177,8 @@ void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
 
 	if (result == CHECK_OK || result == CHECK_REFUSED)
 		b->excused_ns = 0;
+	if (b->health.probing && number == b->health.number)
+		result = judged(e, b, result);
 	changed(e, b, health_result(&b->health, number, result, now_ns),
 		now_ns);
 	e->checks_due_ns = 0;
@@ -229,6 +249,22 @@ bool engine_probe_answer(struct engine *e, const struct packet *p,
 	return true;
 }
 
+/* The running check was not answered in time. */
+static void end_check(struct engine *e, struct backend *b, bool half_open,
+		      uint64_t now_ns)
+{
+	struct health *h = &b->health;
+	enum check_result result;
+
+	if (half_open && engine_excuses(e, b, h->started_ns, now_ns))
+		result = CHECK_LOCAL;
+	else
+		result = judged(e, b, CHECK_TIMEOUT);
+	changed(e, b, health_result(h, h->number, result, now_ns), now_ns);
+	if (result == CHECK_LOCAL)
+		health_suspect(h, now_ns); /* asked again soon */
+}
+
 static void run_check(struct engine *e, struct backend *b, uint64_t heard_ns,
 		      uint64_t now_ns)
 {
@@ -238,11 +274,8 @@ static void run_check(struct engine *e, struct backend *b, uint64_t heard_ns,
 
 	if (health_next_ns(h) > (h->probing ? heard_ns : now_ns))
 		return;
-	if (half_open && h->probing &&
-	    engine_excuses(e, b, h->started_ns, now_ns)) {
-		health_result(h, h->number, CHECK_LOCAL, now_ns);
-		health_suspect(h, now_ns); /* asked again soon */
-	}
+	if (h->probing)
+		end_check(e, b, half_open, now_ns);
 	changed(e, b, health_tick(h, now_ns, &e->random, &start), now_ns);
 	if (!start)
 		return;
@@ -256,6 +289,7 @@ static void run_drain(struct engine *e, struct backend *b, uint64_t now_ns)
 	if (!b->drain_until_ns || b->drain_until_ns > now_ns)
 		return;
 	b->drain_until_ns = 0;
+	b->drained = true;
 	engine_start_sweep(e, b);
 	tell(e, BACKEND_DRAINED, b, CHECK_OK);
 }

@@ -5,10 +5,11 @@
  * A packet and the time go in, a verdict comes out; with VERDICT_SEND the
  * packet has been rewritten in place. What the engine says on its own account
  * (resets) waits in an outbox. Timers run when engine_tick() is called. No
- * system call, no clock, no log, and memory only at the start.
+ * system call, no clock, no log, and memory only at the start (but see
+ * syn_gate.h).
  *
  * Times are nanoseconds of one clock that never goes back; the program uses
- * CLOCK_BOOTTIME, so that a suspended Pi's idle flows age (design rule 12).
+ * CLOCK_BOOTTIME, so that a suspended Pi's idle flows age.
  */
 #ifndef L4LB_ENGINE_H
 #define L4LB_ENGINE_H
@@ -124,7 +125,12 @@ struct engine_spec {
 	/* May be NULL. @why: of the probe or handshake that decided. */
 	void (*on_backend)(void *arg, enum backend_event event,
 			   const struct backend *b, enum check_result why);
-	void *on_arg;
+	/* May be NULL: always. Whether this host has a way to @backend now, a
+	 * route and an interface that is up: if not, silence is its own fault.
+	 */
+	bool (*can_reach)(void *arg, const struct ip_addr *source,
+			  const struct ip_addr *backend);
+	void *on_arg; /* of all three */
 	/* PROBE_PORTS ports of the NAT range, this the first, that are not in
 	 * @ports: for half-open checks. 0: no such checks can be made.
 	 */
@@ -172,6 +178,7 @@ struct engine_counters {
 	uint64_t repaired;     /* answers from a backend's earlier connection */
 	uint64_t reset;	       /* flows ended by resets of ours */
 	uint64_t unheard;      /* silences excused, see hearing.h */
+	uint64_t unreached;    /* checks that had no way out of this host */
 	uint64_t adopted;      /* flows taken over at the start */
 };
 
@@ -205,6 +212,8 @@ struct engine {
 			const struct flow *flow);
 	void (*on_backend)(void *arg, enum backend_event event,
 			   const struct backend *b, enum check_result why);
+	bool (*can_reach)(void *arg, const struct ip_addr *source,
+			  const struct ip_addr *backend);
 	void *on_arg;
 	struct hearing hearing;
 	struct syn_gate gate;

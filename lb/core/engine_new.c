@@ -227,6 +227,7 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 	e->timeouts = spec->timeouts;
 	e->on_flow = spec->on_flow;
 	e->on_backend = spec->on_backend;
+	e->can_reach = spec->can_reach;
 	e->on_arg = spec->on_arg;
 	e->random.state = spec->seed;
 	hearing_init(&e->hearing);

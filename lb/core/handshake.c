@@ -85,7 +85,7 @@ void handshake_open(struct engine *e, struct flow *flow,
 	struct pending_syn *pend;
 	uint32_t at;
 
-	if (syn->payload_len || e->pending.n_free == 0)
+	if (flow->tcp.syn_len || e->pending.n_free == 0)
 		return;
 	at = e->pending.free[--e->pending.n_free];
 	flow->pending = 1 + at;
@@ -137,8 +137,11 @@ void handshake_repeated(struct engine *e, struct flow *flow,
 	/* Taken over from an earlier process, which had kept it. */
 	if (!flow->pending)
 		handshake_open(e, flow, syn, now_ns);
-	if (flow->pending)
-		wait_anew(e, flow, pending_of(e, flow), now_ns);
+	if (!flow->pending)
+		return;
+	/* Its data must not come to two (Fast Open). */
+	pending_of(e, flow)->exhausted |= syn->payload_len > 0;
+	wait_anew(e, flow, pending_of(e, flow), now_ns);
 }
 
 /* ------------------------------------------------- what the breaker hears */
@@ -305,15 +308,18 @@ static void answered(struct engine *e, struct flow *flow, uint64_t now_ns)
 {
 	struct pending_syn *pend = pending_of(e, flow);
 	struct backend *b = engine_backend(e, flow);
+	uint64_t took_ns;
 
 	succeeded(e, flow, pend, now_ns);
 	if (!pend || pend->repeated) /* Karn: whose answer is it? */
 		return;
+	took_ns = now_ns - pend->sent_ns;
+	if (took_ns > e->timeouts.syn_sent * ENGINE_NS_PER_S)
+		return; /* it was us: this process was suspended */
 	if (b->handshake_ns == 0)
-		b->handshake_ns = now_ns - pend->sent_ns;
+		b->handshake_ns = took_ns;
 	else /* RFC 6298's weight of an eighth */
-		b->handshake_ns +=
-			(now_ns - pend->sent_ns) / 8 - b->handshake_ns / 8;
+		b->handshake_ns += took_ns / 8 - b->handshake_ns / 8;
 }
 
 bool handshake_answer(struct engine *e, struct flow *flow,
@@ -345,6 +351,11 @@ bool handshake_answer(struct engine *e, struct flow *flow,
 bool handshake_unreachable(struct engine *e, struct flow *flow, uint64_t now_ns)
 {
 	failed(e, flow, pending_of(e, flow), CHECK_UNREACHABLE, now_ns);
+	return ask_another(e, flow, false, now_ns);
+}
+
+bool handshake_leave(struct engine *e, struct flow *flow, uint64_t now_ns)
+{
 	return ask_another(e, flow, false, now_ns);
 }
 

@@ -59,7 +59,7 @@ struct pending_table {
 int pending_init(struct pending_table *t, uint32_t size);
 void pending_free(struct pending_table *t);
 
-/* The flow was opened by @syn. Keeps it, unless it carries payload. */
+/* The flow was opened by @syn. Keeps it, unless that one carried data. */
 void handshake_open(struct engine *e, struct flow *flow,
 		    const struct packet *syn, uint64_t now_ns);
 
@@ -77,6 +77,9 @@ bool handshake_answer(struct engine *e, struct flow *flow,
 /* An ICMP error says that the backend cannot be reached; the same. */
 bool handshake_unreachable(struct engine *e, struct flow *flow,
 			   uint64_t now_ns);
+
+/* The backend is to lose its flows, for no fault of this one; the same. */
+bool handshake_leave(struct engine *e, struct flow *flow, uint64_t now_ns);
 
 /* When handshake_late() is to be called. */
 uint64_t handshake_deadline_ns(const struct engine *e, const struct flow *flow);

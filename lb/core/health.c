@@ -50,7 +50,6 @@ static bool fell_silent(struct health *h, enum check_result result)
 {
 	if (result == CHECK_OK || result == CHECK_REFUSED) {
 		h->silent = 0;
-		h->refusing |= result == CHECK_OK;
 		return false;
 	}
 	h->silent++;
@@ -74,12 +73,14 @@ static enum health_change count(struct health *h, enum check_result result,
 	silent = fell_silent(h, result);
 	if (ok == h->up) {
 		h->streak = 0;
+		h->refusing |= ok;
 		return silent ? HEALTH_FELL_SILENT : HEALTH_SAME;
 	}
 	if (++h->streak < (h->up ? h->params.fall : h->params.rise))
 		return HEALTH_SAME;
 	h->streak = 0;
 	h->up = ok;
+	h->refusing |= ok;
 	h->recovered = ok;
 	h->since_ns = now_ns;
 	return ok ? HEALTH_WENT_UP : HEALTH_WENT_DOWN;

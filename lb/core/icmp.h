@@ -4,10 +4,10 @@
  *
  * A router that cannot carry a segment tells its sender, and quotes how the
  * segment began. About one that we forwarded it tells us: the quote bears the
- * addresses as we wrote them. icmp_parse() reads such an error,
- *icmp_translate() makes of it what a router on the other side would have sent
- *about the same segment as its sender knows it (RFC 5508 section 4, design rule
- *11). icmp_frag_needed() is for when we are that router.
+ * addresses as we wrote them. icmp_parse() reads such an error;
+ * icmp_translate() makes of it what a router on the other side would have sent,
+ * about the same segment as its sender knows it (RFC 5508 section 4, design
+ * rule 11). icmp_frag_needed() is for when we are that router.
  *
  * The caller's part: icmp_reply_key() finds the flow. The side it is found
  * from, @to, is where the quoted segment was going; @from = !@to sent it:

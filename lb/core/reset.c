@@ -108,14 +108,17 @@ void engine_reset_flow(struct engine *e, struct flow *flow,
 void engine_challenge(struct engine *e, const struct flow *flow,
 		      uint64_t now_ns)
 {
-	/* Acknowledges only what the backend has. */
+	const struct tcp_side *backend = &flow->tcp.side[FLOW_REPLY];
+	/* Acknowledges only what the backend has, and opens no more than it:
+	 * the client takes it for an update of the window.
+	 */
 	const struct segment ack = {
 		.src = flow->pair[FLOW_ORIG].dst,
 		.dst = flow->pair[FLOW_ORIG].src,
 		.seq = flow->tcp.side[FLOW_ORIG].ack,
-		.ack = flow->tcp.side[FLOW_REPLY].ack,
+		.ack = backend->ack,
 		.flags = TCP_ACK,
-		.window = 1024,
+		.window = tcp_track_window(&flow->tcp, FLOW_REPLY),
 	};
 
 	if (limit_allow(&e->limit_challenge, now_ns))
@@ -170,7 +173,7 @@ bool engine_sweep(struct engine *e, uint64_t now_ns)
 			continue;
 		/* Its client has heard of nobody yet: another one may do. */
 		if (flow->tcp.state == TCP_SYN_SENT &&
-		    handshake_unreachable(e, flow, now_ns))
+		    handshake_leave(e, flow, now_ns))
 			continue;
 		engine_reset_flow(e, flow, FLOW_CLOSED, now_ns);
 	}

@@ -30,6 +30,7 @@ struct backend {
 	bool gone;		 /* no longer configured: only its flows */
 	bool sweep;		 /* its flows are being reset */
 	uint64_t drain_until_ns; /* then they are; 0: never */
+	bool drained;		 /* that was */
 	unsigned n_sources;
 	uint16_t pools[SERVICE_SOURCES_MAX]; /* in the engine, one a source */
 	unsigned next_source;

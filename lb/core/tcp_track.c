@@ -43,6 +43,7 @@ void tcp_track_open(struct tcp_track *t, const struct tcp_segment *syn)
 
 	memset(t, 0, sizeof(*t));
 	client->end = segment_end(syn);
+	t->syn_len = (uint16_t)(client->end - syn->seq - 1);
 	client->mss = syn->mss ? syn->mss : MSS_DEFAULT;
 	client->ack = syn->seq + 1;
 	client->limit = syn->window;
@@ -54,29 +55,31 @@ void tcp_track_open(struct tcp_track *t, const struct tcp_segment *syn)
 	t->state = TCP_SYN_SENT;
 }
 
+/* What follows the client's SYN, until it has sent an ACK: then @end grows. */
+static uint32_t first_seq(const struct tcp_track *t)
+{
+	return t->side[FLOW_ORIG].end - t->syn_len;
+}
+
 bool tcp_track_acks_syn(const struct tcp_track *t,
 			const struct tcp_segment *answer)
 {
-	const struct tcp_side *client = &t->side[FLOW_ORIG];
-
 	return (answer->flags & TCP_ACK) &&
-	       !seq_before(answer->ack, client->ack) &&
-	       !seq_after(answer->ack, client->end);
+	       !seq_before(answer->ack, first_seq(t)) &&
+	       !seq_after(answer->ack, t->side[FLOW_ORIG].end);
 }
 
 bool tcp_track_is_own_syn(const struct tcp_track *t,
 			  const struct tcp_segment *syn)
 {
-	return segment_end(syn) == t->side[FLOW_ORIG].end;
+	return syn->seq + 1 == first_seq(t);
 }
 
 bool tcp_track_superseded(const struct tcp_track *t,
 			  const struct tcp_segment *syn)
 {
-	const struct tcp_side *client = &t->side[FLOW_ORIG];
-
 	switch ((enum tcp_state)t->state) {
-	case TCP_SYN_SENT: return segment_end(syn) != client->end;
+	case TCP_SYN_SENT: return !tcp_track_is_own_syn(t, syn);
 	/* RFC 9293 section 3.6.1 asks for a SYN beyond the old sequence, which
 	 * holds for one host with one clock. Behind a client's NAT, or with
 	 * more data than the clock counts, it does not: and were the backend to
@@ -161,6 +164,21 @@ static bool rst_is_believed(const struct tcp_track *t, enum flow_side side,
 	       ((to->flags & TCP_SIDE_ACKED) && seg->seq == to->ack);
 }
 
+/*
+ * The first one, or a copy of it (RFC 5961 section 4.2). Or another one, as
+ * long as the client has not acknowledged any: the first was lost behind us,
+ * and the backend has forgotten that it sent it, as with SYN cookies or under
+ * memory pressure.
+ */
+static bool is_syn_ack(const struct tcp_track *t, const struct tcp_segment *seg)
+{
+	if (!(seg->flags & TCP_ACK))
+		return false;
+	if (!(t->side[FLOW_ORIG].flags & TCP_SIDE_ACKED))
+		return tcp_track_acks_syn(t, seg);
+	return segment_end(seg) == t->side[FLOW_REPLY].end;
+}
+
 /* The receiver's window, and an ACK of something that was sent. */
 static bool in_window(const struct tcp_track *t, enum flow_side side,
 		      const struct tcp_segment *seg)
@@ -168,18 +186,15 @@ static bool in_window(const struct tcp_track *t, enum flow_side side,
 	const struct tcp_side *from = &t->side[side], *to = &t->side[!side];
 	uint32_t window;
 
+	if ((seg->flags & TCP_SYN) && t->state == TCP_RESET)
+		return false; /* says nothing new */
+	if (seg->flags & TCP_SYN)
+		return side == FLOW_ORIG ? !(seg->flags & TCP_ACK) &&
+						   tcp_track_is_own_syn(t, seg)
+					 : is_syn_ack(t, seg);
 	/* Only a side's own SYN says where its sequence starts. */
 	if (!(from->flags & TCP_SIDE_SEEN))
-		return t->state != TCP_RESET && (seg->flags & TCP_SYN) &&
-		       tcp_track_acks_syn(t, seg);
-	/* Only a copy of its own (RFC 5961 section 4.2); and only a refused
-	 * one says anything new.
-	 */
-	if (seg->flags & TCP_SYN)
-		return !(seg->flags & TCP_ACK) == (side == FLOW_ORIG) &&
-		       segment_end(seg) == from->end &&
-		       !(t->state == TCP_RESET &&
-			 (t->side[FLOW_REPLY].flags & TCP_SIDE_SEEN));
+		return false;
 	if (!(seg->flags & TCP_ACK))
 		return false; /* RFC 9293 section 3.10.7.4, fifth */
 
@@ -212,8 +227,15 @@ static void note_syn(struct tcp_track *t, const struct tcp_segment *seg)
 	struct tcp_side *from = &t->side[FLOW_REPLY];
 	struct tcp_side *client = &t->side[FLOW_ORIG];
 
-	if (from->flags & TCP_SIDE_SEEN)
-		return; /* a retransmission */
+	if (from->flags & TCP_SIDE_SEEN) {
+		if ((client->flags & TCP_SIDE_ACKED) ||
+		    segment_end(seg) == client->ack)
+			return; /* a retransmission */
+		client->limit -= client->ack;
+		from->flags = 0;
+		/* Who reads the file after a kill finds no half of either. */
+		__atomic_signal_fence(__ATOMIC_RELEASE);
+	}
 	client->ack = segment_end(seg);
 	client->limit += client->ack;
 	from->flags |= TCP_SIDE_SEEN;
@@ -225,15 +247,28 @@ static void note_syn(struct tcp_track *t, const struct tcp_segment *seg)
 	}
 }
 
+/* RFC 7323 section 2.2: only if both offered it */
+static uint8_t shift_of(const struct tcp_track *t, enum flow_side side)
+{
+	const uint8_t both = t->side[0].flags & t->side[1].flags;
+
+	return both & TCP_SIDE_SCALES ? t->side[side].wscale : 0;
+}
+
+uint16_t tcp_track_window(const struct tcp_track *t, enum flow_side side)
+{
+	const struct tcp_side *s = &t->side[side];
+	uint32_t window = (s->limit - s->ack) >> shift_of(t, side);
+
+	return window < UINT16_MAX ? (uint16_t)window : UINT16_MAX;
+}
+
 static void note_ack(struct tcp_track *t, enum flow_side side,
 		     const struct tcp_segment *seg)
 {
-	const uint8_t both = t->side[0].flags & t->side[1].flags;
 	struct tcp_side *from = &t->side[side];
-	/* RFC 7323 section 2.2: only if both offered it, and never on a SYN */
-	uint8_t shift = (both & TCP_SIDE_SCALES) && !(seg->flags & TCP_SYN)
-				? from->wscale
-				: 0;
+	/* Never on a SYN. */
+	uint8_t shift = seg->flags & TCP_SYN ? 0 : shift_of(t, side);
 	uint32_t limit = seg->ack + ((uint32_t)seg->window << shift);
 
 	if (!(from->flags & TCP_SIDE_ACKED)) {
@@ -268,6 +303,10 @@ enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
 
 	if ((seg->flags & TCP_SYN) && side == FLOW_REPLY)
 		note_syn(t, seg);
+	/* Its copy without data came first. */
+	if ((seg->flags & TCP_SYN) && side == FLOW_ORIG &&
+	    !(from->flags & TCP_SIDE_ACKED) && seq_after(end, from->end))
+		t->syn_len = (uint16_t)(t->syn_len + (end - from->end));
 	if (seg->flags & TCP_ACK)
 		note_ack(t, side, seg);
 	/* Nothing comes after a FIN, whatever claims to. */

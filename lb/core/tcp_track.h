@@ -8,7 +8,7 @@
  * ACK) and will take (its window): enough to tell a segment of the connection
  * from one made up by somebody who only guesses (RFC 5961).
  *
- * Plain values, no pointers: part of a flow, and of the state file later.
+ * Plain values, no pointers: part of a flow, and so of the state file.
  */
 #ifndef L4LB_TCP_TRACK_H
 #define L4LB_TCP_TRACK_H
@@ -30,9 +30,9 @@ enum flow_side { FLOW_ORIG, FLOW_REPLY, FLOW_SIDES };
  * CLOSING   both sides' FINs were                 TIME_WAIT, RESET
  * TIME_WAIT both FINs were acknowledged           (a new SYN is a new flow)
  * RESET     a RST at exactly the receiver's       the state before, by an
- *           expected sequence was                 in-window segment (rule 6)
- * A RST changes nothing in TIME_WAIT (RFC 1337), nor a
- * SYN in RESET, unless it is the SYN that was refused.
+ *           expected sequence was                 in-window segment (rule 6);
+ *                                                 (a new SYN is a new flow)
+ * A RST changes nothing in TIME_WAIT (RFC 1337).
  */
 enum tcp_state {
 	TCP_SYN_SENT,
@@ -68,7 +68,8 @@ struct tcp_side {
 
 struct tcp_track {
 	struct tcp_side side[FLOW_SIDES];
-	uint8_t state; /* enum tcp_state */
+	uint8_t state;	  /* enum tcp_state */
+	uint16_t syn_len; /* bytes of data with the client's SYN */
 };
 
 enum tcp_verdict {
@@ -104,7 +105,7 @@ enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
 /*
  * True if the client's SYN @syn on this connection's ports opens a new one:
  * the old is over or was reset; or never got an answer, and @syn is no copy of
- * its SYN.
+ * its SYN. Of one with data the copies have none (RFC 7413 section 4.1.3).
  */
 bool tcp_track_superseded(const struct tcp_track *t,
 			  const struct tcp_segment *syn);
@@ -119,6 +120,9 @@ bool tcp_track_is_own_syn(const struct tcp_track *t,
  */
 bool tcp_track_acks_syn(const struct tcp_track *t,
 			const struct tcp_segment *answer);
+
+/* The window field of a segment that tells what @side lets the other send. */
+uint16_t tcp_track_window(const struct tcp_track *t, enum flow_side side);
 
 static inline bool tcp_is_half_open(enum tcp_state state)
 {

@@ -329,7 +329,7 @@ static bool is_silence(enum check_result result)
  */
 static bool oracle_fell_silent(const struct oracle *o, unsigned fall)
 {
-	unsigned from = o->n, row = 0;
+	unsigned from = o->changed, row = 0;
 
 	if (o->up)
 		return false;

@@ -333,6 +333,109 @@ START_TEST(suspicion_from_a_timer_is_looked_at_in_time)
 }
 END_TEST
 
+static bool unplugged;
+
+static bool is_plugged(void *arg, const struct ip_addr *source,
+		       const struct ip_addr *backend)
+{
+	(void)arg;
+	ck_assert(addr_equal(source, &(struct ip_addr){0}) == 0);
+	ck_assert(addr_equal(backend, source) == 0);
+	return !unplugged;
+}
+
+static const enum check_kind kinds[] = {CHECK_SYN, CHECK_TCP};
+
+/* Nothing can be said of a backend to which this host has no way, and its
+ * connections may outlive that.
+ */
+START_TEST(backends_are_not_down_while_this_host_has_no_way_to_them)
+{
+	struct rig *r = set_up(128);
+	struct conn c = conn_make(r, 1);
+
+	unplugged = false;
+	r->setup.spec.can_reach = is_plugged;
+	r->setup.spec.probe_lo = 20000;
+	r->setup.services[0].check.kind = kinds[_i];
+	rig_start(r);
+	conn_establish(r, &c);
+	unplugged = true;
+	for (int i = 0; i < 20; i++) {
+		probes_for(r, 0, CHECK_UNREACHABLE, S);
+		rig_drain(r);
+	}
+	ck_assert(rig_backend(r, 0)->up);
+	ck_assert_uint_gt(r->e->counters.unreached, 15);
+	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
+	unplugged = false;
+	take_down(r, 0, CHECK_UNREACHABLE);
+	rig_done(r);
+}
+END_TEST
+
+/* That it is down is known; the flows that leave it say nothing new. */
+START_TEST(sweep_does_not_eject)
+{
+	struct rig *r = set_up(128);
+	struct backend *b;
+
+	r->setup.services[0].retries = 3;
+	r->setup.services[0].syn_timeout_ms = 60000;
+	r->setup.services[0].breaker =
+		(struct breaker_params)BREAKER_PARAMS_DEFAULT;
+	rig_start(r);
+	b = rig_backend(r, 0);
+	probes_for(r, 0, CHECK_TIMEOUT, 100 * MS);
+	for (unsigned i = 0; i < 12; i++) {
+		struct conn c = conn_make(r, i);
+
+		ck_assert(conn_syn(r, &c));
+	}
+	take_down(r, 0, CHECK_TIMEOUT);
+	sweep(r);
+	ck_assert_uint_eq(b->flows, 0);
+	ck_assert_uint_eq(r->e->counters.redispatched, 6);
+	ck_assert_int_eq(b->breaker.state, BREAKER_CLOSED);
+	ck_assert_uint_eq(b->breaker.failed, 0);
+	rig_done(r);
+}
+END_TEST
+
+/* It is up again in the middle of the sweep at the end of its draining. */
+START_TEST(recovery_does_not_end_a_drain)
+{
+	enum { FLOWS = 100 };
+	struct rig *r = set_up(4096);
+	struct backend *b;
+
+	r->setup.services[0].drain_timeout_s = 20;
+	r->setup.services[0].health.rise = 1;
+	r->setup.services[0].health.interval_ms = 100;
+	r->setup.services[0].health.fast_ms = 50;
+	r->setup.backends[0][1].weight = 0;
+	rig_start(r);
+	b = rig_backend(r, 1);
+	b->weight = 1; /* for a moment: or it would get none */
+	for (unsigned i = 0; i < FLOWS; i++) {
+		struct conn c = conn_make(r, i);
+
+		conn_establish(r, &c);
+	}
+	b->weight = 0;
+	take_down(r, 1, CHECK_REFUSED);
+	for (int i = 0; i < 1000 && !b->sweep; i++)
+		probes_for(r, 1, CHECK_REFUSED, 50 * MS);
+	for (int i = 0; i < 5 && !b->up; i++)
+		probes_for(r, 1, CHECK_OK, 50 * MS);
+	ck_assert(b->up);
+	ck_assert(b->sweep);
+	sweep(r);
+	ck_assert_uint_eq(b->flows, 0);
+	rig_done(r);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
@@ -347,6 +450,10 @@ int main(void)
 		{unanswered_flows_of_a_backend_that_went_down_go_to_another, 0},
 		{unanswered_flows_are_reset_when_no_other_may_be_asked, 0},
 		{suspicion_from_a_timer_is_looked_at_in_time, 0},
+		{backends_are_not_down_while_this_host_has_no_way_to_them,
+		 ARRAY_LEN(kinds)},
+		{sweep_does_not_eject, 0},
+		{recovery_does_not_end_a_drain, 0},
 	};
 
 	return unit_run("down", tests, ARRAY_LEN(tests));

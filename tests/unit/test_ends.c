@@ -171,6 +171,7 @@ static void check_challenge(struct rig *r, const struct conn *c)
 	ck_assert(same(ack.dst, c->client));
 	ck_assert_uint_eq(ack.seq, flow->tcp.side[ORIG].ack);
 	ck_assert_uint_eq(ack.ack, flow->tcp.side[REPLY].ack);
+	ck_assert_uint_eq(ack.window, c->window); /* the backend's */
 	ck_assert(!engine_next(r->e, &ack));
 }
 

@@ -23,6 +23,57 @@ static struct backend *backend_of(const struct rig *r, const struct conn *c)
 	return engine_backend(r->e, conn_flow(r, c));
 }
 
+/* --- a SYN with data ------------------------------------------------------ */
+
+/* Fast Open: its copies have none (RFC 7413 section 4.1.3). They go where it
+ * went, and to nobody else, who would get its data a second time.
+ */
+START_TEST(copies_of_a_syn_with_data_stay_with_its_backend)
+{
+	struct rig *r = rig_retrying(3, 3);
+	struct conn c = conn_make(r, 1);
+	struct frame copy = conn_frame(&c, ORIG, SYN, 0);
+
+	ck_assert(conn_send(r, &c, ORIG, SYN, 100));
+	c.nat = r->out.src;
+	c.backend = r->out.dst;
+	for (int i = 0; i < 3; i++) {
+		rig_wait(r, S);
+		ck_assert(rig_send(r, &copy));
+		ck_assert(same(r->out.dst, c.backend));
+		ck_assert(same(r->out.src, c.nat));
+	}
+	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	ck_assert(conn_send(r, &c, REPLY, SYN | ACK, 0));
+	ck_assert(rig_send(r, &copy)); /* the answer was lost behind us */
+	ck_assert(same(r->out.dst, c.backend));
+	ck_assert(conn_send(r, &c, ORIG, ACK, 0));
+	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
+	ck_assert_uint_eq(backend_of(r, &c)->failed, 0);
+	rig_done(r);
+}
+END_TEST
+
+/* A copy without data overtook it. */
+START_TEST(a_syn_with_data_behind_its_copy_goes_to_the_same)
+{
+	struct rig *r = rig_retrying(3, 3);
+	struct conn c = conn_make(r, 1);
+	struct frame first = conn_frame(&c, ORIG, SYN, 100);
+
+	ck_assert(conn_syn(r, &c));
+	ck_assert(rig_send(r, &first));
+	ck_assert(same(r->out.dst, c.backend));
+	rig_wait(r, 5 * S);
+	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	ck_assert(conn_send(r, &c, REPLY, SYN | ACK, 0)); /* without the data */
+	ck_assert_int_eq(conn_state(r, &c), TCP_SYN_RECEIVED);
+	ck_assert(conn_send(r, &c, ORIG, ACK, 100));
+	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
+	rig_done(r);
+}
+END_TEST
+
 /* --- errors of routers ---------------------------------------------------- */
 
 /* About the SYN of @c on its way to the backend. */
@@ -272,6 +323,18 @@ START_TEST(repeated_syn_measures_nothing)
 }
 END_TEST
 
+/* The answer was there; this process, or the whole machine, was not. */
+START_TEST(what_took_longer_than_any_client_waits_measures_nothing)
+{
+	struct rig *r = rig_retrying(1, 1);
+
+	measure(r, 1, 100 * MS);
+	measure(r, 2, 3600 * S);
+	ck_assert_uint_eq(rig_backend(r, 0)->handshake_ns, 100 * MS);
+	rig_done(r);
+}
+END_TEST
+
 /* It was sent one SYN, though the one before it was sent two. */
 START_TEST(next_backend_is_measured_from_when_it_was_asked)
 {
@@ -360,6 +423,8 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
+		{copies_of_a_syn_with_data_stay_with_its_backend, 0},
+		{a_syn_with_data_behind_its_copy_goes_to_the_same, 0},
 		{unreachable_backend_is_left_at_once, 0},
 		{unreachable_backend_is_ejected, 0},
 		{unreachable_is_passed_on_when_nobody_is_left, 0},
@@ -370,6 +435,7 @@ int main(void)
 		{fast_backend_is_given_the_syn_timeout_all_the_same, 0},
 		{usual_handshake_follows_slowly, 0},
 		{repeated_syn_measures_nothing, 0},
+		{what_took_longer_than_any_client_waits_measures_nothing, 0},
 		{next_backend_is_measured_from_when_it_was_asked, 0},
 		{who_waited_long_enough_is_reset_and_nobody_asked, 0},
 		{no_more_are_asked_than_can_be_remembered, 2},
