@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_packet.h>
@@ -20,6 +21,7 @@ struct capture {
 	pcap_t *pcap;
 	char ifname[IF_NAMESIZE];
 	uint32_t ip_offset; /* bytes of link-layer header */
+	bool ethernet;
 	size_t memory;
 	bool truncated;
 	struct capture_stats stats;
@@ -69,7 +71,10 @@ static int link_offset(struct capture *c, struct err *err)
 	int type = pcap_datalink(c->pcap);
 
 	switch (type) {
-	case DLT_EN10MB: c->ip_offset = 14; return 0;
+	case DLT_EN10MB:
+		c->ip_offset = 14;
+		c->ethernet = true;
+		return 0;
 	case DLT_RAW: c->ip_offset = 0; return 0;
 	case DLT_LINUX_SLL: c->ip_offset = 16; return 0;
 	case DLT_LINUX_SLL2: c->ip_offset = 20; return 0;
@@ -93,27 +98,65 @@ static int compile(struct capture *c, const char *filter,
 	return 0;
 }
 
-static int first_filter(struct capture *c, const char *filter, struct err *err)
-{
-	struct bpf_program prog;
-	int status, ret;
+/*
+ * What the kernel itself would take: no frame for another MAC, which flooding
+ * and promiscuous mode bring, and which the interface above gets where this one
+ * is below a macvlan; nor one of a VLAN, whose own interface gets it, unless it
+ * bears a priority alone (VLAN 0). pcap's language has no words for either.
+ */
+static const struct sock_filter for_us[] = {
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		 (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 0, 2),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		 (uint32_t)(SKF_AD_OFF + SKF_AD_VLAN_TAG)),
+	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0xfff, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, 0),
+};
+#define FOR_US (sizeof(for_us) / sizeof(for_us[0]))
 
-	ret = compile(c, filter, &prog, err);
-	if (ret)
-		return ret;
-	/* This one also drains what came in before there was a filter. */
-	status = pcap_setfilter(c->pcap, &prog);
-	pcap_freecode(&prog);
-	if (status == -1)
-		return err_set(err, -EIO, "%s: cannot set the filter: %s",
-			       c->ifname, pcap_geterr(c->pcap));
-	return 0;
-}
+#define VLAN_TAG_LEN 4
 
 /*
- * pcap_setfilter() drains the socket, and with it packets of live flows: so a
- * later filter goes straight to the kernel, which swaps it atomically.
+ * Straight to the kernel: libpcap runs its own copy of a filter on what is in
+ * the ring already, and knows no packet types. Where the kernel has no room for
+ * both, the filter stays alone.
  */
+static void put_before(struct capture *c, const struct bpf_program *filter)
+{
+	const size_t n = FOR_US + filter->bf_len;
+	struct sock_filter *both = calloc(n, sizeof(*both));
+	struct sock_fprog kernel = {(unsigned short)n, both};
+
+	static_assert(sizeof(*both) == sizeof(*filter->bf_insns), "the same");
+	if (!both || n > BPF_MAXINSNS) {
+		free(both);
+		return;
+	}
+	memcpy(both, for_us, sizeof(for_us));
+	memcpy(both + FOR_US, filter->bf_insns, filter->bf_len * sizeof(*both));
+	(void)setsockopt(pcap_fileno(c->pcap), SOL_SOCKET, SO_ATTACH_FILTER,
+			 &kernel, sizeof(kernel));
+	free(both);
+}
+
+static int set_filter(struct capture *c, const char *filter, struct err *err)
+{
+	struct bpf_program prog;
+	int ret = compile(c, filter, &prog, err);
+
+	if (ret)
+		return ret;
+	/* Drains what came in before there was a filter. */
+	if (pcap_setfilter(c->pcap, &prog) == -1)
+		ret = err_set(err, -EIO, "%s: cannot set the filter: %s",
+			      c->ifname, pcap_geterr(c->pcap));
+	else
+		put_before(c, &prog);
+	pcap_freecode(&prog);
+	return ret;
+}
+
 #define SLOT_HEADER \
 	128 /* bytes before the frame: tpacket2_hdr and sockaddr_ll */
 
@@ -176,7 +219,7 @@ int capture_open(struct capture **out, const char *ifname, const char *filter,
 			      pcap_geterr(c->pcap));
 		goto fail;
 	}
-	ret = first_filter(c, filter, err);
+	ret = set_filter(c, filter, err);
 	if (ret)
 		goto fail;
 	*out = c;
@@ -205,11 +248,16 @@ static void on_frame(u_char *user, const struct pcap_pkthdr *h,
 		     const u_char *frame)
 {
 	struct capture *c = (struct capture *)user;
+	uint32_t at = c->ip_offset;
 
 	if (h->len > h->caplen)
 		c->truncated = true;
-	if (h->caplen > c->ip_offset)
-		c->fn(c->arg, frame + c->ip_offset, h->caplen - c->ip_offset);
+	/* libpcap puts a tag back, even if it says no more than a priority. */
+	if (c->ethernet && h->caplen > at && frame[12] == 0x81 &&
+	    frame[13] == 0)
+		at += VLAN_TAG_LEN;
+	if (h->caplen > at)
+		c->fn(c->arg, frame + at, h->caplen - at);
 }
 
 int capture_read(struct capture *c, int max, capture_frame_fn *fn, void *arg)

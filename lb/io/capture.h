@@ -5,7 +5,8 @@
  * Immediate mode, a ring of slots, and a kernel filter by destination, so that
  * only our own packets reach user space. Frames that this host sends are not
  * captured: ours would come back (on lo they do, as received ones; their
- * destination does not pass the filter).
+ * destination does not pass the filter). Nor are those that the host itself
+ * would not take here: of another MAC, or with the tag of a VLAN.
  */
 #ifndef L4LB_CAPTURE_H
 #define L4LB_CAPTURE_H
