@@ -55,3 +55,15 @@ bool cut_next(struct cut *cut, struct packet *piece)
 	cut->pieces++;
 	return true;
 }
+
+void cut_syn(struct packet *p, uint32_t size)
+{
+	struct packet whole;
+	struct cut cut;
+
+	if (!(p->tcp.flags & TCP_SYN) || p->payload_len <= size)
+		return;
+	whole = *p;
+	cut_start(&cut, &whole, size);
+	(void)cut_next(&cut, p);
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cut.h - a super-packet into segments, where the kernel cannot do it
+ * cut.h - a super-packet into segments, where the kernel cannot do it; and a
+ * SYN with data to one segment, which the kernel cannot do either
  *
  * The same as TCP segmentation offload does: sequence and IP identification
  * advance, FIN and PSH are kept for the last piece, CWR for the first (RFC
@@ -25,5 +26,13 @@ void cut_start(struct cut *cut, const struct packet *whole, uint32_t size);
 
 /* The next piece; its payload lies in the whole. False at the end. */
 bool cut_next(struct cut *cut, struct packet *piece);
+
+/*
+ * A SYN with more data than @size (Fast Open) keeps what fits: its second piece
+ * would be another SYN, with another sequence, which a receiver answers with a
+ * RST. The sender sends again what was not acknowledged, as it must anyway (RFC
+ * 7413 section 4.2). Anything else is left as it is.
+ */
+void cut_syn(struct packet *p, uint32_t size);
 
 #endif

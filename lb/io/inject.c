@@ -346,6 +346,7 @@ void inject_packet(struct inject *inj, struct packet *p, const struct hop *hop)
 
 	size = segment_size(p, p->out_mtu && p->out_mtu < hop->mtu ? p->out_mtu
 								   : hop->mtu);
+	cut_syn(p, size); /* so it is never a super-packet below */
 	if (p->payload_len > size && q->lane.vnet) {
 		packet_partial_csum(p);
 		inj->counters.supers++;

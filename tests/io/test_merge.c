@@ -2,7 +2,7 @@
 /*
  * What is merged and then cut, as the kernel does it, is what came in: byte
  * for byte but for the IP identification. And nothing is merged that could not
- * be restored.
+ * be restored. Of a SYN with data only what fits is left.
  */
 #include <check.h>
 #include <inttypes.h>
@@ -185,6 +185,53 @@ START_TEST(what_must_be_cut_smaller_is_not_merged)
 }
 END_TEST
 
+/* Fast Open: payload, size, and what is left. */
+static const struct {
+	uint8_t flags;
+	uint32_t payload, size, left;
+} syns[] = {
+	{SYN, 1380, 1340, 1340},
+	{SYN, 1341, 1340, 1340},
+	{SYN, 1340, 1340, 1340},
+	{SYN, 0, 1340, 0},
+	{SYN | PSH, 1380, 1340, 1340},
+	{SYN | ACK, 1380, 1340, 1340},
+	{SYN, 1380, 1, 1},
+	{ACK, 1380, 1340, 1380},
+};
+
+START_TEST(of_a_syn_what_fits_is_left)
+{
+	static const enum frame_csum kinds[] = {FRAME_FULL, FRAME_PARTIAL};
+	const uint8_t options[8] = {2, 4, 5, 180, 34, 2, 1, 1};
+	struct frame f = data(UINT32_MAX - 5, syns[_i / 2].payload), got;
+	struct packet *p = &packets[0];
+	uint8_t out[2048];
+	bool cut;
+
+	f.flags = syns[_i / 2].flags;
+	f.options = options;
+	f.options_len = sizeof(options);
+	f.csum = kinds[_i % 2];
+	parse(0, &f);
+	cut_syn(p, syns[_i / 2].size);
+
+	/* As it would leave, its own bytes and no more. */
+	memcpy(out, p->hdr, p->hdr_len);
+	memcpy(out + p->hdr_len, p->payload, p->payload_len);
+	ck_assert(frame_read(&got, out, packet_len(p)));
+	ck_assert_uint_eq(got.payload_len, syns[_i / 2].left);
+	ck_assert(frame_payload_kept(&got));
+	ck_assert_uint_eq(got.seq, f.seq);
+	ck_assert_uint_eq(got.id, f.id);
+	ck_assert_mem_eq(got.options, options, sizeof(options));
+	cut = syns[_i / 2].left < syns[_i / 2].payload;
+	ck_assert_uint_eq(got.flags, cut ? f.flags & ~PSH : f.flags);
+	ck_assert(frame_csum_is(cut ? FRAME_FULL : f.csum, out, packet_len(p)));
+	ck_assert_int_eq(p->csum == CSUM_FULL, cut || f.csum == FRAME_FULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("merge");
@@ -197,6 +244,8 @@ int main(void)
 			    sizeof(different) / sizeof(different[0]));
 	tcase_add_loop_test(t, nothing_follows_a_short_segment_or_a_push, 0, 2);
 	tcase_add_test(t, what_must_be_cut_smaller_is_not_merged);
+	tcase_add_loop_test(t, of_a_syn_what_fits_is_left, 0,
+			    2 * sizeof(syns) / sizeof(syns[0]));
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -11,10 +11,15 @@
             say TEXT    one line on every connection; prints, sorted, how many
                         got which first word back: "said b1=167 b2=167 ..."
             close       closes all, prints "closed" and ends
+    peer.py fast ADDRESS PORT BYTES   sends so many bytes in the SYN (RFC 7413,
+                                      Fast Open), prints their SHA-256 and the
+                                      line that is answered
 """
 import asyncio
 import collections
 import hashlib
+import os
+import socket
 import sys
 
 
@@ -88,10 +93,21 @@ async def hold(address, port, count, source=None):
     print("closed", flush=True)
 
 
+async def fast(address, port, count):
+    data = os.urandom(int(count))
+    with socket.socket() as s:
+        s.settimeout(30)
+        sent = s.sendto(data, socket.MSG_FASTOPEN, (address, int(port)))
+        s.sendall(data[sent:])
+        s.shutdown(socket.SHUT_WR)
+        print(hashlib.sha256(data).hexdigest(), s.makefile().readline().strip())
+
+
 VERBS = {
     "serve": lambda *args: serve(echo, *args),
     "digest": lambda *args: serve(digest, *args),
     "hold": hold,
+    "fast": fast,
 }
 if len(sys.argv) < 5 or sys.argv[1] not in VERBS:
     sys.exit(__doc__)
