@@ -399,6 +399,7 @@ void app_finish(struct app *app, bool started)
 	bool keep = started ? app->config.guard == GUARD_KEEP
 			    : app->state && state_found(app->state);
 	struct err err;
+	int ret;
 
 	if (app->dumper)
 		kill(app->dumper, SIGKILL);
@@ -408,7 +409,14 @@ void app_finish(struct app *app, bool started)
 	if (app->guard && !keep && guard_down(app->config.name, &err))
 		log_warn("%s", err.text);
 	guard_watch_close(app->guard);
-	reserve_release(app->reservation, keep);
+	ret = reserve_release(app->reservation, keep);
+	if (ret)
+		log_warn("the ports of \"%s\" stay reserved, as they cannot be "
+			 "given back: %s; iptables/guard.sh down %s does it",
+			 app->config.name,
+			 ret == -EBUSY ? "another process has /run/l4lb locked"
+				       : strerror(-ret),
+			 app->config.name);
 	checker_close(app->checker);
 	forward_free(app->forward);
 	inject_close(app->inject);

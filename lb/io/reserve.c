@@ -462,25 +462,34 @@ out:
 	return code;
 }
 
-void reserve_release(struct reservation *r, bool keep)
+static int give_back(const struct reservation *r)
 {
 	struct record *others = NULL;
 	struct err ignored;
-	int dir;
+	const int dir = record_dir_lock(&ignored);
+	int code;
 
-	if (!r)
-		return;
-	dir = keep ? -1 : record_dir_lock(&ignored);
-	if (dir >= 0) {
-		if (record_read_all(dir, &others, &ignored) == 0) {
-			record_free(take_out(&others, r->mine.name));
-			unreserve_in_kernel(r, others);
-			record_remove(dir, r->mine.name);
-		}
-		record_free(others);
-		record_dir_unlock(dir);
+	if (dir < 0)
+		return dir;
+	code = record_read_all(dir, &others, &ignored);
+	if (!code) {
+		record_free(take_out(&others, r->mine.name));
+		unreserve_in_kernel(r, others);
+		record_remove(dir, r->mine.name);
 	}
+	record_free(others);
+	record_dir_unlock(dir);
+	return code;
+}
+
+int reserve_release(struct reservation *r, bool keep)
+{
+	int code = 0;
+
+	if (r && !keep)
+		code = give_back(r);
 	reservation_free(r);
+	return code;
 }
 
 uint16_t reserve_lo(const struct reservation *r)

@@ -69,8 +69,9 @@ const char *reserve_warning(const struct reservation *r);
  * (--guard keep: the next start goes on); otherwise only our own part is taken
  * out of the sysctl: what had been reserved before us, or what another
  * instance of the same range still needs, stays. Works with uid 0 or
- * CAP_NET_ADMIN alone. NULL is fine.
+ * CAP_NET_ADMIN alone. NULL is fine. Not 0: all is left as by a crash; -EBUSY
+ * if somebody keeps /run/l4lb locked.
  */
-void reserve_release(struct reservation *r, bool keep);
+int reserve_release(struct reservation *r, bool keep);
 
 #endif

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io/reserve_record.h"
@@ -20,6 +21,8 @@
 #define FILE_NAME_MAX (RECORD_NAME_MAX + sizeof(FILE_SUFFIX))
 #define FILE_HEADER   "l4lb-ports 1"
 #define BOOT_ID_MAX   64
+#define LOCK_WAIT_MS  5000 /* others need milliseconds */
+#define LOCK_POLL_MS  10
 
 static void file_name(char out[FILE_NAME_MAX], const char *name)
 {
@@ -58,6 +61,9 @@ const char *record_advice(int code)
 	case EDQUOT:
 		return "free some on the file system of /run (df /run; df -i "
 		       "/run)";
+	case EBUSY:
+		return "another process has it locked (lslocks tells which): "
+		       "end that one";
 	case EROFS: return "make /run writable (mount -o remount,rw /run)";
 	case EISDIR:
 	case ELOOP:
@@ -75,28 +81,50 @@ const char *record_advice(int code)
 
 /* The folder */
 
+/*
+ * Who may open a file may lock it, and we would wait for that. An earlier
+ * version left them open to all.
+ */
+static void make_private(int fd, mode_t mode)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+	    (st.st_mode & (S_IRWXG | S_IRWXO)))
+		(void)fchmod(fd, mode);
+}
+
 static int lock_waiting(int fd)
 {
-	while (flock(fd, LOCK_EX) == -1) {
-		if (errno != EINTR)
+	const struct timespec pause = {.tv_nsec = LOCK_POLL_MS * 1000000l};
+	int ms = 0;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
+		if (ms >= LOCK_WAIT_MS)
+			return -EBUSY;
+		(void)nanosleep(&pause, NULL);
+		ms += LOCK_POLL_MS;
 	}
 	return 0;
 }
 
 static int open_and_lock_dir(void)
 {
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
 	struct stat opened, named;
 	int fd, code;
 
 	for (;;) {
-		if (mkdir(RECORD_DIR, 0755) == -1 && errno != EEXIST)
+		if (mkdir(RECORD_DIR, 0700) == -1 && errno != EEXIST)
 			return -errno;
-		fd = open(RECORD_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		fd = open(RECORD_DIR, flags);
 		if (fd == -1 && errno == ENOENT)
 			continue;
 		if (fd == -1)
 			return -errno;
+		make_private(fd, 0700);
 		code = lock_waiting(fd);
 		if (code) {
 			close(fd);
@@ -383,11 +411,11 @@ int record_claim(int dir, const char *name, int *fd, bool *made,
 
 	file_name(file, name);
 	*made = false;
-	*fd = openat(dir, file, flags | O_EXCL, 0644);
+	*fd = openat(dir, file, flags | O_EXCL, 0600);
 	if (*fd >= 0)
 		*made = true;
 	else if (errno == EEXIST)
-		*fd = openat(dir, file, flags, 0644);
+		*fd = openat(dir, file, flags, 0600);
 	if (*fd == -1) {
 		code = -errno;
 		return err_set(err, code,
@@ -395,6 +423,7 @@ int record_claim(int dir, const char *name, int *fd, bool *made,
 			       strerror(-code), record_advice(code));
 	}
 
+	make_private(*fd, 0600);
 	if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	close(*fd);

@@ -6,7 +6,8 @@
  * removed when it gives them back. The instance holds a lock (flock) on it as
  * long as it lives, so a file without one was left by a crash, or by a clean
  * exit that keeps its guard: what it names is still its own. The folder's lock
- * is held while anything is decided or changed.
+ * is held while anything is decided or changed. Nobody but their owner may open
+ * the folder (0700) or the files (0600), since who can open can lock.
  *
  *   l4lb-ports 1
  *   boot 3f0c6f0e-...           what follows holds for this boot and
@@ -48,7 +49,10 @@ struct record {
 	size_t n_services;
 };
 
-/* Creates the folder if need be and locks it. Returns its descriptor. */
+/*
+ * Creates the folder if need be and locks it. Returns its descriptor; -EBUSY
+ * if another process keeps it locked for seconds.
+ */
 int record_dir_lock(struct err *err);
 void record_dir_unlock(int dir); /* closes it */
 

@@ -294,7 +294,7 @@ static void make_folder(const char *path)
 	if (!end || end == path || end - path >= (int)sizeof(folder))
 		return;
 	snprintf(folder, sizeof(folder), "%.*s", (int)(end - path), path);
-	(void)mkdir(folder, 0755); /* if it fails, so will what comes next */
+	(void)mkdir(folder, 0700); /* if it fails, so will what comes next */
 }
 
 static int create(const struct state *s, const char *path, struct err *err)

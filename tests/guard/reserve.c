@@ -6,14 +6,17 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -464,6 +467,125 @@ START_TEST(a_record_that_cannot_be_written_says_what_to_do)
 }
 END_TEST
 
+static mode_t mode_of(const char *path)
+{
+	struct stat st;
+
+	ck_assert_int_eq(stat(path, &st), 0);
+	return st.st_mode & 07777;
+}
+
+/* Of both, as nobody; a user namespace may have no other user. */
+static void assert_closed_to_others(void)
+{
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		if (setresuid(65534, 65534, 65534) == -1)
+			_exit(0);
+		_exit(open("/run/l4lb", O_RDONLY | O_CLOEXEC) != -1 ||
+		      open("/run/l4lb/web.ports", O_RDONLY | O_CLOEXEC) != -1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+
+/* Who may open them may lock them, and keep an instance from start and end. */
+START_TEST(other_users_cannot_open_what_is_locked)
+{
+	/* What there is before: nothing, or what an earlier version left. */
+	static const char *const before[] = {
+		"true",
+		"mkdir -m 755 /run/l4lb",
+		"mkdir -m 755 /run/l4lb && cd /run/l4lb && : > web.ports && "
+		"chmod 644 web.ports",
+	};
+	struct reservation *r;
+
+	umask(0);
+	ck_assert_int_eq(run("%s", before[_i]), 0);
+	r = take(&web);
+	ck_assert_uint_eq(mode_of("/run/l4lb"), 0700);
+	ck_assert_uint_eq(mode_of("/run/l4lb/web.ports"), 0600);
+	assert_closed_to_others();
+	keep_net_capabilities(); /* the owner needs none */
+	ck_assert_int_eq(reserve_release(r, false), 0);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(a_folder_of_another_user_keeps_its_mode)
+{
+	struct reservation *r;
+
+	ck_assert_int_eq(mkdir("/run/l4lb", 0755), 0);
+	if (chown("/run/l4lb", 1, (gid_t)-1) == -1)
+		return; /* a user namespace with no other user */
+	r = take(&web);
+	ck_assert_uint_eq(mode_of("/run/l4lb"), 0755);
+	reserve_release(r, false);
+}
+END_TEST
+
+START_TEST(a_link_in_place_of_the_folder_is_not_followed)
+{
+	ck_assert_int_eq(run("rm -rf /run/else; mkdir -m 755 /run/else && "
+			     "ln -s else /run/l4lb"),
+			 0);
+	assert_refused(&web, -ENOTDIR, "cannot use the folder /run/l4lb");
+	ck_assert_uint_eq(mode_of("/run/else"), 0755);
+	ck_assert_int_eq(run("test -z \"$(ls -A /run/else)\""), 0);
+}
+END_TEST
+
+static int lock_folder(void)
+{
+	const int fd = open("/run/l4lb", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	return fd;
+}
+
+START_TEST(a_folder_that_stays_locked_is_said_and_not_waited_for)
+{
+	struct reservation *r = take(&web);
+	const int fd = lock_folder();
+
+	assert_refused(&api, -EBUSY, "another process has it locked");
+	ck_assert_int_eq(reserve_release(r, false), -EBUSY);
+	assert_reserved("10240-32767,50000\n");
+	close(fd);
+	reserve_release(take(&web), false); /* as after a crash */
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(a_folder_that_is_locked_for_a_moment_is_waited_for)
+{
+	int fd, status;
+	pid_t pid;
+
+	ck_assert_int_eq(mkdir("/run/l4lb", 0700), 0);
+	fd = lock_folder();
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		close(fd); /* the lock is the parent's too */
+		_exit(reserve_take(&(struct reservation *){NULL}, &web, &err));
+	}
+	usleep(200000);
+	ck_assert_int_eq(waitpid(pid, &status, WNOHANG), 0);
+	close(fd);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 START_TEST(no_more_open_files_is_no_matter_of_privilege)
 {
 	const struct rlimit none = {0, 0};
@@ -789,6 +911,21 @@ static TCase *several_instances(void)
 	return t;
 }
 
+static TCase *modes_and_locks(void)
+{
+	TCase *t = tcase_create("modes and locks");
+
+	tcase_set_timeout(t, 30); /* 5 s a lock, and twice in one test */
+	tcase_add_checked_fixture(t, set_up, NULL);
+	tcase_add_loop_test(t, other_users_cannot_open_what_is_locked, 0, 3);
+	tcase_add_test(t, a_folder_of_another_user_keeps_its_mode);
+	tcase_add_test(t, a_link_in_place_of_the_folder_is_not_followed);
+	tcase_add_test(t,
+		       a_folder_that_stays_locked_is_said_and_not_waited_for);
+	tcase_add_test(t, a_folder_that_is_locked_for_a_moment_is_waited_for);
+	return t;
+}
+
 static TCase *crashes(void)
 {
 	TCase *t = tcase_create("crashes");
@@ -826,6 +963,7 @@ int main(void)
 	host_build();
 	suite_add_tcase(s, one_instance());
 	suite_add_tcase(s, several_instances());
+	suite_add_tcase(s, modes_and_locks());
 	suite_add_tcase(s, crashes());
 	runner = srunner_create(s);
 	srunner_run_all(runner, CK_NORMAL);

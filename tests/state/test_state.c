@@ -442,6 +442,21 @@ START_TEST(what_is_no_file_is_refused_and_left)
 }
 END_TEST
 
+/* The records of ports are beside it: who can open one can lock it. */
+START_TEST(a_folder_that_it_makes_is_closed_to_others)
+{
+	struct stat st;
+	struct state *s;
+
+	ck_assert_int_eq(system("rm -rf " FOLDER), 0);
+	umask(0);
+	s = open_state(FLOWS);
+	ck_assert_int_eq(stat(FOLDER, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0700);
+	state_close(s);
+}
+END_TEST
+
 /* --------------------------------------------------------------------- size */
 
 START_TEST(a_larger_table_keeps_every_flow)
@@ -683,6 +698,7 @@ int main(void)
 		{a_symbolic_link_is_not_followed, 0},
 		{a_file_that_others_could_write_is_not_believed, 0},
 		{what_is_no_file_is_refused_and_left, 0},
+		{a_folder_that_it_makes_is_closed_to_others, 0},
 		{a_larger_table_keeps_every_flow, 0},
 		{a_smaller_table_keeps_connections_first, 0},
 		{what_somebody_who_died_here_began_is_no_hindrance, 0},
