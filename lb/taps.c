@@ -51,7 +51,9 @@ static int open_tap(struct taps *t, struct tap *tap, struct err *err)
 	/* TCP within this host makes segments of the whole MTU of lo. */
 	if (link->loopback && setup_has_local_backend(t->setup, t->netlink))
 		tap->long_frames = true;
-	tap->snaplen = tap->long_frames ? NIC_FRAME_MAX : nic_snaplen(link);
+	tap->snaplen = tap->long_frames && !tap->stays_short
+			       ? NIC_FRAME_MAX
+			       : nic_snaplen(link);
 	ret = capture_open(&tap->capture[TAP_FLOWS], tap->ifname,
 			   t->filter[TAP_FLOWS], slots, tap->snaplen, err);
 	if (!ret)
@@ -72,17 +74,85 @@ static int open_tap(struct taps *t, struct tap *tap, struct err *err)
 	return 0;
 }
 
+/*
+ * Not the first time: without memory for longer slots it gets the usual ones.
+ * What fits into these is worth more than a capture that waits for memory.
+ */
+static int reopen_tap(struct taps *t, struct tap *tap, struct err *err)
+{
+	int ret = open_tap(t, tap, err);
+
+	if (ret != -ENOMEM || !tap->long_frames || tap->stays_short)
+		return ret;
+	log_warn("%s: no memory for a ring with longer slots, its longest "
+		 "frames are lost; raise the limit (ulimit -v, or that of the "
+		 "container) and restart",
+		 tap->ifname);
+	tap->stays_short = true;
+	return open_tap(t, tap, err);
+}
+
+static void release_tap(struct taps *t, struct tap *tap)
+{
+	close_tap(t, tap);
+	if (tap->lro_was_on)
+		nic_lro_restore(tap->ifname);
+}
+
+/* Interfaces to capture on. */
+struct wanted {
+	char name[SETUP_INTERFACES_MAX][IF_NAMESIZE];
+	unsigned n;
+};
+
+static bool is_wanted(const struct wanted *w, const char *ifname)
+{
+	for (unsigned i = 0; i < w->n; i++)
+		if (strcmp(w->name[i], ifname) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * A place for one more. When all are taken, one whose interface is not wanted
+ * any more, if possible because it is gone, gives up its own. Not earlier: it
+ * may come back, and until then what still comes by it is forwarded.
+ */
+static struct tap *new_place(struct taps *t, const struct wanted *w)
+{
+	struct tap *place = NULL;
+
+	if (t->n < SETUP_INTERFACES_MAX)
+		return &t->tap[t->n++];
+	for (unsigned i = 0; i < t->n; i++) {
+		struct tap *tap = &t->tap[i];
+
+		if (!is_wanted(w, tap->ifname) &&
+		    (!place || !tap->capture[TAP_FLOWS]))
+			place = tap;
+	}
+	if (!place)
+		return NULL;
+	if (place->capture[TAP_FLOWS])
+		log_info("no longer capturing on %s, its place goes to another "
+			 "interface",
+			 place->ifname);
+	release_tap(t, place);
+	return place;
+}
+
 /* The place of that interface, new or not; NULL when there is no room. */
-static struct tap *find_tap(struct taps *t, const char *ifname)
+static struct tap *find_tap(struct taps *t, const struct wanted *w,
+			    const char *ifname)
 {
 	struct tap *tap;
 
 	for (unsigned i = 0; i < t->n; i++)
 		if (strcmp(t->tap[i].ifname, ifname) == 0)
 			return &t->tap[i];
-	if (t->n == SETUP_INTERFACES_MAX)
+	tap = new_place(t, w);
+	if (!tap)
 		return NULL;
-	tap = &t->tap[t->n++];
 	*tap = (struct tap){0};
 	memcpy(tap->ifname, ifname, IF_NAMESIZE);
 	return tap;
@@ -105,35 +175,42 @@ static void follow_renames(struct taps *t)
 	}
 }
 
-int taps_refresh(struct taps *t, bool strict, struct err *err)
+/* Said once, until they have room again. */
+static void warn_too_many(struct taps *t)
 {
-	char names[SETUP_INTERFACES_MAX][IF_NAMESIZE];
-	unsigned n;
-
-	follow_renames(t);
-	n = setup_interfaces(t->setup, t->netlink, names);
-	if (n > SETUP_INTERFACES_MAX) {
-		if (strict)
-			return err_set(err, -E2BIG,
-				       "clients and backends are behind more "
-				       "than %d interfaces, the most that "
-				       "l4lb captures on; name those that "
-				       "matter with -i",
-				       SETUP_INTERFACES_MAX);
+	if (!t->too_many_told)
 		log_warn("clients and backends are behind more than %d "
 			 "interfaces, the others are not captured on; restart "
 			 "with -i for those that matter",
 			 SETUP_INTERFACES_MAX);
-		n = SETUP_INTERFACES_MAX;
-	}
+	t->too_many_told = true;
+}
+
+int taps_refresh(struct taps *t, bool strict, struct err *err)
+{
+	struct wanted w;
+	bool too_many;
+
+	follow_renames(t);
+	w.n = setup_interfaces(t->setup, t->netlink, w.name);
+	too_many = w.n > SETUP_INTERFACES_MAX;
+	if (too_many && strict)
+		return err_set(err, -E2BIG,
+			       "clients and backends are behind more than %d "
+			       "interfaces, the most that l4lb captures on; "
+			       "name those that matter with -i",
+			       SETUP_INTERFACES_MAX);
+	if (too_many)
+		w.n = SETUP_INTERFACES_MAX;
 	t->incomplete = false;
-	for (unsigned i = 0; i < n; i++) {
-		struct tap *tap = find_tap(t, names[i]);
+	for (unsigned i = 0; i < w.n; i++) {
+		struct tap *tap = find_tap(t, &w, w.name[i]);
 		int ret;
 
+		too_many |= !tap;
 		if (!tap || tap->capture[TAP_FLOWS])
 			continue;
-		ret = open_tap(t, tap, err);
+		ret = strict ? open_tap(t, tap, err) : reopen_tap(t, tap, err);
 		if (ret && strict)
 			return ret;
 		if (ret && ret != -ENODEV && ret != -ENETDOWN) {
@@ -141,16 +218,17 @@ int taps_refresh(struct taps *t, bool strict, struct err *err)
 			t->incomplete = true;
 		}
 	}
+	if (too_many)
+		warn_too_many(t);
+	else
+		t->too_many_told = false;
 	return 0;
 }
 
 void taps_close(struct taps *t)
 {
-	for (unsigned i = 0; i < t->n; i++) {
-		close_tap(t, &t->tap[i]);
-		if (t->tap[i].lro_was_on)
-			nic_lro_restore(t->tap[i].ifname);
-	}
+	for (unsigned i = 0; i < t->n; i++)
+		release_tap(t, &t->tap[i]);
 	t->n = 0;
 }
 
@@ -197,8 +275,10 @@ static void lengthen(struct taps *t, struct tap *tap)
 		 tap->ifname, tap->snaplen);
 	close_tap(t, tap);
 	tap->long_frames = true;
-	if (open_tap(t, tap, &err))
-		log_warn("%s", err.text);
+	if (reopen_tap(t, tap, &err) == 0)
+		return;
+	log_warn("%s", err.text);
+	t->incomplete = true;
 }
 
 /* Frames read, at most @max; -ENETDOWN. */

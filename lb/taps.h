@@ -4,7 +4,9 @@
  *
  * Which interfaces those are follows the routes: taps_refresh() opens what is
  * missing at the start and whenever links, addresses or routes changed. An
- * interface that goes away keeps its place and is opened anew when it returns.
+ * interface that goes away keeps its place and is opened anew when it returns,
+ * unless one that is wanted now had no other place: names may come and go for
+ * ever, as those of Docker's bridges do.
  *
  * Each has two rings. One is for clients' SYNs alone, read last and little at
  * a time: when more come than can be carried, as in a flood, it overflows, and
@@ -34,6 +36,7 @@ struct tap {
 	int ifindex;
 	bool lro_was_on;
 	bool long_frames; /* longer than super-packets usually are */
+	bool stays_short; /* there was no memory for slots that take these */
 	uint32_t snaplen; /* of TAP_FLOWS */
 	uint64_t drops_told[TAP_RINGS];
 	struct capture_stats judged[TAP_RINGS]; /* last told the engine */
@@ -48,6 +51,7 @@ struct taps {
 	struct engine *engine;
 	const char *filter[TAP_RINGS]; /* pcap expressions */
 	bool incomplete;	       /* one could not be opened: try again */
+	bool too_many_told;	       /* there are more than have a place */
 	uint64_t looked_ns;	       /* at drops, last */
 	unsigned n;
 	struct tap tap[SETUP_INTERFACES_MAX];

@@ -1,0 +1,186 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Captures on interfaces that come and go under ever new names, of more of them
+# than have a place, and when there is no memory for a ring.
+# shellcheck source=lab.sh
+. "$(dirname "$0")/lab.sh"
+title "interfaces of new names, more than 32, no memory for a longer ring"
+
+lab_up two-armed
+start_echo echo b1 198.19.0.11 "$PORT"
+connects=0
+connects_to() { # WHAT ADDRESS NAME: a new connection is answered, by NAME
+	connects=$((connects + 1))
+	start_hold "new$connects" client "$2" "$VIP_PORT" 1
+	tell "new$connects" 'say hello' '^said'
+	expect "$1" "$(tail -n 1 "$LAB_TMP/new$connects.out")" "said $3=1"
+	tell "new$connects" close '^closed'
+	finish "new$connects" 10
+}
+is_up() { dump "$1" | awk '/^# backend/ { b = 1; next } b { up = $3 == "UP" } END { exit !up }'; }
+backend_up() { wait_until 20 "the backend to be up" is_up "$1"; }
+times() { grep -Ec -- "$2" "$LAB_TMP/$1.err" || true; }
+captured() { wait_until 20 "$1 to capture $3 times on $2" captures "$@"; }
+captures() { [ "$(times "$1" "capturing on $2 ")" -ge "$3" ]; }
+
+# --- as Docker does it: a network that is made anew has a bridge of a new name
+lab_host box
+make_bridge() { # NAME
+	on lb ip link add "$1" address 02:00:00:00:14:01 type veth \
+		peer name eth0 netns box
+	on box ip address add 198.18.64.11/24 dev eth0
+	on box ip link set eth0 up
+	on lb ip address add 198.18.64.1/24 dev "$1"
+	on lb ip link set "$1" up
+}
+make_bridge br-0
+start_echo boxed box 0.0.0.0 "$PORT"
+start_l4lb names "$VIP" 198.18.64.11 "$PORT"
+connects_to "a backend behind br-0" "$VIP" boxed
+for i in $(seq 40); do
+	on lb ip link delete br-$((i - 1))
+	make_bridge "br-$i"
+	captured names "br-$i" 1
+done
+backend_up names
+connects_to "after 40 new names" "$VIP" boxed
+on lb ip link delete br-40
+make_bridge br-40
+captured names br-40 2
+backend_up names
+connects_to "after the same name once more" "$VIP" boxed
+stop names
+expect "exit status" "$STATUS" 0
+
+# --- all 32 places taken: by interfaces that are down, which cost no memory,
+# of services' addresses that move there from eth0. With lo, eth0 and eth1.
+for i in $(seq 31); do
+	on lb ip link add "s$i" type bridge
+	on lb ip address add "198.18.1.$i/32" dev eth0
+	printf '[service s%d]\nlisten = 198.18.1.%d:%d\nbackend = 198.19.0.11:%d\n' \
+		"$i" "$i" "$VIP_PORT" "$PORT"
+done >"$LAB_TMP/many.conf"
+printf '[service s0]\nlisten = %s:%d\nbackend = 198.19.0.11:%d\n' \
+	"$VIP" "$VIP_PORT" "$PORT" >>"$LAB_TMP/many.conf"
+# The addresses of services N...; a % in FROM or TO is N. Returns when l4lb has
+# seen it.
+move() { # FROM TO N...
+	local from=$1 to=$2 n
+	shift 2
+	for n; do
+		printf 'address delete 198.18.1.%d/32 dev %s\n' "$n" "${from/\%/$n}"
+		printf 'address add 198.18.1.%d/32 dev %s\n' "$n" "${to/\%/$n}"
+	done >"$LAB_TMP/moves"
+	on lb ip -batch "$LAB_TMP/moves"
+	wait_log places "network: ${to/\%/$n} has a new address: 198\.18\.1\.$n\$"
+	dump places >/dev/null # a turn of its loop later
+}
+start_l4lb places -vv --config "$LAB_TMP/many.conf"
+mapfile -t n < <(seq 29)
+move eth0 s% "${n[@]}"
+expect "32 interfaces: warnings that there are too many" "$(times places 'more than 32')" 0
+connects_to "  and a connection" "$VIP" echo
+# The backend is behind eth0 now, and nothing behind eth1.
+lab_cable b1 eth2 198.18.0.11 br0
+on b1 ip address add 198.19.0.11/32 dev eth2
+on lb ip route add 198.19.0.11/32 dev eth0
+move eth0 s% 30
+expect "eth1 is not wanted any more, and s30 is: given back" \
+	"$(times places 'no longer capturing on eth1')" 1
+expect "  warnings that there are too many" "$(times places 'more than 32')" 0
+on lb ip route delete 198.19.0.11/32 dev eth0
+wait_log places 'more than 32 interfaces, the others are not captured on; restart with -i'
+move eth0 lo 31
+move lo eth0 31
+expect "eth1 is wanted again, and 33 are: said once" "$(times places 'more than 32')" 1
+move s% eth0 30
+captured places eth1 2
+backend_up places
+connects_to "32 again: a connection" "$VIP" echo
+stop places
+expect "exit status" "$STATUS" 0
+
+# --- no memory for the ring with longer slots
+cat >"$LAB_TMP/long.py" <<'END'
+"""long.py INTERFACE MAC SOURCE DESTINATION PORT: one super-packet, longer than
+any that TCP makes, so that a slot of 64 KiB does not take it"""
+import socket
+import struct
+import sys
+
+name, mac, source, destination, port = sys.argv[1:]
+
+
+def total(data):
+    n = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while n >> 16:
+        n = (n & 0xFFFF) + (n >> 16)
+    return n
+
+
+link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+link.bind((name, 0))
+link.setsockopt(263, 15, 1)  # SOL_PACKET, PACKET_VNET_HDR
+size = 65500
+addresses = socket.inet_aton(source) + socket.inet_aton(destination)
+ip = struct.pack("!BBHHHBBH", 0x45, 0, size, 0, 0x4000, 64, 6, 0) + addresses
+ip = ip[:10] + struct.pack("!H", total(ip) ^ 0xFFFF) + ip[12:]
+tcp = struct.pack("!HHIIBBHHH", 5555, int(port), 1, 1, 5 << 4, 0x10, 500,
+                  total(addresses + struct.pack("!HH", 6, size - 20)), 0)
+# The checksum is left to the card; TCP over IPv4, cut by 1448 bytes.
+vnet = struct.pack("=BBHHHH", 1, 1, 14 + 40, 1448, 34, 16)
+ether = bytes.fromhex(mac.replace(":", "")) + link.getsockname()[4] + b"\x08\x00"
+link.send(vnet + ether + ip + tcp + bytes(size - 40))
+END
+long_frame() {
+	on b1 "$PYTHON" "$LAB_TMP/long.py" eth0 "$(lab_mac 198.19.0.1)" \
+		198.19.0.11 "$VIP" "$VIP_PORT"
+}
+memory_kib() { awk '/^VmSize/ { print $2 }' "/proc/$(pid_of "$1")/status"; }
+limit() { # NAME MIB: it may have as much more than it has now, or less
+	prlimit --pid "$(pid_of "$1")" --as=$((($(memory_kib "$1") + $2 * 1024) * 1024)):
+}
+ring() { grep -o "capturing on eth1 .*" "$LAB_TMP/$1.err" | tail -n 1; }
+is_usual() { [ "$(ring "$1")" = "$usual" ]; }
+no_longer='eth1: no memory for a ring with longer slots'
+has_counted() { [ "$(counted "$1" "$2")" = "$3" ]; }
+
+start_l4lb short -i eth0 -i eth1 "$VIP" 198.19.0.11 "$PORT"
+usual=$(ring short)
+limit short 20
+long_frame
+captured short eth1 2
+expect "no memory for longer slots: as before" "$(ring short)" "$usual"
+wait_until 10 "the long frame to be counted" has_counted short truncated 1
+long_frame
+wait_until 10 "the next one too" has_counted short truncated 2
+expect "  after another long frame: rings opened" "$(times short 'capturing on eth1 ')" 2
+expect "  said" "$(times short "$no_longer")" 1
+expect "  not captured on for a while, said" "$(times short 'cannot capture')" 0
+connects_to "  a connection" "$VIP" echo
+stop short
+
+start_l4lb again -i eth0 -i eth1 "$VIP" 198.19.0.11 "$PORT"
+long_frame
+captured again eth1 2
+expect_true "with memory: longer slots, $(ring again)" [ "$(ring again)" != "$usual" ]
+limit again -40
+on lb ip link set eth1 down
+on lb ip link set eth1 up
+wait_log again "$no_longer"
+wait_until 20 "eth1 to have its usual ring" is_usual again
+backend_up again
+connects_to "  without it when the interface comes back: a connection" "$VIP" echo
+stop again
+
+start_l4lb none -i eth0 -i eth1 "$VIP" 198.19.0.11 "$PORT"
+limit none -40
+long_frame
+wait_log none 'eth1: cannot capture: no memory'
+expect "no memory for any ring: opened" "$(times none 'capturing on eth1 ')" 1
+prlimit --pid "$(pid_of none)" --as=unlimited:
+captured none eth1 2
+backend_up none
+connects_to "  when there is: a connection" "$VIP" echo
+stop none
+expect "exit status" "$STATUS" 0
