@@ -57,6 +57,6 @@ pid_t dumper_start(struct engine *e, uint64_t now_ns, uint64_t started_ns)
 	/* Our locks are not to outlive us in a child. */
 	(void)close_range(STDERR_FILENO + 1, UINT_MAX, 0);
 	freeze_flows(e);
-	dump_flows(stdout, e, now_ns, started_ns);
-	_exit(0);
+	/* A byte: every errno of a write fits. */
+	_exit(dump_flows(stdout, e, now_ns, started_ns) ? errno : 0);
 }

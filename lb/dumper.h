@@ -15,7 +15,7 @@
 
 /*
  * Starts the child. Its pid; or 0 with errno set. The caller reaps it, and
- * does not start another one before.
+ * does not start another one before. Its exit status is an errno, or 0.
  */
 pid_t dumper_start(struct engine *e, uint64_t now_ns, uint64_t started_ns);
 

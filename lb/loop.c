@@ -73,12 +73,14 @@ static void on_netlink(void *arg, const struct netlink_event *event)
 		break;
 	case NETLINK_ADDR_NEW:
 	case NETLINK_ADDR_GONE:
-		if (is_our_address(app, &event->addr))
-			log_warn("address %s %s %s",
-				 addr_format(&event->addr, text),
-				 event->kind == NETLINK_ADDR_NEW
-					 ? "is there again on"
-					 : "was removed from",
+		if (!is_our_address(app, &event->addr))
+			break;
+		addr_format(&event->addr, text);
+		if (event->kind == NETLINK_ADDR_NEW)
+			log_info("address %s is there again on %s", text,
+				 event->link->name);
+		else
+			log_warn("address %s was removed from %s", text,
 				 event->link ? event->link->name : "?");
 		break;
 	case NETLINK_LINK_CHANGED:
@@ -137,6 +139,18 @@ void app_log_counters(struct app *app)
 	taps_tell_counters(&app->taps);
 }
 
+static void reap_dumper(struct app *app)
+{
+	int status;
+
+	while (waitpid(-1, &status, WNOHANG) > 0) {
+		app->dumper = 0;
+		if (WIFEXITED(status) && WEXITSTATUS(status))
+			log_warn("the dump could not be written to stdout: %s",
+				 strerror(WEXITSTATUS(status)));
+	}
+}
+
 static void read_signals(struct app *app)
 {
 	struct signalfd_siginfo info;
@@ -154,8 +168,7 @@ static void read_signals(struct app *app)
 			app_log_counters(app);
 			break;
 		case SIGCHLD:
-			while (waitpid(-1, NULL, WNOHANG) > 0)
-				app->dumper = 0;
+			reap_dumper(app);
 			if (!app->dumper && app->dump_again)
 				start_dump(app);
 			break;

@@ -52,6 +52,7 @@ int main(int argc, char *argv[])
 
 	fill_standard_descriptors();
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* EFBIG can be told */
 	ret = config_read(&app.config, argc, argv, &err);
 	if (ret == CONFIG_SHOWN)
 		return end_of_output();

@@ -8,11 +8,13 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include "app.h"
@@ -24,6 +26,7 @@ static int catch_signals(struct app *app, struct err *err)
 {
 	sigset_t set;
 
+	signal(SIGCHLD, SIG_DFL); /* ignored, as inherited: nobody to reap */
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
@@ -69,6 +72,30 @@ static int need_privilege(struct err *err)
 	return err_set(err, -EPERM,
 		       "no permission: l4lb needs CAP_NET_RAW and "
 		       "CAP_NET_ADMIN; run it with sudo");
+}
+
+/*
+ * Two rings and two sockets an interface, and a socket for each check under
+ * way. Each of them has a sentence of its own for when it fails, and none knows
+ * that it is this.
+ */
+#define FILES_MIN 256
+
+static int need_files(struct err *err)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return err_set(err, -errno, "limit of open files: %s",
+			       strerror(errno));
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+	if (files.rlim_max >= FILES_MIN)
+		return 0;
+	return err_set(err, -EMFILE,
+		       "%ju open files are allowed and %d are needed: raise the "
+		       "limit (ulimit -n)",
+		       (uintmax_t)files.rlim_max, FILES_MIN);
 }
 
 /* Only these two remain after the start (design rule 14). */
@@ -326,6 +353,8 @@ int app_start(struct app *app, struct err *err)
 
 	app->started_ns = forward_now_ns();
 	ret = need_privilege(err);
+	if (!ret)
+		ret = need_files(err);
 	if (!ret)
 		ret = catch_signals(app, err);
 	if (!ret)

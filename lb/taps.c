@@ -239,7 +239,10 @@ void taps_link_changed(struct taps *t, const char *ifname, bool up)
 
 		if (strcmp(tap->ifname, ifname) != 0)
 			continue;
-		log_info("interface %s is %s", ifname, up ? "up" : "down");
+		if (up)
+			log_info("interface %s is up", ifname);
+		else
+			log_warn("interface %s is down", ifname);
 		/* Opened anew when up: it may be another device. */
 		if (tap->capture[TAP_FLOWS])
 			close_tap(t, tap);

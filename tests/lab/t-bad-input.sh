@@ -83,6 +83,10 @@ mkdir -p /run/l4lb/20000.ports
 refuses 1 'cannot write /run/l4lb/20000\.ports: Is a directory: remove what is there' \
 	"$L4LB" "$VIP" "${B1[@]}"
 rmdir /run/l4lb/20000.ports
+refuses 1 '^l4lb: 100 open files are allowed and 256 are needed: .*ulimit -n' \
+	prlimit --nofile=100:100 "$L4LB" "$VIP" "${B1[@]}"
+refuses 1 'no room for its [0-9.]* MiB; lower --flows' \
+	prlimit --fsize=100000:100000 "$L4LB" "$VIP" "${B1[@]}"
 # Segments on lo may have 64 KiB: its ring takes 128 MiB.
 limit=(prlimit --as=$((100 << 20)))
 # A build with sanitizers does not even start with so little.
@@ -98,6 +102,22 @@ print("listening", flush=True)
 time.sleep(600)'
 wait_log listeners '^listening'
 refuses 1 '(1000|1024)' "$L4LB" --nat-ports 21000-22099 "$VIP" "${B1[@]}"
+
+say "  -- a dump that nobody can read; started by somebody who ignores SIGCHLD"
+start lb lb "$PYTHON" -c '
+import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+sys.stdout = None
+os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+os.execv(sys.argv[1], sys.argv[1:])' "$L4LB" "$VIP" "${B1[@]}"
+wait_log lb "$L4LB_READY"
+unwritten() { [ "$(grep -c 'dump could not be written to stdout: No space left' "$LAB_TMP/lb.err")" -eq "$1" ]; }
+for n in 1 2; do
+	kill -USR1 "$(pid_of lb)"
+	wait_until 10 "dump $n to be told of" unwritten $n
+done
+ok "both dumps were tried, and what became of them was said"
+stop lb
 
 say "  -- and what is right"
 printf '%s\nbackend = 198.18.0.11:9001\n' "$GOOD" >"$LAB_TMP/good.conf"
