@@ -92,10 +92,11 @@ static int need_files(struct err *err)
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	if (files.rlim_max >= FILES_MIN)
 		return 0;
-	return err_set(err, -EMFILE,
-		       "%ju open files are allowed and %d are needed: raise the "
-		       "limit (ulimit -n)",
-		       (uintmax_t)files.rlim_max, FILES_MIN);
+	return err_set(
+		err, -EMFILE,
+		"%ju open files are allowed and %d are needed: raise the "
+		"limit (ulimit -n)",
+		(uintmax_t)files.rlim_max, FILES_MIN);
 }
 
 /* Only these two remain after the start (design rule 14). */

@@ -75,9 +75,13 @@ esac
 run() { # WHAT
 	say "  -- $1"
 	start_l4lb lb "$VIP" "${backends[@]}"
+	# The answer to the last check of the one before met no guard.
+	local before
+	before=$(counter lb TcpOutRsts)
 	for host in $from; do talk "$host" "$want"; done
 	wait_closed lb
-	expect "RST sent by the balancer's kernel" "$(counter lb TcpOutRsts)" 0
+	expect "RST sent by the balancer's kernel" \
+		"$(($(counter lb TcpOutRsts) - before))" 0
 	stop lb
 	expect "exit status" "$STATUS" 0
 }
