@@ -158,6 +158,19 @@ static struct tap *find_tap(struct taps *t, const struct wanted *w,
 	return tap;
 }
 
+/* Of an interface that is gone, and whose name another one has now. */
+static void forget_name(struct taps *t, const char *ifname)
+{
+	for (unsigned i = 0; i < t->n; i++) {
+		struct tap *tap = &t->tap[i];
+
+		if (tap->capture[TAP_FLOWS] || strcmp(tap->ifname, ifname) != 0)
+			continue;
+		tap->ifname[0] = '\0';
+		tap->lro_was_on = false;
+	}
+}
+
 /* A capture stays with its interface, whatever that is called now. */
 static void follow_renames(struct taps *t)
 {
@@ -171,6 +184,7 @@ static void follow_renames(struct taps *t)
 			continue;
 		log_info("interface %s is called %s now", tap->ifname,
 			 link->name);
+		forget_name(t, link->name);
 		memcpy(tap->ifname, link->name, IF_NAMESIZE);
 	}
 }

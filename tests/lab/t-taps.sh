@@ -49,6 +49,16 @@ make_bridge br-40
 captured names br-40 2
 backend_up names
 connects_to "after the same name once more" "$VIP" boxed
+on lb ip link delete br-40
+make_bridge other
+captured names other 1
+on lb ip link set other name br-40
+wait_log names 'interface other is called br-40 now'
+dump names >/dev/null # a turn of its loop later
+expect "another one takes that name: captures on it" \
+	"$(times names 'capturing on br-40 ')" 2
+backend_up names
+connects_to "  a connection" "$VIP" boxed
 stop names
 expect "exit status" "$STATUS" 0
 
