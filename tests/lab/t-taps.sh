@@ -49,18 +49,22 @@ make_bridge br-40
 captured names br-40 2
 backend_up names
 connects_to "after the same name once more" "$VIP" boxed
-on lb ip link delete br-40
-make_bridge other
-captured names other 1
-on lb ip link set other name br-40
-wait_log names 'interface other is called br-40 now'
-dump names >/dev/null # a turn of its loop later
-expect "another one takes that name: captures on it" \
-	"$(times names 'capturing on br-40 ')" 2
-backend_up names
-connects_to "  a connection" "$VIP" boxed
 stop names
 expect "exit status" "$STATUS" 0
+
+# --- one that is gone, and another that takes its name, while there are places
+start_l4lb heir "$VIP" 198.18.64.11 "$PORT"
+on lb ip link delete br-40
+make_bridge other
+captured heir other 1
+on lb ip link set other name br-40
+wait_log heir 'interface other is called br-40 now'
+dump heir >/dev/null # a turn of its loop later
+expect "another one takes the name of one that is gone: captures on that" \
+	"$(times heir 'capturing on br-40 ')" 1
+backend_up heir
+connects_to "  a connection" "$VIP" boxed
+stop heir
 
 # --- all 32 places taken: by interfaces that are down, which cost no memory,
 # of services' addresses that move there from eth0. With lo, eth0 and eth1.
