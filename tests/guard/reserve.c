@@ -501,8 +501,7 @@ START_TEST(other_users_cannot_open_what_is_locked)
 	static const char *const before[] = {
 		"true",
 		"mkdir -m 755 /run/l4lb",
-		"mkdir -m 755 /run/l4lb && cd /run/l4lb && : > web.ports && "
-		"chmod 644 web.ports",
+		"cd /run && mkdir l4lb && umask 022 && : > l4lb/web.ports",
 	};
 	struct reservation *r;
 
