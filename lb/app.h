@@ -26,6 +26,12 @@
 
 #define NS_PER_MS 1000000ull
 
+/* What was told of a counter: when it has grown, and at most every 10 s. */
+struct told {
+	uint64_t count;
+	uint64_t at_ns; /* 0: never */
+};
+
 struct app {
 	struct config config;
 	struct setup *setup;
@@ -51,12 +57,10 @@ struct app {
 	bool links_changed;
 	uint64_t started_ns;
 	uint64_t housekept_ns;
-	bool checks_warned;	 /* some could not be made */
-	unsigned pool_warned;	 /* percent of the fullest, last told */
-	uint64_t refused_told;	 /* new connections, since the table was full */
-	uint64_t full_told_ns;	 /* when; 0: never */
-	uint64_t unreached_told; /* checks without a way, as last told */
-	uint64_t ways_told_ns;
+	bool checks_warned;    /* some could not be made */
+	unsigned pool_warned;  /* percent of the fullest, last told */
+	struct told refused;   /* new connections, since the table was full */
+	struct told unreached; /* checks without a way */
 };
 
 /* Everything up to the first packet; half of it may be there on an error. */

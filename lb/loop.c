@@ -218,39 +218,41 @@ static void check_pools(struct app *app)
 	app->pool_warned = percent;
 }
 
-/* Warns when new connections found no place, at most every 10 s. */
+/* By how much @count has grown since it was told; 0: not, or too soon. */
+static uint64_t to_tell(struct told *told, uint64_t count, uint64_t now_ns)
+{
+	const uint64_t more = count - told->count;
+
+	if (!more ||
+	    (told->at_ns && now_ns - told->at_ns < 10 * ENGINE_NS_PER_S))
+		return 0;
+	*told = (struct told){count, now_ns};
+	return more;
+}
+
 static void check_table(struct app *app, uint64_t now_ns)
 {
 	const struct engine *e = app->engine;
-	const uint64_t refused = e->counters.dropped[DROP_TABLE_FULL];
+	const uint64_t n = to_tell(
+		&app->refused, e->counters.dropped[DROP_TABLE_FULL], now_ns);
 
-	if (refused == app->refused_told ||
-	    (app->full_told_ns &&
-	     now_ns - app->full_told_ns < 10 * ENGINE_NS_PER_S))
-		return;
-	log_warn("the flow table is full, %llu new connections were refused; "
-		 "raise --flows (flows = in l4lb.conf) above %u",
-		 (unsigned long long)(refused - app->refused_told),
-		 e->table.size);
-	app->refused_told = refused;
-	app->full_told_ns = now_ns;
+	if (n)
+		log_warn("the flow table is full, %llu new connections were "
+			 "refused; raise --flows (flows = in l4lb.conf) above "
+			 "%u",
+			 (unsigned long long)n, e->table.size);
 }
 
-/* Warns when checks had no way out of this host, at most every 10 s. */
 static void check_ways(struct app *app, uint64_t now_ns)
 {
-	const uint64_t n = app->engine->counters.unreached;
+	const uint64_t n = to_tell(&app->unreached,
+				   app->engine->counters.unreached, now_ns);
 
-	if (n == app->unreached_told ||
-	    (app->ways_told_ns &&
-	     now_ns - app->ways_told_ns < 10 * ENGINE_NS_PER_S))
-		return;
-	log_warn("%llu health checks failed since this host has no way to "
-		 "their backends (no route, or the interface is down), which "
-		 "stay what they were",
-		 (unsigned long long)(n - app->unreached_told));
-	app->unreached_told = n;
-	app->ways_told_ns = now_ns;
+	if (n)
+		log_warn("%llu health checks failed since this host has no way "
+			 "to their backends (no route, or the interface is "
+			 "down), which stay what they were",
+			 (unsigned long long)n);
 }
 
 /* Warns once when health checks cannot be made, until they can again. */

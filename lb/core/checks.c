@@ -70,21 +70,18 @@ void engine_backend_failed(struct engine *e, struct backend *b, uint16_t ticket,
 /* -------------------------------------------------------- active checks */
 
 /*
- * What a check that was not answered says. Where this host's own link or route
- * is gone, nothing of the backend: reset for that, its connections would not
- * outlive a cable that is pulled out for three seconds, and the resets could
- * not leave.
+ * True if a check without an answer says nothing of the backend, as this host's
+ * own link or route is gone: reset for that, its connections would not outlive
+ * a cable that is pulled out for three seconds, and the resets could not leave.
  */
-static enum check_result judged(struct engine *e, const struct backend *b,
-				enum check_result result)
+static bool cut_off(struct engine *e, const struct backend *b)
 {
-	if (result == CHECK_OK || result == CHECK_REFUSED ||
-	    result == CHECK_LOCAL || !e->can_reach ||
+	if (!e->can_reach ||
 	    e->can_reach(e->on_arg, &e->pools[b->pools[0]].source,
 			 &b->addr.addr))
-		return result;
+		return false;
 	e->counters.unreached++;
-	return CHECK_LOCAL;
+	return true;
 }
 
 static void changed(struct engine *e, struct backend *b,
@@ -174,11 +171,12 @@ void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
 			 uint64_t now_ns)
 {
 	struct backend *b = &e->services[service].backends[backend];
+	bool counts = b->health.probing && number == b->health.number;
 
 	if (result == CHECK_OK || result == CHECK_REFUSED)
 		b->excused_ns = 0;
-	if (b->health.probing && number == b->health.number)
-		result = judged(e, b, result);
+	else if (counts && result != CHECK_LOCAL && cut_off(e, b))
+		result = CHECK_LOCAL;
 	changed(e, b, health_result(&b->health, number, result, now_ns),
 		now_ns);
 	e->checks_due_ns = 0;
@@ -249,22 +247,6 @@ bool engine_probe_answer(struct engine *e, const struct packet *p,
 	return true;
 }
 
-/* The running check was not answered in time. */
-static void end_check(struct engine *e, struct backend *b, bool half_open,
-		      uint64_t now_ns)
-{
-	struct health *h = &b->health;
-	enum check_result result;
-
-	if (half_open && engine_excuses(e, b, h->started_ns, now_ns))
-		result = CHECK_LOCAL;
-	else
-		result = judged(e, b, CHECK_TIMEOUT);
-	changed(e, b, health_result(h, h->number, result, now_ns), now_ns);
-	if (result == CHECK_LOCAL)
-		health_suspect(h, now_ns); /* asked again soon */
-}
-
 static void run_check(struct engine *e, struct backend *b, uint64_t heard_ns,
 		      uint64_t now_ns)
 {
@@ -274,8 +256,13 @@ static void run_check(struct engine *e, struct backend *b, uint64_t heard_ns,
 
 	if (health_next_ns(h) > (h->probing ? heard_ns : now_ns))
 		return;
-	if (h->probing)
-		end_check(e, b, half_open, now_ns);
+	/* Late, but perhaps not by the backend's fault: asked again soon. */
+	if (h->probing &&
+	    ((half_open && engine_excuses(e, b, h->started_ns, now_ns)) ||
+	     cut_off(e, b))) {
+		health_result(h, h->number, CHECK_LOCAL, now_ns);
+		health_suspect(h, now_ns);
+	}
 	changed(e, b, health_tick(h, now_ns, &e->random, &start), now_ns);
 	if (!start)
 		return;

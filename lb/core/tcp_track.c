@@ -45,7 +45,6 @@ void tcp_track_open(struct tcp_track *t, const struct tcp_segment *syn)
 	client->end = segment_end(syn);
 	t->syn_len = (uint16_t)(client->end - syn->seq - 1);
 	client->mss = syn->mss ? syn->mss : MSS_DEFAULT;
-	client->ack = syn->seq + 1;
 	client->limit = syn->window;
 	client->flags = TCP_SIDE_SEEN;
 	if (syn->wscale != TCP_NO_WSCALE) {
@@ -135,10 +134,6 @@ bool tcp_track_mend(struct tcp_track *t)
 		if (c->flags & (TCP_SIDE_ACKED | TCP_SIDE_FIN))
 			return false;
 		memset(b, 0, sizeof(*b));
-		/* Its first sequence, if the SYN-ACK has not moved it. */
-		if (seq_before(c->ack, c->end - UINT16_MAX) ||
-		    seq_after(c->ack, c->end))
-			c->ack = c->end;
 		c->limit = UINT16_MAX;
 	}
 	if (t->state != TCP_RESET)

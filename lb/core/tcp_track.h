@@ -54,8 +54,7 @@ enum tcp_side_flag {
 
 /*
  * @ack and @limit have a meaning from the first ACK on. A client's begin with
- * its SYN: until the SYN-ACK, its first sequence and its window; then what
- * that window covers.
+ * the SYN-ACK: what its SYN's window covers; until then @limit is that window.
  */
 struct tcp_side {
 	uint32_t end;	/* sequence after the highest it sent: its SND.NXT */
