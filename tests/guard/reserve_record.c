@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reserve.h against a real kernel: the records in /run/l4lb, of instances that
+ * died or were told to keep their ports, damaged ones, and who may open them;
+ * and guard.sh down, which clears them.
+ */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "reserve_rig.h"
+
+START_TEST(after_a_crash_the_range_waits_for_its_instance)
+{
+	struct reservation *r, *s;
+
+	kill_9(hold_elsewhere(&web));
+	assert_reserved("10240-32767,50000\n");
+	s = take(&api);
+	ck_assert_uint_ne(reserve_lo(s), 10240);
+	reserve_release(s, false);
+	api.fixed = true;
+	assert_refused(&api, -EADDRINUSE, "guard.sh down web");
+
+	r = take(&web);
+	ck_assert_uint_eq(reserve_lo(r), 10240);
+	reserve_release(r, false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(after_a_crash_an_instance_gets_the_range_it_had)
+{
+	struct reservation *s = take(&api), *r;
+	uint16_t lo, hi;
+
+	kill_9(hold_elsewhere(&web)); /* beside api: not the wanted range */
+	reserve_release(s, false);
+	r = take(&web);
+	lo = reserve_lo(r);
+	hi = reserve_hi(r);
+	ck_assert_uint_ne(lo, 10240);
+	reserve_release(r, false);
+	assert_nothing_left();
+
+	web.fixed = true;
+	web.nat_lo = lo;
+	web.nat_hi = hi;
+	kill_9(hold_elsewhere(&web));
+	web.nat_lo = 2000; /* another one now: the old part goes */
+	web.nat_hi = 4000;
+	r = take(&web);
+	assert_reserved("2000-4000,12000-12001,50000\n");
+	reserve_release(r, false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(kept_for_the_next_start_means_nothing_changes)
+{
+	reserve_release(take(&web), true);
+	assert_reserved("10240-32767,50000\n");
+	api.fixed = true;
+	assert_refused(&api, -EADDRINUSE, "which is not running");
+	reserve_release(take(&web), false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(what_another_boot_or_network_left_counts_for_nothing)
+{
+	static const char *const edits[] = {"s/^netns .*/netns 1/",
+					    "s/^boot .*/boot x/"};
+	struct reservation *s;
+
+	kill_9(hold_elsewhere(&web));
+	ck_assert_int_eq(run("sed -i '%s' /run/l4lb/web.ports", edits[_i]), 0);
+	run("echo 12000-12001,50000 > " RESERVED);
+	s = take(&api);
+	ck_assert_uint_eq(reserve_lo(s), 10240);
+	reserve_release(s, false);
+	reserve_release(take(&web), false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(an_instance_that_died_before_it_took_anything_is_no_obstacle)
+{
+	ck_assert_int_eq(run("mkdir -p /run/l4lb; : > /run/l4lb/web.ports"), 0);
+	reserve_release(take(&api), false);
+	reserve_release(take(&web), false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(a_file_that_is_not_understood_is_named)
+{
+	ck_assert_int_eq(run("mkdir -p /run/l4lb; "
+			     "echo l4lb-ports 9 > /run/l4lb/old.ports"),
+			 0);
+	assert_refused(&web, -EINVAL, "/run/l4lb/old.ports is not understood");
+	ck_assert_ptr_nonnull(
+		strstr(err.text, "net.ipv4.ip_local_reserved_ports"));
+	ck_assert_int_eq(run("rm /run/l4lb/old.ports; "
+			     "mkdir /run/l4lb/old.ports"),
+			 0);
+	assert_refused(&web, -EISDIR, "/run/l4lb/old.ports");
+}
+END_TEST
+
+/* What keeps the record of web from being written, and the advice. */
+static const struct {
+	const char *command;
+	int code;
+	const char *words, *advice;
+} obstacles[] = {
+	/* No inode, then no block is left for the file. */
+	{"mount -t tmpfs -o nr_inodes=1 x /run/l4lb", -ENOSPC,
+	 "cannot write /run/l4lb/web.ports: No space left on device",
+	 "free some on the file system of /run"},
+	{"mount -t tmpfs -o size=4k x /run/l4lb && echo > /run/l4lb/x", -ENOSPC,
+	 "cannot write /run/l4lb/web.ports: No space left on device",
+	 "free some on the file system of /run"},
+	{"mount -t tmpfs -o ro x /run/l4lb", -EROFS,
+	 "cannot write /run/l4lb/web.ports: Read-only file system",
+	 "mount -o remount,rw"},
+	{"mkdir /run/l4lb/web.ports", -EISDIR,
+	 "cannot write /run/l4lb/web.ports: Is a directory",
+	 "choose another --name"},
+	{"ln -s x /run/l4lb/web.ports", -ELOOP,
+	 "cannot write /run/l4lb/web.ports: ", "choose another --name"},
+	{"rmdir /run/l4lb && echo > /run/l4lb", -ENOTDIR,
+	 "cannot use the folder /run/l4lb: Not a directory",
+	 "remove what is there"},
+};
+
+START_TEST(a_record_that_cannot_be_written_says_what_to_do)
+{
+	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+	ck_assert_int_eq(run("mkdir -p /run/l4lb && %s", obstacles[_i].command),
+			 0);
+	assert_refused(&web, obstacles[_i].code, obstacles[_i].words);
+	ck_assert_msg(strstr(err.text, obstacles[_i].advice) != NULL,
+		      "\"%s\" has no \"%s\"", err.text, obstacles[_i].advice);
+	assert_reserved(BEFORE);
+}
+END_TEST
+
+static mode_t mode_of(const char *path)
+{
+	struct stat st;
+
+	ck_assert_int_eq(stat(path, &st), 0);
+	return st.st_mode & 07777;
+}
+
+/* Of both, as nobody; a user namespace may have no other user. */
+static void assert_closed_to_others(void)
+{
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		if (setresuid(65534, 65534, 65534) == -1)
+			_exit(0);
+		_exit(open("/run/l4lb", O_RDONLY | O_CLOEXEC) != -1 ||
+		      open("/run/l4lb/web.ports", O_RDONLY | O_CLOEXEC) != -1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+
+/* Who may open them may lock them, and keep an instance from start and end. */
+START_TEST(other_users_cannot_open_what_is_locked)
+{
+	/* What there is before: nothing, or what an earlier version left. */
+	static const char *const before[] = {
+		"true",
+		"mkdir -m 755 /run/l4lb",
+		"cd /run && mkdir l4lb && umask 022 && : > l4lb/web.ports",
+	};
+	struct reservation *r;
+
+	umask(0);
+	ck_assert_int_eq(run("%s", before[_i]), 0);
+	r = take(&web);
+	ck_assert_uint_eq(mode_of("/run/l4lb"), 0700);
+	ck_assert_uint_eq(mode_of("/run/l4lb/web.ports"), 0600);
+	assert_closed_to_others();
+	keep_net_capabilities(); /* the owner needs none */
+	ck_assert_int_eq(reserve_release(r, false), 0);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(a_folder_of_another_user_keeps_its_mode)
+{
+	struct reservation *r;
+
+	ck_assert_int_eq(mkdir("/run/l4lb", 0755), 0);
+	if (chown("/run/l4lb", 1, (gid_t)-1) == -1)
+		return; /* a user namespace with no other user */
+	r = take(&web);
+	ck_assert_uint_eq(mode_of("/run/l4lb"), 0755);
+	reserve_release(r, false);
+}
+END_TEST
+
+START_TEST(a_link_in_place_of_the_folder_is_not_followed)
+{
+	ck_assert_int_eq(run("rm -rf /run/else; mkdir -m 755 /run/else && "
+			     "ln -s else /run/l4lb"),
+			 0);
+	assert_refused(&web, -ENOTDIR, "cannot use the folder /run/l4lb");
+	ck_assert_uint_eq(mode_of("/run/else"), 0755);
+	ck_assert_int_eq(run("test -z \"$(ls -A /run/else)\""), 0);
+}
+END_TEST
+
+static int lock_folder(void)
+{
+	const int fd = open("/run/l4lb", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	return fd;
+}
+
+START_TEST(a_folder_that_stays_locked_is_said_and_not_waited_for)
+{
+	struct reservation *r = take(&web);
+	const int fd = lock_folder();
+
+	assert_refused(&api, -EBUSY, "another process has it locked");
+	ck_assert_int_eq(reserve_release(r, false), -EBUSY);
+	assert_reserved("10240-32767,50000\n");
+	close(fd);
+	reserve_release(take(&web), false); /* as after a crash */
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(a_folder_that_is_locked_for_a_moment_is_waited_for)
+{
+	int fd, status;
+	pid_t pid;
+
+	ck_assert_int_eq(mkdir("/run/l4lb", 0700), 0);
+	fd = lock_folder();
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		close(fd); /* the lock is the parent's too */
+		_exit(reserve_take(&(struct reservation *){NULL}, &web, &err));
+	}
+	usleep(200000);
+	ck_assert_int_eq(waitpid(pid, &status, WNOHANG), 0);
+	close(fd);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+START_TEST(no_more_open_files_is_no_matter_of_privilege)
+{
+	const struct rlimit none = {0, 0};
+
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_refused(&web, -EMFILE,
+		       "cannot use the folder /run/l4lb: Too many open files");
+	ck_assert_ptr_null(strstr(err.text, "run as root"));
+	ck_assert_ptr_nonnull(strstr(err.text, "ulimit -n"));
+}
+END_TEST
+
+START_TEST(guard_sh_down_clears_what_a_crash_left)
+{
+	struct reservation *s;
+
+	kill_9(hold_elsewhere(&web));
+	s = take(&api);
+	ck_assert_int_eq(run("touch /run/l4lb/web.flows /run/l4lb/web.sock"),
+			 0);
+	ck_assert_int_eq(run(GUARD_SH " down web >/dev/null"), 0);
+	ck_assert_int_eq(run("test \"$(ls /run/l4lb)\" = api.ports"), 0);
+	/* A running one is left alone. */
+	ck_assert_int_eq(run(GUARD_SH " down api >/dev/null 2>&1"), 0);
+	ck_assert_int_eq(run("test -e /run/l4lb/api.ports"), 0);
+	reserve_release(s, false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(guard_sh_down_leaves_what_another_instance_needs)
+{
+	struct ip_addr other = ip("127.0.0.1");
+	struct reservation *s;
+
+	api.sources = &other;
+	kill_9(hold_elsewhere(&web));
+	s = take(&api);
+	ck_assert_int_eq(run(GUARD_SH " down web >/dev/null"), 0);
+	assert_reserved("10240-32767,50000\n");
+	reserve_release(s, false);
+	assert_nothing_left();
+}
+END_TEST
+
+/* Of which only the administrator can know what it had reserved. */
+static const char *const garbage[] = {
+	"echo garbage",
+	"printf 'l4lb-ports 1\\nadded 10240-20000\\n'",
+	"printf 'l4lb-ports 1\\nadded what?\\nend\\n'",
+};
+
+START_TEST(guard_sh_down_tells_what_a_damaged_record_leaves_reserved)
+{
+	char *text;
+
+	kill_9(hold_elsewhere(&web));
+	ck_assert_int_eq(run("%s > /run/l4lb/web.ports", garbage[_i]), 0);
+	text = output_of(GUARD_SH " down web 2>&1 >/dev/null");
+	ck_assert_msg(strstr(text, "/run/l4lb/web.ports was not understood") &&
+			      strstr(text, "ports: 10240-32767,50000. Take"),
+		      "%s", text);
+	free(text);
+	assert_reserved("10240-32767,50000\n");
+	ck_assert_int_eq(run("test -z \"$(ls -A /run/l4lb)\""), 0);
+
+	ck_assert_int_eq(run("%s > /run/l4lb/web.ports", garbage[_i]), 0);
+	ck_assert_int_eq(WEXITSTATUS(run(GUARD_SH " down web >/dev/null 2>&1")),
+			 1);
+	/* Nothing is left to tell of. */
+	run("echo > " RESERVED);
+	ck_assert_int_eq(run("%s > /run/l4lb/web.ports", garbage[_i]), 0);
+	ck_assert_int_eq(run(GUARD_SH " down web >/dev/null"), 0);
+}
+END_TEST
+
+START_TEST(guard_sh_down_tells_nothing_of_what_another_instance_reserved)
+{
+	struct reservation *s;
+
+	run("echo > " RESERVED);
+	s = take(&api);
+	ck_assert_int_eq(run("echo garbage > /run/l4lb/web.ports"), 0);
+	ck_assert_int_eq(run(GUARD_SH " down web >/dev/null"), 0);
+	ck_assert_int_eq(run("test \"$(ls /run/l4lb)\" = api.ports"), 0);
+	assert_reserved("10240-32767\n");
+	reserve_release(s, false);
+	assert_reserved("\n");
+}
+END_TEST
+
+static TCase *modes_and_locks(void)
+{
+	TCase *t = tcase_create("modes and locks");
+
+	tcase_set_timeout(t, 30); /* 5 s a lock, and twice in one test */
+	tcase_add_checked_fixture(t, set_up, NULL);
+	tcase_add_loop_test(t, other_users_cannot_open_what_is_locked, 0, 3);
+	tcase_add_test(t, a_folder_of_another_user_keeps_its_mode);
+	tcase_add_test(t, a_link_in_place_of_the_folder_is_not_followed);
+	tcase_add_test(t,
+		       a_folder_that_stays_locked_is_said_and_not_waited_for);
+	tcase_add_test(t, a_folder_that_is_locked_for_a_moment_is_waited_for);
+	return t;
+}
+
+static TCase *crashes(void)
+{
+	TCase *t = tcase_create("crashes");
+
+	tcase_add_checked_fixture(t, set_up, NULL);
+	tcase_add_test(t, after_a_crash_the_range_waits_for_its_instance);
+	tcase_add_test(t, after_a_crash_an_instance_gets_the_range_it_had);
+	tcase_add_test(t, kept_for_the_next_start_means_nothing_changes);
+	tcase_add_loop_test(
+		t, what_another_boot_or_network_left_counts_for_nothing, 0, 2);
+	tcase_add_test(
+		t,
+		an_instance_that_died_before_it_took_anything_is_no_obstacle);
+	tcase_add_test(t, a_file_that_is_not_understood_is_named);
+	tcase_add_loop_test(t, a_record_that_cannot_be_written_says_what_to_do,
+			    0, sizeof(obstacles) / sizeof(obstacles[0]));
+	tcase_add_test(t, no_more_open_files_is_no_matter_of_privilege);
+	tcase_add_test(t, guard_sh_down_clears_what_a_crash_left);
+	tcase_add_test(t, guard_sh_down_leaves_what_another_instance_needs);
+	tcase_add_loop_test(
+		t, guard_sh_down_tells_what_a_damaged_record_leaves_reserved, 0,
+		sizeof(garbage) / sizeof(garbage[0]));
+	tcase_add_test(
+		t,
+		guard_sh_down_tells_nothing_of_what_another_instance_reserved);
+	return t;
+}
+
+int main(void)
+{
+	Suite *s = suite_create("reserve_record");
+	SRunner *runner;
+	int failed;
+
+	host_build();
+	suite_add_tcase(s, modes_and_locks());
+	suite_add_tcase(s, crashes());
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
