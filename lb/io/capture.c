@@ -20,6 +20,7 @@
 struct capture {
 	pcap_t *pcap;
 	char ifname[IF_NAMESIZE];
+	int ifindex;
 	uint32_t ip_offset; /* bytes of link-layer header */
 	bool ethernet;
 	size_t memory;
@@ -191,6 +192,7 @@ int capture_open(struct capture **out, const char *ifname, const char *filter,
 	if (!c)
 		return err_set(err, -ENOMEM, "%s: out of memory", ifname);
 	snprintf(c->ifname, sizeof(c->ifname), "%s", ifname);
+	c->ifindex = (int)if_nametoindex(ifname);
 	c->memory = ring_memory(slots, snaplen);
 
 	c->pcap = pcap_create(ifname, why);
@@ -257,7 +259,7 @@ static void on_frame(u_char *user, const struct pcap_pkthdr *h,
 	    frame[13] == 0)
 		at += VLAN_TAG_LEN;
 	if (h->caplen > at)
-		c->fn(c->arg, frame + at, h->caplen - at);
+		c->fn(c->arg, frame + at, h->caplen - at, c->ifindex);
 }
 
 int capture_read(struct capture *c, int max, capture_frame_fn *fn, void *arg)

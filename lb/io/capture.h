@@ -19,8 +19,12 @@
 
 struct capture;
 
-/* @ip: the IP packet, valid during the call; @len: captured bytes from there */
-typedef void capture_frame_fn(void *arg, const uint8_t *ip, uint32_t len);
+/*
+ * @ip: the IP packet, valid during the call; @len: captured bytes from there;
+ * @ifindex: the interface it came in by.
+ */
+typedef void capture_frame_fn(void *arg, const uint8_t *ip, uint32_t len,
+			      int ifindex);
 
 struct capture_stats {
 	uint64_t received; /* passed the filter */

@@ -227,12 +227,13 @@ static void run_batch(struct forward *f)
 	send_originated(f, now_ns); /* a batch's worth fits the outbox */
 }
 
-static void on_frame(void *arg, const uint8_t *ip, uint32_t len)
+static void on_frame(void *arg, const uint8_t *ip, uint32_t len, int ifindex)
 {
 	struct forward *f = arg;
 	struct packet *p = &f->packets[f->staged];
 	enum drop_reason why;
 
+	(void)ifindex;
 	if (packet_parse(p, ip, len, &why)) {
 		if (why == DROP_NOT_TCP && is_icmp(ip, len))
 			on_icmp(f, ip, len);
