@@ -32,6 +32,8 @@ usage: guard.sh up NAME [OPTIONS]           install the guard, or replace it
                         none below 1024; its start-up line says which
   --skip PORT           one of these that a socket of this host has, as ss -tan
                         shows: left to the host, by l4lb too; repeatable
+  --interface NAME      as l4lb's -i: only what comes in by this one is taken from
+                        the host; repeatable; default: all
   --tool nft|iptables   default: nft where it works, else iptables
 
 Exit: 0 done (status: the guard is up), 1 failed, 2 wrong use, 3 status: no guard
@@ -75,6 +77,13 @@ check_endpoint() {
 	fi
 }
 
+check_interface() {
+	case $2 in
+	'' | *[!A-Za-z0-9_.@-]* | ????????????????*)
+		misuse "$1 \"$2\": expected the name of a network interface, for example eth0" ;;
+	esac
+}
+
 # As l4lb's own --nat-ports (CONFIG_NAT_MIN)
 nat_min=1024
 nat_example=10240-32767
@@ -103,6 +112,7 @@ sources=
 nat_lo=
 nat_hi=
 skipped=
+interfaces=
 tool=
 
 need_root() {
@@ -144,6 +154,9 @@ parse_options() {
 		--skip)
 			is_port "$2" || misuse "$1 \"$2\": expected a port, for example 20555"
 			skipped="$skipped $2" ;;
+		--interface)
+			check_interface "$1" "$2"
+			interfaces="$interfaces $2" ;;
 		--tool)
 			case $2 in
 			nft | iptables) tool=$2 ;;
@@ -202,6 +215,7 @@ add set ip $table services { type ipv4_addr . inet_service; }
 add set ip $table backends { type ipv4_addr . inet_service; }
 add set ip $table sources { type ipv4_addr; }
 add set ip $table skipped { type inet_service; }
+add set ip $table interfaces { type ifname; }
 add chain ip $table prerouting { type filter hook prerouting priority -300; policy accept; }
 add chain ip $table input { type filter hook input priority -300; policy accept; }
 add chain ip $table output { type filter hook output priority -300; policy accept; }
@@ -212,17 +226,23 @@ flush set ip $table services
 flush set ip $table backends
 flush set ip $table sources
 flush set ip $table skipped
+flush set ip $table interfaces
 add element ip $table services { $(nft_endpoints "$services") }
 add element ip $table sources { $(nft_list "$sources") }
 add element ip $table backends { $(nft_endpoints "$backends") }
 EOF
 	[ -z "$skipped" ] ||
 		echo "add element ip $table skipped { $(nft_list "$skipped") }"
+	nft_by=
+	if [ -n "$interfaces" ]; then
+		echo "add element ip $table interfaces { $(nft_list "$interfaces") }"
+		nft_by="iifname @interfaces "
+	fi
 	cat <<EOF
-add rule ip $table prerouting ip daddr . tcp dport @services notrack
-add rule ip $table prerouting tcp dport $nat_lo-$nat_hi tcp dport != @skipped ip daddr @sources ip saddr . tcp sport @backends notrack
-add rule ip $table input ip daddr . tcp dport @services counter drop
-add rule ip $table input tcp dport $nat_lo-$nat_hi tcp dport != @skipped ip daddr @sources ip saddr . tcp sport @backends counter drop
+add rule ip $table prerouting ip daddr . tcp dport @services ${nft_by}notrack
+add rule ip $table prerouting tcp dport $nat_lo-$nat_hi tcp dport != @skipped ip daddr @sources ip saddr . tcp sport @backends ${nft_by}notrack
+add rule ip $table input ip daddr . tcp dport @services ${nft_by}counter drop
+add rule ip $table input tcp dport $nat_lo-$nat_hi tcp dport != @skipped ip daddr @sources ip saddr . tcp sport @backends ${nft_by}counter drop
 add rule ip $table output ip daddr . tcp dport @services notrack
 add rule ip $table output ip saddr . tcp sport @services notrack
 add rule ip $table output tcp dport $nat_lo-$nat_hi tcp dport != @skipped ip daddr @sources ip saddr . tcp sport @backends notrack
@@ -292,6 +312,12 @@ iptables_jump() {
 		echo "-I $3 -j $1"
 }
 
+# Each interface as a match, or one that is empty: all of them.
+iptables_by() {
+	for i in $interfaces; do echo "-i $i"; done
+	[ -n "$interfaces" ] || echo
+}
+
 # Chains first, jumps if they are missing: a transaction for each table. raw has
 # no INPUT. mangle is the first that has, and nobody minds who is first in its
 # chain; in filter fail2ban and others insert themselves before us.
@@ -301,11 +327,13 @@ iptables_up_text() {
 :$chain-in - [0:0]
 :$chain-ib - [0:0]
 EOF
-	for s in $services; do
-		echo "-A $chain-in -d ${s%:*} -p tcp -m tcp --dport ${s#*:} -j DROP"
-	done
-	for s in $sources; do
-		echo "-A $chain-in -d $s -p tcp -m tcp --dport $nat_lo:$nat_hi -j $chain-ib"
+	iptables_by | while read -r by; do
+		for s in $services; do
+			echo "-A $chain-in $by -d ${s%:*} -p tcp -m tcp --dport ${s#*:} -j DROP"
+		done
+		for s in $sources; do
+			echo "-A $chain-in $by -d $s -p tcp -m tcp --dport $nat_lo:$nat_hi -j $chain-ib"
+		done
 	done
 	for p in $skipped; do
 		echo "-A $chain-ib -p tcp -m tcp --dport $p -j RETURN"
@@ -322,13 +350,19 @@ COMMIT
 :$chain-of - [0:0]
 :$chain-ot - [0:0]
 EOF
+	iptables_by | while read -r by; do
+		for s in $services; do
+			echo "-A $chain-pr $by -d ${s%:*} -p tcp -m tcp --dport ${s#*:} -j CT --notrack"
+		done
+		for s in $sources; do
+			echo "-A $chain-pr $by -d $s -p tcp -m tcp --dport $nat_lo:$nat_hi -j $chain-of"
+		done
+	done
 	for s in $services; do
-		echo "-A $chain-pr -d ${s%:*} -p tcp -m tcp --dport ${s#*:} -j CT --notrack"
 		echo "-A $chain-ou -d ${s%:*} -p tcp -m tcp --dport ${s#*:} -j CT --notrack"
 		echo "-A $chain-ou -s ${s%:*} -p tcp -m tcp --sport ${s#*:} -j CT --notrack"
 	done
 	for s in $sources; do
-		echo "-A $chain-pr -d $s -p tcp -m tcp --dport $nat_lo:$nat_hi -j $chain-of"
 		echo "-A $chain-ou -d $s -p tcp -m tcp --dport $nat_lo:$nat_hi -j $chain-of"
 		echo "-A $chain-ou -s $s -p tcp -m tcp --sport $nat_lo:$nat_hi -j $chain-ot"
 	done

@@ -42,7 +42,7 @@ static void log_network(const struct netlink_event *event)
 	static const char *const what[] = {
 		[NETLINK_LINK_UP] = "is up",
 		[NETLINK_LINK_DOWN] = "is down",
-		[NETLINK_LINK_CHANGED] = "has another name, MAC or MTU",
+		[NETLINK_LINK_CHANGED] = "has another name, MAC, MTU or master",
 		[NETLINK_ADDR_NEW] = "has a new address",
 		[NETLINK_ADDR_GONE] = "has lost an address",
 	};
@@ -68,7 +68,7 @@ static void on_netlink(void *arg, const struct netlink_event *event)
 	switch (event->kind) {
 	case NETLINK_LINK_UP:
 	case NETLINK_LINK_DOWN:
-		taps_link_changed(&app->taps, event->link->name,
+		taps_link_changed(&app->taps, event->link,
 				  event->kind == NETLINK_LINK_UP);
 		break;
 	case NETLINK_ADDR_NEW:
@@ -90,13 +90,11 @@ static void on_netlink(void *arg, const struct netlink_event *event)
 
 static void read_netlink(struct app *app)
 {
-	struct err err;
-
 	netlink_read(app->netlink, on_netlink, app);
 	if (!app->links_changed)
 		return;
 	app->links_changed = false;
-	taps_refresh(&app->taps, false, &err);
+	taps_refresh(&app->taps);
 }
 
 /* -------------------------------------------------------------- signals */
@@ -280,8 +278,8 @@ static void keep_house(struct app *app)
 	taps_tell_drops(&app->taps);
 	check_checks(app);
 	check_ways(app, now_ns);
-	app->links_changed |= app->taps.incomplete;
 	read_netlink(app);
+	taps_refresh(&app->taps);
 	read_guard(app);
 }
 
@@ -337,11 +335,10 @@ static bool turn(struct app *app, int timeout_ms)
 	}
 	if (more[3].revents)
 		read_guard(app);
-	app->frames =
-		taps_read(&app->taps, fds, before_ns, &app->links_changed);
+	app->frames = taps_read(&app->taps, fds, before_ns);
 	if (more[0].revents)
 		read_signals(app);
-	if (more[1].revents || app->links_changed)
+	if (more[1].revents)
 		read_netlink(app);
 	return true;
 }

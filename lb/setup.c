@@ -326,65 +326,6 @@ void setup_free(struct setup *s)
 	free(s);
 }
 
-/* ------------------------------------------------------------- interfaces */
-
-struct names {
-	char (*name)[IF_NAMESIZE];
-	unsigned n; /* SETUP_INTERFACES_MAX + 1: more than have room */
-};
-
-static void add_name(struct names *names, const char *name)
-{
-	if (names->n > SETUP_INTERFACES_MAX)
-		return;
-	for (unsigned i = 0; i < names->n; i++)
-		if (strcmp(names->name[i], name) == 0)
-			return;
-	if (names->n < SETUP_INTERFACES_MAX)
-		snprintf(names->name[names->n], IF_NAMESIZE, "%s", name);
-	names->n++;
-}
-
-static void add_index(struct names *names, struct netlink *nl, int ifindex)
-{
-	const struct link *link = netlink_link(nl, ifindex);
-
-	if (link)
-		add_name(names, link->name);
-}
-
-static void add_route_to(struct names *names, struct netlink *nl,
-			 const struct ip_addr *dst)
-{
-	struct route route;
-	struct err err;
-
-	if (netlink_route(nl, NULL, dst, &route, &err) == 0)
-		add_index(names, nl, route.ifindex);
-}
-
-unsigned setup_interfaces(const struct setup *s, struct netlink *nl,
-			  char out[SETUP_INTERFACES_MAX][IF_NAMESIZE])
-{
-	/* TEST-NET-1 (RFC 5737) is nobody's: it goes the default route. */
-	const struct ip_addr anywhere = addr_from_v4(htonl(0xc0000201));
-	struct names names = {.name = out};
-
-	if (s->config->n_interfaces) {
-		for (unsigned i = 0; i < s->config->n_interfaces; i++)
-			add_name(&names, s->config->interfaces[i]);
-		return names.n;
-	}
-	add_name(&names, "lo"); /* clients and backends on this host */
-	for (unsigned i = 0; i < s->n_services; i++)
-		add_index(&names, nl,
-			  netlink_addr_ifindex(nl, &s->listens[i].addr));
-	add_route_to(&names, nl, &anywhere);
-	for (unsigned i = 0; i < s->n_backends; i++)
-		add_route_to(&names, nl, &s->endpoints[i].addr);
-	return names.n;
-}
-
 /* ------------------------------------------------------------ probe ports */
 
 #define BLOCK_UNUSABLE (PROBE_PORTS + 1)

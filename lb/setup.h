@@ -3,8 +3,7 @@
  * setup.h - what the configuration means on this host
  *
  * Resolves what only the host's addresses and routes can tell: the source
- * address toward each backend (design rule 8), the interfaces to capture on,
- * and the kernel filter.
+ * address toward each backend (design rule 8), and the kernel filter.
  */
 #ifndef L4LB_SETUP_H
 #define L4LB_SETUP_H
@@ -16,8 +15,7 @@
 #include "io/reserve.h"
 #include "io/state.h"
 
-#define SETUP_INTERFACES_MAX 32
-#define SETUP_SOURCES_MAX    256 /* our addresses toward all backends */
+#define SETUP_SOURCES_MAX 256 /* our addresses toward all backends */
 
 struct setup {
 	const struct config *config; /* borrowed */
@@ -50,15 +48,6 @@ struct setup {
 int setup_new(struct setup **out, const struct config *config,
 	      const struct state *state, struct netlink *nl, struct err *err);
 void setup_free(struct setup *s);
-
-/*
- * Interfaces to capture on, as routes are now: those the user named, else lo,
- * the ones that hold the services' addresses, the one of the default route,
- * and those that lead to backends. Returns how many; SETUP_INTERFACES_MAX + 1
- * if there are more than have room.
- */
-unsigned setup_interfaces(const struct setup *s, struct netlink *nl,
-			  char names[SETUP_INTERFACES_MAX][IF_NAMESIZE]);
 
 /*
  * The first of the PROBE_PORTS ports that half-open checks use. They are those

@@ -75,7 +75,7 @@ static int need_privilege(struct err *err)
 }
 
 /*
- * Two rings and two sockets an interface, and a socket for each check under
+ * A socket for each interface that packets leave by, and for each check under
  * way. Each of them has a sentence of its own for when it fails, and none knows
  * that it is this.
  */
@@ -165,6 +165,8 @@ static int put_guard(struct app *app, struct err *err)
 		.nat_hi = reserve_hi(app->reservation),
 		.skipped = reserve_skipped_ports(app->reservation),
 		.n_skipped = reserve_skipped(app->reservation),
+		.interfaces = app->taps.guarded,
+		.n_interfaces = app->taps.n_guarded,
 	};
 	int ret;
 
@@ -394,10 +396,13 @@ int app_start(struct app *app, struct err *err)
 	app->taps.forward = app->forward;
 	app->taps.engine = app->engine;
 	memcpy(app->taps.filter, app->filter, sizeof(app->filter));
+	ret = taps_name(&app->taps, err);
 	/* The guard before the first packet can be answered by us. */
-	ret = put_guard(app, err);
 	if (!ret)
-		ret = taps_refresh(&app->taps, true, err);
+		ret = put_guard(app, err);
+	app->taps.guard = app->guard;
+	if (!ret)
+		ret = taps_open(&app->taps, err);
 	if (!ret)
 		ret = drop_privilege(err);
 	if (!ret)

@@ -1,328 +1,350 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "io/nic.h"
+#include "io/ring_size.h"
 #include "log.h"
 #include "taps.h"
 
-/* Frames a ring holds: see docs/bench/notes.md for the curve. */
-#define RING_SLOTS	1024
-#define RING_SLOTS_IDLE 512 /* of lo, when no backend is on this host */
-#define SYN_SLOTS	SYN_GATE_WAITING /* thousands may come back at once */
-#define SYN_SNAPLEN	(SETUP_SYN_MAX + 18) /* link header, a VLAN tag */
+#define SYN_SLOTS SYN_GATE_WAITING /* thousands may come back at once */
 
-/* Read in one turn of one ring: then the others have theirs. */
+/*
+ * A ring's blocks are powers of two: a slot for the longest packet there can
+ * be takes 128 KiB. Super-packets that TCP and GRO make end well below 64 KiB,
+ * so a slot of that size carries them in half the memory; should a longer one
+ * come, the ring is opened anew (capture_truncated).
+ */
+#define USUAL_SNAPLEN	(65536 - CAPTURE_SLOT_HEADER)
+#define LONGEST_SNAPLEN 65535
+
+/* Read in one turn of one ring: then the other has its own. */
 #define FRAMES_A_TURN 512
 
 #define LOOK_AT_DROPS_NS 10000000ull /* this often, while packets come */
 
-static unsigned ring_slots(const struct taps *t, const struct link *link)
+static_assert(TAP_RINGS == (int)ARRIVALS_KINDS, "one kind a ring");
+
+/* ---------------------------------------------------- interfaces by name */
+
+static bool is_named(const struct taps *t, int ifindex)
 {
-	return link->loopback && !setup_has_local_backend(t->setup, t->netlink)
-		       ? RING_SLOTS_IDLE
-		       : RING_SLOTS;
+	const unsigned n = t->setup->config->n_interfaces;
+
+	for (unsigned i = 0; i < n; i++)
+		if (t->named[i].ifindex == ifindex)
+			return true;
+	return false;
 }
 
-static void close_tap(struct taps *t, struct tap *tap)
+/* Whether LRO there would merge what comes here. */
+static bool carries_us(const struct taps *t, int ifindex)
 {
-	for (int i = 0; i < TAP_RINGS; i++) {
-		capture_close(tap->capture[i]);
-		tap->capture[i] = NULL;
-	}
-	inject_forget_link(t->inject, tap->ifindex);
+	const unsigned n = t->setup->config->n_interfaces;
+
+	for (unsigned i = 0; i < n; i++)
+		if (netlink_carries(t->netlink, ifindex, t->named[i].ifindex))
+			return true;
+	return n == 0;
 }
 
-static int open_tap(struct taps *t, struct tap *tap, struct err *err)
+static void add_guarded(struct taps *t, const char *name)
 {
-	const struct link *link = netlink_link_by_name(t->netlink, tap->ifname);
-	unsigned slots;
-	int ret;
+	for (unsigned i = 0; i < t->n_guarded; i++)
+		if (strcmp(t->guarded[i], name) == 0)
+			return;
+	memcpy(t->guarded[t->n_guarded++], name, IF_NAMESIZE);
+}
+
+/* A port's packets come in by its master, and by nothing else. */
+static void tell_port(struct taps *t, struct tap_named *named,
+		      const struct link *link)
+{
+	const struct link *master = netlink_link(t->netlink, link->master);
+
+	if (named->told_master == link->master)
+		return;
+	named->told_master = link->master;
+	if (master)
+		log_warn("-i %s: it is a port of %s, by which its packets come "
+			 "in; add -i %s",
+			 link->name, master->name, master->name);
+}
+
+/*
+ * Who was named is that interface as long as it lives, whatever it is called;
+ * after that, whoever has the name.
+ */
+static void follow_name(struct taps *t, unsigned i)
+{
+	const char *name = t->setup->config->interfaces[i];
+	struct tap_named *named = &t->named[i];
+	const struct link *link = netlink_link(t->netlink, named->ifindex);
 
 	if (!link)
-		return err_set(err, -ENODEV,
-			       "%s: there is no such interface; 'ip link' "
-			       "lists them",
-			       tap->ifname);
-	tap->lro_was_on |= nic_lro_off(tap->ifname);
-	tap->ifindex = link->ifindex;
-	slots = ring_slots(t, link);
-	/* TCP within this host makes segments of the whole MTU of lo. */
-	if (link->loopback && setup_has_local_backend(t->setup, t->netlink))
-		tap->long_frames = true;
-	tap->snaplen = tap->long_frames && !tap->stays_short
-			       ? NIC_FRAME_MAX
-			       : nic_snaplen(link);
-	ret = capture_open(&tap->capture[TAP_FLOWS], tap->ifname,
-			   t->filter[TAP_FLOWS], slots, tap->snaplen, err);
-	if (!ret)
-		ret = capture_open(&tap->capture[TAP_SYNS], tap->ifname,
-				   t->filter[TAP_SYNS], SYN_SLOTS, SYN_SNAPLEN,
-				   err);
-	if (ret) {
-		close_tap(t, tap);
-		return ret;
+		link = netlink_link_by_name(t->netlink, name);
+	named->ifindex = link ? link->ifindex : 0;
+	memcpy(named->now, link ? link->name : name, IF_NAMESIZE);
+	add_guarded(t, name);
+	add_guarded(t, named->now);
+	if (!link)
+		return;
+	t->links.ifindex[t->links.n++] = link->ifindex;
+	tell_port(t, named, link);
+}
+
+static void follow_names(struct taps *t)
+{
+	const struct config *c = t->setup->config;
+
+	t->n_guarded = 0;
+	t->links = (struct tap_links){.only = c->n_interfaces > 0};
+	for (unsigned i = 0; i < c->n_interfaces; i++)
+		follow_name(t, i);
+}
+
+int taps_name(struct taps *t, struct err *err)
+{
+	const struct config *c = t->setup->config;
+
+	follow_names(t);
+	for (unsigned i = 0; i < c->n_interfaces; i++) {
+		const char *name = c->interfaces[i];
+
+		if (!t->named[i].ifindex)
+			return err_set(err, -ENODEV,
+				       "%s: there is no such interface; 'ip "
+				       "link' lists them",
+				       name);
+		if (!nic_carries_ipv4(
+			    netlink_link(t->netlink, t->named[i].ifindex)))
+			return err_set(err, -EOPNOTSUPP,
+				       "%s: an interface of this kind never "
+				       "brings IPv4 packets; name another one "
+				       "with -i",
+				       name);
 	}
-	memset(tap->drops_told, 0, sizeof(tap->drops_told));
-	memset(tap->judged, 0, sizeof(tap->judged));
-	log_info("capturing on %s ring_slots=%u+%u ring_memory=%zuKiB",
-		 tap->ifname, slots, SYN_SLOTS,
-		 (capture_memory(tap->capture[TAP_FLOWS]) +
-		  capture_memory(tap->capture[TAP_SYNS])) /
-			 1024);
 	return 0;
+}
+
+/* Of those that brought something: for the log. */
+static void follow_renames(struct taps *t)
+{
+	for (unsigned i = 0; i < t->arrivals.n; i++) {
+		struct arrival *a = &t->arrivals.at[i];
+		const struct link *link = netlink_link(t->netlink, a->ifindex);
+
+		if (!link || strcmp(link->name, a->name) == 0)
+			continue;
+		if (a->name[0])
+			log_info("interface %s is called %s now", a->name,
+				 link->name);
+		memcpy(a->name, link->name, IF_NAMESIZE);
+	}
+	t->arrivals.fresh = false;
+}
+
+/* ----------------------------------------------------------------- rings */
+
+static void close_ring(struct taps *t, enum tap_ring ring)
+{
+	capture_close(t->capture[ring]);
+	t->capture[ring] = NULL;
+}
+
+static void size_rings(struct taps *t)
+{
+	size_t slot;
+
+	t->slots[TAP_SYNS] = SYN_SLOTS;
+	t->snaplen[TAP_SYNS] = SETUP_SYN_MAX;
+	t->snaplen[TAP_FLOWS] = t->long_frames && !t->stays_short
+					? LONGEST_SNAPLEN
+					: USUAL_SNAPLEN;
+	slot = capture_memory(1, t->snaplen[TAP_FLOWS]);
+	t->slots[TAP_FLOWS] = ring_slots(
+		ring_machine_memory(), slot,
+		capture_memory(t->slots[TAP_SYNS], t->snaplen[TAP_SYNS]));
+}
+
+static int open_ring(struct taps *t, enum tap_ring ring, struct err *err)
+{
+	const struct capture_spec spec = {
+		.filter = t->filter[ring],
+		.slots = t->slots[ring],
+		.snaplen = t->snaplen[ring],
+		.kind = ring,
+		.arrivals = &t->arrivals,
+	};
+	int ret = capture_open(&t->capture[ring], &spec, &t->links, err);
+
+	if (ret)
+		return ret;
+	t->drops_told[ring] = 0;
+	t->judged[ring] = (struct capture_stats){0};
+	return 0;
+}
+
+/* All that are closed. */
+static int open_rings(struct taps *t, struct err *err)
+{
+	int ret = 0;
+
+	size_rings(t);
+	for (int ring = 0; ring < TAP_RINGS && !ret; ring++)
+		if (!t->capture[ring])
+			ret = open_ring(t, ring, err);
+	return ret;
+}
+
+static void tell_rings(const struct taps *t)
+{
+	char names[CONFIG_INTERFACES_MAX * (IF_NAMESIZE + 1) + 1] = "";
+	size_t memory = 0, len = 0;
+
+	for (unsigned i = 0; i < t->setup->config->n_interfaces; i++)
+		len += (size_t)snprintf(names + len, sizeof(names) - len,
+					"%s%s", i ? "," : "", t->named[i].now);
+	for (int ring = 0; ring < TAP_RINGS; ring++)
+		memory += capture_memory(t->slots[ring], t->snaplen[ring]);
+	log_info("capturing on %s ring_slots=%u+%u ring_memory=%zuKiB",
+		 len ? names : "all interfaces", t->slots[TAP_FLOWS],
+		 t->slots[TAP_SYNS], memory / 1024);
+}
+
+static bool is_open(const struct taps *t)
+{
+	return t->capture[TAP_FLOWS] && t->capture[TAP_SYNS];
 }
 
 /*
  * Not the first time: without memory for longer slots it gets the usual ones.
  * What fits into these is worth more than a capture that waits for memory.
  */
-static int reopen_tap(struct taps *t, struct tap *tap, struct err *err)
+static void reopen_rings(struct taps *t)
 {
-	int ret = open_tap(t, tap, err);
+	struct err err;
+	int ret = open_rings(t, &err);
 
-	if (ret != -ENOMEM || !tap->long_frames || tap->stays_short)
-		return ret;
-	log_warn("%s: no memory for a ring with longer slots, its longest "
-		 "frames are lost; raise the limit (ulimit -v, or that of the "
-		 "container) and restart",
-		 tap->ifname);
-	tap->stays_short = true;
-	return open_tap(t, tap, err);
-}
-
-static void release_tap(struct taps *t, struct tap *tap)
-{
-	close_tap(t, tap);
-	if (tap->lro_was_on)
-		nic_lro_restore(tap->ifname);
-}
-
-/* Interfaces to capture on. */
-struct wanted {
-	char name[SETUP_INTERFACES_MAX][IF_NAMESIZE];
-	unsigned n;
-};
-
-static bool is_wanted(const struct wanted *w, const char *ifname)
-{
-	for (unsigned i = 0; i < w->n; i++)
-		if (strcmp(w->name[i], ifname) == 0)
-			return true;
-	return false;
-}
-
-/*
- * A place for one more. When all are taken, one whose interface is not wanted
- * any more, if possible because it is gone, gives up its own. Not earlier: it
- * may come back, and until then what still comes by it is forwarded.
- */
-static struct tap *new_place(struct taps *t, const struct wanted *w)
-{
-	struct tap *place = NULL;
-
-	if (t->n < SETUP_INTERFACES_MAX)
-		return &t->tap[t->n++];
-	for (unsigned i = 0; i < t->n; i++) {
-		struct tap *tap = &t->tap[i];
-
-		if (!is_wanted(w, tap->ifname) &&
-		    (!place || !tap->capture[TAP_FLOWS]))
-			place = tap;
+	if (ret == -ENOMEM && t->long_frames && !t->stays_short) {
+		log_warn("no memory for a ring with longer slots, the longest "
+			 "frames are lost; raise the limit (ulimit -v, or that "
+			 "of the container) and restart");
+		t->stays_short = true;
+		ret = open_rings(t, &err);
 	}
-	if (!place)
-		return NULL;
-	if (place->capture[TAP_FLOWS])
-		log_info("no longer capturing on %s, its place goes to another "
-			 "interface",
-			 place->ifname);
-	release_tap(t, place);
-	return place;
-}
-
-/* The place of that interface, new or not; NULL when there is no room. */
-static struct tap *find_tap(struct taps *t, const struct wanted *w,
-			    const char *ifname)
-{
-	struct tap *tap;
-
-	for (unsigned i = 0; i < t->n; i++)
-		if (strcmp(t->tap[i].ifname, ifname) == 0)
-			return &t->tap[i];
-	tap = new_place(t, w);
-	if (!tap)
-		return NULL;
-	*tap = (struct tap){0};
-	memcpy(tap->ifname, ifname, IF_NAMESIZE);
-	return tap;
-}
-
-/* Of an interface that is gone, and whose name another one has now. */
-static void forget_name(struct taps *t, const char *ifname)
-{
-	for (unsigned i = 0; i < t->n; i++) {
-		struct tap *tap = &t->tap[i];
-
-		if (tap->capture[TAP_FLOWS] || strcmp(tap->ifname, ifname) != 0)
-			continue;
-		tap->ifname[0] = '\0';
-		tap->lro_was_on = false;
-	}
-}
-
-/* A capture stays with its interface, whatever that is called now. */
-static void follow_renames(struct taps *t)
-{
-	for (unsigned i = 0; i < t->n; i++) {
-		struct tap *tap = &t->tap[i];
-		const struct link *link =
-			netlink_link(t->netlink, tap->ifindex);
-
-		if (!tap->capture[TAP_FLOWS] || !link ||
-		    strcmp(link->name, tap->ifname) == 0)
-			continue;
-		log_info("interface %s is called %s now", tap->ifname,
-			 link->name);
-		forget_name(t, link->name);
-		memcpy(tap->ifname, link->name, IF_NAMESIZE);
-	}
-}
-
-/* Said once, until they have room again. */
-static void warn_too_many(struct taps *t)
-{
-	if (!t->too_many_told)
-		log_warn("clients and backends are behind more than %d "
-			 "interfaces, the others are not captured on; restart "
-			 "with -i for those that matter",
-			 SETUP_INTERFACES_MAX);
-	t->too_many_told = true;
-}
-
-int taps_refresh(struct taps *t, bool strict, struct err *err)
-{
-	struct wanted w;
-	bool too_many;
-
-	follow_renames(t);
-	w.n = setup_interfaces(t->setup, t->netlink, w.name);
-	too_many = w.n > SETUP_INTERFACES_MAX;
-	if (too_many && strict)
-		return err_set(err, -E2BIG,
-			       "clients and backends are behind more than %d "
-			       "interfaces, the most that l4lb captures on; "
-			       "name those that matter with -i",
-			       SETUP_INTERFACES_MAX);
-	if (too_many)
-		w.n = SETUP_INTERFACES_MAX;
-	t->incomplete = false;
-	for (unsigned i = 0; i < w.n; i++) {
-		struct tap *tap = find_tap(t, &w, w.name[i]);
-		int ret;
-
-		too_many |= !tap;
-		if (!tap || tap->capture[TAP_FLOWS])
-			continue;
-		ret = strict ? open_tap(t, tap, err) : reopen_tap(t, tap, err);
-		if (ret && strict)
-			return ret;
-		if (ret && ret != -ENODEV && ret != -ENETDOWN) {
-			log_warn("%s", err->text);
-			t->incomplete = true;
-		}
-	}
-	if (too_many)
-		warn_too_many(t);
+	if (ret)
+		log_warn("%s", err.text);
 	else
-		t->too_many_told = false;
-	return 0;
+		tell_rings(t);
+}
+
+static void lro_off(void *arg, const struct netlink_event *event)
+{
+	struct taps *t = arg;
+
+	if (carries_us(t, event->link->ifindex))
+		nic_lro_off(&t->lro, event->link);
+}
+
+int taps_open(struct taps *t, struct err *err)
+{
+	int ret;
+
+	/* TCP within this host makes segments of the whole MTU of lo. */
+	t->long_frames = setup_has_local_backend(t->setup, t->netlink);
+	netlink_for_each_link(t->netlink, lro_off, t);
+	ret = open_rings(t, err);
+	if (!ret)
+		tell_rings(t);
+	return ret;
 }
 
 void taps_close(struct taps *t)
 {
-	for (unsigned i = 0; i < t->n; i++)
-		release_tap(t, &t->tap[i]);
-	t->n = 0;
+	for (int ring = 0; ring < TAP_RINGS; ring++)
+		close_ring(t, ring);
+	nic_lro_restore(&t->lro);
 }
 
-void taps_link_changed(struct taps *t, const char *ifname, bool up)
+void taps_refresh(struct taps *t)
 {
-	for (unsigned i = 0; i < t->n; i++) {
-		struct tap *tap = &t->tap[i];
-
-		if (strcmp(tap->ifname, ifname) != 0)
-			continue;
-		if (up)
-			log_info("interface %s is up", ifname);
-		else
-			log_warn("interface %s is down", ifname);
-		/* Opened anew when up: it may be another device. */
-		if (tap->capture[TAP_FLOWS])
-			close_tap(t, tap);
+	follow_renames(t);
+	if (t->setup->config->n_interfaces) {
+		follow_names(t);
+		/* It takes what comes from the kernel before we can have it. */
+		guard_watch_narrow(t->guard, t->guarded, t->n_guarded);
+		for (int ring = 0; ring < TAP_RINGS; ring++)
+			if (t->capture[ring])
+				capture_set_links(t->capture[ring], &t->links);
 	}
+	if (!is_open(t))
+		reopen_rings(t);
 }
 
-/* All of one kind, then all of the other: place @i of @ring. */
-static unsigned fd_place(const struct taps *t, enum tap_ring ring, unsigned i)
+void taps_link_changed(struct taps *t, const struct link *link, bool up)
 {
-	return ring * t->n + i;
+	if (is_named(t, link->ifindex) ||
+	    arrivals_find(&t->arrivals, link->ifindex)) {
+		if (up)
+			log_info("interface %s is up", link->name);
+		else
+			log_warn("interface %s is down", link->name);
+	}
+	if (up && carries_us(t, link->ifindex))
+		nic_lro_off(&t->lro, link);
+	/* Opened anew when it is needed: it may be another device. */
+	inject_forget_link(t->inject, link->ifindex);
 }
+
+/* --------------------------------------------------------------- reading */
 
 unsigned taps_poll(const struct taps *t, struct pollfd fds[TAPS_FDS])
 {
-	for (unsigned i = 0; i < t->n; i++) {
-		for (int ring = 0; ring < TAP_RINGS; ring++) {
-			const struct capture *c = t->tap[i].capture[ring];
+	for (int ring = 0; ring < TAP_RINGS; ring++) {
+		const struct capture *c = t->capture[ring];
 
-			fds[fd_place(t, ring, i)] = (struct pollfd){
-				c ? capture_fd(c) : -1, POLLIN, 0};
-		}
+		fds[ring] = (struct pollfd){c ? capture_fd(c) : -1, POLLIN, 0};
 	}
-	return t->n * TAP_RINGS;
+	return TAPS_FDS;
 }
 
 /* A frame was longer than any slot: TCP sends it again, into longer ones. */
-static void lengthen(struct taps *t, struct tap *tap)
+static void lengthen(struct taps *t)
 {
-	struct err err;
-
-	log_info("%s: a frame longer than %u bytes came, the ring is opened "
-		 "anew with longer slots",
-		 tap->ifname, tap->snaplen);
-	close_tap(t, tap);
-	tap->long_frames = true;
-	if (reopen_tap(t, tap, &err) == 0)
-		return;
-	log_warn("%s", err.text);
-	t->incomplete = true;
+	log_info("a packet longer than %u bytes came, the ring is opened anew "
+		 "with longer slots",
+		 t->snaplen[TAP_FLOWS]);
+	close_ring(t, TAP_FLOWS);
+	t->long_frames = true;
+	reopen_rings(t);
 }
 
-/* Frames read, at most @max; -ENETDOWN. */
-static int read_ring(struct taps *t, struct tap *tap, enum tap_ring ring,
-		     int max, bool *lost)
+/* Frames read, at most @max. */
+static unsigned read_ring(struct taps *t, enum tap_ring ring, int max)
 {
-	int n = forward_read(t->forward, tap->capture[ring], max);
+	int n = forward_read(t->forward, t->capture[ring], max);
 
 	if (n < 0) {
-		log_warn("%s: capture stopped, the interface went away",
-			 tap->ifname);
-		close_tap(t, tap);
-		*lost = true;
-	} else if (ring == TAP_FLOWS && !tap->long_frames &&
-		   capture_truncated(tap->capture[ring])) {
-		lengthen(t, tap);
+		log_warn("the capture stopped and is opened anew");
+		close_ring(t, ring);
+		reopen_rings(t);
+		return 0;
 	}
-	return n;
+	if (ring == TAP_FLOWS && !t->long_frames &&
+	    capture_truncated(t->capture[ring]))
+		lengthen(t);
+	return (unsigned)n;
 }
 
-static void tell_lost(struct taps *t, struct tap *tap, uint64_t now_ns)
+static void tell_lost(struct taps *t, uint64_t now_ns)
 {
-	struct capture_stats is[TAP_RINGS], *was = tap->judged;
+	struct capture_stats is[TAP_RINGS], *was = t->judged;
 	uint64_t seen[TAP_RINGS], lost[TAP_RINGS];
 
 	for (int ring = 0; ring < TAP_RINGS; ring++) {
-		capture_get_stats(tap->capture[ring], &is[ring]);
+		capture_get_stats(t->capture[ring], &is[ring]);
 		lost[ring] = is[ring].dropped - was[ring].dropped;
 		/* What was received counts what was dropped, too. */
 		seen[ring] =
@@ -341,77 +363,70 @@ static void tell_engine(struct taps *t, bool all, uint64_t before_ns)
 	if (before_ns - t->looked_ns < LOOK_AT_DROPS_NS)
 		return;
 	t->looked_ns = before_ns;
-	for (unsigned i = 0; i < t->n; i++)
-		if (t->tap[i].capture[TAP_FLOWS])
-			tell_lost(t, &t->tap[i], forward_now_ns());
+	if (is_open(t))
+		tell_lost(t, forward_now_ns());
 }
 
-unsigned taps_read(struct taps *t, const struct pollfd *fds, uint64_t before_ns,
-		   bool *lost)
+unsigned taps_read(struct taps *t, const struct pollfd *fds, uint64_t before_ns)
 {
-	const int max[TAP_RINGS] = {FRAMES_A_TURN,
-				    (int)engine_syn_turn(t->engine, before_ns)};
-	unsigned frames = 0;
-	bool all = true;
+	const unsigned max[TAP_RINGS] = {FRAMES_A_TURN,
+					 engine_syn_turn(t->engine, before_ns)};
+	unsigned n[TAP_RINGS] = {0};
 
-	for (unsigned ring = 0; ring < TAP_RINGS; ring++) {
-		for (unsigned i = 0; i < t->n; i++) {
-			struct tap *tap = &t->tap[i];
-			int n;
-
-			if (!tap->capture[ring] ||
-			    !fds[fd_place(t, ring, i)].revents)
-				continue;
-			n = read_ring(t, tap, ring, max[ring], lost);
-			if (n > 0)
-				frames += (unsigned)n;
-			if (ring == TAP_FLOWS && n == max[ring])
-				all = false;
-		}
-	}
-	tell_engine(t, all, before_ns);
-	return frames;
+	t->arrivals.now_ns = forward_now_ns();
+	for (int ring = 0; ring < TAP_RINGS; ring++)
+		if (t->capture[ring] && fds[ring].revents)
+			n[ring] = read_ring(t, ring, (int)max[ring]);
+	if (t->arrivals.fresh)
+		follow_renames(t);
+	tell_engine(t, n[TAP_FLOWS] < max[TAP_FLOWS], before_ns);
+	return n[TAP_FLOWS] + n[TAP_SYNS];
 }
+
+uint64_t taps_heard_ns(const struct taps *t, int ifindex)
+{
+	return arrivals_heard_ns(&t->arrivals, ifindex);
+}
+
+/* -------------------------------------------------------------- counters */
 
 void taps_tell_drops(struct taps *t)
 {
 	static const char *const what[TAP_RINGS] = {"frames", "SYNs"};
 
-	for (unsigned i = 0; i < t->n; i++) {
-		struct tap *tap = &t->tap[i];
+	for (int ring = 0; ring < TAP_RINGS; ring++) {
+		uint64_t *told = &t->drops_told[ring];
+		struct capture_stats stats;
 
-		for (int ring = 0; ring < TAP_RINGS; ring++) {
-			uint64_t *told = &tap->drops_told[ring];
-			struct capture_stats stats;
-
-			if (!tap->capture[ring])
-				continue;
-			capture_get_stats(tap->capture[ring], &stats);
-			if (stats.dropped == *told)
-				continue;
-			log_warn("%s: more than can be carried, the ring "
-				 "dropped %" PRIu64 " %s",
-				 tap->ifname, stats.dropped - *told,
-				 what[ring]);
-			*told = stats.dropped;
-		}
+		if (!t->capture[ring])
+			continue;
+		capture_get_stats(t->capture[ring], &stats);
+		if (stats.dropped == *told)
+			continue;
+		log_warn("more than can be carried, the ring dropped %" PRIu64
+			 " %s",
+			 stats.dropped - *told, what[ring]);
+		*told = stats.dropped;
 	}
 }
 
-void taps_tell_counters(const struct taps *t)
+void taps_tell_counters(struct taps *t)
 {
-	for (unsigned i = 0; i < t->n; i++) {
-		struct capture_stats stats[TAP_RINGS];
+	struct capture_stats stats[TAP_RINGS] = {0};
 
-		if (!t->tap[i].capture[TAP_FLOWS])
-			continue;
-		for (int ring = 0; ring < TAP_RINGS; ring++)
-			capture_get_stats(t->tap[i].capture[ring],
-					  &stats[ring]);
-		log_info("capture %s received=%" PRIu64 " ring_drops=%" PRIu64
-			 " syns=%" PRIu64 " syn_drops=%" PRIu64,
-			 t->tap[i].ifname, stats[TAP_FLOWS].received,
-			 stats[TAP_FLOWS].dropped, stats[TAP_SYNS].received,
-			 stats[TAP_SYNS].dropped);
+	for (unsigned i = 0; i < t->arrivals.n; i++) {
+		const struct arrival *a = &t->arrivals.at[i];
+
+		log_info("capture %s received=%" PRIu64 " syns=%" PRIu64,
+			 a->name[0] ? a->name : "?", a->frames[TAP_FLOWS],
+			 a->frames[TAP_SYNS]);
 	}
+	if (!is_open(t))
+		return;
+	for (int ring = 0; ring < TAP_RINGS; ring++)
+		capture_get_stats(t->capture[ring], &stats[ring]);
+	log_info("capture total received=%" PRIu64 " ring_drops=%" PRIu64
+		 " syns=%" PRIu64 " syn_drops=%" PRIu64,
+		 stats[TAP_FLOWS].received, stats[TAP_FLOWS].dropped,
+		 stats[TAP_SYNS].received, stats[TAP_SYNS].dropped);
 }

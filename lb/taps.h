@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * taps.h - the captures on all interfaces that carry our packets
+ * taps.h - the captures: all packets of ours, by whatever interface they come
  *
- * Which interfaces those are follows the routes: taps_refresh() opens what is
- * missing at the start and whenever links, addresses or routes changed. An
- * interface that goes away keeps its place and is opened anew when it returns,
- * unless one that is wanted now had no other place: names may come and go for
- * ever, as those of Docker's bridges do.
+ * What the guard takes from the kernel is what must come here, so they hear
+ * all interfaces there are and will be, or those that the user named; then the
+ * guard is narrowed to the same ones (struct guard_spec .interfaces). They stay
+ * open from the start to the end; an interface that comes, goes or gets another
+ * name is no matter, except to one that was named.
  *
- * Each has two rings. One is for clients' SYNs alone, read last and little at
+ * There are two rings. One is for clients' SYNs alone, read last and little at
  * a time: when more come than can be carried, as in a flood, it overflows, and
  * what is lost are SYNs. Connections, and the answers of backends by which they
  * are judged, have the other one to themselves.
@@ -22,24 +22,23 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "io/arrivals.h"
 #include "io/capture.h"
 #include "io/forward.h"
+#include "io/guard_watch.h"
 #include "io/inject.h"
 #include "io/netlink.h"
+#include "io/nic.h"
 #include "setup.h"
 
 enum tap_ring { TAP_FLOWS, TAP_SYNS, TAP_RINGS };
+#define TAPS_FDS TAP_RINGS
 
-struct tap {
-	char ifname[IF_NAMESIZE];
-	struct capture *capture[TAP_RINGS]; /* NULL while it is away */
-	int ifindex;
-	bool lro_was_on;
-	bool long_frames; /* longer than super-packets usually are */
-	bool stays_short; /* there was no memory for slots that take these */
-	uint32_t snaplen; /* of TAP_FLOWS */
-	uint64_t drops_told[TAP_RINGS];
-	struct capture_stats judged[TAP_RINGS]; /* last told the engine */
+/* An interface that the user named, and what it is called now. */
+struct tap_named {
+	char now[IF_NAMESIZE];
+	int ifindex;	 /* 0: there is none of that name */
+	int told_master; /* of which it was said to be a port */
 };
 
 /* Down to @filter they are borrowed and outlive it. */
@@ -50,42 +49,65 @@ struct taps {
 	struct forward *forward;
 	struct engine *engine;
 	const char *filter[TAP_RINGS]; /* pcap expressions */
-	bool incomplete;	       /* one could not be opened: try again */
-	bool too_many_told;	       /* there are more than have a place */
-	uint64_t looked_ns;	       /* at drops, last */
-	unsigned n;
-	struct tap tap[SETUP_INTERFACES_MAX];
+	struct guard_watch *guard;     /* NULL: none of ours, or not yet */
+
+	struct capture *capture[TAP_RINGS]; /* NULL: none for now */
+	unsigned slots[TAP_RINGS];
+	uint32_t snaplen[TAP_RINGS];
+	bool long_frames; /* longer than super-packets usually are */
+	bool stays_short; /* there was no memory for slots that take these */
+	uint64_t drops_told[TAP_RINGS];
+	struct capture_stats judged[TAP_RINGS]; /* last told the engine */
+	uint64_t looked_ns;			/* at drops, last */
+
+	struct arrivals arrivals;
+	struct nic_lro lro;
+
+	/* As in the configuration; their names then and now, for the guard. */
+	struct tap_named named[CONFIG_INTERFACES_MAX];
+	struct tap_links links;
+	char guarded[2 * CONFIG_INTERFACES_MAX][IF_NAMESIZE];
+	unsigned n_guarded;
 };
-#define TAPS_FDS (SETUP_INTERFACES_MAX * TAP_RINGS)
 
 /*
- * @strict: the start, where an interface that cannot be captured on is an
- * error; later it is logged and tried again at the next change.
+ * What the guard is to be narrowed to is known from here on. Refuses names
+ * that no interface has (-ENODEV), and interfaces that cannot be served.
  */
-int taps_refresh(struct taps *t, bool strict, struct err *err);
+int taps_name(struct taps *t, struct err *err);
+
+int taps_open(struct taps *t, struct err *err);
 
 /* Closes all, and restores what was changed at the interfaces. */
 void taps_close(struct taps *t);
 
-/* The interface went away or came back. */
-void taps_link_changed(struct taps *t, const char *ifname, bool up);
+/*
+ * After every change of links, and once a second: follows who was named, and
+ * opens anew what could not be opened.
+ */
+void taps_refresh(struct taps *t);
 
-/* One pollfd for each ring, into @fds; returns how many. */
+/* The interface went away or came back. */
+void taps_link_changed(struct taps *t, const struct link *link, bool up);
+
+/* One pollfd for each ring. */
 unsigned taps_poll(const struct taps *t, struct pollfd fds[TAPS_FDS]);
 
 /*
  * Forwards what waits, a bounded number of frames of each ring. Returns how
- * many there were; sets *lost if a capture was closed and should be refreshed.
- * Tells the engine what it can know: @before_ns, before the poll(), if all
- * that came until then was read; and how many frames were lost.
+ * many there were. Tells the engine what it can know: @before_ns, before the
+ * poll(), if all that came until then was read; and how many were lost.
  */
-unsigned taps_read(struct taps *t, const struct pollfd *fds, uint64_t before_ns,
-		   bool *lost);
+unsigned taps_read(struct taps *t, const struct pollfd *fds,
+		   uint64_t before_ns);
+
+/* When something for us last came by it; 0: never. */
+uint64_t taps_heard_ns(const struct taps *t, int ifindex);
 
 /* Logs ring drops since the last call. */
 void taps_tell_drops(struct taps *t);
 
-/* Logs what each has received. */
-void taps_tell_counters(const struct taps *t);
+/* Logs what has come by each interface, and what the rings had no room for. */
+void taps_tell_counters(struct taps *t);
 
 #endif

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * capture.h - frames from one interface, by libpcap
+ * capture.h - IPv4 packets from all interfaces, by libpcap
+ *
+ * One packet socket that is bound to no interface and to one protocol, IPv4:
+ * the kernel hands it a packet at the moment, and on the interface, where it
+ * hands it to its own IP (design rule 12). So it hears all interfaces, also one
+ * that comes up later, whatever their link type; a frame that passes several
+ * (port and bridge, member and bond, parent and macvlan) comes once, by the
+ * last; and what this host sends never comes.
  *
  * Immediate mode, a ring of slots, and a kernel filter by destination, so that
- * only our own packets reach user space. Frames that this host sends are not
- * captured: ours would come back (on lo they do, as received ones; their
- * destination does not pass the filter). Nor are those that the host itself
- * would not take here: of another MAC, or with the tag of a VLAN.
+ * only our own packets reach user space.
  */
 #ifndef L4LB_CAPTURE_H
 #define L4LB_CAPTURE_H
@@ -16,6 +20,11 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "io/arrivals.h"
+#include "io/tap_filter.h"
+
+#define CAPTURE_SLOT_HEADER 128 /* bytes before the packet in a slot, at most \
+				 */
 
 struct capture;
 
@@ -31,29 +40,39 @@ struct capture_stats {
 	uint64_t dropped;  /* of those, found the ring full */
 };
 
-/*
- * @filter: pcap expression. @slots: frames the ring holds. @snaplen: longest
- * frame that can be delivered, see nic_snaplen().
- */
-int capture_open(struct capture **out, const char *ifname, const char *filter,
-		 unsigned slots, uint32_t snaplen, struct err *err);
+struct capture_spec {
+	const char *filter; /* pcap expression */
+	unsigned slots;	    /* frames the ring holds */
+	uint32_t snaplen;   /* longest IP packet that can be delivered */
+	unsigned kind;	    /* under which it is counted in: */
+	struct arrivals *arrivals;
+};
+
+/* @spec is copied, what it points to is borrowed. */
+int capture_open(struct capture **out, const struct capture_spec *spec,
+		 const struct tap_links *links, struct err *err);
 void capture_close(struct capture *c);
+
+/*
+ * Other interfaces count from now on. At once: nothing is lost, and nothing
+ * of those that do not is delivered any more.
+ */
+void capture_set_links(struct capture *c, const struct tap_links *links);
 
 /* Readable when frames wait. */
 int capture_fd(const struct capture *c);
 
 /*
  * Hands up to @max waiting frames to @fn; never blocks. The number of frames,
- * or -ENETDOWN when the interface is gone: close, and open again when it
- * returns.
+ * or -EIO when there will be no more: close, and open again.
  */
 int capture_read(struct capture *c, int max, capture_frame_fn *fn, void *arg);
 
-/* True if a frame was longer than @snaplen: it was lost, and more may be. */
+/* True if a packet was longer than a slot: it was lost, and more may be. */
 bool capture_truncated(const struct capture *c);
 
-const char *capture_ifname(const struct capture *c);
-size_t capture_memory(const struct capture *c); /* bytes of the ring, about */
+/* Bytes that a ring of so many slots takes, about. */
+size_t capture_memory(unsigned slots, uint32_t snaplen);
 
 /*
  * libpcap counts in 32 bits, which an hour or a day overflows: to be called

@@ -2,13 +2,13 @@
 /*
  * guard.c - writes the firewall guard: one nftables table, one transaction
  *
- * Four sets (services, backends, sources, skipped) and eight rules, whatever
- * the number of addresses. A table that is there already is emptied and filled
- * again within the transaction and not deleted: each chain then changes from
- * the old rules to the new ones at one instant. With a second table beside the
- * dying one, a packet between the two hooks could slip past both, and the
- * host's stack would reset a live connection. Only a table of another shape
- * (another version's) is deleted and made anew.
+ * Five sets (services, backends, sources, skipped, interfaces) and eight rules,
+ * whatever the number of addresses. A table that is there already is emptied
+ * and filled again within the transaction and not deleted: each chain then
+ * changes from the old rules to the new ones at one instant. With a second
+ * table beside the dying one, a packet between the two hooks could slip past
+ * both, and the host's stack would reset a live connection. Only a table of
+ * another shape (another version's) is deleted and made anew.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -41,6 +41,7 @@
  */
 #define TYPE_IPV4_ADDR	   7
 #define TYPE_INET_SERVICE  13
+#define TYPE_IFNAME	   41
 #define TYPE_IPV4_ENDPOINT (TYPE_IPV4_ADDR << 6 | TYPE_INET_SERVICE)
 
 /* The part of a concatenated key that follows an address in NFT_REG_1. */
@@ -50,6 +51,7 @@ static const char services_set[] = "services";
 static const char backends_set[] = "backends";
 static const char sources_set[] = "sources";
 static const char skipped_set[] = "skipped";
+static const char interfaces_set[] = "interfaces";
 static const char prerouting_chain[] = "prerouting";
 static const char input_chain[] = "input";
 static const char output_chain[] = "output";
@@ -106,6 +108,21 @@ static void fill_ports(struct nft_batch *b, const char *name,
 	b->failed |= !keys;
 	for (size_t i = 0; keys && i < n; i++)
 		keys[i] = htons(list[i]);
+	if (keys)
+		nft_add_elements(b, name, keys, sizeof(*keys), n);
+	free(keys);
+}
+
+/* The kernel compares all 16 bytes: what follows a name is 0. */
+static void fill_names(struct nft_batch *b, const char *name,
+		       const char (*list)[GUARD_INTERFACE_LEN], size_t n)
+{
+	char(*keys)[GUARD_INTERFACE_LEN] = calloc(n + 1, sizeof(*keys));
+
+	b->failed |= !keys;
+	for (size_t i = 0; keys && i < n; i++)
+		memcpy(keys[i], list[i],
+		       strnlen(list[i], GUARD_INTERFACE_LEN - 1));
 	if (keys)
 		nft_add_elements(b, name, keys, sizeof(*keys), n);
 	free(keys);
@@ -241,6 +258,21 @@ static void rule_begin(struct rule *rule, struct nft_batch *b,
 	compare(rule, NFT_CMP_EQ, &tcp, sizeof(tcp));
 }
 
+/* Only what comes in by one of them, if there are any. */
+static void match_interface(struct rule *rule, const struct guard_spec *spec)
+{
+	struct nftnl_expr *e;
+
+	if (!spec->n_interfaces)
+		return;
+	e = rule_expr(rule, "meta");
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, NFT_META_IIFNAME);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, NFT_REG_1);
+	match_in(rule, interfaces_set);
+}
+
 static void rule_end(struct rule *rule)
 {
 	struct nlmsghdr *nlh;
@@ -288,20 +320,24 @@ static void add_rules(struct nft_batch *b, const struct guard_spec *spec)
 
 	rule_begin(&rule, b, prerouting_chain);
 	match_endpoint(&rule, DST, services_set);
+	match_interface(&rule, spec);
 	rule_notrack(&rule);
 
 	rule_begin(&rule, b, prerouting_chain);
 	match_nat(&rule, DST, spec);
 	match_endpoint(&rule, SRC, backends_set);
+	match_interface(&rule, spec);
 	rule_notrack(&rule);
 
 	rule_begin(&rule, b, input_chain);
 	match_endpoint(&rule, DST, services_set);
+	match_interface(&rule, spec);
 	rule_drop(&rule);
 
 	rule_begin(&rule, b, input_chain);
 	match_nat(&rule, DST, spec);
 	match_endpoint(&rule, SRC, backends_set);
+	match_interface(&rule, spec);
 	rule_drop(&rule);
 
 	rule_begin(&rule, b, output_chain); /* a client on this host */
@@ -375,7 +411,7 @@ static int write_table(struct mnl_socket *nl, const struct guard_spec *spec,
 	struct nft_batch b;
 	int code = begin(&b, spec->name,
 			 spec->n_services + spec->n_backends + spec->n_sources +
-				 spec->n_skipped);
+				 spec->n_skipped + spec->n_interfaces);
 
 	if (code)
 		return code;
@@ -394,10 +430,12 @@ static int write_table(struct mnl_socket *nl, const struct guard_spec *spec,
 		    sizeof(struct endpoint_key));
 	nft_add_set(&b, sources_set, 3, TYPE_IPV4_ADDR, sizeof(uint32_t));
 	nft_add_set(&b, skipped_set, 4, TYPE_INET_SERVICE, sizeof(uint16_t));
+	nft_add_set(&b, interfaces_set, 5, TYPE_IFNAME, GUARD_INTERFACE_LEN);
 	fill_endpoints(&b, services_set, spec->services, spec->n_services);
 	fill_endpoints(&b, backends_set, spec->backends, spec->n_backends);
 	fill_addresses(&b, sources_set, spec->sources, spec->n_sources);
 	fill_ports(&b, skipped_set, spec->skipped, spec->n_skipped);
+	fill_names(&b, interfaces_set, spec->interfaces, spec->n_interfaces);
 	add_rules(&b, spec);
 
 	code = nft_send(&b, nl);

@@ -17,8 +17,9 @@
  *                            service; from a source address with such a port
  *                            to a backend
  *
- * Nothing else on the host is touched. The table does not die with the
- * process: a crash must not let the kernel reset live connections.
+ * The first four may be narrowed to some interfaces: what comes by another one
+ * is the host's then. Nothing else on the host is touched. The table does not
+ * die with the process: a crash must not let the kernel reset live connections.
  */
 #ifndef L4LB_GUARD_H
 #define L4LB_GUARD_H
@@ -27,6 +28,8 @@
 
 #include "core/addr.h"
 #include "core/err.h"
+
+#define GUARD_INTERFACE_LEN 16 /* IF_NAMESIZE */
 
 /* All addresses are IPv4 for now (mapped). Arrays may hold duplicates. */
 struct guard_spec {
@@ -43,6 +46,9 @@ struct guard_spec {
 	 */
 	const uint16_t *skipped;
 	size_t n_skipped;
+	/* Those that packets for us come in by, by name. None: all. */
+	const char (*interfaces)[GUARD_INTERFACE_LEN];
+	size_t n_interfaces;
 };
 
 /*

@@ -48,6 +48,8 @@ static_assert(ATTR_TABLE == (int)NFTA_SET_ELEM_LIST_TABLE, "of its elements");
 
 struct guard_watch {
 	struct guard_spec spec;
+	char interfaces[GUARD_WATCH_INTERFACES_MAX][GUARD_INTERFACE_LEN];
+	size_t n_interfaces; /* a copy: of what the kernel has now */
 	char table[TABLE_NAME_MAX];
 	struct mnl_socket *writer, *reader;
 	struct limit repairs;
@@ -124,6 +126,12 @@ int guard_watch_open(struct guard_watch **out, const struct guard_spec *spec,
 		return err_set(err, -ENOMEM, "out of memory");
 	w->spec = *spec;
 	snprintf(w->table, sizeof(w->table), "l4lb_%s", spec->name);
+	assert(spec->n_interfaces <= GUARD_WATCH_INTERFACES_MAX);
+	w->n_interfaces = spec->n_interfaces;
+	memcpy(w->interfaces,
+	       spec->interfaces ? spec->interfaces : w->interfaces,
+	       w->n_interfaces * sizeof(w->interfaces[0]));
+	w->spec.interfaces = w->interfaces;
 	limit_init(&w->repairs, GUARD_WATCH_PER_S, GUARD_WATCH_BURST);
 	ret = begin(w, err);
 	if (ret) {
@@ -239,6 +247,24 @@ static void repair(struct guard_watch *w)
 	w->failure.text[0] = '\0';
 	w->missing = false;
 	w->repaired++;
+}
+
+void guard_watch_narrow(struct guard_watch *w,
+			const char (*interfaces)[GUARD_INTERFACE_LEN], size_t n)
+{
+	struct err ignored;
+
+	if (!w ||
+	    (n == w->n_interfaces &&
+	     memcmp(w->interfaces, interfaces, n * sizeof(*interfaces)) == 0))
+		return;
+	assert(n <= GUARD_WATCH_INTERFACES_MAX);
+	memcpy(w->interfaces, interfaces, n * sizeof(*interfaces));
+	w->spec.interfaces = w->interfaces;
+	w->spec.n_interfaces = w->n_interfaces = n;
+	/* If the kernel refuses now, it is tried again like any repair. */
+	if (guard_up_through(w->writer, &w->spec, &ignored))
+		w->missing = true;
 }
 
 /* NULL if there is nothing to say, or not yet. */

@@ -30,6 +30,15 @@ struct guard_watch;
 int guard_watch_open(struct guard_watch **out, const struct guard_spec *spec,
 		     struct err *err);
 
+/*
+ * Other interfaces from now on, as in struct guard_spec: at one instant. NULL
+ * is fine.
+ */
+#define GUARD_WATCH_INTERFACES_MAX 32
+void guard_watch_narrow(struct guard_watch *w,
+			const char (*interfaces)[GUARD_INTERFACE_LEN],
+			size_t n);
+
 /* Leaves the guard as it is. NULL is fine. */
 void guard_watch_close(struct guard_watch *w);
 

@@ -101,12 +101,38 @@ uint32_t iface_largest_mtu(const struct iface_table *t)
 	return mtu ? mtu : UINT16_MAX;
 }
 
+/* Of @ifindex, or of anything that it is a VLAN or macvlan of, up to there. */
+static bool is_under(const struct iface_table *t, int lower, int ifindex)
+{
+	for (int level = 0; ifindex && level < IFACE_LEVELS_MAX; level++) {
+		const struct link *l = iface_link(t, ifindex);
+
+		if (ifindex == lower)
+			return true;
+		ifindex = l ? l->parent : 0;
+	}
+	return false;
+}
+
+bool iface_carries(const struct iface_table *t, int lower, int ifindex)
+{
+	for (int level = 0; lower && level < IFACE_LEVELS_MAX; level++) {
+		const struct link *l = iface_link(t, lower);
+
+		if (is_under(t, lower, ifindex))
+			return true;
+		lower = l ? l->master : 0;
+	}
+	return false;
+}
+
 bool iface_link_equal(const struct link *a, const struct link *b)
 {
 	return a->ifindex == b->ifindex && strcmp(a->name, b->name) == 0 &&
 	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
 	       a->type == b->type && a->mtu == b->mtu && a->up == b->up &&
-	       a->loopback == b->loopback && a->noarp == b->noarp;
+	       a->loopback == b->loopback && a->noarp == b->noarp &&
+	       a->master == b->master && a->parent == b->parent;
 }
 
 int iface_set_link(struct iface_table *t, const struct link *link)

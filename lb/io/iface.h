@@ -42,6 +42,10 @@ const struct link *iface_link_at(const struct iface_table *t, unsigned i);
 const struct iface_addr *iface_addr_at(const struct iface_table *t, unsigned i);
 uint32_t iface_largest_mtu(const struct iface_table *t); /* loopback aside */
 
+/* See netlink_carries(). */
+#define IFACE_LEVELS_MAX 8 /* of links above each other */
+bool iface_carries(const struct iface_table *t, int lower, int ifindex);
+
 bool iface_link_equal(const struct link *a, const struct link *b);
 
 /* -ENOSPC: full, not remembered */

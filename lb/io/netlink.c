@@ -345,6 +345,11 @@ const struct link *netlink_link_by_name(const struct netlink *nl,
 	return iface_link_by_name(nl->ifaces, name);
 }
 
+bool netlink_carries(const struct netlink *nl, int lower, int ifindex)
+{
+	return iface_carries(nl->ifaces, lower, ifindex);
+}
+
 int netlink_addr_ifindex(const struct netlink *nl, const struct ip_addr *addr)
 {
 	const struct iface_addr *a = iface_holder(nl->ifaces, 0, addr);

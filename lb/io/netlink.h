@@ -30,6 +30,11 @@ struct link {
 	bool up; /* IFF_UP and IFF_RUNNING */
 	bool loopback;
 	bool noarp; /* neighbours are not resolved here */
+	/* The bridge, bond ... by which its packets come in; 0: none, they come
+	 * in by itself. A VRF is none: the kernel moves packets there later.
+	 */
+	int master;
+	int parent; /* of a VLAN, a macvlan ...; 0: none in this namespace */
 };
 
 /* What a route lookup for one destination says. */
@@ -68,7 +73,7 @@ struct hop {
 enum netlink_event_kind {
 	NETLINK_LINK_UP,      /* appeared, or came back */
 	NETLINK_LINK_DOWN,    /* down; and again when it vanishes */
-	NETLINK_LINK_CHANGED, /* still up, with another name, MAC or MTU */
+	NETLINK_LINK_CHANGED, /* another name, MAC, MTU, master ... */
 	NETLINK_ADDR_NEW,
 	NETLINK_ADDR_GONE,
 	NETLINK_ROUTE_CHANGED, /* any, once a read; @link, @addr not set */
@@ -111,6 +116,12 @@ void netlink_read(struct netlink *nl, netlink_event_fn *fn, void *arg);
 const struct link *netlink_link(const struct netlink *nl, int ifindex);
 const struct link *netlink_link_by_name(const struct netlink *nl,
 					const char *name);
+
+/*
+ * Whether what comes in by @ifindex passes @lower on its way there: itself, a
+ * port or member of it, what it is a VLAN or macvlan of. Not per packet.
+ */
+bool netlink_carries(const struct netlink *nl, int lower, int ifindex);
 
 /* The interface that holds a local address, or 0. Not per packet. */
 int netlink_addr_ifindex(const struct netlink *nl, const struct ip_addr *addr);

@@ -20,11 +20,11 @@
 
 /* A table's messages other than its sets' contents fit into this. */
 #define BATCH_FIXED 16384
-/* One element on the wire: list, key and value headers of 4, 8 bytes of key;
- * with a message header for every chunk of them, 24 is plenty.
+/* One element on the wire: list, key and value headers of 4, 16 bytes of key;
+ * with a message header for every chunk of them, 32 is plenty.
  */
-#define ELEMENT_ROOM 24
-#define KEY_LEN_MAX  8
+#define ELEMENT_ROOM 32
+#define KEY_LEN_MAX  16
 /* A nest of elements has a 16-bit length. */
 #define ELEMENTS_PER_MESSAGE 1024
 

@@ -39,7 +39,7 @@ void nft_add_set(struct nft_batch *b, const char *name, uint32_t id,
 void nft_add_chain(struct nft_batch *b, const char *name, uint32_t hook,
 		   int32_t priority);
 
-/* @count keys of @key_len bytes, at most 8, one after another. */
+/* @count keys of @key_len bytes, at most 16, one after another. */
 void nft_add_elements(struct nft_batch *b, const char *name, const void *keys,
 		      size_t key_len, size_t count);
 

@@ -9,7 +9,7 @@
 /* Attributes by type, as far as we read them. The kernel's newer ones are
  * beyond and left alone.
  */
-#define ATTRS 32
+#define ATTRS 40
 struct attrs {
 	const struct nlattr *at[ATTRS];
 };
@@ -87,6 +87,44 @@ int rtmsg_link_index(const struct nlmsghdr *nlh)
 	return ifi->ifi_index;
 }
 
+/* Is this port one of a VRF? */
+static bool is_vrf_port(const struct nlattr *info)
+{
+	static const char vrf[] = "vrf";
+	struct attrs attrs = {0};
+
+	return info &&
+	       mnl_attr_parse_nested(info, collect, &attrs) != MNL_CB_ERROR &&
+	       attrs.at[IFLA_INFO_SLAVE_KIND] &&
+	       strncmp(mnl_attr_get_payload(attrs.at[IFLA_INFO_SLAVE_KIND]),
+		       vrf,
+		       mnl_attr_get_payload_len(
+			       attrs.at[IFLA_INFO_SLAVE_KIND])) == 0;
+}
+
+static int read_ifindex(const struct attrs *attrs, int type)
+{
+	uint32_t ifindex = 0;
+
+	read_u32(attrs, type, &ifindex);
+	return (int)ifindex;
+}
+
+/* A message that tells all of a link has its MTU: then what it does not say is
+ * not so. The ifindex of a parent elsewhere means nothing here.
+ */
+static void read_levels(const struct attrs *attrs, struct link *link)
+{
+	if (!attrs->at[IFLA_MTU])
+		return;
+	link->master = is_vrf_port(attrs->at[IFLA_LINKINFO])
+			       ? 0
+			       : read_ifindex(attrs, IFLA_MASTER);
+	link->parent = attrs->at[IFLA_LINK_NETNSID]
+			       ? 0
+			       : read_ifindex(attrs, IFLA_LINK);
+}
+
 void rtmsg_read_link(const struct nlmsghdr *nlh, struct link *link)
 {
 	struct attrs attrs;
@@ -105,6 +143,7 @@ void rtmsg_read_link(const struct nlmsghdr *nlh, struct link *link)
 	if (mac)
 		memcpy(link->mac, mac, sizeof(link->mac));
 	read_name(&attrs, link->name);
+	read_levels(&attrs, link);
 }
 
 bool rtmsg_read_addr(const struct nlmsghdr *nlh, struct iface_addr *addr)

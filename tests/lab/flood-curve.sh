@@ -43,7 +43,7 @@ begin_haproxy() {
 carried() {
 	awk '
 		match($0, /syn-overload [0-9]+/) { over = substr($0, RSTART + 13) + 0 }
-		/capture eth0 / { split($0, part, /syns=|syn_drops=/); came = part[2] + 0; lost = part[3] + 0 }
+		/capture total / { split($0, part, /syns=|syn_drops=/); came = part[2] + 0; lost = part[3] + 0 }
 		END { printf "%d", came - lost - over }' "$LAB_TMP/lb.err"
 }
 

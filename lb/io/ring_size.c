@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "io/ring_size.h"
+
+unsigned ring_slots(uint64_t memory_bytes, size_t slot_bytes,
+		    size_t other_bytes)
+{
+	const uint64_t share = memory_bytes / RING_MEMORY_SHARE;
+	uint64_t slots = RING_SLOTS_MAX;
+
+	if (memory_bytes)
+		slots = share > other_bytes ? (share - other_bytes) / slot_bytes
+					    : 0;
+	if (slots > RING_SLOTS_MAX)
+		return RING_SLOTS_MAX;
+	return slots < RING_SLOTS_MIN ? RING_SLOTS_MIN : (unsigned)slots;
+}
+
+uint64_t ring_machine_memory(void)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	uint64_t kib = 0;
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "MemTotal: %" SCNu64 " kB", &kib) != 1)
+		kib = 0;
+	fclose(f);
+	return kib * 1024;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring_size.h - how many frames the captures' rings hold
+ *
+ * A ring bridges the moments in which this process does not run. More than
+ * RING_SLOTS_MAX of the usual slots gain nothing (docs/bench/notes.md); a small
+ * machine gives a sixteenth of its memory: one of 1 GB less than 64 MiB, for
+ * all interfaces together.
+ */
+#ifndef L4LB_RING_SIZE_H
+#define L4LB_RING_SIZE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define RING_SLOTS_MAX	  1024
+#define RING_SLOTS_MIN	  64
+#define RING_MEMORY_SHARE 16 /* of the machine's memory: one part of so many \
+			      */
+
+/*
+ * Slots of @slot_bytes each, on a machine of so much memory, of which
+ * @other_bytes go to the other ring. Memory 0: not known, taken to be plenty.
+ */
+unsigned ring_slots(uint64_t memory_bytes, size_t slot_bytes,
+		    size_t other_bytes);
+
+/* What /proc/meminfo says in its first line, in bytes; 0: nothing. */
+uint64_t ring_machine_memory(void);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include <assert.h>
+#include <linux/if_packet.h>
+#include <pcap/pcap.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/tap_filter.h"
+
+static_assert(sizeof(struct sock_filter) == sizeof(struct bpf_insn),
+	      "the same");
+
+static const struct sock_filter for_us[] = {
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		 (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 1, 0),
+	BPF_STMT(BPF_RET | BPF_K, 0),
+};
+#define FOR_US (sizeof(for_us) / sizeof(for_us[0]))
+
+/* Loads the interface, two for each that is meant, and the end. */
+#define LINKS_LEN_MAX (2 + 2 * TAP_FILTER_LINKS_MAX)
+
+/* As much of a packet as there is; what the ring has no room for is cut off. */
+#define ALL UINT32_MAX
+
+bool tap_links_have(const struct tap_links *l, int ifindex)
+{
+	if (!l->only)
+		return true;
+	for (unsigned i = 0; i < l->n; i++)
+		if (l->ifindex[i] == ifindex)
+			return true;
+	return false;
+}
+
+bool tap_links_equal(const struct tap_links *a, const struct tap_links *b)
+{
+	return a->only == b->only && a->n == b->n &&
+	       memcmp(a->ifindex, b->ifindex, a->n * sizeof(a->ifindex[0])) ==
+		       0;
+}
+
+/* What is for one of these is taken; returns how many instructions. */
+static size_t put_links(struct sock_filter *to, const struct tap_links *links)
+{
+	size_t n = 0;
+
+	if (links->only)
+		to[n++] = (struct sock_filter)BPF_STMT(
+			BPF_LD | BPF_W | BPF_ABS,
+			(uint32_t)(SKF_AD_OFF + SKF_AD_IFINDEX));
+	for (unsigned i = 0; links->only && i < links->n; i++) {
+		to[n++] = (struct sock_filter)BPF_JUMP(
+			BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)links->ifindex[i],
+			0, 1);
+		to[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, ALL);
+	}
+	to[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
+					       links->only ? 0 : ALL);
+	return n;
+}
+
+/* @match, with a jump behind its end wherever it takes a packet. */
+static void put_match(struct sock_filter *to, const struct bpf_program *match)
+{
+	memcpy(to, match->bf_insns, match->bf_len * sizeof(*to));
+	for (size_t i = 0; i < match->bf_len; i++)
+		if (to[i].code == (BPF_RET | BPF_K) && to[i].k != 0)
+			to[i] = (struct sock_filter)BPF_STMT(
+				BPF_JMP | BPF_JA,
+				(uint32_t)(match->bf_len - i - 1));
+}
+
+struct sock_filter *tap_filter_make(const struct bpf_program *match,
+				    const struct tap_links *links,
+				    unsigned short *n)
+{
+	struct sock_filter *all =
+		calloc(FOR_US + match->bf_len + LINKS_LEN_MAX, sizeof(*all));
+	size_t len = FOR_US;
+
+	if (!all)
+		return NULL;
+	memcpy(all, for_us, sizeof(for_us));
+	if (len + match->bf_len + LINKS_LEN_MAX <= BPF_MAXINSNS) {
+		put_match(all + len, match);
+		len += match->bf_len;
+	}
+	len += put_links(all + len, links);
+	*n = (unsigned short)len;
+	return all;
+}
