@@ -21,6 +21,7 @@
 #include "io/netlink.h"
 #include "io/reserve.h"
 #include "io/state.h"
+#include "sandbox.h"
 #include "setup.h"
 #include "taps.h"
 
@@ -34,6 +35,7 @@ struct told {
 
 struct app {
 	struct config config;
+	struct user user; /* whom it runs as after the start */
 	struct setup *setup;
 	struct netlink *netlink;
 	struct reservation *reservation;

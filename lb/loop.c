@@ -413,8 +413,6 @@ void app_finish(struct app *app, bool started)
 	struct err err;
 	int ret;
 
-	if (app->dumper)
-		kill(app->dumper, SIGKILL);
 	if (started && !keep)
 		reset_flows(app);
 	taps_close(&app->taps);

@@ -16,9 +16,11 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "app.h"
 #include "events.h"
+#include "filter.h"
 #include "io/guard.h"
 #include "log.h"
 
@@ -99,15 +101,21 @@ static int need_files(struct err *err)
 		(uintmax_t)files.rlim_max, FILES_MIN);
 }
 
-/* Only these two remain after the start (design rule 14). */
-static int drop_privilege(struct err *err)
+static int drop_privilege(const struct app *app, struct err *err)
 {
-	capng_clear(CAPNG_SELECT_BOTH);
-	capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_RAW,
-		      CAP_NET_ADMIN, -1);
-	if (capng_apply(CAPNG_SELECT_BOTH) < 0)
-		return err_set(err, -EPERM, "cannot drop capabilities: %s",
-			       strerror(errno));
+	const struct user *u = &app->user;
+	const char *unfiltered;
+	int ret = sandbox_enter(u, app->config.sandbox, &unfiltered, err);
+
+	if (ret)
+		return ret;
+	if (unfiltered && app->config.sandbox)
+		log_warn("system calls are not filtered: %s", unfiltered);
+	log_info("runs as uid=%u%s%s%s%s%s caps=net_raw,net_admin "
+		 "no_new_privs filter=%s",
+		 (unsigned)geteuid(), *u->name ? " user=" : "", u->name,
+		 u->stays ? " (" : "", u->stays ? u->stays : "",
+		 u->stays ? ")" : "", unfiltered ? "none" : FILTER_NAME);
 	return 0;
 }
 
@@ -128,6 +136,7 @@ static int take_ports(struct app *app, struct err *err)
 		.nat_hi = c->nat_hi,
 		.fixed = c->nat_ports_set,
 		.ports_min = CONFIG_NAT_MIN,
+		.owner = &app->user.owner,
 	};
 	int ret;
 
@@ -251,11 +260,12 @@ static int make_engine(struct app *app, struct err *err)
 static int open_state(struct app *app, struct err *err)
 {
 	const struct config *c = &app->config;
-	int ret = state_open(&app->state, c->state, c->flows, err);
+	int ret = state_open(&app->state, c->state, c->flows, &app->user.owner,
+			     err);
 
 	if (ret)
 		return ret;
-	if (state_why_fresh(app->state))
+	if (state_why_fresh(app->state) && !state_was_empty(app->state))
 		log_warn("state file %s is not used, connections of before "
 			 "are not continued: %s",
 			 c->state, state_why_fresh(app->state));
@@ -357,6 +367,8 @@ int app_start(struct app *app, struct err *err)
 	app->started_ns = forward_now_ns();
 	ret = need_privilege(err);
 	if (!ret)
+		ret = sandbox_user(&app->user, app->config.user, err);
+	if (!ret)
 		ret = need_files(err);
 	if (!ret)
 		ret = catch_signals(app, err);
@@ -404,7 +416,7 @@ int app_start(struct app *app, struct err *err)
 	if (!ret)
 		ret = taps_open(&app->taps, err);
 	if (!ret)
-		ret = drop_privilege(err);
+		ret = drop_privilege(app, err);
 	if (!ret)
 		tell_setup(app);
 	return ret;

@@ -34,6 +34,8 @@ enum {
 	OPT_STATE,
 	OPT_CONTROL,
 	OPT_FLOWS,
+	OPT_USER,
+	OPT_SANDBOX,
 	OPT_CHECK,
 	OPT_VERSION,
 };
@@ -50,6 +52,8 @@ static const struct option options[] = {
 	{"state", required_argument, NULL, OPT_STATE},
 	{"control", required_argument, NULL, OPT_CONTROL},
 	{"flows", required_argument, NULL, OPT_FLOWS},
+	{"user", required_argument, NULL, OPT_USER},
+	{"sandbox", required_argument, NULL, OPT_SANDBOX},
 	{"check", no_argument, NULL, OPT_CHECK},
 	{"verbose", no_argument, NULL, 'v'},
 	{"quiet", no_argument, NULL, 'q'},
@@ -81,6 +85,8 @@ static const char help[] =
 "      --state FILE|none  where flows are kept (/run/l4lb/NAME.flows)\n"
 "      --control PATH     control socket (/run/l4lb/NAME.sock)\n"
 "      --flows N          size of the flow table (65536)\n"
+"      --user NAME        run as this user after the start (auto)\n"
+"      --sandbox on|off   filter system calls after the start (on)\n"
 "      --check            check the configuration and exit\n"
 "  -v, --verbose          log flows too; -vv: the network too\n"
 "  -q, --quiet            log warnings only\n"
@@ -302,6 +308,9 @@ static int take_option(struct args *a, int c, struct err *err)
 	case OPT_CONTROL:
 		return add_setting(a, "--control", "control", optarg, err);
 	case OPT_FLOWS: return add_setting(a, "--flows", "flows", optarg, err);
+	case OPT_USER: return add_setting(a, "--user", "user", optarg, err);
+	case OPT_SANDBOX:
+		return add_setting(a, "--sandbox", "sandbox", optarg, err);
 	default: assert(!"an option of the table is not taken"); return 0;
 	}
 }

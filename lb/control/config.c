@@ -28,6 +28,8 @@ int config_init(struct config *c, struct err *err)
 	c->nat_hi = CONFIG_NAT_HI;
 	c->guard = GUARD_AUTO;
 	c->datapath = DATAPATH_AUTO;
+	strcpy(c->user, "auto");
+	c->sandbox = true;
 	c->timeouts = (struct engine_timeouts)ENGINE_TIMEOUTS_DEFAULT;
 	c->mss_clamp = CONFIG_CLAMP_OFF;
 	c->busy_poll_us = CONFIG_BUSY_POLL_US;

@@ -89,6 +89,8 @@ struct config {
 	char state[CONFIG_PATH_MAX];   /* "" for none */
 	bool state_set;		       /* by the user, maybe to "" */
 	char control[CONFIG_PATH_MAX]; /* unix socket */
+	char user[CONFIG_NAME_MAX];    /* to run as, or "auto" */
+	bool sandbox;		       /* filter system calls */
 	int verbosity;		       /* 0 normal, +1 per -v, -1 per -q */
 	bool check;		       /* check and exit */
 };

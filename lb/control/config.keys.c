@@ -19,6 +19,32 @@ static int set_name(struct target *t, const char *value, struct err *err)
 	return value_name(t->config->name, value, err);
 }
 
+static int set_user(struct target *t, const char *value, struct err *err)
+{
+	size_t len = strlen(value);
+
+	/* As useradd(8) has it, and so that it can stand in a message. */
+	if (len == 0 || len >= CONFIG_NAME_MAX || value[0] == '-' ||
+	    value[strspn(value, "abcdefghijklmnopqrstuvwxyz"
+				"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.$")])
+		return err_set(err, -EINVAL,
+			       "expected the name of a user, for example l4lb, "
+			       "or auto");
+	memcpy(t->config->user, value, len + 1);
+	return 0;
+}
+
+static int set_sandbox(struct target *t, const char *value, struct err *err)
+{
+	static const char *const names[] = {"off", "on"};
+	int choice = 0;
+
+	if (value_choice(value, names, 2, "on or off", &choice, err))
+		return -EINVAL;
+	t->config->sandbox = choice;
+	return 0;
+}
+
 static int set_flows(struct target *t, const char *value, struct err *err)
 {
 	if (value_number(value, 1, CONFIG_FLOWS_MAX, &t->config->flows, err))
@@ -454,6 +480,8 @@ static const struct key global_keys[] = {
 	{ "datapath", set_datapath, false, NO_RANGE },
 	{ "state", set_state, false, NO_RANGE },
 	{ "control", set_control, false, NO_RANGE },
+	{ "user", set_user, false, NO_RANGE },
+	{ "sandbox", set_sandbox, false, NO_RANGE },
 	{ "mss_clamp", set_mss_clamp, false, NO_RANGE },
 	{ "busy_poll", set_number, false, IN_GLOBAL(busy_poll_us, 0, 1000) },
 	{ "idle_timeout", set_seconds, false,

@@ -433,7 +433,7 @@ int reserve_take(struct reservation **out, const struct reserve_request *req,
 	assert(req->nat_lo > 0 && req->nat_lo <= req->nat_hi);
 
 	*out = NULL;
-	dir = record_dir_lock(err);
+	dir = record_dir_lock(req->owner, err);
 	if (dir < 0)
 		return dir;
 	r = reservation_new(req);
@@ -441,7 +441,8 @@ int reserve_take(struct reservation **out, const struct reserve_request *req,
 		code = err_set(err, -ENOMEM, "no memory");
 		goto out;
 	}
-	code = record_claim(dir, req->name, &r->record_fd, &made, err);
+	code = record_claim(dir, req->name, req->owner, &r->record_fd, &made,
+			    err);
 	if (!code)
 		code = record_read_all(dir, &others, err);
 	if (!code) {
@@ -466,7 +467,7 @@ static int give_back(const struct reservation *r)
 {
 	struct record *others = NULL;
 	struct err ignored;
-	const int dir = record_dir_lock(&ignored);
+	const int dir = record_dir_lock(NULL, &ignored);
 	int code;
 
 	if (dir < 0)

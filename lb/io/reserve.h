@@ -18,6 +18,7 @@
 
 #include "core/addr.h"
 #include "core/err.h"
+#include "io/owner.h"
 
 struct reservation;
 
@@ -31,6 +32,8 @@ struct reserve_request {
 	bool fixed;		 /* the user chose the range: take it or fail */
 	bool had;		 /* flows of before have their ports there */
 	unsigned ports_min;	 /* fewer free ports than this: fail */
+	const struct owner
+		*owner; /* who gives them back, or NULL: who we are */
 };
 
 /*

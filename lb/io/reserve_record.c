@@ -65,8 +65,10 @@ const char *record_advice(int code)
 		return "another process has it locked (lslocks tells which): "
 		       "end that one";
 	case EROFS: return "make /run writable (mount -o remount,rw /run)";
+	case EEXIST:
 	case EISDIR:
 	case ELOOP:
+	case EMLINK:
 		return "remove what is there under that name, or choose "
 		       "another --name";
 	case ENOTDIR: return "remove what is there under that name";
@@ -94,6 +96,18 @@ static void make_private(int fd, mode_t mode)
 		(void)fchmod(fd, mode);
 }
 
+/* Neither a FIFO, which one waits for, nor a device: else -errno. */
+static int check_plain(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return -errno;
+	if (S_ISREG(st.st_mode))
+		return 0;
+	return S_ISDIR(st.st_mode) ? -EISDIR : -EEXIST;
+}
+
 static int lock_waiting(int fd)
 {
 	const struct timespec pause = {.tv_nsec = LOCK_POLL_MS * 1000000l};
@@ -110,7 +124,7 @@ static int lock_waiting(int fd)
 	return 0;
 }
 
-static int open_and_lock_dir(void)
+static int open_and_lock_dir(const struct owner *owner)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
 	struct stat opened, named;
@@ -125,7 +139,9 @@ static int open_and_lock_dir(void)
 		if (fd == -1)
 			return -errno;
 		make_private(fd, 0700);
-		code = lock_waiting(fd);
+		code = owner_give(fd, owner);
+		if (!code)
+			code = lock_waiting(fd);
 		if (code) {
 			close(fd);
 			return code;
@@ -138,9 +154,9 @@ static int open_and_lock_dir(void)
 	}
 }
 
-int record_dir_lock(struct err *err)
+int record_dir_lock(const struct owner *owner, struct err *err)
 {
-	const int fd = open_and_lock_dir();
+	const int fd = open_and_lock_dir(owner);
 
 	if (fd < 0)
 		return err_set(err, fd,
@@ -298,9 +314,14 @@ static int load_record(int dir, const char *name, const struct place *here,
 
 	*out = NULL;
 	file_name(file, name);
-	fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd == -1)
 		return errno == ENOENT ? 0 : -errno;
+	code = check_plain(fd);
+	if (code) {
+		close(fd);
+		return code;
+	}
 	r = calloc(1, sizeof(*r));
 	if (!r) {
 		close(fd);
@@ -402,10 +423,11 @@ static pid_t pid_of(int dir, const char *name)
 	return pid;
 }
 
-int record_claim(int dir, const char *name, int *fd, bool *made,
-		 struct err *err)
+int record_claim(int dir, const char *name, const struct owner *owner, int *fd,
+		 bool *made, struct err *err)
 {
-	const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+	const int flags =
+		O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 	char file[FILE_NAME_MAX];
 	int code;
 
@@ -416,14 +438,22 @@ int record_claim(int dir, const char *name, int *fd, bool *made,
 		*made = true;
 	else if (errno == EEXIST)
 		*fd = openat(dir, file, flags, 0600);
-	if (*fd == -1) {
-		code = -errno;
+	code = *fd == -1 ? -errno : 0;
+	if (!code)
+		code = check_plain(*fd);
+	if (!code) {
+		make_private(*fd, 0600);
+		code = owner_give(*fd, owner);
+	}
+	if (code) {
+		if (*fd != -1)
+			close(*fd);
+		*fd = -1;
 		return err_set(err, code,
 			       "cannot write " RECORD_DIR "/%s: %s: %s", file,
 			       strerror(-code), record_advice(code));
 	}
 
-	make_private(*fd, 0600);
 	if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	close(*fd);

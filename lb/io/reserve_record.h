@@ -7,7 +7,9 @@
  * long as it lives, so a file without one was left by a crash, or by a clean
  * exit that keeps its guard: what it names is still its own. The folder's lock
  * is held while anything is decided or changed. Nobody but their owner may open
- * the folder (0700) or the files (0600), since who can open can lock.
+ * the folder (0700) or the files (0600), since who can open can lock. The owner
+ * is the user that l4lb runs as; root, who starts it, may as well, and so does
+ * not trust what is there: no links, nothing but plain files.
  *
  *   l4lb-ports 1
  *   boot 3f0c6f0e-...           what follows holds for this boot and
@@ -30,6 +32,7 @@
 
 #include "core/addr.h"
 #include "core/err.h"
+#include "io/owner.h"
 #include "io/reserve_ports.h"
 
 #define RECORD_DIR	"/run/l4lb"
@@ -51,9 +54,10 @@ struct record {
 
 /*
  * Creates the folder if need be and locks it. Returns its descriptor; -EBUSY
- * if another process keeps it locked for seconds.
+ * if another process keeps it locked for seconds. @owner: who goes on with what
+ * is there, or NULL; the folder is given to that user.
  */
-int record_dir_lock(struct err *err);
+int record_dir_lock(const struct owner *owner, struct err *err);
 void record_dir_unlock(int dir); /* closes it */
 
 /* The other functions are for the holder of the folder's lock. */
@@ -64,10 +68,10 @@ void record_free(struct record *list);
 
 /*
  * Opens and locks the file of @name; *made tells whether it was new.
- * -EADDRINUSE if an instance of that name is running.
+ * -EADDRINUSE if an instance of that name is running. @owner: as above.
  */
-int record_claim(int dir, const char *name, int *fd, bool *made,
-		 struct err *err);
+int record_claim(int dir, const char *name, const struct owner *owner, int *fd,
+		 bool *made, struct err *err);
 int record_write(int fd, const struct record *record);
 void record_remove(int dir, const char *name);
 

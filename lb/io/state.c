@@ -30,13 +30,14 @@
 #define LOCK_TRIES 50 /* a second of them */
 
 struct state {
-	char *path; /* NULL: memory only */
-	int fd;	    /* its lock lives as long as it is open */
+	char *path;		   /* NULL: memory only */
+	const struct owner *owner; /* borrowed until it is open; or NULL */
+	int fd;			   /* its lock lives as long as it is open */
 	void *map;
 	size_t bytes;
 	struct flow *flows;
 	struct state_header head;
-	bool found;
+	bool found, empty;
 	struct err why; /* "" or why the file is fresh */
 };
 
@@ -127,11 +128,15 @@ static void check_header(const struct state_header *h, off_t size,
 /* ------------------------------------------------------- the file we find */
 
 /* False and why, if somebody else could have written it. */
-static bool is_trusted(const struct stat *st, struct err *why)
+static bool is_trusted(const struct state *s, const struct stat *st,
+		       struct err *why)
 {
 	if (S_ISLNK(st->st_mode))
 		err_set(why, 0, "it is a symbolic link");
-	else if (st->st_uid != geteuid())
+	else if (st->st_nlink != 1)
+		err_set(why, 0, "it has %ju names (hard links)",
+			(uintmax_t)st->st_nlink);
+	else if (!owner_is(st, s->owner))
 		err_set(why, 0, "it belongs to uid %u", (unsigned)st->st_uid);
 	else if (st->st_mode & (S_IWGRP | S_IWOTH))
 		err_set(why, 0, "others may write to it, its mode is %04o",
@@ -192,9 +197,10 @@ static int find_file(struct state *s, struct stat *st, bool *aside,
 				       "another --state, or none",
 				       s->path);
 		*aside = true;
-		if (!is_trusted(st, &s->why))
+		if (!is_trusted(s, st, &s->why))
 			return 0;
-		fd = open(s->path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+		fd = open(s->path,
+			  O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 		if (fd == -1 && errno == ENOENT)
 			continue;
 		if (fd == -1)
@@ -207,9 +213,9 @@ static int find_file(struct state *s, struct stat *st, bool *aside,
 		/* Replaced while we opened it, or by one of other rights? */
 		if (fstat(fd, st) == 0 && lstat(s->path, &named) == 0 &&
 		    st->st_ino == named.st_ino && st->st_dev == named.st_dev &&
-		    is_trusted(st, &s->why)) {
+		    S_ISREG(st->st_mode) && is_trusted(s, st, &s->why)) {
 			s->fd = fd;
-			return 0;
+			return owner_give(fd, s->owner);
 		}
 		close(fd);
 		s->why.text[0] = 0;
@@ -236,6 +242,7 @@ static void look_at(struct state *s, const struct stat *st, bool *aside)
 	else
 		check_header(h, st->st_size, &s->why);
 	s->found = s->why.text[0] == 0;
+	s->empty = n == 0;
 }
 
 /* ---------------------------------------------------------------- memory */
@@ -286,33 +293,43 @@ static int explain_create(const struct state *s, int code, struct err *err)
 		       s->path, strerror(-code));
 }
 
-static void make_folder(const char *path)
+static void make_folder(const struct state *s, const char *path)
 {
 	char folder[PATH_MAX];
 	const char *end = strrchr(path, '/');
+	int fd;
 
 	if (!end || end == path || end - path >= (int)sizeof(folder))
 		return;
 	snprintf(folder, sizeof(folder), "%.*s", (int)(end - path), path);
-	(void)mkdir(folder, 0700); /* if it fails, so will what comes next */
+	/* If it fails, so will what comes next. */
+	if (mkdir(folder, 0700) == -1)
+		return;
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
+		return;
+	(void)owner_give(fd, s->owner);
+	close(fd);
 }
 
 static int create(const struct state *s, const char *path, struct err *err)
 {
 	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	int fd;
+	int fd, ret;
 
 	(void)unlink(path); /* of somebody who died here */
 	fd = open(path, flags, 0600);
 	if (fd == -1 && errno == ENOENT) {
-		make_folder(path);
+		make_folder(s, path);
 		fd = open(path, flags, 0600);
 	}
 	if (fd == -1)
 		return explain_create(s, -errno, err);
-	if (fchmod(fd, 0600) == -1 || flock(fd, LOCK_EX | LOCK_NB) == -1) {
-		int ret = explain_create(s, -errno, err);
-
+	ret = fchmod(fd, 0600) == -1 || flock(fd, LOCK_EX | LOCK_NB) == -1
+		      ? -errno
+		      : owner_give(fd, s->owner);
+	if (ret) {
+		ret = explain_create(s, ret, err);
 		(void)unlink(path);
 		close(fd);
 		return ret;
@@ -459,7 +476,7 @@ static int open_file(struct state *s, uint32_t flows, struct err *err)
 }
 
 int state_open(struct state **out, const char *path, uint32_t flows,
-	       struct err *err)
+	       const struct owner *owner, struct err *err)
 {
 	struct state *s = calloc(1, sizeof(*s));
 	int ret;
@@ -469,6 +486,7 @@ int state_open(struct state **out, const char *path, uint32_t flows,
 	if (!s)
 		return err_set(err, -ENOMEM, "out of memory");
 	s->fd = -1;
+	s->owner = owner;
 	if (*path) {
 		s->path = strdup(path);
 		ret = s->path ? open_file(s, flows, err)
@@ -528,6 +546,11 @@ const uint8_t *state_secret(const struct state *s)
 bool state_found(const struct state *s)
 {
 	return s->found;
+}
+
+bool state_was_empty(const struct state *s)
+{
+	return s->empty;
 }
 
 const char *state_why_fresh(const struct state *s)

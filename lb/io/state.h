@@ -21,6 +21,7 @@
 #include "core/addr.h"
 #include "core/err.h"
 #include "core/flow.h"
+#include "io/owner.h"
 
 struct state;
 
@@ -30,11 +31,14 @@ struct state;
  * state_why_fresh(); what is not recognisably l4lb's is first moved aside, to
  * PATH.old. A file of another size is copied: the connections stay.
  *
+ * @owner: who goes on with it after the start, or NULL; the file is given to
+ * that user, and so is its folder, if it is made here.
+ *
  * -EADDRINUSE: another process has it. -ENOSPC: no room for it. -EINVAL: not a
  * file, or fewer @flows than connections in it. Others as open(2) has them.
  */
 int state_open(struct state **out, const char *path, uint32_t flows,
-	       struct err *err);
+	       const struct owner *owner, struct err *err);
 
 /* Leaves the file to the next start. NULL is fine. */
 void state_close(struct state *s);
@@ -53,6 +57,9 @@ bool state_found(const struct state *s);
 
 /* Why a file that was there is not used, for the log; NULL if it is. */
 const char *state_why_fresh(const struct state *s);
+
+/* It was empty: state_remove() had no right to remove it. */
+bool state_was_empty(const struct state *s);
 
 /*
  * The NAT range of the process before, host byte order; false if it is not

@@ -109,7 +109,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	snprintf(path, sizeof(path), "%s/flows", folder);
 	snprintf(path_new, sizeof(path_new), "%s.new", path);
 	snprintf(path_old, sizeof(path_old), "%s.old", path);
-	if (state_open(&s, path, 1, &err))
+	if (state_open(&s, path, 1, NULL, &err))
 		fail(err.text);
 	state_close(s);
 	if (!read_file(path, bytes, &size))
@@ -328,7 +328,7 @@ static void check_again(uint32_t wanted, const struct flow *left)
 	struct err err;
 	uint16_t lo = 0, hi = 0;
 
-	if (state_open(&s, path, wanted, &err))
+	if (state_open(&s, path, wanted, NULL, &err))
 		fail(err.text);
 	if (!state_found(s) || state_why_fresh(s) ||
 	    memcmp(state_flows(s), left, wanted * sizeof(*left)) != 0)
@@ -355,7 +355,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	wanted = 1 + data[1] % FLOWS;
 	make_file(&f, data[0], data + INPUT_MIN, size - INPUT_MIN);
 	write_file(&f);
-	ret = state_open(&s, path, wanted, &err);
+	ret = state_open(&s, path, wanted, NULL, &err);
 	if (access(path_new, F_OK) == 0)
 		fail("nothing half made stays");
 	if (ret) {

@@ -106,8 +106,13 @@ long_frame() {
 		198.19.0.11 "$VIP" "$VIP_PORT"
 }
 memory_kib() { awk '/^VmSize/ { print $2 }' "/proc/$(pid_of "$1")/status"; }
+# As its own user: root may lack CAP_SYS_RESOURCE here.
 limit() { # NAME MIB: it may have as much more than it has now, or less
-	prlimit --pid "$(pid_of "$1")" --as=$((($(memory_kib "$1") + $2 * 1024) * 1024)):
+	local status
+	status=/proc/$(pid_of "$1")/status
+	setpriv --reuid "$(awk '/^Uid/ { print $2 }' "$status")" \
+		--regid "$(awk '/^Gid/ { print $2 }' "$status")" --keep-groups \
+		prlimit --pid "$(pid_of "$1")" --as=$((($(memory_kib "$1") + $2 * 1024) * 1024)):
 }
 ring() { grep -o "capturing on .*" "$LAB_TMP/$1.err" | tail -n 1; }
 opened() { wait_until 20 "$1 to open its ring $2 times" has_opened "$@"; }

@@ -23,7 +23,7 @@ cat >"$LAB_TMP/lb.conf" <<-END
 END
 start lb lb valgrind --error-exitcode=99 --leak-check=full --track-fds=no \
 	--errors-for-leak-kinds=definite,indirect,possible \
-	"$L4LB_BUILD/l4lb" -v --config "$LAB_TMP/lb.conf"
+	"$L4LB_BUILD/l4lb" -v --sandbox off --config "$LAB_TMP/lb.conf"
 wait_log lb "$L4LB_READY" 60
 
 expect "40 requests" "$(on client curl -sS --fail --max-time 60 \

@@ -28,7 +28,7 @@ static struct err err;
 
 static void open_state(void)
 {
-	ck_assert_msg(state_open(&state, FILE_, FLOWS, &err) == 0, "%s",
+	ck_assert_msg(state_open(&state, FILE_, FLOWS, NULL, &err) == 0, "%s",
 		      err.text);
 }
 
@@ -117,7 +117,7 @@ START_TEST(at_the_next_start_they_are_the_same)
 	ck_assert_uint_eq(chosen(), BEFORE);
 	state_close(state);
 	/* Also in a table of another size */
-	ck_assert_int_eq(state_open(&state, FILE_, 2 * FLOWS, &err), 0);
+	ck_assert_int_eq(state_open(&state, FILE_, 2 * FLOWS, NULL, &err), 0);
 	ck_assert_uint_eq(chosen(), BEFORE);
 }
 END_TEST

@@ -33,7 +33,7 @@ static void set_up(void)
 static struct state *open_state(uint32_t flows)
 {
 	struct state *s = NULL;
-	int ret = state_open(&s, FILE_, flows, &err);
+	int ret = state_open(&s, FILE_, flows, NULL, &err);
 
 	ck_assert_msg(ret == 0, "state_open: %d %s", ret, err.text);
 	return s;
@@ -171,7 +171,7 @@ START_TEST(a_killed_process_leaves_what_it_wrote)
 	ck_assert_int_eq(pipe(ready), 0);
 	pid = fork();
 	if (pid == 0) {
-		if (state_open(&s, FILE_, FLOWS, &err))
+		if (state_open(&s, FILE_, FLOWS, NULL, &err))
 			_exit(1);
 		for (uint16_t n = 1;; n++) {
 			put(s, n % FLOWS, n, TCP_ESTABLISHED);
@@ -181,7 +181,7 @@ START_TEST(a_killed_process_leaves_what_it_wrote)
 	}
 	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
 	/* While it lives nobody else gets the file. */
-	ck_assert_int_eq(state_open(&s, FILE_, FLOWS, &err), -EADDRINUSE);
+	ck_assert_int_eq(state_open(&s, FILE_, FLOWS, NULL, &err), -EADDRINUSE);
 	ck_assert_ptr_nonnull(strstr(err.text, FILE_));
 	ck_assert_ptr_nonnull(strstr(err.text, "(pid "));
 	ck_assert_int_eq(kill(pid, SIGKILL), 0);
@@ -202,7 +202,7 @@ START_TEST(without_a_file_it_is_memory)
 	uint16_t lo, hi;
 
 	set_up();
-	ck_assert_int_eq(state_open(&s, "", FLOWS, &err), 0);
+	ck_assert_int_eq(state_open(&s, "", FLOWS, NULL, &err), 0);
 	ck_assert(!state_found(s));
 	ck_assert_ptr_null(state_why_fresh(s));
 	put(s, FLOWS - 1, 1, TCP_ESTABLISHED);
@@ -429,15 +429,16 @@ START_TEST(what_is_no_file_is_refused_and_left)
 
 	set_up();
 	ck_assert_int_eq(mkdir(FILE_, 0700), 0);
-	ck_assert_int_eq(state_open(&s, FILE_, FLOWS, &err), -EINVAL);
+	ck_assert_int_eq(state_open(&s, FILE_, FLOWS, NULL, &err), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(err.text, FILE_));
 	ck_assert_int_eq(rmdir(FILE_), 0);
 	ck_assert_int_eq(mkfifo(FILE_, 0600), 0);
-	ck_assert_int_eq(state_open(&s, FILE_, FLOWS, &err), -EINVAL);
+	ck_assert_int_eq(state_open(&s, FILE_, FLOWS, NULL, &err), -EINVAL);
 	ck_assert_int_eq(stat(FILE_, &st), 0);
 	ck_assert(S_ISFIFO(st.st_mode));
-	ck_assert_int_eq(state_open(&s, "/dev/null", FLOWS, &err), -EINVAL);
-	ck_assert_int_lt(state_open(&s, "/proc/x/y", FLOWS, &err), 0);
+	ck_assert_int_eq(state_open(&s, "/dev/null", FLOWS, NULL, &err),
+			 -EINVAL);
+	ck_assert_int_lt(state_open(&s, "/proc/x/y", FLOWS, NULL, &err), 0);
 	ck_assert_ptr_nonnull(strstr(err.text, "/proc/x/y"));
 }
 END_TEST
@@ -510,7 +511,7 @@ START_TEST(a_smaller_table_keeps_connections_first)
 	state_close(s);
 
 	/* But not so small that a connection would be lost. */
-	ck_assert_int_eq(state_open(&s, FILE_, 3, &err), -EINVAL);
+	ck_assert_int_eq(state_open(&s, FILE_, 3, NULL, &err), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(err.text, "4 connections"));
 	s = open_state(4);
 	ck_assert(state_found(s));
@@ -551,19 +552,21 @@ START_TEST(a_full_disk_is_an_error_at_the_start)
 
 	set_up();
 	mount_small();
-	ck_assert_int_eq(state_open(&s, SMALL "/a.flows", 65536, &err),
+	ck_assert_int_eq(state_open(&s, SMALL "/a.flows", 65536, NULL, &err),
 			 -ENOSPC);
 	ck_assert_ptr_nonnull(strstr(err.text, SMALL "/a.flows"));
 	ck_assert_ptr_nonnull(strstr(err.text, "12.0 MiB"));
 	ck_assert_int_eq(rmdir(SMALL), -1);
 	ck_assert_int_eq(access(SMALL "/a.flows", F_OK), -1);
 	ck_assert_int_eq(access(SMALL "/a.flows.new", F_OK), -1);
-	ck_assert_int_eq(state_open(&s, SMALL "/a.flows", FLOWS, &err), 0);
+	ck_assert_int_eq(state_open(&s, SMALL "/a.flows", FLOWS, NULL, &err),
+			 0);
 	state_close(s);
 	/* No room to grow: nothing is lost by trying. */
-	ck_assert_int_eq(state_open(&s, SMALL "/a.flows", 65536, &err),
+	ck_assert_int_eq(state_open(&s, SMALL "/a.flows", 65536, NULL, &err),
 			 -ENOSPC);
-	ck_assert_int_eq(state_open(&s, SMALL "/a.flows", FLOWS, &err), 0);
+	ck_assert_int_eq(state_open(&s, SMALL "/a.flows", FLOWS, NULL, &err),
+			 0);
 	ck_assert(state_found(s));
 	state_close(s);
 	ck_assert_int_eq(umount(SMALL), 0);
@@ -579,7 +582,8 @@ START_TEST(a_file_with_holes_is_filled_or_refused)
 
 	set_up();
 	mount_small();
-	ck_assert_int_eq(state_open(&s, SMALL "/a.flows", FLOWS, &err), 0);
+	ck_assert_int_eq(state_open(&s, SMALL "/a.flows", FLOWS, NULL, &err),
+			 0);
 	state_close(s);
 	fd = open(SMALL "/a.flows", O_RDWR);
 	ck_assert_int_eq(read(fd, &h, sizeof(h)), sizeof(h));
@@ -588,9 +592,9 @@ START_TEST(a_file_with_holes_is_filled_or_refused)
 	ck_assert_int_eq(pwrite(fd, &h, sizeof(h), 0), sizeof(h));
 	ck_assert_int_eq(ftruncate(fd, (off_t)state_file_bytes(65536)), 0);
 	close(fd);
-	ck_assert_int_eq(state_open(&s, SMALL "/a.flows", 65536, &err),
+	ck_assert_int_eq(state_open(&s, SMALL "/a.flows", 65536, NULL, &err),
 			 -ENOSPC);
-	ck_assert_int_eq(state_open(&s, SMALL "/a.flows", FLOWS, &err),
+	ck_assert_int_eq(state_open(&s, SMALL "/a.flows", FLOWS, NULL, &err),
 			 -ENOSPC);
 	ck_assert_int_eq(umount(SMALL), 0);
 }
