@@ -82,7 +82,7 @@ void breaker_tick(struct breaker *b, uint64_t now_ns)
 		set_state(b, BREAKER_HALF_OPEN, BREAKER_IDLE);
 }
 
-uint16_t breaker_begin(struct breaker *b, uint64_t now_ns)
+uint32_t breaker_begin(struct breaker *b, uint64_t now_ns)
 {
 	breaker_tick(b, now_ns);
 	if (b->state == BREAKER_HALF_OPEN) {
@@ -92,7 +92,7 @@ uint16_t breaker_begin(struct breaker *b, uint64_t now_ns)
 	return b->ticket;
 }
 
-enum breaker_change breaker_success(struct breaker *b, uint16_t ticket,
+enum breaker_change breaker_success(struct breaker *b, uint32_t ticket,
 				    uint64_t now_ns)
 {
 	if (ticket != b->ticket)
@@ -104,7 +104,7 @@ enum breaker_change breaker_success(struct breaker *b, uint16_t ticket,
 	return BREAKER_RECOVERED;
 }
 
-enum breaker_change breaker_failure(struct breaker *b, uint16_t ticket,
+enum breaker_change breaker_failure(struct breaker *b, uint32_t ticket,
 				    bool may_open, uint64_t now_ns)
 {
 	if (ticket != b->ticket || b->params.failures == 0)
@@ -129,7 +129,7 @@ enum breaker_change breaker_failure(struct breaker *b, uint16_t ticket,
 	return BREAKER_SAME;
 }
 
-void breaker_abandon(struct breaker *b, uint16_t ticket)
+void breaker_abandon(struct breaker *b, uint32_t ticket)
 {
 	if (ticket != b->ticket || b->trials == 0)
 		return;

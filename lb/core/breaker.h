@@ -60,7 +60,7 @@ enum breaker_change { BREAKER_SAME, BREAKER_OPENED, BREAKER_RECOVERED };
 struct breaker {
 	struct breaker_params params;
 	enum breaker_state state;
-	uint16_t ticket;       /* valid now */
+	uint32_t ticket;       /* valid now */
 	uint32_t failed;       /* in a row, while closed */
 	uint32_t trials;       /* under way, while half open */
 	uint32_t backoff_ms;   /* the last one; 0: none yet */
@@ -83,20 +83,20 @@ bool breaker_allows(const struct breaker *b, uint64_t now_ns);
  * until the handshake is decided and give it back to exactly one of the three
  * below. A SYN repeated to the same backend is the same handshake.
  */
-uint16_t breaker_begin(struct breaker *b, uint64_t now_ns);
+uint32_t breaker_begin(struct breaker *b, uint64_t now_ns);
 
-enum breaker_change breaker_success(struct breaker *b, uint16_t ticket,
+enum breaker_change breaker_success(struct breaker *b, uint32_t ticket,
 				    uint64_t now_ns);
 
 /*
  * @may_open: another backend takes flows. If not, the count stands, and the
  * next failure with @may_open opens it; a failed trial lets everything through.
  */
-enum breaker_change breaker_failure(struct breaker *b, uint16_t ticket,
+enum breaker_change breaker_failure(struct breaker *b, uint32_t ticket,
 				    bool may_open, uint64_t now_ns);
 
 /* Nothing was learnt: the client gave up first, or the flow was recycled. */
-void breaker_abandon(struct breaker *b, uint16_t ticket);
+void breaker_abandon(struct breaker *b, uint32_t ticket);
 
 /*
  * Closed, whatever was: active checks have just brought the backend back, or

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * checks.c - which backends are up: half-open probes, the results of probes
- * that others carry out, and what real handshakes say
- *
- * The half-open check is the engine's own: SYN from one of 64 ports of the NAT
- * range, which flows never get, so that guard and kernel filter cover it;
- * SYN-ACK or RST decides, and a RST ends it. The application behind the port
- * never hears of it.
+ * checks.c - which backends are up: when half-open checks are made, what came
+ * of them and of probes that others carry out, and what real handshakes say
  */
 #include "core/engine_internal.h"
 
@@ -40,7 +35,7 @@ bool engine_excuses(struct engine *e, struct backend *b, uint64_t sent_ns,
 }
 
 void engine_backend_answered(struct engine *e, struct backend *b,
-			     uint16_t ticket, uint64_t now_ns)
+			     uint32_t ticket, uint64_t now_ns)
 {
 	b->excused_ns = 0;
 	if (breaker_success(&b->breaker, ticket, now_ns) == BREAKER_RECOVERED)
@@ -55,7 +50,7 @@ void engine_suspect(struct engine *e, struct backend *b, uint64_t now_ns)
 	e->checks_due_ns = 0;
 }
 
-void engine_backend_failed(struct engine *e, struct backend *b, uint16_t ticket,
+void engine_backend_failed(struct engine *e, struct backend *b, uint32_t ticket,
 			   enum check_result why, uint64_t now_ns)
 {
 	bool may_open =
@@ -115,28 +110,6 @@ static void changed(struct engine *e, struct backend *b,
 	}
 }
 
-static bool send_probe(struct engine *e, const struct backend *b)
-{
-	const struct segment syn = {
-		.src = {.addr = e->pools[b->pools[0]].source,
-			.port = htons(b->probe_port)},
-		.dst = b->addr,
-		.seq = b->probe_isn,
-		.flags = TCP_SYN,
-		.window = 1024,
-	};
-
-	return engine_originate(e, &syn);
-}
-
-static bool probe_half_open(struct engine *e, struct backend *b)
-{
-	b->probe_port = (uint16_t)(e->probe_lo + e->probe_next++ % PROBE_PORTS);
-	b->probe_isn = (uint32_t)random_next(&e->random);
-	b->probe_repeated = false;
-	return send_probe(e, b);
-}
-
 static bool queue_probe(struct engine *e, const struct backend *b)
 {
 	const struct service *s = &e->services[b->service];
@@ -177,74 +150,18 @@ void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
 		b->excused_ns = 0;
 	else if (counts && result != CHECK_LOCAL && cut_off(e, b))
 		result = CHECK_LOCAL;
+	if (counts)
+		half_open_over(b);
 	changed(e, b, health_result(&b->health, number, result, now_ns),
 		now_ns);
 	e->checks_due_ns = 0;
 }
 
-/* A backend on whose behalf ports of the probe range may be spoken to. */
-static struct backend *probed(const struct engine *e, const struct packet *p)
+void engine_half_open_result(struct engine *e, struct backend *b,
+			     enum check_result result, uint64_t now_ns)
 {
-	uint16_t port = ntohs(p->key.pair.dst.port);
-	struct backend *found = NULL;
-
-	if (!e->probe_lo || port < e->probe_lo ||
-	    port >= e->probe_lo + PROBE_PORTS ||
-	    !engine_has_pool(e, &p->key.pair.dst.addr, &p->key.pair.src))
-		return NULL;
-	for (unsigned i = 0; i < e->n_services; i++) {
-		const struct service *s = &e->services[i];
-
-		for (unsigned k = 0; s->checked && k < s->n_backends; k++) {
-			struct backend *b = &s->backends[k];
-
-			if (!endpoint_equal(&b->addr, &p->key.pair.src))
-				continue;
-			if (b->probe_port == port)
-				return b;
-			found = b; /* another service's, or an earlier one */
-		}
-	}
-	return found;
-}
-
-/*
- * It remembers an earlier probe, whose RST was lost: cleared as for flows
- * (design rule 8), and asked once more.
- */
-static void repair_probe(struct engine *e, struct backend *b,
-			 const struct packet *p, uint64_t now_ns)
-{
-	bool running = b->probe_port == ntohs(p->key.pair.dst.port) &&
-		       b->health.probing;
-
-	engine_answer_reset(e, p, &e->limit_reply, now_ns);
-	if (!running || b->probe_repeated || (p->tcp.flags & TCP_RST))
-		return;
-	b->probe_repeated = true;
-	send_probe(e, b);
-}
-
-bool engine_probe_answer(struct engine *e, const struct packet *p,
-			 uint64_t now_ns)
-{
-	struct backend *b = probed(e, p);
-	bool refused = p->tcp.flags & TCP_RST;
-
-	if (!b)
-		return false;
-	if (b->probe_port != ntohs(p->key.pair.dst.port) ||
-	    !(p->tcp.flags & TCP_ACK) || p->tcp.ack != b->probe_isn + 1) {
-		repair_probe(e, b, p, now_ns);
-		return true;
-	}
-	if (!refused && !(p->tcp.flags & TCP_SYN))
-		return true;
-	if (!refused)
-		engine_answer_reset(e, p, &e->limit_reply, now_ns);
-	engine_probe_result(e, b->service, b->index, b->health.number,
-			    refused ? CHECK_REFUSED : CHECK_OK, now_ns);
-	return true;
+	engine_probe_result(e, b->service, b->index, b->health.number, result,
+			    now_ns);
 }
 
 static void run_check(struct engine *e, struct backend *b, uint64_t heard_ns,
@@ -264,11 +181,14 @@ static void run_check(struct engine *e, struct backend *b, uint64_t heard_ns,
 		health_suspect(h, now_ns);
 	}
 	changed(e, b, health_tick(h, now_ns, &e->random, &start), now_ns);
+	if (start || !h->probing)
+		half_open_over(b);
 	if (!start)
 		return;
-	asked = half_open ? probe_half_open(e, b) : queue_probe(e, b);
-	if (!asked) /* too much is waiting: it is asked again */
-		health_result(h, h->number, CHECK_LOCAL, now_ns);
+	asked = half_open ? half_open_start(e, b, b->pools[0])
+			  : queue_probe(e, b);
+	if (!asked)
+		health_unasked(h, now_ns);
 }
 
 static void run_drain(struct engine *e, struct backend *b, uint64_t now_ns)
@@ -287,8 +207,12 @@ uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns, uint64_t now_ns)
 
 	if (now_ns < e->checks_due_ns)
 		return e->checks_due_ns;
+	/* In turn: the first ones must not have all the ports there are. */
+	if (++e->checks_from >= e->n_services)
+		e->checks_from = 0;
 	for (unsigned i = 0; i < e->n_services; i++) {
-		struct service *s = &e->services[i];
+		struct service *s =
+			&e->services[(e->checks_from + i) % e->n_services];
 
 		for (unsigned k = 0; k < s->n_backends; k++) {
 			struct backend *b = &s->backends[k];

@@ -41,7 +41,8 @@ int engine_find_service(const struct engine *e, const struct endpoint *listen)
 static bool is_from_backend(const struct engine *e, const struct packet *p)
 {
 	return engine_is_nat_port(e, ntohs(p->key.pair.dst.port)) &&
-	       engine_has_pool(e, &p->key.pair.dst.addr, &p->key.pair.src);
+	       engine_find_pool(e, &p->key.pair.dst.addr,
+				&p->key.pair.src) >= 0;
 }
 
 /* Nobody's, and not a SYN: the sender learns at once (design rule 5). */
@@ -53,7 +54,7 @@ static enum verdict out_of_state(struct engine *e, const struct packet *p,
 			engine_answer_reset(e, p, &e->limit_stray, now_ns);
 		return drop(e, DROP_OUT_OF_STATE);
 	}
-	if (engine_probe_answer(e, p, now_ns))
+	if (half_open_answer(e, p, now_ns))
 		return consume(e);
 	/* Anybody else who talks to our addresses talks to the host's own
 	 * stack, which has seen the packet too.

@@ -160,6 +160,15 @@ struct pool {
 	struct endpoint backend;
 	struct port_pool ports;
 	uint32_t recyclable; /* ports of closed and half-open flows */
+	uint8_t next_probe;  /* of its half-open checks, the next port */
+};
+
+/* A half-open check under way: one for each pool and each port of those. */
+struct half_open {
+	uint32_t isn;
+	uint16_t service, backend;
+	bool running;
+	bool repeated;
 };
 
 struct engine_counters {
@@ -221,7 +230,8 @@ struct engine {
 	uint64_t checks_due_ns;
 	uint8_t nat_ports[8192]; /* bitmap: those that pools were filled with */
 	uint16_t probe_lo;
-	unsigned probe_next;
+	struct half_open *half_open; /* n_pools * PROBE_PORTS */
+	unsigned checks_from;	     /* the service that was last seen to first */
 	struct probe_request probes[ENGINE_PROBES_MAX];
 	unsigned probes_head, probes_used;
 };

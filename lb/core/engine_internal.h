@@ -5,6 +5,7 @@
  * engine.c      one packet, one tick      lifecycle.c  open, move, close a flow
  * handshake.c   until the SYN-ACK         reset.c      resets and their sweep
  * engine_new.c  construction, takeover    checks.c     up, down, draining
+ *                                         half_open.c  the engine's own check
  */
 #ifndef L4LB_ENGINE_INTERNAL_H
 #define L4LB_ENGINE_INTERNAL_H
@@ -92,8 +93,8 @@ static inline void engine_notify(struct engine *e, enum flow_event event,
 
 /* ------------------------------------------------------ engine_new.c */
 
-/* True if we speak from @source to @backend. O(log pools). */
-bool engine_has_pool(const struct engine *e, const struct ip_addr *source,
+/* The one by which we speak from @source to @backend, or -1. O(log pools). */
+int engine_find_pool(const struct engine *e, const struct ip_addr *source,
 		     const struct endpoint *backend);
 
 /* ---------------------------------------------------------- engine.c */
@@ -153,16 +154,16 @@ void engine_start_sweep(struct engine *e, struct backend *b);
 
 /* What traffic says about a backend (passive checks). */
 void engine_backend_answered(struct engine *e, struct backend *b,
-			     uint16_t ticket, uint64_t now_ns);
-void engine_backend_failed(struct engine *e, struct backend *b, uint16_t ticket,
+			     uint32_t ticket, uint64_t now_ns);
+void engine_backend_failed(struct engine *e, struct backend *b, uint32_t ticket,
 			   enum check_result why, uint64_t now_ns);
 
 /* It may be gone: the active check is to ask soon, where there is one. */
 void engine_suspect(struct engine *e, struct backend *b, uint64_t now_ns);
 
-/* True if @p answers a probe of ours: it was dealt with. */
-bool engine_probe_answer(struct engine *e, const struct packet *p,
-			 uint64_t now_ns);
+/* Of the half-open check of @b that is under way. */
+void engine_half_open_result(struct engine *e, struct backend *b,
+			     enum check_result result, uint64_t now_ns);
 
 /* Starts probes, times out what is late at @heard_ns; when to call again. */
 uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns,
@@ -174,5 +175,19 @@ uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns,
  */
 bool engine_excuses(struct engine *e, struct backend *b, uint64_t sent_ns,
 		    uint64_t now_ns);
+
+/* ------------------------------------------------------- half_open.c */
+
+int half_open_init(struct engine *e); /* -ENOMEM */
+
+/* False: it could not be asked now. */
+bool half_open_start(struct engine *e, struct backend *b, unsigned pool);
+
+/* The check of @b that is under way, if there is one, is decided. */
+void half_open_over(struct backend *b);
+
+/* True if @p came to a port of these checks: it was dealt with. */
+bool half_open_answer(struct engine *e, const struct packet *p,
+		      uint64_t now_ns);
 
 #endif

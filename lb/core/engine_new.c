@@ -134,7 +134,7 @@ static int sort_pools(struct engine *e)
 	return 0;
 }
 
-bool engine_has_pool(const struct engine *e, const struct ip_addr *source,
+int engine_find_pool(const struct engine *e, const struct ip_addr *source,
 		     const struct endpoint *backend)
 {
 	unsigned lo = 0, hi = e->n_pools;
@@ -145,13 +145,13 @@ bool engine_has_pool(const struct engine *e, const struct ip_addr *source,
 					 backend);
 
 		if (order == 0)
-			return true;
+			return e->pool_order[mid];
 		if (order < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	return false;
+	return -1;
 }
 
 static int fill_pools(struct engine *e, const struct engine_spec *spec)
@@ -233,7 +233,6 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 	hearing_init(&e->hearing);
 	syn_gate_init(&e->gate);
 	e->probe_lo = spec->probe_lo;
-	e->probe_next = random_below(&e->random, PROBE_PORTS);
 	limit_init(&e->limit_stray, STRAY_PER_S, STRAY_PER_S);
 	limit_init(&e->limit_challenge, STRAY_PER_S, STRAY_PER_S);
 	limit_init(&e->limit_reply, STRAY_PER_S, STRAY_PER_S);
@@ -251,7 +250,7 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 	if (sort_pools(e) || fill_pools(e, spec) ||
 	    flow_table_init(&e->table, spec->flows, spec->n_flows, spec->secret,
 			    spec->slots) ||
-	    make_lists(e, now_ns) || make_pending(e))
+	    make_lists(e, now_ns) || make_pending(e) || half_open_init(e))
 		goto fail;
 	*out = e;
 	return 0;
@@ -272,6 +271,7 @@ void engine_free(struct engine *e)
 	free(e->pools);
 	free(e->pool_order);
 	free(e->port_memory);
+	free(e->half_open);
 	free(e->wheel_nodes);
 	free(e->age_nodes);
 	free(e->pool_nodes);

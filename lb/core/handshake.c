@@ -43,7 +43,7 @@ static struct backend *tried_backend(const struct engine *e,
 				     const struct flow *flow,
 				     const struct pending_syn *pend, unsigned i)
 {
-	return &e->services[flow->service].backends[pend->tried[i].backend];
+	return &e->services[flow->service].backends[pend->tried[i]];
 }
 
 /*
@@ -126,7 +126,7 @@ void handshake_over(struct engine *e, struct flow *flow)
 		if (pend->silent >> i & 1)
 			breaker_abandon(
 				&tried_backend(e, flow, pend, i)->breaker,
-				pend->tried[i].ticket);
+				pend->tickets[i]);
 	e->pending.free[e->pending.n_free++] = flow->pending - 1;
 	flow->pending = 0;
 }
@@ -142,6 +142,7 @@ void handshake_repeated(struct engine *e, struct flow *flow,
 	/* Its data must not come to two (Fast Open). */
 	pending_of(e, flow)->exhausted |= syn->payload_len > 0;
 	wait_anew(e, flow, pending_of(e, flow), now_ns);
+	pending_of(e, flow)->unheard = false;
 }
 
 /* ------------------------------------------------- what the breaker hears */
@@ -158,7 +159,7 @@ static void succeeded(struct engine *e, const struct flow *flow,
 		if (pend->silent >> i & 1)
 			engine_backend_failed(
 				e, tried_backend(e, flow, pend, i),
-				pend->tried[i].ticket, CHECK_TIMEOUT, now_ns);
+				pend->tickets[i], CHECK_TIMEOUT, now_ns);
 	pend->silent = 0;
 }
 
@@ -190,6 +191,7 @@ static void send_syn(struct engine *e, const struct flow *flow,
 	memcpy(syn.options, pend->options, pend->options_len);
 	engine_originate(e, &syn);
 	pend->sent_ns = now_ns;
+	pend->unheard = false;
 	engine_set_timer(e, flow);
 }
 
@@ -243,7 +245,7 @@ static bool ask_another(struct engine *e, struct flow *flow, bool silent,
 	if (!pend || pend->exhausted || pend->retries >= s->retries)
 		return false;
 	for (unsigned i = 0; i < pend->retries; i++)
-		backend_set_add(&tried, pend->tried[i].backend);
+		backend_set_add(&tried, pend->tried[i]);
 	backend_set_add(&tried, flow->backend);
 	b = engine_pick(e, s, &tried, flow, &pool, &why, now_ns);
 	if (!b) {
@@ -254,10 +256,8 @@ static bool ask_another(struct engine *e, struct flow *flow, bool silent,
 	silent = silent && pend->has_ticket;
 	if (silent)
 		pend->silent |= (uint8_t)(1 << pend->retries);
-	pend->tried[pend->retries++] = (struct asked){
-		.backend = flow->backend,
-		.ticket = pend->ticket,
-	};
+	pend->tickets[pend->retries] = pend->ticket;
+	pend->tried[pend->retries++] = (uint8_t)flow->backend;
 	pend->repairs = 0;
 	pend->repeated = false;
 	if (pend->has_ticket && !silent)
@@ -393,14 +393,18 @@ bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)
 		if (now_ns >= end_ns(e, flow))
 			return false;
 		wait_anew(e, flow, pend, now_ns);
+		pend->unheard = true;
 		return true;
 	}
 	engine_suspect(e, engine_backend(e, flow), now_ns);
-	/* At the end nobody is left to hear another one's answer. */
-	if (now_ns < end_ns(e, flow) && ask_another(e, flow, true, now_ns))
+	/* At the end nobody is left to hear another one's answer; and who was
+	 * not asked since its answer may have been lost owes none.
+	 */
+	if (now_ns < end_ns(e, flow) &&
+	    ask_another(e, flow, !pend->unheard, now_ns))
 		return true;
 	/* Nobody is ever asked: this is all the evidence there will be. */
-	if (e->services[flow->service].retries == 0)
+	if (e->services[flow->service].retries == 0 && !pend->unheard)
 		failed(e, flow, pend, CHECK_TIMEOUT, now_ns);
 	return false;
 }

@@ -23,12 +23,6 @@ struct packet;
 #define SYN_OPTIONS_MAX	      40 /* bytes */
 #define HANDSHAKE_RETRIES_MAX 8
 
-/* A backend that was asked and left. */
-struct asked {
-	uint16_t backend;
-	uint16_t ticket; /* of its breaker, if its bit in @silent is set */
-};
-
 /* The client's SYN, and who was asked. */
 struct pending_syn {
 	uint64_t sent_ns; /* it was sent or passed on, or waited for anew */
@@ -37,17 +31,23 @@ struct pending_syn {
 	uint8_t flags; /* SYN, perhaps with ECE and CWR */
 	uint8_t retries, repairs;
 	bool has_ticket;
-	uint16_t ticket; /* of the backend's breaker, not yet given back */
+	uint32_t ticket; /* of the backend's breaker, not yet given back */
 	bool repeated;	 /* or waited for anew: its answer times nothing */
+	bool unheard;	 /* waited for anew, and not sent again since */
 	bool exhausted;	 /* nobody is left to ask */
-	struct asked tried[HANDSHAKE_RETRIES_MAX]; /* first @retries */
+	/* The @retries backends that were asked and left; and the tickets of
+	 * their breakers, of those whose bit is set in @silent.
+	 */
+	uint8_t tried[HANDSHAKE_RETRIES_MAX];
 	uint8_t silent; /* bits of those who said nothing: handshake_late() */
+	uint32_t tickets[HANDSHAKE_RETRIES_MAX];
 	uint8_t options_len;
 	uint8_t options[SYN_OPTIONS_MAX]; /* without Fast Open */
 };
 
 static_assert(HANDSHAKE_RETRIES_MAX <= 8, "a bit for each");
-static_assert(sizeof(struct pending_syn) <= 96, "an eighth of it per flow");
+static_assert(SERVICE_BACKENDS_MAX <= 256, "an index has a byte in @tried");
+static_assert(sizeof(struct pending_syn) <= 120, "an eighth of it per flow");
 
 /* All pending SYNs: as many as flows may be half-open at once. */
 struct pending_table {

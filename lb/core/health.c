@@ -119,6 +119,12 @@ enum health_change health_tick(struct health *h, uint64_t now_ns,
 	return change;
 }
 
+void health_unasked(struct health *h, uint64_t now_ns)
+{
+	h->probing = false;
+	h->due_ns = now_ns + HEALTH_UNASKED_MS * NS_PER_MS;
+}
+
 void health_suspect(struct health *h, uint64_t now_ns)
 {
 	uint64_t soon_ns = h->started_ns + h->params.fast_ms * NS_PER_MS;

@@ -87,6 +87,13 @@ enum health_change health_result(struct health *h, uint32_t number,
 				 enum check_result result, uint64_t now_ns);
 
 /*
+ * The probe just started could not be sent, as too many are under way: the
+ * next one starts in a moment, not after a whole interval.
+ */
+#define HEALTH_UNASKED_MS 10
+void health_unasked(struct health *h, uint64_t now_ns);
+
+/*
  * Real traffic failed, or an answer may have been lost here: ask now rather
  * than at the end of the interval, but still at most once a fast interval.
  * Worth a new look at health_next_ns().

@@ -43,10 +43,7 @@ struct backend {
 
 	struct health health; /* where the service is checked */
 	struct breaker breaker;
-	uint16_t probe_port; /* host byte order; of a half-open check under way
-			      */
-	uint32_t probe_isn;
-	bool probe_repeated;
+	struct half_open *asked; /* a half-open check under way, or NULL */
 };
 
 struct service {

@@ -58,7 +58,7 @@ END_TEST
 START_TEST(handshakes_under_way_when_it_opened_change_nothing)
 {
 	struct breaker b = begin();
-	uint16_t tickets[100];
+	uint32_t tickets[100];
 	int opened = 0;
 
 	for (int i = 0; i < 100; i++)
@@ -82,7 +82,7 @@ START_TEST(half_open_lets_a_bounded_number_try)
 {
 	struct breaker_params params = BREAKER_PARAMS_DEFAULT;
 	struct breaker b;
-	uint16_t tickets[3];
+	uint32_t tickets[3];
 	uint64_t now = T0 + S;
 
 	params.trials = 3;
@@ -148,7 +148,7 @@ START_TEST(trials_without_any_news_are_given_up)
 {
 	struct breaker b = begin();
 	uint64_t now = T0 + S;
-	uint16_t lost, second;
+	uint32_t lost, second;
 
 	open_it(&b, T0);
 	lost = breaker_begin(&b, now);
@@ -189,7 +189,7 @@ END_TEST
 START_TEST(a_connection_sent_for_want_of_others_may_close_it)
 {
 	struct breaker b = begin();
-	uint16_t ticket;
+	uint32_t ticket;
 
 	open_it(&b, T0);
 	ticket = breaker_begin(&b, T0 + 1);
@@ -256,7 +256,7 @@ struct model {
 	struct shake {
 		bool used;
 		unsigned era;
-		uint16_t ticket;
+		uint32_t ticket;
 	} shakes[SHAKES];
 };
 

@@ -342,7 +342,7 @@ void balancer_exit(struct world *w, uint64_t after)
 /* One backend gets no new flows, or is no longer configured, or is again. */
 static void reconfigure(struct world *w)
 {
-	unsigned service = roll(w, w->plan.spec.n_services);
+	unsigned service = roll(w, w->plan.n_services);
 	unsigned i = roll(w, w->plan.n_backends);
 	struct backend_spec *b = &w->plan.backends[service][i];
 

@@ -25,6 +25,7 @@ struct balancer {
 	uint64_t frozen_until; /* the machine is suspended */
 	/* Its rings overflow, of which it is told; both 0: never. */
 	uint64_t deaf_from, deaf_until;
+	uint64_t well_from; /* neither suspended nor jumped since then */
 	uint64_t sent;		/* packets that left */
 	bool leaving;		/* all flows are being reset */
 	bool touched;		/* the engine was called in this step */

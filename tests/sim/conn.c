@@ -44,7 +44,7 @@ bool conn_open(struct world *w)
 
 	if (w->n_conns == CONNS_MAX || w->hosts[host].health != HOST_UP)
 		return false;
-	service = roll(w, w->plan.spec.n_services);
+	service = roll(w, w->plan.n_services);
 	vip = w->plan.services[service].listen;
 	local.addr = w->hosts[host].addr;
 	local.port = htons(

@@ -301,6 +301,7 @@ void host_restore(struct world *w, unsigned host)
 		kill_ends(w, host, false); /* it was started anew */
 	thaw(w, host, false);
 	h->health = HOST_UP;
+	h->well_from = w->now;
 }
 
 void host_break(struct world *w, unsigned host)

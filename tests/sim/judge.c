@@ -52,8 +52,8 @@ static void judge_seen(struct world *w, uint32_t i)
 
 struct tally {
 	uint32_t used, pending;
-	uint32_t half_open[PLAN_SERVICES];
-	uint32_t flows[PLAN_SERVICES][PLAN_BACKENDS];
+	uint32_t half_open[PLAN_ALL];
+	uint32_t flows[PLAN_ALL][PLAN_BACKENDS];
 	uint32_t ports[PLAN_SERVICES * PLAN_BACKENDS * PLAN_SOURCES];
 	uint64_t taken[PLAN_SERVICES * PLAN_BACKENDS * PLAN_SOURCES];
 };
@@ -356,6 +356,26 @@ void judge_flow(struct world *w, enum flow_event event, const struct flow *flow)
 		seen->id = 0;
 }
 
+/*
+ * There is no cause to take @b for anything else: it answered all there was to
+ * answer for so long that whatever was seen of it before is forgotten, and no
+ * answer can have been lost on the way or here.
+ */
+static bool is_healthy(const struct world *w, const struct backend *b)
+{
+	const struct host *h = &w->hosts[w->plan.n_clients + b->index];
+	const struct habits *way = &w->plan.back;
+	/* Some handshakes of before are given up only now. */
+	const uint64_t settled = w->fair_from + SETTLED_NS +
+				 w->plan.timeouts.syn_sent * SEC;
+	const bool fair = w->phase == FAIR && w->now > settled;
+	const bool lossless = !way->loss && !way->corrupt && !way->late &&
+			      !w->plan.floods && !w->plan.noise;
+
+	return h->health == HOST_UP && w->now > h->well_from + SETTLED_NS &&
+	       w->now > w->lb.well_from + SETTLED_NS && (fair || lossless);
+}
+
 void judge_backend(struct world *w, enum backend_event event,
 		   const struct backend *b)
 {
@@ -364,10 +384,10 @@ void judge_backend(struct world *w, enum backend_event event,
 
 	world_trace(w, "backend %u of service %u %s", b->index, b->service,
 		    names[event]);
-	if (event == BACKEND_DOWN && w->phase == FAIR &&
-	    w->now > w->fair_from + SETTLED_NS &&
-	    w->hosts[w->plan.n_clients + b->index].health == HOST_UP)
-		world_break(w, "a healthy backend is not found down");
+	if ((event == BACKEND_DOWN || event == BACKEND_EJECTED) &&
+	    is_healthy(w, b))
+		world_break(w, "a healthy backend is not found down: %u of %u",
+			    b->index, b->service);
 }
 
 void judge_restart(struct world *w, uint32_t before, int64_t adopted,

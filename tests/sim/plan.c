@@ -28,9 +28,7 @@ static void plan_link(struct world *w, struct habits *h)
 static void plan_timeouts(struct world *w, struct engine_timeouts *t)
 {
 	*t = (struct engine_timeouts)ENGINE_TIMEOUTS_DEFAULT;
-	/* Checks run to the end of the history: not for hours. */
-	if (maybe(w, 3) && !w->plan.services[0].checked &&
-	    !w->plan.services[1].checked)
+	if (maybe(w, 3))
 		return;
 	t->syn_received = 20 + roll(w, 60);
 	t->established = 60 + roll(w, 600);
@@ -39,6 +37,18 @@ static void plan_timeouts(struct world *w, struct engine_timeouts *t)
 	t->keepalive = maybe(w, 2) ? 0 : 1 + roll(w, 20);
 }
 
+/* Everybody has a pace of his own, so that ports outlive their checks. */
+static void plan_pace(struct world *w, struct health_params *h)
+{
+	static const uint32_t intervals_ms[] = {200, 1000, 1000, 5000, 300000};
+	static const uint32_t timeouts_ms[] = {500, 500, 1000, 2000};
+
+	h->interval_ms = intervals_ms[roll(w, 5)];
+	h->timeout_ms = timeouts_ms[roll(w, 4)];
+	h->fall = 3 + roll(w, 2);
+}
+
+/* Those that clients know are to notice soon who is back. */
 static void plan_checks(struct world *w, struct service_spec *s)
 {
 	s->checked = maybe(w, 2);
@@ -71,6 +81,18 @@ static void plan_service(struct world *w, unsigned i)
 		.backends = w->plan.backends[i],
 	};
 	plan_checks(w, s);
+}
+
+/*
+ * A service without clients: only its checks are of this world. Some worlds
+ * have more of them than there are ports for checks.
+ */
+static void plan_watcher(struct world *w, unsigned i)
+{
+	plan_service(w, i);
+	w->plan.services[i].checked = true;
+	w->plan.services[i].check.kind = maybe(w, 6) ? CHECK_TCP : CHECK_SYN;
+	plan_pace(w, &w->plan.services[i].health);
 }
 
 static void plan_backends(struct world *w, unsigned service, unsigned n_sources)
@@ -114,9 +136,12 @@ static void plan_engine(struct world *w)
 	struct engine_spec *s = &w->plan.spec;
 	unsigned n_sources = 1 + roll(w, PLAN_SOURCES);
 
+	unsigned n_watchers = maybe(w, 10) ? PLAN_WATCHERS : 2 + roll(w, 8);
+
 	w->plan.tiny = maybe(w, 3);
+	w->plan.n_services = 1 + roll(w, PLAN_SERVICES);
 	*s = (struct engine_spec){
-		.n_services = 1 + roll(w, PLAN_SERVICES),
+		.n_services = w->plan.n_services + n_watchers,
 		.services = w->plan.services,
 		.ports = w->plan.ports,
 		.n_ports = w->plan.tiny ? 2 + roll(w, 20) : PLAN_PORTS,
@@ -126,7 +151,10 @@ static void plan_engine(struct world *w)
 	for (unsigned i = 0; i < PLAN_PORTS; i++)
 		w->plan.ports[i] = (uint16_t)(PLAN_PORT_LO + i);
 	for (unsigned i = 0; i < s->n_services; i++) {
-		plan_service(w, i);
+		if (i < w->plan.n_services)
+			plan_service(w, i);
+		else
+			plan_watcher(w, i);
 		plan_backends(w, i, n_sources);
 	}
 	plan_timeouts(w, &w->plan.timeouts);

@@ -8,7 +8,9 @@
 
 #include "core/engine.h"
 
-#define PLAN_SERVICES 2
+#define PLAN_SERVICES 2	 /* that clients know */
+#define PLAN_WATCHERS 64 /* that only check the same backends */
+#define PLAN_ALL      (PLAN_SERVICES + PLAN_WATCHERS)
 #define PLAN_BACKENDS 4
 #define PLAN_SOURCES  2
 #define PLAN_PORTS    64
@@ -36,8 +38,9 @@ struct plan {
 	uint16_t narrow_mtu; /* of the way to backends; 0: none */
 	uint64_t time_wait_ns;
 	struct engine_timeouts timeouts;
-	struct service_spec services[PLAN_SERVICES];
-	struct backend_spec backends[PLAN_SERVICES][PLAN_BACKENDS];
+	unsigned n_services; /* that clients know; the others watch */
+	struct service_spec services[PLAN_ALL];
+	struct backend_spec backends[PLAN_ALL][PLAN_BACKENDS];
 	uint16_t ports[PLAN_PORTS];
 	struct engine_spec spec;
 };

@@ -167,12 +167,14 @@ static void misfortune(struct world *w)
 		if (!w->plan.jumps)
 			break;
 		w->lb.ahead += roll_ns(w, SEC, 8000 * SEC);
+		w->lb.well_from = w->now;
 		conn_excuse_all(w, EXC_JUMP);
 		world_trace(w, "the balancer's clock jumps");
 		break;
 	case 2:
 		if (w->plan.restarts)
 			w->lb.frozen_until = w->now + roll_ns(w, MS, 3 * SEC);
+		w->lb.well_from = w->lb.frozen_until;
 		break;
 	default: host_fault(w); break;
 	}
@@ -221,7 +223,10 @@ static void next_phase(struct world *w)
 	}
 	judge_fair(w);
 	w->phase = QUIET;
-	/* Nobody is listening any more: time passes in one go. */
+	/* Nobody is listening any more, and checks would go on for ever. */
+	for (unsigned i = 0; i < w->lb.e->n_services; i++)
+		w->lb.e->services[i].checked = false;
+	/* Time passes in one go. */
 	for (uint64_t end = balancer_now(w) + longest_timeout(w);
 	     balancer_now(w) < end && !w->broken[0];) {
 		struct segment seg;

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * half_open.c - the engine's own check: SYN, an answer, RST
+ *
+ * It is sent from one of 64 ports of the NAT range that flows never get, so
+ * that guard and kernel filter cover it. SYN-ACK or RST decides, and a RST ends
+ * it. The application behind the port never hears of it.
+ *
+ * Many services may ask the same backend, each at its own pace, so a port says
+ * nothing of who asked: each pool (our address, backend) has a table of the
+ * checks that run now, by port. An answer is believed by the check that runs
+ * from the port it came to, and only if it acknowledges that check's own
+ * number. All else is of a check that is over, perhaps of an earlier process:
+ * it is reset and says nothing. A port is taken again after the other 63 of its
+ * pool; while all run, nobody is asked.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/engine_internal.h"
+
+int half_open_init(struct engine *e)
+{
+	e->half_open = calloc((size_t)e->n_pools * PROBE_PORTS + 1,
+			      sizeof(*e->half_open));
+	if (!e->half_open)
+		return -ENOMEM;
+	for (unsigned i = 0; i < e->n_pools; i++)
+		e->pools[i].next_probe =
+			(uint8_t)random_below(&e->random, PROBE_PORTS);
+	return 0;
+}
+
+static struct half_open *check_at(const struct engine *e, unsigned pool,
+				  unsigned at)
+{
+	return &e->half_open[(size_t)pool * PROBE_PORTS + at];
+}
+
+static bool send_syn(struct engine *e, unsigned pool, unsigned at)
+{
+	const struct segment syn = {
+		.src = {.addr = e->pools[pool].source,
+			.port = htons((uint16_t)(e->probe_lo + at))},
+		.dst = e->pools[pool].backend,
+		.seq = check_at(e, pool, at)->isn,
+		.flags = TCP_SYN,
+		.window = 1024,
+	};
+
+	return engine_originate(e, &syn);
+}
+
+bool half_open_start(struct engine *e, struct backend *b, unsigned pool)
+{
+	struct pool *p = &e->pools[pool];
+	unsigned tries = 0;
+
+	assert(!b->asked);
+	while (check_at(e, pool, p->next_probe)->running) {
+		if (++tries == PROBE_PORTS)
+			return false;
+		p->next_probe = (p->next_probe + 1) % PROBE_PORTS;
+	}
+	b->asked = check_at(e, pool, p->next_probe);
+	*b->asked = (struct half_open){
+		.isn = (uint32_t)random_next(&e->random),
+		.service = (uint16_t)b->service,
+		.backend = (uint16_t)b->index,
+		.running = true,
+	};
+	if (!send_syn(e, pool, p->next_probe)) {
+		half_open_over(b);
+		return false;
+	}
+	p->next_probe = (p->next_probe + 1) % PROBE_PORTS;
+	return true;
+}
+
+void half_open_over(struct backend *b)
+{
+	if (b->asked)
+		b->asked->running = false;
+	b->asked = NULL;
+}
+
+/*
+ * It remembers an earlier check, whose RST was lost: cleared as for flows
+ * (design rule 8), and asked once more if one runs there now.
+ */
+static void repair(struct engine *e, unsigned pool, unsigned at,
+		   const struct packet *p, uint64_t now_ns)
+{
+	struct half_open *check = check_at(e, pool, at);
+
+	engine_answer_reset(e, p, &e->limit_reply, now_ns);
+	if (!check->running || check->repeated || (p->tcp.flags & TCP_RST))
+		return;
+	check->repeated = true;
+	send_syn(e, pool, at);
+}
+
+bool half_open_answer(struct engine *e, const struct packet *p, uint64_t now_ns)
+{
+	const unsigned port = ntohs(p->key.pair.dst.port);
+	const unsigned at = port - e->probe_lo;
+	const bool refused = p->tcp.flags & TCP_RST;
+	struct half_open *check;
+	int pool;
+
+	if (!e->probe_lo || port < e->probe_lo || at >= PROBE_PORTS)
+		return false;
+	pool = engine_find_pool(e, &p->key.pair.dst.addr, &p->key.pair.src);
+	if (pool < 0)
+		return false;
+	check = check_at(e, (unsigned)pool, at);
+	if (!check->running || !(p->tcp.flags & TCP_ACK) ||
+	    p->tcp.ack != check->isn + 1) {
+		repair(e, (unsigned)pool, at, p, now_ns);
+		return true;
+	}
+	if (!refused && !(p->tcp.flags & TCP_SYN))
+		return true;
+	if (!refused)
+		engine_answer_reset(e, p, &e->limit_reply, now_ns);
+	engine_half_open_result(
+		e, &e->services[check->service].backends[check->backend],
+		refused ? CHECK_REFUSED : CHECK_OK, now_ns);
+	return true;
+}
