@@ -12,91 +12,136 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* What time and an empty outbox bring about; the lock is held. */
-static void attend(struct client *c, int64_t now)
+/* What one round under the lock has found to do without it. */
+struct round {
+	struct client *claimed, *gone;
+	nfds_t polled;	   /* entries of room->polled */
+	int64_t now, wait; /* milliseconds */
+};
+
+/* What time and an empty queue bring about; the lock is held. */
+static void attend(struct client *c, struct round *round)
 {
-	if (c->phase != CLIENT_ARRIVING && c->outbox.len > 0)
-		client_flush(c);
-	if (c->congested && now >= c->deadline_ms)
-		client_drop(c);
-	if (c->phase == CLIENT_LEAVING && now >= c->deadline_ms) {
+	if (c->awaited && round->now >= client_awaited_until_ms(c))
+		client_give_up(c);
+	if (c->phase == CLIENT_LEAVING && round->now >= c->deadline_ms) {
 		client_set_phase(c, CLIENT_CUT);
-		outbox_clear(&c->outbox);
 		shutdown(c->fd, SHUT_RDWR); /* ends the reader's recv() */
 	}
-	if (c->phase == CLIENT_LEAVING && c->outbox.len == 0 && !c->shut) {
+	if (c->phase == CLIENT_LEAVING && client_queued(c) == 0 &&
+	    !c->sending && !c->shut) {
 		shutdown(c->fd, SHUT_WR);
 		c->shut = true;
 	}
+	client_claim(c, &round->claimed);
 }
 
 static bool has_gone(const struct client *c)
 {
-	return !c->reading &&
+	return !c->starting && !c->reading && !c->sending &&
 	       (c->phase == CLIENT_CUT ||
-		(c->phase == CLIENT_LEAVING && c->outbox.len == 0));
+		(c->phase == CLIENT_LEAVING && client_queued(c) == 0));
 }
 
-static void client_free(struct client *c)
+static void look_again_in(struct round *round, int64_t until_ms)
 {
-	if (c->has_reader)
-		pthread_join(c->reader, NULL); /* .reading was its last word */
-	close(c->fd);
-	outbox_clear(&c->outbox);
-	free(c);
+	if (until_ms - round->now < round->wait)
+		round->wait = until_ms - round->now;
 }
 
-/* Milliseconds until the next deadline, -1 for none; fills r->polled. */
-static int attend_all(struct room *r, nfds_t *polled)
+/* What is to be waited for; the lock is held. */
+static void expect(struct room *r, struct client *c, struct round *round)
 {
-	int64_t now = now_ms(), wait = INT_MAX;
+	if (c->blocked && c->phase != CLIENT_CUT) {
+		r->polled_client[round->polled] = c;
+		r->polled[round->polled++] = (struct pollfd){
+			.fd = c->fd,
+			.events = POLLOUT,
+		};
+	}
+	if (c->phase == CLIENT_LEAVING)
+		look_again_in(round, c->deadline_ms);
+	if (c->awaited)
+		look_again_in(round, client_awaited_until_ms(c));
+}
 
-	*polled = 0;
-	r->polled[(*polled)++] = (struct pollfd){
+/* The sockets that the last poll() found to take something again. */
+static void unblock(struct room *r, const struct round *last)
+{
+	for (nfds_t i = 1; i < last->polled; i++)
+		if (r->polled[i].revents)
+			r->polled_client[i]->blocked = false;
+}
+
+static struct round attend_all(struct room *r)
+{
+	struct round round = {.now = now_ms(), .wait = INT_MAX};
+
+	r->polled[round.polled++] = (struct pollfd){
 		.fd = r->wake_fd,
 		.events = POLLIN,
 	};
 	for (unsigned i = 0; i < r->count;) {
 		struct client *c = r->clients[i];
 
-		attend(c, now);
+		attend(c, &round);
 		if (has_gone(c)) {
 			r->clients[i] = r->clients[--r->count];
-			client_free(c);
+			c->next = round.gone;
+			round.gone = c;
 			continue;
 		}
-		if (c->phase != CLIENT_ARRIVING && c->outbox.len > 0)
-			r->polled[(*polled)++] = (struct pollfd){
-				.fd = c->fd,
-				.events = POLLOUT,
-			};
-		if ((c->phase == CLIENT_LEAVING || c->congested) &&
-		    c->deadline_ms - now < wait)
-			wait = c->deadline_ms - now;
+		expect(r, c, &round);
 		i++;
 	}
-	if (wait == INT_MAX)
-		return -1;
-	return wait > 0 ? (int)wait : 0;
+	return round;
+}
+
+static void clients_free(struct client *list)
+{
+	while (list) {
+		struct client *c = list;
+
+		list = c->next;
+		if (c->has_reader)
+			pthread_join(c->reader, NULL); /* it is at its end */
+		close(c->fd);
+		outbox_clear(&c->held);
+		outbox_clear(&c->queue);
+		outbox_clear(&c->flight);
+		free(c);
+	}
+}
+
+/* -1: until something happens. */
+static int poll_timeout(const struct round *round)
+{
+	if (round->claimed || round->wait < 0)
+		return 0; /* what was sent may have been the last */
+	return round->wait == INT_MAX ? -1 : (int)round->wait;
 }
 
 void *courier_main(void *room)
 {
 	struct room *r = room;
+	struct round round = {0};
 	uint64_t woken;
 
 	for (;;) {
-		nfds_t polled;
-		int wait;
 		bool over;
+		int timeout;
 
 		pthread_mutex_lock(&r->lock);
-		wait = attend_all(r, &polled);
+		unblock(r, &round);
+		round = attend_all(r);
 		over = r->closing && r->count == 0;
 		pthread_mutex_unlock(&r->lock);
+		timeout = poll_timeout(&round);
+		clients_free(round.gone);
+		clients_send(round.claimed);
 		if (over)
 			return NULL;
-		poll(r->polled, polled, wait);
+		poll(r->polled, round.polled, timeout);
 		if (read(r->wake_fd, &woken, sizeof(woken)) == -1)
 			continue; /* not woken: a socket or a deadline */
 	}

@@ -79,6 +79,11 @@ static unsigned long number_or_exit(const char *what, const char *text,
 	exit(EXIT_USAGE);
 }
 
+static _Noreturn void exit_shown(void)
+{
+	exit(stdfds_shown("chat_serv") ? EXIT_OK : EXIT_HOST);
+}
+
 static void parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option names[] = {
@@ -107,8 +112,8 @@ static void parse_options(int argc, char **argv, struct options *o)
 				number_or_exit("--queue", optarg, QUEUE_KIB_MIN,
 					       QUEUE_KIB_MAX);
 			break;
-		case 'h': fputs(usage, stdout); exit(EXIT_OK);
-		case 'V': puts("chat_serv " L4LB_VERSION); exit(EXIT_OK);
+		case 'h': fputs(usage, stdout); exit_shown();
+		case 'V': puts("chat_serv " L4LB_VERSION); exit_shown();
 		default:
 			badoption_text(argv, names, option, what, sizeof(what));
 			exit_usage(what);

@@ -6,6 +6,7 @@
  * destroy what the peer has not read yet.
  */
 #include "client.h"
+#include "nick.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -45,6 +46,13 @@ static bool take(struct client *c, size_t len)
 				say_gathered(c);
 				return false;
 			}
+			/* A piece of a line is a line where it is read. */
+			if (nick_is_servers(c->framer.line,
+					    c->framer.line_len)) {
+				say_gathered(c);
+				room_refuse_name(c);
+				return false;
+			}
 			if (!gather_line(c))
 				return false;
 		} else {
@@ -59,8 +67,12 @@ static bool take(struct client *c, size_t len)
 /* A last line may lack its newline. */
 static void take_end(struct client *c)
 {
-	if (framer_end(&c->framer) == FRAME_LINE &&
-	    !framer_line_quits(&c->framer) && gather_line(c))
+	if (framer_end(&c->framer) != FRAME_LINE ||
+	    framer_line_quits(&c->framer))
+		return;
+	if (nick_is_servers(c->framer.line, c->framer.line_len))
+		room_refuse_name(c);
+	else if (gather_line(c))
 		say_gathered(c);
 }
 

@@ -3,6 +3,7 @@
 #include "report.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -29,11 +30,18 @@ struct report {
 
 static void write_all(const char *bytes, size_t len)
 {
+	struct pollfd writable = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
 	while (len > 0) {
 		ssize_t written = write(STDOUT_FILENO, bytes, len);
 
 		if (written == -1 && errno == EINTR)
 			continue;
+		/* Who shares the pipe or terminal made it non-blocking. */
+		if (written == -1 && errno == EAGAIN) {
+			poll(&writable, 1, -1);
+			continue;
+		}
 		if (written == -1)
 			return; /* nobody reads it: the chat goes on */
 		bytes += written;

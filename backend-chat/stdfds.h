@@ -6,7 +6,11 @@
 #ifndef CHAT_STDFDS_H
 #define CHAT_STDFDS_H
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static inline void stdfds_fill(void)
@@ -18,6 +22,16 @@ static inline void stdfds_fill(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd > STDERR_FILENO)
 		close(fd);
+}
+
+/* What was asked for is not said to have been shown if it was not. */
+static inline bool stdfds_shown(const char *program)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	fprintf(stderr, "%s: cannot write the output: %s\n", program,
+		strerror(errno));
+	return false;
 }
 
 #endif

@@ -2,6 +2,7 @@
 /* chat_clnt: arguments, connection, conversation. The file that exits. */
 #include "badoption.h"
 #include "dial.h"
+#include "nick.h"
 #include "session.h"
 #include "stdfds.h"
 #include "text.h"
@@ -10,6 +11,7 @@
 #include <getopt.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +52,7 @@ static void check_port(const char *text)
 static void check_nick(const char *nick)
 {
 	size_t len = strlen(nick);
+	char start[NICK_MAX + 4];
 
 	if (len == 0)
 		exit_usage("NICK is empty: give a name of at least one letter");
@@ -62,6 +65,10 @@ static void check_nick(const char *nick)
 	if (!text_is_clean(nick, len))
 		exit_usage(
 			"NICK must be UTF-8 text without control characters");
+	snprintf(start, sizeof(start), "[%s] ", nick);
+	if (nick_is_servers(start, strlen(start)))
+		exit_usage("NICK chat_serv is the server's own: choose another "
+			   "name");
 }
 
 /* The wire is UTF-8; a locale that is not would have readline edit bytes. */
@@ -70,6 +77,11 @@ static void choose_locale(void)
 	setlocale(LC_ALL, "");
 	if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
 		setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+static _Noreturn void exit_shown(void)
+{
+	exit(stdfds_shown("chat_clnt") ? EXIT_OK : EXIT_HOST);
 }
 
 static void parse_options(int argc, char **argv)
@@ -85,8 +97,8 @@ static void parse_options(int argc, char **argv)
 	opterr = 0; /* one line, ours */
 	while ((option = getopt_long(argc, argv, ":hV", names, NULL)) != -1) {
 		switch (option) {
-		case 'h': fputs(usage, stdout); exit(EXIT_OK);
-		case 'V': puts("chat_clnt " L4LB_VERSION); exit(EXIT_OK);
+		case 'h': fputs(usage, stdout); exit_shown();
+		case 'V': puts("chat_clnt " L4LB_VERSION); exit_shown();
 		default:
 			badoption_text(argv, names, option, what, sizeof(what));
 			exit_usage(what);
@@ -106,11 +118,20 @@ static void parse_options(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const char *host, *port, *nick;
+	/* Asked before it is filled with /dev/null, which takes everything. */
+	bool has_output = fcntl(STDOUT_FILENO, F_GETFD) != -1;
 	char why[512];
 	bool proper;
 	int fd;
 
 	stdfds_fill();
+	signal(SIGPIPE, SIG_IGN); /* a write says it, and we say it on */
+	if (!has_output) {
+		fputs("chat_clnt: standard output is closed: give it a file, "
+		      "or /dev/null to see nothing\n",
+		      stderr);
+		return EXIT_HOST;
+	}
 	parse_options(argc, argv);
 	host = argv[optind];
 	port = argv[optind + 1];

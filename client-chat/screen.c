@@ -6,12 +6,15 @@
  */
 #include "screen.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <readline/history.h>
 #include <readline/readline.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Readline's callbacks have no argument to carry this. */
 static struct {
@@ -68,13 +71,34 @@ void screen_open(const char *prompt)
 	rl_callback_handler_install(prompt, at_end);
 }
 
+static bool write_all(const char *bytes, size_t len)
+{
+	struct pollfd writable = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	while (len > 0) {
+		ssize_t written = write(STDOUT_FILENO, bytes, len);
+
+		if (written == -1 && errno == EINTR)
+			continue;
+		/* Who shares the pipe or terminal made it non-blocking. */
+		if (written == -1 && errno == EAGAIN) {
+			poll(&writable, 1, -1);
+			continue;
+		}
+		if (written == -1)
+			return false;
+		bytes += written;
+		len -= (size_t)written;
+	}
+	return true;
+}
+
 bool screen_show(const char *line, size_t len)
 {
 	if (screen.prompt)
 		rl_clear_visible_line();
-	fwrite(line, 1, len, stdout);
-	putchar('\n');
-	if (fflush(stdout) == EOF)
+	fflush(stdout); /* readline's */
+	if (!write_all(line, len))
 		return false;
 	if (screen.prompt) {
 		rl_on_new_line();

@@ -13,7 +13,7 @@
 /* With prompt: readline on a terminal. NULL: plain output. */
 void screen_open(const char *prompt);
 
-/* One line without newline, already clean. False: output failed (errno). */
+/* One line with its newline, clean. False: output failed (errno). */
 bool screen_show(const char *line, size_t len);
 
 /*

@@ -42,6 +42,7 @@ struct session {
 	unsigned long said, own; /* our lines: sent, and seen coming back */
 	bool noticed;		 /* the last line was the server's own */
 
+	bool unseen; /* the output is gone: what arrives is thrown away */
 	bool over, failed;
 	char *why;
 	size_t why_len;
@@ -55,9 +56,12 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* The first reason is the one to tell: others follow from it. */
 static void session_fail(struct session *s, const char *what, int error)
 {
 	s->over = true;
+	if (s->failed)
+		return;
 	s->failed = true;
 	snprintf(s->why, s->why_len, "%s%s%s", what, error ? ": " : "",
 		 error ? strerror(error) : "");
@@ -70,6 +74,26 @@ static void session_leave(struct session *s)
 	s->leaving = true;
 	s->deadline_ms = now_ms() + (s->on_terminal ? GOODBYE_TERMINAL_MS
 						    : GOODBYE_PLAIN_MS);
+}
+
+/* It fails, but leaves as it should: what was said until then is sent. */
+static void session_fail_politely(struct session *s, const char *what,
+				  int error)
+{
+	session_fail(s, what, error);
+	s->over = false;
+	session_leave(s);
+}
+
+static void lose_output(struct session *s, int error)
+{
+	s->unseen = true;
+	if (s->on_terminal)
+		session_fail_politely(s, "the terminal is gone", 0);
+	else if (error == EPIPE)
+		session_fail_politely(s, "nobody reads the output any more", 0);
+	else
+		session_fail_politely(s, "cannot write the output", error);
 }
 
 static void say(struct session *s, const char *text, size_t len)
@@ -107,6 +131,8 @@ static void take_plain_input(struct session *s)
 		say_lines(s, in, (size_t)got);
 		return;
 	}
+	if (got == -1)
+		session_fail_politely(s, "cannot read the input", errno);
 	if (framer_end(&s->typed) == FRAME_LINE &&
 	    !framer_line_quits(&s->typed))
 		say(s, s->typed.line, s->typed.line_len);
@@ -132,14 +158,16 @@ static void show_line(struct session *s)
 {
 	const char *line = s->received.line;
 	size_t len = s->received.line_len;
-	char clean[TEXT_CLEAN_MAX(CHAT_LINE_MAX)];
+	char clean[TEXT_CLEAN_MAX(CHAT_LINE_MAX) + 1];
 
 	s->noticed = len >= strlen(CHAT_SERVER_NICK) &&
 		     !memcmp(line, CHAT_SERVER_NICK, strlen(CHAT_SERVER_NICK));
 	if (len >= s->prefix_len && !memcmp(line, s->prefix, s->prefix_len))
 		s->own++;
-	if (!screen_show(clean, text_clean(line, len, clean)))
-		session_fail(s, "cannot write the output", errno);
+	len = text_clean(line, len, clean);
+	clean[len++] = '\n';
+	if (!s->unseen && !screen_show(clean, len))
+		lose_output(s, errno);
 }
 
 /*
@@ -210,6 +238,8 @@ static void session_step(struct session *s)
 		{.fd = s->signals, .events = POLLIN},
 		{.fd = s->fd, .events = POLLIN},
 		{.fd = wants_input ? STDIN_FILENO : -1, .events = POLLIN},
+		/* For nothing but its end, which no line may come to meet. */
+		{.fd = s->unseen ? -1 : STDOUT_FILENO},
 	};
 	int64_t wait = -1;
 
@@ -221,15 +251,19 @@ static void session_step(struct session *s)
 		s->over = true;
 		return;
 	}
-	if (poll(polled, 3, (int)wait) == -1)
+	if (poll(polled, 4, (int)wait) == -1)
 		return;
+	if (polled[3].revents)
+		lose_output(s, EPIPE);
 	if (polled[0].revents)
 		take_signal(s);
 	if (polled[1].revents & ~POLLOUT)
 		take_arrived(s);
-	if (!s->over && polled[2].revents && s->on_terminal)
+	if (s->over || s->leaving || !polled[2].revents)
+		; /* nothing more is said */
+	else if (s->on_terminal)
 		take_typed_input(s);
-	else if (!s->over && polled[2].revents)
+	else
 		take_plain_input(s);
 	if (!s->over)
 		send_waiting(s);

@@ -40,6 +40,12 @@ class Output:
             self.ended = True
             self.changed.notify_all()
 
+    def has(self, pattern, count=1):
+        """Whether so many lines match until now."""
+        with self.changed:
+            return len([line for line in self.lines
+                        if re.search(pattern, line)]) >= count
+
     def wait(self, pattern, count=1):
         """The count-th line that matches."""
         def found():

@@ -13,7 +13,7 @@ import termios
 import threading
 import unittest
 
-from chatlab import CLNT, WAIT, ChatTest
+from chatlab import CLNT, SERV, WAIT, ChatTest
 from terminal import Terminal
 
 EVIL = (b"[evil] \x1b]0;pwn\x07\x1b[31mred\xc2\x9b2J\xe2\x80\xae end"
@@ -37,6 +37,11 @@ class ClientTest(ChatTest):
         connection.settimeout(WAIT)
         self.addCleanup(connection.close)
         return connection
+
+    def check_end(self, client, code, pattern):
+        self.assertEqual(client.wait(), code)
+        self.assertEqual(len(client.err.lines), 1, client.err.lines)
+        self.assertRegex(client.err.lines[0], "^chat_clnt: .*" + pattern)
 
 
 def receive_all(connection):
@@ -166,11 +171,6 @@ class Pipe(ClientTest):
 
 
 class Trouble(ClientTest):
-    def check_end(self, client, code, pattern):
-        self.assertEqual(client.wait(), code)
-        self.assertEqual(len(client.err.lines), 1, client.err.lines)
-        self.assertRegex(client.err.lines[0], "^chat_clnt: .*" + pattern)
-
     def test_refused_by_the_host(self):
         listener, port = self.listen()
         listener.close()
@@ -200,6 +200,7 @@ class Trouble(ClientTest):
         bob.out.wait("hi")
         server.process.terminate()
         self.check_end(bob, 1, "the server closed the connection$")
+        self.assertEqual(server.wait(), 0)  # a second signal would kill it
         self.assertEqual(bob.out.lines[-1],
                          "[chat_serv] the server is closing, goodbye")
 
@@ -236,6 +237,8 @@ class Trouble(ClientTest):
                 (["h", "1", "x" * 256], "NICK has 256 bytes: give at most"),
                 (["h", "1", "a\nb"], "NICK must be"),
                 (["h", "1", b"\xff"], "NICK must be"),
+                (["h", "1", "Chat serv"], "NICK chat_serv is the server's own"),
+                (["h", "1", "chat_serv] x"], "NICK chat_serv is the server's"),
                 (["h", "1", "ann", "lee"],
                  "'lee' after NICK 'ann': put a NICK of several words in"),
                 (["--nonsense"], "there is no option --nonsense;"),
@@ -252,6 +255,94 @@ class Trouble(ClientTest):
         bob.end_input()
         self.assertEqual(bob.wait(), 0)
         self.assertEqual(bob.out.lines, [f"[{nick}] hi"])
+
+
+class Lost(ClientTest):
+    """What reads the output goes away, or never was."""
+
+    def piped(self, server, **popen):
+        reading, writing = os.pipe()
+        bob = self.client(server.port, "bob", stdout=writing, **popen)
+        os.close(writing)
+        return bob, reading
+
+    def test_reader_gone_is_said_though_nothing_arrives(self):
+        server = self.serve()
+        bob, reading = self.piped(server)
+        bob.write("hi\n")
+        self.assertEqual(os.read(reading, 100), b"[bob] hi\n")
+        os.close(reading)
+        self.check_end(bob, 1, "nobody reads the output any more$")
+        server.out.wait("left, clients=0")
+
+    def test_what_was_typed_before_is_still_said(self):
+        server = self.serve()
+        ann = self.join(server, "ann")
+        bob, reading = self.piped(server)
+        os.close(reading)
+        lines = b"one more line\n" * 4000  # less than a pipe holds
+        try:
+            bob.write(lines)
+        except BrokenPipeError:
+            pass  # it left before it had read all of them
+        self.check_end(bob, 1, "nobody reads the output any more$")
+        ann.half_close()
+        said = ann.rest()
+        self.assertEqual(said, b"[bob] one more line\n" * said.count(b"\n"))
+        server.out.wait(r"\d left, clients=[01]$")
+
+    def test_output_closed_from_the_start(self):
+        self.check_end(self.start(
+            ["sh", "-c", '"$@" >&-', "sh", CLNT, "127.0.0.1", "9", "bob"]), 1,
+            "standard output is closed: give it a file, or /dev/null")
+
+    def test_a_full_disk(self):
+        server = self.serve()
+        with open("/dev/full", "wb") as full:
+            bob = self.client(server.port, "bob", stdout=full)
+            bob.write("hi\n")
+            self.check_end(bob, 1, "cannot write the output: No space left")
+            for program in (CLNT, SERV):
+                done = self.start([program, "--version"], stdout=full)
+                self.assertEqual(done.wait(), 1)
+                self.assertRegex(done.err.lines[0], "No space left on device$")
+
+    def test_input_that_cannot_be_read(self):
+        server = self.serve()
+        directory = os.open("/", os.O_RDONLY)
+        bob = self.client(server.port, "bob", stdin=directory)
+        os.close(directory)
+        self.check_end(bob, 1, "cannot read the input: Is a directory$")
+
+    def test_a_nonblocking_output_loses_nothing(self):
+        server = self.serve()
+        ann = self.join(server, "ann")
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        bob = self.client(server.port, "bob", stdout=writing)
+        os.close(writing)
+        bob.write("here\n")
+        self.assertEqual(ann.line(), b"[bob] here\n")
+        lines = b"".join(b"[ann] %d %s\n" % (i, b"x" * 1000)
+                         for i in range(300))  # more than a pipe holds
+        ann.send(lines)
+        for _ in range(300):
+            ann.line()
+        bob.end_input()
+        with os.fdopen(reading, "rb") as pipe:
+            self.assertTrue(pipe.read() == b"[bob] here\n" + lines)
+        self.assertEqual(bob.wait(), 0)
+
+    def test_the_terminal_vanishes(self):
+        server = self.serve()
+        primary, secondary = pty.openpty()
+        bob = self.client(server.port, "bob", stdin=secondary,
+                          stdout=secondary, env=dict(os.environ, TERM="xterm"))
+        os.close(secondary)
+        server.out.wait("came, clients=1")
+        os.close(primary)
+        self.check_end(bob, 1, "the terminal is gone$")
+        server.out.wait("left, clients=0")
 
 
 class Typing(ClientTest):

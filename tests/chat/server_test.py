@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """chat_serv against raw sockets and nc."""
+import fcntl
 import os
 import resource
 import shutil
@@ -7,9 +8,10 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 import unittest
 
-from chatlab import CLNT, SERV, ChatTest
+from chatlab import CLNT, SERV, ChatTest, Output
 
 PROBE = b"HEALTH CHECK"
 # Under valgrind the same with less.
@@ -253,6 +255,55 @@ class Crowd(ChatTest):
         speaker.join()
         reader.join()
 
+    def test_nobody_waits_for_the_deaf(self):
+        """Nor for one that comes again when it has been dropped."""
+        server = self.serve("--queue", "64")
+        ann = self.join(server, "ann")
+        longest = []
+        for number in range(1, 6):
+            deaf = self.join(server, "deaf", others=[ann], receive_buffer=4096)
+            pattern = r"dropped: it does not read, clients=1$"
+            waits = []
+            while not server.out.has(pattern, number):
+                line = b"[ann] %d %s\n" % (len(waits), b"y" * 1000)
+                said = time.monotonic()
+                ann.send(line)
+                self.assertEqual(ann.line(), line)
+                waits.append(time.monotonic() - said)
+            deaf.close()
+            longest.append(max(waits))
+        # Who waits for the deaf waits a second, and each time.
+        self.assertLess(min(longest), 0.8, longest)
+
+    def test_a_burst_of_many_loses_nobody(self):
+        speakers, lines = scaled(20), scaled(100)
+        server = self.serve("--queue", "256")
+        ear = self.join(server, "ear", receive_buffer=4096)
+        peers = []
+        for i in range(speakers):
+            peers.append(self.join(server, f"n{i}", others=[ear] + peers))
+        bursts = [b"".join(b"[n%d] %d %s\n" % (i, k, b"z" * 1000)
+                           for k in range(lines)) for i in range(speakers)]
+
+        def hear(peer, streams, i):
+            streams[i] = [peer.line() for _ in range(speakers * lines)]
+
+        streams = [None] * (speakers + 1)
+        threads = [threading.Thread(target=peers[i].send, args=(bursts[i],))
+                   for i in range(speakers)]
+        threads += [threading.Thread(target=hear, args=(peer, streams, i))
+                    for i, peer in enumerate(peers + [ear])]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for stream in streams:
+            self.assertTrue(stream == streams[0])
+        for i in range(speakers):
+            self.assertTrue(b"".join(
+                line for line in streams[0]
+                if line.startswith(b"[n%d] " % i)) == bursts[i])
+
     def test_out_of_descriptors_waits_without_spinning(self):
         server = self.serve()
         ann = self.join(server, "ann")
@@ -273,7 +324,6 @@ class Crowd(ChatTest):
         # Its own server, whose output nobody reads, on a pipe of one page.
         reading, writing = os.pipe()
         self.addCleanup(os.close, reading)
-        import fcntl
         fcntl.fcntl(writing, 1031, 4096)  # F_SETPIPE_SZ
         stuck = self.start([SERV, "--bind", "127.0.0.1", "0"], stdout=writing)
         os.close(writing)
@@ -286,6 +336,78 @@ class Crowd(ChatTest):
         stuck.process.terminate()
         self.assertEqual(stuck.wait(), 0)
         ann.close()
+
+
+    def test_no_report_is_lost_unseen_on_a_nonblocking_stdout(self):
+        reading, writing = os.pipe()
+        fcntl.fcntl(writing, 1031, 4096)  # F_SETPIPE_SZ
+        os.set_blocking(writing, False)
+        stuck = self.start([SERV, "--bind", "127.0.0.1", "0"], stdout=writing)
+        os.close(writing)
+        stuck.port = int(os.read(reading, 200).split(b"port=")[1])
+        comings = scaled(200)
+        for i in range(comings):
+            bob = self.join(stuck, f"bob{i}")
+            bob.send(b"q\n")
+            self.assertEqual(bob.rest(), b"")
+            bob.close()
+        out = Output(os.fdopen(reading, "rb"))
+        stuck.process.terminate()
+        self.assertEqual(stuck.wait(), 0)
+        out.thread.join()
+        lost = sum(int(line.split("=")[1]) for line in out.lines
+                   if line.startswith("output stalled"))
+        seen = len([line for line in out.lines if line.startswith("client")])
+        self.assertEqual(seen + lost, 2 * comings)
+
+
+class Name(ChatTest):
+    NOTICE = (b"[chat_serv] refused: the nickname chat_serv is the server's "
+              b"own, take another\n")
+
+    def test_the_servers_name_is_not_for_clients(self):
+        server = self.serve()
+        ann = self.join(server, "ann")
+        for number, start in enumerate((
+                "[chat_serv] ", "[chat_serv]", "[Chat_SERV] ",
+                "[ chat_serv ] ", " \t[chat_serv] ", "[chat serv] ",
+                "[chat-serv] ", "[chat_\u200bserv] ", "\ufeff[chat_serv] ",
+                "[chat_serv\x07] ", "\x1b[chat_serv] ", "[chat\u00a0serv] ",
+                "\uff3b\uff43hat_serv\uff3d "), 1):
+            eve = self.connect(server)
+            eve.send(f"[eve] hi\n{start}you are dropped\n[eve] more\n"
+                     .encode())
+            self.assertEqual(eve.rest(), b"[eve] hi\n" + self.NOTICE, start)
+            self.assertEqual(ann.line(), b"[eve] hi\n")
+            eve.close()
+            server.out.wait(r"refused: it took the server's name, clients=1$",
+                            number)
+        ann.send(b"[ann] still here\n")
+        self.assertEqual(ann.line(), b"[ann] still here\n")
+
+    def test_nor_in_a_piece_of_a_long_line_or_a_last_line(self):
+        server = self.serve()
+        ann = self.join(server, "ann")
+        for text, said in (
+                (b"x" * 4096 + b"[chat_serv] boo\n", b"x" * 4096 + b"\n"),
+                (b"[chat_serv] boo", b"")):
+            eve = self.connect(server)
+            eve.send(text)
+            eve.half_close()
+            self.assertEqual(eve.rest(), said + self.NOTICE)
+            if said:
+                self.assertEqual(ann.line(), said)
+        ann.send(b"[ann] nothing more\n")
+        self.assertEqual(ann.line(), b"[ann] nothing more\n")
+
+    def test_other_names_are_free(self):
+        server = self.serve()
+        ann = self.join(server, "ann")
+        for line in (b"[chat_server] hi\n", b"[chat_ser] hi\n",
+                     b"[ann] [chat_serv] hi\n", b"[chat_serv\n",
+                     b"chat_serv: hi\n", b"[]\n", b"[\n"):
+            ann.send(line)
+            self.assertEqual(ann.line(), line)
 
 
 class Probe(ChatTest):
