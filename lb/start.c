@@ -148,6 +148,13 @@ static int take_ports(struct app *app, struct err *err)
 		return ret;
 	if (reserve_warning(app->reservation))
 		log_warn("%s", reserve_warning(app->reservation));
+	/* A reset to what looks like a stray would end another's connection. */
+	for (unsigned i = 0; i < s->n_services; i++) {
+		if (!reserve_shared(app->reservation, i))
+			continue;
+		log_warn("%s", reserve_shared(app->reservation, i));
+		s->services[i].reset_out_of_state = false;
+	}
 	app->probe_lo = setup_probe_ports(app->reservation, app->state);
 	log_info("nat ports %u-%u free=%u in_use_by_this_host=%u",
 		 reserve_lo(app->reservation), reserve_hi(app->reservation),

@@ -42,6 +42,7 @@ struct reservation {
 	int *service_fds;
 	size_t n_service_fds;
 	struct err warning; /* "" for none */
+	struct err *shared; /* the same, one a service */
 };
 
 /* Service ports */
@@ -341,6 +342,7 @@ static void reservation_free(struct reservation *r)
 		close(r->service_fds[--r->n_service_fds]);
 	free(r->service_fds);
 	free(r->skipped);
+	free(r->shared);
 	if (r->sysctl_fd != -1)
 		close(r->sysctl_fd);
 	if (r->record_fd != -1)
@@ -395,6 +397,30 @@ static int list_skipped(struct reservation *r, struct err *err)
 	return 0;
 }
 
+static int find_shared(struct reservation *r, const struct record *others,
+		       struct err *err)
+{
+	r->shared = calloc(r->mine.n_services + 1, sizeof(*r->shared));
+	if (!r->shared)
+		return err_set(err, -ENOMEM, "no memory");
+	for (size_t i = 0; i < r->mine.n_services; i++) {
+		const struct endpoint *ep = &r->mine.services[i];
+		const struct record *holder = range_holder(others, ep);
+		char text[ENDPOINT_TEXT_MAX];
+
+		if (!holder)
+			continue;
+		endpoint_format(ep, text);
+		err_set(&r->shared[i], 0,
+			"service %s is among the NAT ports %u-%u of instance "
+			"\"%s\", which started earlier and may use it: packets "
+			"of no connection get no reset there; give that one "
+			"other ports with --nat-ports, or start it later",
+			text, holder->lo, holder->hi, holder->name);
+	}
+	return 0;
+}
+
 static int take_ports(struct reservation *r, const struct reserve_request *req,
 		      const struct record *others, const struct record *before,
 		      struct err *err)
@@ -413,6 +439,8 @@ static int take_ports(struct reservation *r, const struct reserve_request *req,
 	r->mine.lo = range.lo;
 	r->mine.hi = range.hi;
 	code = list_skipped(r, err);
+	if (!code)
+		code = find_shared(r, others, err);
 	if (code)
 		return code;
 	code = reserve_in_kernel(r, others, before, err);
@@ -527,4 +555,9 @@ unsigned reserve_count(const struct reservation *r)
 const char *reserve_warning(const struct reservation *r)
 {
 	return r->warning.text[0] ? r->warning.text : NULL;
+}
+
+const char *reserve_shared(const struct reservation *r, size_t service)
+{
+	return r->shared[service].text[0] ? r->shared[service].text : NULL;
 }

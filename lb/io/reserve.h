@@ -61,6 +61,13 @@ unsigned reserve_skipped(const struct reservation *r);
 const uint16_t *reserve_skipped_ports(const struct reservation *r);
 
 /*
+ * NULL, or a sentence for the log: another instance, which had started before,
+ * may have connections to its backends from the very port of that service of
+ * the request. What comes for them looks like a stray of the service.
+ */
+const char *reserve_shared(const struct reservation *r, size_t service);
+
+/*
  * NULL, or a sentence for the log: the range is ours among instances, but the
  * kernel could not be told (read-only /proc/sys, as in containers); or it was,
  * and has too few ports left for the host's own connections.

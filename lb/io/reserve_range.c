@@ -294,3 +294,16 @@ int range_choose(const struct reserve_request *req, const struct record *others,
 	*unusable = c.used;
 	return 0;
 }
+
+const struct record *range_holder(const struct record *others,
+				  const struct endpoint *service)
+{
+	const uint16_t port = ntohs(service->port);
+
+	for (; others; others = others->next)
+		for (size_t i = 0; i < others->n_sources; i++)
+			if (addr_equal(&others->sources[i], &service->addr) &&
+			    port >= others->lo && port <= others->hi)
+				return others;
+	return NULL;
+}

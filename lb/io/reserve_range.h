@@ -29,4 +29,12 @@ int range_choose(const struct reserve_request *req, const struct record *others,
 		 const struct record *before, struct range *out,
 		 struct port_set *unusable, struct err *err);
 
+/*
+ * The instance, running or with connections that may go on, whose NAT range on
+ * that address has the port: as it did not know of the service when it chose
+ * them, it may use it. NULL: none.
+ */
+const struct record *range_holder(const struct record *others,
+				  const struct endpoint *service);
+
 #endif

@@ -183,6 +183,26 @@ START_TEST(a_second_instance_uses_what_is_left_of_the_range)
 }
 END_TEST
 
+START_TEST(a_service_among_the_ports_of_an_earlier_instance_is_told)
+{
+	struct reservation *first, *second = take(&web);
+
+	/* That one did not know of it: what is known is left out. */
+	first = take(&api);
+	ck_assert_ptr_nonnull(reserve_shared(first, 0));
+	ck_assert_ptr_nonnull(strstr(reserve_shared(first, 0), "\"web\""));
+	ck_assert_ptr_nonnull(strstr(reserve_shared(first, 0), "10240-32767"));
+	ck_assert_ptr_null(reserve_shared(second, 0));
+	reserve_release(first, false);
+	reserve_release(second, false);
+
+	/* Its own range, and another address's, are no concern. */
+	first = take(&api);
+	ck_assert_ptr_null(reserve_shared(first, 0));
+	reserve_release(first, false);
+}
+END_TEST
+
 START_TEST(a_fixed_range_that_is_held_names_the_holder)
 {
 	struct reservation *r = take(&web);
@@ -454,6 +474,8 @@ static TCase *several_instances(void)
 	tcase_add_checked_fixture(t, set_up, NULL);
 	tcase_add_test(t, a_second_instance_takes_another_range);
 	tcase_add_test(t, a_second_instance_uses_what_is_left_of_the_range);
+	tcase_add_test(
+		t, a_service_among_the_ports_of_an_earlier_instance_is_told);
 	tcase_add_test(t, a_fixed_range_that_is_held_names_the_holder);
 	tcase_add_test(t, another_source_address_may_use_the_same_range);
 	tcase_add_test(t, a_name_or_a_service_in_use_names_the_holder);

@@ -72,6 +72,27 @@ expect "started with 0 and 1 closed, they are" \
 	"/dev/null /dev/null"
 stop closed
 
+# The port of a service may be a NAT port of an instance that was there before:
+# these connections need all that there are, toward each backend.
+title "a service on a NAT port of an instance that started before it"
+start_l4lb early -p 20000 --nat-ports 20001-21100 "$VIP" "${BACKENDS[@]}"
+all=$(sed -nE 's/.*nat ports .* free=([0-9]+).*/\1/p' "$LAB_TMP/early.err")
+start_l4lb late -p 20001 "$VIP" "${BACKENDS[@]}"
+start_hold many client "$VIP" 20000 $((all * 3))
+tell many 'say hello' '^said'
+expect "the earlier one's connections" "$(tail -n 1 "$LAB_TMP/many.out")" \
+	"said echo1=$all echo2=$all echo3=$all"
+start_hold some client "$VIP" 20001 30
+tell some 'say hello' '^said'
+expect "the later one's connections" "$(tail -n 1 "$LAB_TMP/some.out")" \
+	"said echo1=10 echo2=10 echo3=10"
+expect "NAT port 20001 of the earlier one, toward each backend" \
+	"$(nat_ports early | grep -c '^20001$')" 3
+expect_true "the later one says so" log_has late \
+	'service 198.18.0.1:20001 is among the NAT ports 20001-21100 of instance "20000"'
+stop early
+stop late
+
 start_l4lb blind -i eth0 "$VIP" "$VIP" "$PORT"
 expect_true "a backend that -i leaves out is warned of" \
 	log_has blind 'warning: backend 198.18.0.1:9001 is reached via lo, which -i does not name'
