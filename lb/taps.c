@@ -10,13 +10,8 @@
 
 #define SYN_SLOTS SYN_GATE_WAITING /* thousands may come back at once */
 
-/*
- * A ring's blocks are powers of two: a slot for the longest packet there can
- * be takes 128 KiB. Super-packets that TCP and GRO make end well below 64 KiB,
- * so a slot of that size carries them in half the memory; should a longer one
- * come, the ring is opened anew (capture_truncated).
- */
-#define USUAL_SNAPLEN	(65536 - CAPTURE_SLOT_HEADER)
+#define ETH_MTU		1500
+#define SUPER_SNAPLEN	(65536 - CAPTURE_SLOT_HEADER)
 #define LONGEST_SNAPLEN 65535
 
 /* Read in one turn of one ring: then the other has its own. */
@@ -153,19 +148,27 @@ static void close_ring(struct taps *t, enum tap_ring ring)
 	t->capture[ring] = NULL;
 }
 
+static uint32_t snaplen_of(const struct taps *t, enum tap_slots slots)
+{
+	switch (slots) {
+	case SLOTS_WIRE: return t->wire_mtu;
+	case SLOTS_SUPER: return SUPER_SNAPLEN;
+	case SLOTS_LONGEST: break;
+	}
+	return LONGEST_SNAPLEN;
+}
+
 static void size_rings(struct taps *t)
 {
-	size_t slot;
+	size_t slot, syns;
 
+	t->has = t->wants < t->most ? t->wants : t->most;
 	t->slots[TAP_SYNS] = SYN_SLOTS;
 	t->snaplen[TAP_SYNS] = SETUP_SYN_MAX;
-	t->snaplen[TAP_FLOWS] = t->long_frames && !t->stays_short
-					? LONGEST_SNAPLEN
-					: USUAL_SNAPLEN;
-	slot = capture_memory(1, t->snaplen[TAP_FLOWS]);
-	t->slots[TAP_FLOWS] = ring_slots(
-		ring_machine_memory(), slot,
-		capture_memory(t->slots[TAP_SYNS], t->snaplen[TAP_SYNS]));
+	syns = capture_memory(t->slots[TAP_SYNS], t->snaplen[TAP_SYNS]);
+	t->snaplen[TAP_FLOWS] = snaplen_of(t, t->has);
+	slot = capture_slot(t->snaplen[TAP_FLOWS]);
+	t->slots[TAP_FLOWS] = ring_slots(t->machine_memory, slot, syns);
 }
 
 static int open_ring(struct taps *t, enum tap_ring ring, struct err *err)
@@ -198,11 +201,12 @@ static int open_rings(struct taps *t, struct err *err)
 	return ret;
 }
 
-static void tell_rings(const struct taps *t)
+static void rings_opened(struct taps *t)
 {
 	char names[CONFIG_INTERFACES_MAX * (IF_NAMESIZE + 1) + 1] = "";
 	size_t memory = 0, len = 0;
 
+	t->had = t->has;
 	for (unsigned i = 0; i < t->setup->config->n_interfaces; i++)
 		len += (size_t)snprintf(names + len, sizeof(names) - len,
 					"%s%s", i ? "," : "", t->named[i].now);
@@ -219,7 +223,7 @@ static bool is_open(const struct taps *t)
 }
 
 /*
- * Not the first time: without memory for longer slots it gets the usual ones.
+ * Not the first time: without memory for longer slots it gets those of before.
  * What fits into these is worth more than a capture that waits for memory.
  */
 static void reopen_rings(struct taps *t)
@@ -227,37 +231,54 @@ static void reopen_rings(struct taps *t)
 	struct err err;
 	int ret = open_rings(t, &err);
 
-	if (ret == -ENOMEM && t->long_frames && !t->stays_short) {
+	if (ret == -ENOMEM && t->has > t->had) {
+		t->most = t->had;
 		log_warn("no memory for a ring with longer slots, the longest "
 			 "frames are lost; raise the limit (ulimit -v, or that "
 			 "of the container) and restart");
-		t->stays_short = true;
 		ret = open_rings(t, &err);
 	}
 	if (ret)
 		log_warn("%s", err.text);
 	else
-		tell_rings(t);
+		rings_opened(t);
 }
 
-static void lro_off(void *arg, const struct netlink_event *event)
+/* What it may bring; and no LRO there. */
+static void look_at(struct taps *t, const struct link *link)
 {
-	struct taps *t = arg;
+	if (!carries_us(t, link->ifindex))
+		return;
+	nic_lro_off(&t->lro, link);
+	if (link->loopback)
+		return;
+	if (link->mtu > t->wire_mtu)
+		t->wire_mtu = link->mtu;
+	if (t->wire_mtu > SUPER_SNAPLEN)
+		t->wire_mtu = SUPER_SNAPLEN;
+	if (t->wants == SLOTS_WIRE && nic_brings_supers(link))
+		t->wants = SLOTS_SUPER;
+}
 
-	if (carries_us(t, event->link->ifindex))
-		nic_lro_off(&t->lro, event->link);
+static void look(void *arg, const struct netlink_event *event)
+{
+	look_at(arg, event->link);
 }
 
 int taps_open(struct taps *t, struct err *err)
 {
 	int ret;
 
+	t->most = SLOTS_LONGEST;
+	t->wire_mtu = ETH_MTU;
+	t->machine_memory = ring_machine_memory();
 	/* TCP within this host makes segments of the whole MTU of lo. */
-	t->long_frames = setup_has_local_backend(t->setup, t->netlink);
-	netlink_for_each_link(t->netlink, lro_off, t);
+	if (setup_has_local_backend(t->setup, t->netlink))
+		t->wants = SLOTS_LONGEST;
+	netlink_for_each_link(t->netlink, look, t);
 	ret = open_rings(t, err);
 	if (!ret)
-		tell_rings(t);
+		rings_opened(t);
 	return ret;
 }
 
@@ -279,21 +300,51 @@ void taps_refresh(struct taps *t)
 			if (t->capture[ring])
 				capture_set_links(t->capture[ring], &t->links);
 	}
+	/* Before the first one comes, if it can be known. */
+	if (t->wants == SLOTS_SUPER && t->has == SLOTS_WIRE &&
+	    t->most > SLOTS_WIRE)
+		close_ring(t, TAP_FLOWS);
 	if (!is_open(t))
 		reopen_rings(t);
 }
 
+/* What was known of one of that name that is gone. */
+static void inherit(struct taps *t, const struct link *link)
+{
+	for (unsigned i = 0; i < t->arrivals.n; i++) {
+		struct arrival *a = &t->arrivals.at[i];
+
+		if (a->ifindex == link->ifindex ||
+		    strcmp(a->name, link->name) != 0 ||
+		    netlink_link(t->netlink, a->ifindex))
+			continue;
+		arrivals_inherit(&t->arrivals, link->ifindex, a);
+		return;
+	}
+}
+
+/* Of those that matter: that brought something, or were named. */
+static void tell_link(struct taps *t, const struct link *link, bool up)
+{
+	struct arrival *a = arrivals_find(&t->arrivals, link->ifindex);
+
+	if ((!a && !is_named(t, link->ifindex)) || (a && a->down == !up))
+		return;
+	if (a)
+		a->down = !up;
+	if (up)
+		log_info("interface %s is up", link->name);
+	else
+		log_warn("interface %s is down", link->name);
+}
+
 void taps_link_changed(struct taps *t, const struct link *link, bool up)
 {
-	if (is_named(t, link->ifindex) ||
-	    arrivals_find(&t->arrivals, link->ifindex)) {
-		if (up)
-			log_info("interface %s is up", link->name);
-		else
-			log_warn("interface %s is down", link->name);
-	}
-	if (up && carries_us(t, link->ifindex))
-		nic_lro_off(&t->lro, link);
+	if (up)
+		inherit(t, link);
+	tell_link(t, link, up);
+	if (up)
+		look_at(t, link);
 	/* Opened anew when it is needed: it may be another device. */
 	inject_forget_link(t->inject, link->ifindex);
 }
@@ -317,7 +368,7 @@ static void lengthen(struct taps *t)
 		 "with longer slots",
 		 t->snaplen[TAP_FLOWS]);
 	close_ring(t, TAP_FLOWS);
-	t->long_frames = true;
+	t->wants = t->has + 1;
 	reopen_rings(t);
 }
 
@@ -332,7 +383,7 @@ static unsigned read_ring(struct taps *t, enum tap_ring ring, int max)
 		reopen_rings(t);
 		return 0;
 	}
-	if (ring == TAP_FLOWS && !t->long_frames &&
+	if (ring == TAP_FLOWS && t->has < t->most &&
 	    capture_truncated(t->capture[ring]))
 		lengthen(t);
 	return (unsigned)n;

@@ -34,6 +34,15 @@
 enum tap_ring { TAP_FLOWS, TAP_SYNS, TAP_RINGS };
 #define TAPS_FDS TAP_RINGS
 
+/*
+ * What a slot holds. A ring's blocks are powers of two: one for the longest
+ * packet there can be takes 128 KiB. Super-packets that TCP and GRO make end
+ * well below 64 KiB, so a slot of that size carries them in half the memory.
+ * Where nothing makes any, a slot is as long as what the wires carry. Should a
+ * longer packet come, the ring is opened anew with longer slots.
+ */
+enum tap_slots { SLOTS_WIRE, SLOTS_SUPER, SLOTS_LONGEST };
+
 /* An interface that the user named, and what it is called now. */
 struct tap_named {
 	char now[IF_NAMESIZE];
@@ -54,8 +63,11 @@ struct taps {
 	struct capture *capture[TAP_RINGS]; /* NULL: none for now */
 	unsigned slots[TAP_RINGS];
 	uint32_t snaplen[TAP_RINGS];
-	bool long_frames; /* longer than super-packets usually are */
-	bool stays_short; /* there was no memory for slots that take these */
+	enum tap_slots wants, has; /* of TAP_FLOWS */
+	enum tap_slots had;	   /* when it was open last */
+	enum tap_slots most;	   /* there was no memory for longer ones */
+	uint32_t wire_mtu;	   /* the largest of those that carry us */
+	uint64_t machine_memory;   /* bytes */
 	uint64_t drops_told[TAP_RINGS];
 	struct capture_stats judged[TAP_RINGS]; /* last told the engine */
 	uint64_t looked_ns;			/* at drops, last */

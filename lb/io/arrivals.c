@@ -53,6 +53,20 @@ void arrivals_note(struct arrivals *a, int ifindex, unsigned kind)
 	a->at[i].heard_ns = a->now_ns;
 }
 
+void arrivals_inherit(struct arrivals *a, int ifindex, struct arrival *before)
+{
+	struct arrival *new = arrivals_find(a, ifindex);
+
+	if (!new) {
+		before->ifindex = ifindex;
+		return;
+	}
+	for (unsigned kind = 0; kind < ARRIVALS_KINDS; kind++)
+		new->frames[kind] += before->frames[kind];
+	new->down = before->down;
+	*before = a->at[--a->n];
+}
+
 uint64_t arrivals_heard_ns(const struct arrivals *a, int ifindex)
 {
 	const unsigned i = find(a, ifindex);

@@ -26,6 +26,7 @@ struct arrival {
 	char name[IF_NAMESIZE]; /* the caller's to fill in; "": not yet */
 	uint64_t frames[ARRIVALS_KINDS];
 	uint64_t heard_ns; /* the last one */
+	bool down;	   /* the caller's */
 };
 
 struct arrivals {
@@ -41,6 +42,9 @@ struct arrival *arrivals_find(struct arrivals *a, int ifindex);
 
 /* A frame came in by @ifindex, in a capture of that kind. */
 void arrivals_note(struct arrivals *a, int ifindex, unsigned kind);
+
+/* @ifindex is @before made anew: what is known of that counts for this one. */
+void arrivals_inherit(struct arrivals *a, int ifindex, struct arrival *before);
 
 /* When the last one came by it; 0: none did. */
 uint64_t arrivals_heard_ns(const struct arrivals *a, int ifindex);

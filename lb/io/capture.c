@@ -127,13 +127,27 @@ static size_t slot_bytes(uint32_t snaplen)
 	return snaplen + CAPTURE_SLOT_HEADER;
 }
 
+/* Slots that a block has, and its size. */
+static size_t slots_of_block(uint32_t snaplen, size_t *block)
+{
+	*block = (size_t)getpagesize();
+	while (*block < slot_bytes(snaplen))
+		*block *= 2;
+	return *block / slot_bytes(snaplen);
+}
+
+size_t capture_slot(uint32_t snaplen)
+{
+	size_t block, n = slots_of_block(snaplen, &block);
+
+	return block / n;
+}
+
 size_t capture_memory(unsigned slots, uint32_t snaplen)
 {
-	size_t slot = slot_bytes(snaplen), block = (size_t)getpagesize();
+	size_t block, n = slots_of_block(snaplen, &block);
 
-	while (block < slot)
-		block *= 2;
-	return block * (slots / (block / slot));
+	return block * ((slots + n - 1) / n);
 }
 
 static int activate(struct capture *c, struct err *err)

@@ -23,8 +23,9 @@
 #include "io/arrivals.h"
 #include "io/tap_filter.h"
 
-#define CAPTURE_SLOT_HEADER 128 /* bytes before the packet in a slot, at most \
-				 */
+#define CAPTURE_SLOT_HEADER                               \
+	128 /* bytes before the packet in a slot, at most \
+	     */
 
 struct capture;
 
@@ -71,7 +72,8 @@ int capture_read(struct capture *c, int max, capture_frame_fn *fn, void *arg);
 /* True if a packet was longer than a slot: it was lost, and more may be. */
 bool capture_truncated(const struct capture *c);
 
-/* Bytes that a ring of so many slots takes, about. */
+/* Bytes that a slot takes, and a ring of so many, about. */
+size_t capture_slot(uint32_t snaplen);
 size_t capture_memory(unsigned slots, uint32_t snaplen);
 
 /*

@@ -41,7 +41,6 @@
  */
 #define TYPE_IPV4_ADDR	   7
 #define TYPE_INET_SERVICE  13
-#define TYPE_IFNAME	   41
 #define TYPE_IPV4_ENDPOINT (TYPE_IPV4_ADDR << 6 | TYPE_INET_SERVICE)
 
 /* The part of a concatenated key that follows an address in NFT_REG_1. */
@@ -430,7 +429,8 @@ static int write_table(struct mnl_socket *nl, const struct guard_spec *spec,
 		    sizeof(struct endpoint_key));
 	nft_add_set(&b, sources_set, 3, TYPE_IPV4_ADDR, sizeof(uint32_t));
 	nft_add_set(&b, skipped_set, 4, TYPE_INET_SERVICE, sizeof(uint16_t));
-	nft_add_set(&b, interfaces_set, 5, TYPE_IFNAME, GUARD_INTERFACE_LEN);
+	nft_add_set(&b, interfaces_set, 5, NFT_TYPE_IFNAME,
+		    GUARD_INTERFACE_LEN);
 	fill_endpoints(&b, services_set, spec->services, spec->n_services);
 	fill_endpoints(&b, backends_set, spec->backends, spec->n_backends);
 	fill_addresses(&b, sources_set, spec->sources, spec->n_sources);

@@ -101,29 +101,31 @@ uint32_t iface_largest_mtu(const struct iface_table *t)
 	return mtu ? mtu : UINT16_MAX;
 }
 
-/* Of @ifindex, or of anything that it is a VLAN or macvlan of, up to there. */
-static bool is_under(const struct iface_table *t, int lower, int ifindex)
+/* @levels: how many more above @lower. A pair of veths are each other's parent:
+ * without a limit that goes round for ever.
+ */
+static bool carries(const struct iface_table *t, int lower, int ifindex,
+		    unsigned levels)
 {
-	for (int level = 0; ifindex && level < IFACE_LEVELS_MAX; level++) {
-		const struct link *l = iface_link(t, ifindex);
+	const struct link *l = iface_link(t, lower);
 
-		if (ifindex == lower)
+	if (!l || lower == ifindex || levels == 0)
+		return l && lower == ifindex;
+	if (l->master && carries(t, l->master, ifindex, levels - 1))
+		return true;
+	for (unsigned i = 0; i < t->n_links; i++) {
+		const struct link *upper = &t->links[i].link;
+
+		if (upper->parent == lower &&
+		    carries(t, upper->ifindex, ifindex, levels - 1))
 			return true;
-		ifindex = l ? l->parent : 0;
 	}
 	return false;
 }
 
 bool iface_carries(const struct iface_table *t, int lower, int ifindex)
 {
-	for (int level = 0; lower && level < IFACE_LEVELS_MAX; level++) {
-		const struct link *l = iface_link(t, lower);
-
-		if (is_under(t, lower, ifindex))
-			return true;
-		lower = l ? l->master : 0;
-	}
-	return false;
+	return carries(t, lower, ifindex, IFACE_LEVELS_MAX);
 }
 
 bool iface_link_equal(const struct link *a, const struct link *b)

@@ -15,6 +15,7 @@
 #include <libnftnl/rule.h>
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
+#include <libnftnl/udata.h>
 
 #include "io/nft.h"
 
@@ -92,6 +93,27 @@ static struct nftnl_set *set_named(struct nft_batch *b, const char *name)
 	return s;
 }
 
+/*
+ * nft(8) reads here in which order the bytes of a key are, and would print
+ * names backwards else. The number is one of its own.
+ */
+#define NFT_HOST_ENDIAN 1
+
+static void set_host_order(struct nft_batch *b, struct nftnl_set *s)
+{
+	struct nftnl_udata_buf *note =
+		nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
+
+	if (!note || !nftnl_udata_put_u32(note, NFTNL_UDATA_SET_KEYBYTEORDER,
+					  NFT_HOST_ENDIAN))
+		b->failed = true;
+	else
+		nftnl_set_set_data(s, NFTNL_SET_USERDATA,
+				   nftnl_udata_buf_data(note),
+				   nftnl_udata_buf_len(note));
+	nftnl_udata_buf_free(note);
+}
+
 void nft_add_set(struct nft_batch *b, const char *name, uint32_t id,
 		 uint32_t key_type, uint32_t key_len)
 {
@@ -104,6 +126,8 @@ void nft_add_set(struct nft_batch *b, const char *name, uint32_t id,
 	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, 0);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, key_type);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, key_len);
+	if (key_type == NFT_TYPE_IFNAME)
+		set_host_order(b, s);
 	nlh = nft_message(b, NFT_MSG_NEWSET, NLM_F_CREATE);
 	nftnl_set_nlmsg_build_payload(nlh, s);
 	nft_add(b, nlh);

@@ -33,6 +33,9 @@ void nft_end(struct nft_batch *b);
 /* NFT_MSG_NEWTABLE or NFT_MSG_DELTABLE */
 void nft_add_table(struct nft_batch *b, uint16_t type);
 
+/* As nft(8) numbers types: only used to print. */
+#define NFT_TYPE_IFNAME 41
+
 /* Declares it if it is not there, and empties it: a set, a base chain. */
 void nft_add_set(struct nft_batch *b, const char *name, uint32_t id,
 		 uint32_t key_type, uint32_t key_len);

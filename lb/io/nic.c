@@ -3,6 +3,7 @@
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,11 +18,10 @@
 #define ARPHRD_VSOCKMON 826
 #endif
 
-/* One ETHTOOL_G* or _S* of a single value; false if the driver cannot. */
-static bool ethtool_value(int ifindex, uint32_t cmd, uint32_t *value)
+/* False if the driver cannot. */
+static bool ethtool(int ifindex, void *command)
 {
-	struct ethtool_value ev = {.cmd = cmd, .data = *value};
-	struct ifreq ifr = {0};
+	struct ifreq ifr = {.ifr_data = command};
 	int fd, status;
 
 	if (!if_indextoname((unsigned)ifindex, ifr.ifr_name))
@@ -29,11 +29,58 @@ static bool ethtool_value(int ifindex, uint32_t cmd, uint32_t *value)
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return false;
-	ifr.ifr_data = (void *)&ev;
 	status = ioctl(fd, SIOCETHTOOL, &ifr);
 	close(fd);
-	*value = ev.data;
 	return status == 0;
+}
+
+/* One ETHTOOL_G* or _S* of a single value. */
+static bool ethtool_value(int ifindex, uint32_t cmd, uint32_t *value)
+{
+	struct ethtool_value ev = {.cmd = cmd, .data = *value};
+	const bool done = ethtool(ifindex, &ev);
+
+	*value = ev.data;
+	return done;
+}
+
+static bool is_on(int ifindex, uint32_t cmd)
+{
+	uint32_t value = 0;
+
+	return ethtool_value(ifindex, cmd, &value) && value;
+}
+
+/*
+ * What a wire has brought: a device has an address on some bus. Those of
+ * virtual machines have one, too, and pass on what the sender left to hardware.
+ */
+static bool is_physical(int ifindex)
+{
+	static const char *const virtual[] = {"virtio", "xen", "vif", "vmxnet",
+					      "hv_"};
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+
+	if (!ethtool(ifindex, &info) || !strpbrk(info.bus_info, ":."))
+		return false;
+	for (size_t i = 0; i < sizeof(virtual) / sizeof(virtual[0]); i++)
+		if (strstr(info.driver, virtual[i]))
+			return false;
+	return true;
+}
+
+bool nic_brings_supers(const struct link *link)
+{
+	uint32_t flags = 0;
+
+	if (is_on(link->ifindex, ETHTOOL_GGRO))
+		return true;
+	if (ethtool_value(link->ifindex, ETHTOOL_GFLAGS, &flags) &&
+	    (flags & ETH_FLAG_LRO))
+		return true;
+	return !is_physical(link->ifindex) &&
+	       (is_on(link->ifindex, ETHTOOL_GTSO) ||
+		is_on(link->ifindex, ETHTOOL_GGSO));
 }
 
 void nic_lro_off(struct nic_lro *lro, const struct link *link)

@@ -24,6 +24,12 @@ void nic_lro_off(struct nic_lro *lro, const struct link *link);
 void nic_lro_restore(const struct nic_lro *lro);
 
 /*
+ * Whether packets may come by it that are longer than its MTU (design rule 3):
+ * merged by GRO, or by the sender's card, as virtual links hand them on.
+ */
+bool nic_brings_supers(const struct link *link);
+
+/*
  * False for an interface by which IPv4 never comes, whatever one sets: raw
  * radio, buses, monitors of other things. NULL is fine.
  */

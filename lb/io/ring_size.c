@@ -7,14 +7,17 @@
 unsigned ring_slots(uint64_t memory_bytes, size_t slot_bytes,
 		    size_t other_bytes)
 {
+	const unsigned most = slot_bytes <= RING_SMALL_BYTES ? RING_SLOTS_SMALL
+							     : RING_SLOTS_LARGE;
 	const uint64_t share = memory_bytes / RING_MEMORY_SHARE;
-	uint64_t slots = RING_SLOTS_MAX;
+	uint64_t slots = 0;
 
-	if (memory_bytes)
-		slots = share > other_bytes ? (share - other_bytes) / slot_bytes
-					    : 0;
-	if (slots > RING_SLOTS_MAX)
-		return RING_SLOTS_MAX;
+	if (memory_bytes == 0)
+		return most;
+	if (share > other_bytes)
+		slots = (share - other_bytes) / slot_bytes;
+	if (slots > most)
+		return most;
 	return slots < RING_SLOTS_MIN ? RING_SLOTS_MIN : (unsigned)slots;
 }
 

@@ -2,10 +2,11 @@
 /*
  * ring_size.h - how many frames the captures' rings hold
  *
- * A ring bridges the moments in which this process does not run. More than
- * RING_SLOTS_MAX of the usual slots gain nothing (docs/bench/notes.md); a small
- * machine gives a sixteenth of its memory: one of 1 GB less than 64 MiB, for
- * all interfaces together.
+ * A ring bridges the moments in which this process does not run. A slot holds
+ * one frame whatever its size, so slots for super-packets are dear: more than
+ * RING_SLOTS_LARGE of them gain little (docs/bench/notes.md), of small ones
+ * there can be more. A small machine gives a sixteenth of its memory: one of
+ * 1 GB less than 64 MiB, for all interfaces together.
  */
 #ifndef L4LB_RING_SIZE_H
 #define L4LB_RING_SIZE_H
@@ -13,7 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RING_SLOTS_MAX	  1024
+#define RING_SLOTS_LARGE  1024
+#define RING_SLOTS_SMALL  4096
+#define RING_SMALL_BYTES  4096 /* a slot of so much is a small one */
 #define RING_SLOTS_MIN	  64
 #define RING_MEMORY_SHARE 16 /* of the machine's memory: one part of so many \
 			      */

@@ -27,9 +27,12 @@
 
 enum maker { BY_PROGRAM, BY_NFT, BY_IPTABLES, MAKERS };
 
-static const char script_options[] =
+static const char all_options[] =
 	"--service " VIP ":20000 --backend " PEER ":9001 --backend " VIP ":9002"
 	" --source " VIP " --nat-ports 10240-19990 --skip 15001 --skip 15002";
+static const char *script_options = all_options;
+static char narrow_options[sizeof(all_options) + 64];
+static char interfaces[1][GUARD_INTERFACE_LEN];
 static const uint16_t skipped[] = {SKIPPED_PORT, 15002};
 
 static struct endpoint service, remote_backend, local_backend, nat;
@@ -45,6 +48,7 @@ static void set_up(void)
 	    "ip address replace " VIP "/24 dev veth0;"
 	    "sysctl -qw net.ipv4.ip_forward=0 net.ipv4.conf.all.rp_filter=0");
 	outside = "veth0";
+	script_options = all_options;
 	service = at(VIP, SERVICE_PORT);
 	remote_backend = backends[0] = at(PEER, 9001);
 	local_backend = backends[1] = at(VIP, LOCAL_PORT);
@@ -111,6 +115,17 @@ static void put_up(int maker)
 				     script_options,
 				     maker == BY_NFT ? "nft" : "iptables"),
 				 0);
+}
+
+/* Only what comes by the interface toward the peer. */
+static void narrow(void)
+{
+	snprintf(interfaces[0], sizeof(interfaces[0]), "%s", outside);
+	spec.interfaces = (const char(*)[GUARD_INTERFACE_LEN])interfaces;
+	spec.n_interfaces = 1;
+	snprintf(narrow_options, sizeof(narrow_options), "%s --interface %s",
+		 all_options, outside);
+	script_options = narrow_options;
 }
 
 static void assert_rules(const char *expected)
@@ -198,6 +213,17 @@ START_TEST(what_backends_send_to_our_ports_never_reaches_tcp)
 	assert_swallowed(_i, PEER_HOST, &remote_backend, at(VIP, NAT_LO));
 	assert_swallowed(_i, PEER_HOST, &remote_backend, at(VIP, NAT_HI));
 	assert_swallowed(_i, HERE, &local_backend, nat);
+}
+END_TEST
+
+START_TEST(what_comes_by_another_interface_is_the_hosts)
+{
+	narrow();
+	put_up(_i);
+	assert_swallowed(_i, PEER_HOST, NULL, service);
+	assert_swallowed(_i, PEER_HOST, &remote_backend, nat);
+	ck_assert_int_eq(tcp_try(HERE, NULL, service), -ECONNREFUSED);
+	ck_assert_int_eq(tcp_try(HERE, &local_backend, nat), -ECONNREFUSED);
 }
 END_TEST
 
@@ -516,6 +542,8 @@ START_TEST(program_and_script_make_the_same_table_and_clear_each_other)
 	struct err err = {""};
 	char *by_program, *by_script;
 
+	if (_i)
+		narrow();
 	program_up();
 	by_program = output_of("nft -s list ruleset 2>/dev/null");
 	ck_assert_int_eq(run(GUARD_SH " status web >/dev/null"), 0);
@@ -595,6 +623,8 @@ static void add_any_host(Suite *s, const char *host, void (*fixture)(void),
 	tcase_add_loop_test(t,
 			    what_backends_send_to_our_ports_never_reaches_tcp,
 			    0, makers);
+	tcase_add_loop_test(t, what_comes_by_another_interface_is_the_hosts, 0,
+			    makers);
 	tcase_add_loop_test(t, fragments_never_reach_tcp, 0, makers);
 	tcase_add_loop_test(t, everything_else_on_the_host_goes_on, 0, makers);
 	tcase_add_loop_test(t, a_port_that_this_host_uses_is_left_to_it, 0,
@@ -631,9 +661,9 @@ static Suite *guard_suite(int makers, bool bridge)
 	suite_add_tcase(s, p);
 
 	tcase_add_checked_fixture(sh, set_up, tear_down);
-	tcase_add_test(
-		sh,
-		program_and_script_make_the_same_table_and_clear_each_other);
+	tcase_add_loop_test(
+		sh, program_and_script_make_the_same_table_and_clear_each_other,
+		0, 2);
 	tcase_add_loop_test(sh, the_script_may_be_called_twice, BY_NFT, makers);
 	tcase_add_loop_test(sh, rst_drop_stops_the_kernels_rst_only, BY_NFT,
 			    makers);

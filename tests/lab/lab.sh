@@ -435,6 +435,7 @@ start_nginx() {
 		events { worker_connections 4096; }
 		http {
 			access_log off;
+			client_max_body_size 0;
 			client_body_temp_path $dir/tmp;
 			proxy_temp_path $dir/tmp;
 			fastcgi_temp_path $dir/tmp;

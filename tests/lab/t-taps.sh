@@ -107,12 +107,15 @@ long_frame() {
 }
 memory_kib() { awk '/^VmSize/ { print $2 }' "/proc/$(pid_of "$1")/status"; }
 # As its own user: root may lack CAP_SYS_RESOURCE here.
-limit() { # NAME MIB: it may have as much more than it has now, or less
+set_limit() { # NAME BYTES
 	local status
 	status=/proc/$(pid_of "$1")/status
 	setpriv --reuid "$(awk '/^Uid/ { print $2 }' "$status")" \
 		--regid "$(awk '/^Gid/ { print $2 }' "$status")" --keep-groups \
-		prlimit --pid "$(pid_of "$1")" --as=$((($(memory_kib "$1") + $2 * 1024) * 1024)):
+		prlimit --pid "$(pid_of "$1")" "--as=$2:"
+}
+limit() { # NAME MIB: it may have as much more than it has now, or less
+	set_limit "$1" $((($(memory_kib "$1") + $2 * 1024) * 1024))
 }
 ring() { grep -o "capturing on .*" "$LAB_TMP/$1.err" | tail -n 1; }
 opened() { wait_until 20 "$1 to open its ring $2 times" has_opened "$@"; }
@@ -151,7 +154,7 @@ limit none -40
 long_frame
 wait_log none 'cannot capture: no memory'
 expect "no memory for any ring: opened" "$(times none 'capturing on ')" 1
-prlimit --pid "$(pid_of none)" --as=unlimited:
+set_limit none unlimited
 opened none 2
 backend_up none
 connects_to "  when there is: a connection" "$VIP" echo

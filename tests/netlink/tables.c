@@ -332,6 +332,85 @@ START_TEST(a_message_about_a_bridge_port_is_not_about_a_link)
 }
 END_TEST
 
+static void link_is(struct iface_table *t, int ifindex, int master, int parent)
+{
+	const struct link l = {.ifindex = ifindex,
+			       .name = "l",
+			       .master = master,
+			       .parent = parent};
+
+	ck_assert_int_eq(iface_set_link(t, &l), 0);
+}
+
+/* 1, 2 are members of bond 3, 4 a VLAN of it and a port of bridge 5; 6 a
+ * macvlan of that. 7 and 8 are each other's parent, as two veths are.
+ */
+START_TEST(what_carries_an_interface_is_found_through_all_levels)
+{
+	static const struct {
+		int lower, ifindex;
+		bool carries;
+	} cases[] = {
+		{1, 3, true},  {2, 4, true},  {3, 4, true},  {1, 5, true},
+		{1, 6, true},  {4, 5, true},  {4, 6, true},  {6, 6, true},
+		{5, 4, false}, {3, 1, false}, {6, 5, false}, {1, 2, false},
+		{7, 8, true},  {7, 6, false}, {1, 9, false}, {9, 1, false},
+		{0, 0, false}, {1, 0, false},
+	};
+	struct iface_table *t;
+
+	ck_assert_int_eq(iface_table_new(&t), 0);
+	link_is(t, 1, 3, 0);
+	link_is(t, 2, 3, 0);
+	link_is(t, 3, 0, 0);
+	link_is(t, 4, 5, 3);
+	link_is(t, 5, 0, 0);
+	link_is(t, 6, 0, 5);
+	link_is(t, 7, 0, 8);
+	link_is(t, 8, 0, 7);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ck_assert_msg(
+			iface_carries(t, cases[i].lower, cases[i].ifindex) ==
+				cases[i].carries,
+			"%d carries %d", cases[i].lower, cases[i].ifindex);
+	iface_table_free(t);
+}
+END_TEST
+
+static struct link read_port(const char *kind, bool whole)
+{
+	struct link link = {.ifindex = 3, .master = 8, .parent = 9};
+	struct nlmsghdr *nlh =
+		message(RTM_NEWLINK, AF_UNSPEC, sizeof(struct ifinfomsg));
+	struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	struct nlattr *info;
+
+	ifi->ifi_index = 3;
+	if (whole)
+		mnl_attr_put_u32(nlh, IFLA_MTU, 1500);
+	if (kind) {
+		mnl_attr_put_u32(nlh, IFLA_MASTER, 5);
+		info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+		mnl_attr_put_strz(nlh, IFLA_INFO_SLAVE_KIND, kind);
+		mnl_attr_nest_end(nlh, info);
+	}
+	rtmsg_read_link(nlh, &link);
+	return link;
+}
+
+START_TEST(a_port_has_a_master_until_it_leaves_and_a_vrf_is_none)
+{
+	ck_assert_int_eq(read_port("bridge", true).master, 5);
+	ck_assert_int_eq(read_port("bond", true).master, 5);
+	ck_assert_int_eq(read_port("vrf", true).master, 0);
+	ck_assert_int_eq(read_port("vrfx", true).master, 5);
+	ck_assert_int_eq(read_port(NULL, true).master, 0);
+	ck_assert_int_eq(read_port(NULL, true).parent, 0);
+	ck_assert_int_eq(read_port(NULL, false).master, 8);
+	ck_assert_int_eq(read_port(NULL, false).parent, 9);
+}
+END_TEST
+
 START_TEST(half_a_link_message_leaves_the_rest_as_known)
 {
 	struct link link = {.ifindex = 3, .mtu = 1400, .mac = {2, 1}};
@@ -471,6 +550,10 @@ static Suite *suite(void)
 	tcase_add_test(c, full_tables_of_links_and_addresses_refuse);
 	tcase_add_test(c, a_message_about_a_bridge_port_is_not_about_a_link);
 	tcase_add_test(c, half_a_link_message_leaves_the_rest_as_known);
+	tcase_add_test(c,
+		       what_carries_an_interface_is_found_through_all_levels);
+	tcase_add_test(c,
+		       a_port_has_a_master_until_it_leaves_and_a_vrf_is_none);
 	tcase_add_test(c, an_infiniband_address_is_not_taken_for_a_mac);
 	tcase_add_test(c, a_gateway_of_another_family_is_left_to_the_kernel);
 	tcase_add_test(c, only_ipv4_moves_routes);

@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Linux takes packets for its addresses by whatever interface they come, and the
+# guard drops those for us by all of them. So clients are served who come by an
+# interface that no address or route of ours points to: another network's, a
+# second one in the same network, a bridge of containers, one that comes later;
+# and to an address on lo. And with -i, what comes by others is the host's.
+# shellcheck source=lab.sh
+. "$(dirname "$0")/lab.sh"
+need nginx curl
+title "clients by interfaces that no address or route points to"
+
+# vpn       lan2     box (a container)
+#  | vpn0    | eth9   | br-c
+#  +------- lb -------+
+#            | eth0
+#  client, b1, b2 (br0; eth9 and lan2 are there as well)
+lab_up lan
+mkdir -p "$LAB_TMP/files"
+head -c 5000000 /dev/urandom >"$LAB_TMP/files/data"
+sum=$(sha256 <"$LAB_TMP/files/data")
+for i in 1 2; do start_nginx b$i; done
+BACKENDS=(198.18.0.11 "$PORT" 198.18.0.12 "$PORT")
+
+plug() { # HOST INTERFACE ADDRESS: straight to lb, whose end is HOST with .1
+	local peer=${3%.*}.1
+	on lb ip link add "$1" address "$(lab_mac "$peer")" type veth \
+		peer name "$2" netns "$1" address "$(lab_mac "$3")"
+	on "$1" ip address add "$3/24" dev "$2"
+	on "$1" ip link set "$2" up
+	on "$1" ip neigh replace "$peer" lladdr "$(lab_mac "$peer")" dev "$2" nud permanent
+	on lb ip address add "$peer/24" dev "$1"
+	on lb ip link set "$1" up
+	# A queue that the kernel has not started yet loses the first packet.
+	wait_until 10 "$2 to be up" is_on "$1" "$2"
+	wait_until 10 "$1 to be up" is_on lb "$1"
+}
+is_on() { on "$1" ip link show dev "$2" | grep -q ' state UP '; }
+lab_host vpn
+plug vpn vpn0 198.18.70.2
+on vpn ip route add 198.18.0.0/24 via 198.18.70.1
+lab_host box
+on lb ip link add br-c address "$(lab_mac 198.18.71.1)" type bridge
+on lb ip address add 198.18.71.1/24 dev br-c
+on lb ip link set br-c up
+lab_cable box eth0 198.18.71.11 br-c lb
+on box ip route add default via 198.18.71.1
+# Two interfaces in one network: whichever MAC its ARP learned is used.
+on lb ip link add eth9 address 02:00:00:00:99:09 type veth peer name lb-eth9
+on lb ip link set lb-eth9 netns 1
+ip link set lb-eth9 master br0 up
+on lb ip address add 198.18.0.9/24 dev eth9
+on lb ip link set eth9 up
+lab_host lan2
+lab_cable lan2 eth0 198.18.0.22 br0
+on lan2 ip neigh replace "$VIP" lladdr 02:00:00:00:99:09 dev eth0 nud permanent
+# As a routing daemon announces one.
+on lb ip address add 198.18.72.1/32 dev lo
+on client ip route add 198.18.72.0/24 via "$VIP"
+
+get() { # HOST ADDRESS: which backend, or curl's exit status
+	local status=0
+	on "$1" curl -sS -m 5 "http://$2:$VIP_PORT/" 2>"$LAB_TMP/curl" || status=$?
+	[ $status = 0 ] || printf 'curl %d' $status
+}
+serves() { # WHAT HOST ADDRESS: both backends; bulk each way
+	expect "$1" "$(get "$2" "$3") $(get "$2" "$3")" "b1 b2"
+	expect "  5 MB down" "$(on "$2" curl -sS -m 20 \
+		"http://$3:$VIP_PORT/files/data" | sha256)" "$sum"
+	expect "  5 MB up" "$(on "$2" curl -sS -m 20 -o /dev/null -w '%{http_code}' \
+		--data-binary "@$LAB_TMP/files/data" "http://$3:$VIP_PORT/")" 200
+}
+came_by() { # INTERFACE: frames, as the last counters say
+	sed -nE "s/.*capture $1 received=([0-9]+) .*/\1/p" "$LAB_TMP/lb.err" | tail -n 1
+}
+
+printf '[service lan]\nlisten = %s\n' "$VIP:$VIP_PORT" >"$LAB_TMP/lb.conf"
+printf 'backend = %s\n' 198.18.0.11:$PORT 198.18.0.12:$PORT >>"$LAB_TMP/lb.conf"
+printf '[service lo]\nlisten = %s\n' "198.18.72.1:$VIP_PORT" >>"$LAB_TMP/lb.conf"
+printf 'backend = %s\n' 198.18.0.11:$PORT 198.18.0.12:$PORT >>"$LAB_TMP/lb.conf"
+before=$(counter lb TcpOutRsts)
+start_l4lb lb --config "$LAB_TMP/lb.conf"
+serves "a client in the network of the service" client "$VIP"
+serves "one behind another interface" vpn "$VIP"
+serves "a container on this host" box "$VIP"
+serves "one whose ARP was answered by a second interface in the same network" lan2 "$VIP"
+serves "the address on lo, from outside" client 198.18.72.1
+serves "and from this host itself" lb 198.18.72.1
+
+# It comes when all is running, and a client is behind it from the first moment.
+lab_host late
+plug late late0 198.18.73.2
+on late ip route add 198.18.0.0/24 via 198.18.73.1
+serves "a client behind an interface that came later" late "$VIP"
+# Again and again, with a connection at once: nobody may be waited for.
+for i in $(seq 10); do
+	on lb ip link delete late
+	plug late late0 198.18.73.2
+	on late ip route add 198.18.0.0/24 via 198.18.73.1
+	expect "  made anew, time $i: the first connection's SYN, answered in 0.9 s" \
+		"$(on late curl -sS -o /dev/null -w '%{http_code}' \
+			--connect-timeout 0.9 -m 5 "http://$VIP:$VIP_PORT/" 2>&1)" 200
+done
+
+dump lb >/dev/null
+wait_log lb 'capture total received='
+for nic in eth0 vpn br-c eth9 lo late; do
+	expect_true "frames counted by $nic: $(came_by $nic)" [ "$(came_by $nic)" -gt 5 ]
+done
+expect "RST sent by the balancer's kernel" "$(($(counter lb TcpOutRsts) - before))" 0
+stop lb
+expect "exit status" "$STATUS" 0
+
+say "  -- only some of them: -i"
+# Its ARP answers would draw clients there.
+on lb ip link delete eth9
+for host in client b1 b2; do on $host ip neigh flush dev eth0; done
+start_l4lb lb -i eth0,vpn "$VIP" "${BACKENDS[@]}"
+expect_true "said" log_has lb 'capturing on eth0,vpn '
+serves "by one that is named" client "$VIP"
+serves "by the other one" vpn "$VIP"
+expect "by one that is not: the host's kernel refuses, at once" \
+	"$(get box "$VIP")" "curl 7"
+expect "  rules of the guard that ask for the interface" "$(on lb nft list \
+	table ip l4lb_$VIP_PORT | grep -c 'iifname @interfaces')" 4
+# Made anew under its name: another interface, of another number.
+on lb ip link delete vpn
+plug vpn vpn0 198.18.70.2
+on vpn ip route add 198.18.0.0/24 via 198.18.70.1
+serves "one that is named was made anew" vpn "$VIP"
+# It becomes a port: what comes by it comes by its bridge then.
+on lb ip link add br-v type bridge
+on lb ip link set br-v up
+on lb ip link set vpn master br-v
+wait_log lb 'warning: -i vpn: it is a port of br-v, by which its packets come in; add -i br-v'
+ok "it becomes a port: said"
+stop lb
+expect "exit status" "$STATUS" 0
+status=0
+on lb timeout 10 "$L4LB_BUILD/l4lb" -i eth0,nosuch0 "$VIP" "${BACKENDS[@]}" \
+	2>"$LAB_TMP/refused" || status=$?
+expect "a name that nobody has, exit status" "$status" 1
+expect_true "  and said: $(cat "$LAB_TMP/refused")" grep -q nosuch0 "$LAB_TMP/refused"
