@@ -77,7 +77,7 @@ static const char help[] =
 "  -p, --port PORT        service port (20000)\n"
 "  -s, --scheduler NAME   rr (default) | wrr | lc\n"
 "      --config FILE      read services from FILE, see l4lb.conf(5)\n"
-"  -i, --interface NAME   capture here; repeatable (from the routes)\n"
+"  -i, --interface NAME   serve what comes in here only; repeatable (all)\n"
 "      --nat-ports LO-HI  source ports toward the servers (10240-32767)\n"
 "      --guard MODE       auto (default) | keep | none\n"
 "      --datapath NAME    auto (default) | pcap\n"
