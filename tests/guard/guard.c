@@ -295,12 +295,12 @@ START_TEST(a_port_that_this_host_uses_is_left_to_it)
 	int accepted;
 	char byte;
 
-	ck_assert_int_eq(tcp_outcome(fd, 3000), 0);
+	ck_assert_int_eq(tcp_outcome(fd, 10000), 0);
 	accepted = accept(there, NULL, NULL);
 	ck_assert_int_ge(accepted, 0);
 	put_up(_i);
 	ck_assert_int_eq(write(accepted, "x", 1), 1);
-	ck_assert(tcp_readable(fd, 3000));
+	ck_assert(tcp_readable(fd, 10000));
 	ck_assert_int_eq(read(fd, &byte, 1), 1);
 	/* And one that is made now, from a port that was bound before */
 	tcp_abort(fd);
@@ -325,7 +325,7 @@ static void assert_served(int raw, enum where where, const char *interface)
 	answer = (struct segment){service, syn.from, 77000, syn.seq + 1,
 				  FLAG_SYN | FLAG_ACK};
 	raw_send(raw, &answer);
-	ck_assert_int_eq(tcp_outcome(client, 3000), 0);
+	ck_assert_int_eq(tcp_outcome(client, 10000), 0);
 	tcp_abort(client);
 	close(sniffer);
 }
@@ -599,7 +599,7 @@ START_TEST(rst_drop_stops_the_kernels_rst_only)
 	rst = (struct segment){service, syn.from, 0, syn.seq + 1,
 			       FLAG_RST | FLAG_ACK};
 	raw_send(raw, &rst);
-	ck_assert_int_eq(tcp_outcome(client, 5000), -ECONNREFUSED);
+	ck_assert_int_eq(tcp_outcome(client, 10000), -ECONNREFUSED);
 
 	ck_assert_int_eq(run(GUARD_SH " rst-drop down web >/dev/null"), 0);
 	ck_assert_int_eq(tcp_try(HERE, NULL, service), -ECONNREFUSED);

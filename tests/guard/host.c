@@ -21,7 +21,7 @@
 
 #include "host.h"
 
-#define PATIENCE_MS 5000
+#define PATIENCE_MS 10000
 #define SKIPPED	    77
 
 static int netns[2] = {-1, -1};

@@ -110,7 +110,7 @@ START_TEST(what_a_stopped_server_left_is_no_obstacle)
 	struct reservation *r;
 	int accepted, fd;
 
-	ck_assert_int_eq(tcp_outcome(client, 1000), 0);
+	ck_assert_int_eq(tcp_outcome(client, 10000), 0);
 	accepted = accept(listener, NULL, NULL);
 	close(listener);
 	assert_refused(&web, -EADDRINUSE, VIP ":20000");

@@ -67,7 +67,7 @@ says() {
 		[ "${BACKEND[$other]}" = "${BACKEND[$name]}" ] || continue
 		[ -n "${LAB_PID[$other]:-}" ] || continue # has left
 		printf '[%s] %s\n' "$name" "$text" >>"$LAB_TMP/$other.want"
-		holds_within 5 has_all "$other" || true # judged at the end
+		holds_within 20 has_all "$other" || true # judged at the end
 	done
 }
 has_all() { [ "$(wc -l <"$LAB_TMP/$1.out")" -ge "$(wc -l <"$LAB_TMP/$1.want")" ]; }

@@ -155,6 +155,16 @@ holds_within() {
 	done
 }
 
+# A clock beside the test, for those that bound a time: what it was late, in
+# milliseconds since its start, everything else may have been as well.
+# took_at_most MS LIMIT_MS LATE_BEFORE: true if no more, but for that.
+start_clock() {
+	start clock - "$PYTHON" "$LAB_DIR/late.py" "$LAB_TMP/late"
+	wait_until 20 "the clock" [ -s "$LAB_TMP/late" ]
+}
+late_ms() { printf '%d' "$(cat "$LAB_TMP/late")"; }
+took_at_most() { [ "$1" -le $(($2 + 3 * ($(late_ms) - $3))) ]; }
+
 # --- hosts -----------------------------------------------------------------
 
 # on HOST COMMAND...: `-` is the lab's own namespace, where the switches are.

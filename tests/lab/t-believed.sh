@@ -91,7 +91,7 @@ learns() {
 	local name=$1 began
 	began=$(now_ms)
 	wait_until 10 "the client to learn" is_reset "$name"
-	finish "$name" 5
+	finish "$name" 20
 	expect_true "$1: the client is reset, $(($(now_ms) - began)) ms after the silence began" \
 		is_reset "$name"
 	capture_end "wire-$name"
@@ -176,6 +176,6 @@ go_silent client
 find_again b1 acks
 stop lb
 expect "a clean exit, status" "$STATUS" 0
-wait_until 5 "b1 to learn" has_none b1 "sport = :$PORT"
+wait_until 20 "b1 to learn" has_none b1 "sport = :$PORT"
 ok "  b1, which had lost both kinds, has learnt"
 expect "  RST sent by the balancer's kernel" "$(counter lb TcpOutRsts)" 0

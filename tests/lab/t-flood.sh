@@ -33,7 +33,7 @@ rounds_before=$rounds slowest_round=0
 start_flood flood "$RATE" "$COUNT"
 start_honest honest "$HONEST" "$HONEST_PER_S"
 while is_running flood; do exchange; done
-finish flood 5
+finish flood 20
 expect "the flood's exit status" "$STATUS" 0
 read -r _ sent _ ms <"$LAB_TMP/flood.out"
 expect "SYNs sent" "$sent" "$COUNT"

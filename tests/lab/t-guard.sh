@@ -54,7 +54,7 @@ others_work() {
 }
 refused() { # ADDRESS PORT: at once, not after a time
 	local status=0
-	on client timeout 5 nc.openbsd -z "$1" "$2" || status=$?
+	on client timeout 20 nc.openbsd -z "$1" "$2" || status=$?
 	[ "$status" -eq 1 ]
 }
 

@@ -22,7 +22,7 @@ start_hold hold client 198.18.0.12 "$PORT" 20
 tell hold 'say hello' '^said'
 expect "20 held connections answer" "$(tail -n 1 "$LAB_TMP/hold.out")" "said echo=20"
 tell hold close '^closed'
-finish hold 5
+finish hold 20
 expect "the holder's exit status" "$STATUS" 0
 stop echo
 expect "a stopped program's exit status is known" "$STATUS" 143

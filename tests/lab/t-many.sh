@@ -74,7 +74,7 @@ expect "a table of 1000 takes 1000" "$(open_flows 198.18.144.1 1000)" \
 	"opened 1000 refused 0 unanswered 0"
 expect "  and refuses more, with RST" "$(open_flows 198.18.145.1 500)" \
 	"opened 0 refused 500 unanswered 0"
-wait_log full 'warning: the flow table is full, [0-9]* new connections were refused; .* above 1000' 5
+wait_log full 'warning: the flow table is full, [0-9]* new connections were refused; .* above 1000' 20
 expect "  while every established one stays" "$(dump_flows full ESTABLISHED)" 1000
 stop full
 expect_true "  the refusals are counted, by reason" log_has full 'table-full 500\b'

@@ -27,17 +27,17 @@ cat >"$LAB_TMP/lb.conf" <<-END
 	[service many]
 	listen = $VIP:$VIP_PORT
 	interval = 200ms
-	timeout = 100ms
+	timeout = 300ms
 	backend = 198.18.0.11:$PORT
 	[service few]
 	listen = $VIP:20001
 	interval = 200ms
-	timeout = 100ms
+	timeout = 300ms
 	backend = 198.18.0.12:$PORT
 	[service alive]
 	listen = $VIP:20002
 	interval = 200ms
-	timeout = 100ms
+	timeout = 300ms
 	backend = 198.18.0.13:$PORT
 END
 start_l4lb lb --config "$LAB_TMP/lb.conf"
@@ -73,7 +73,7 @@ expect "silent connections" "$(connections 20001)" 500
 on lb tc qdisc add dev eth0 root tbf rate 1mbit burst 2k limit 3k
 on b2 ip link set eth0 down
 wait_log lb 'backend 198.18.0.12:9001 is down'
-holds_within 10 no_connections 20001 || true
+holds_within 20 no_connections 20001 || true
 expect "  left a little after their backend went down" "$(connections 20001)" 0
 on lb tc qdisc del dev eth0 root
 tell alive 'say at last' '^said' 2

@@ -40,7 +40,7 @@ kill -HUP "$(pid_of lb)"
 tell hold 'say after HUP' '^said' 2
 expect "SIGHUP: the connections go on" "$(tail -n 1 "$LAB_TMP/hold.out")" \
 	"said echo1=2 echo2=2 echo3=2"
-wait_until 5 "a word about SIGHUP" log_has lb '(HUP|reload)'
+wait_until 20 "a word about SIGHUP" log_has lb '(HUP|reload)'
 ok "  and it says that it cannot reload yet"
 tell hold close '^closed'
 finish hold 10
