@@ -16,6 +16,7 @@
 #include "core/engine.h"
 #include "io/checker.h"
 #include "io/forward.h"
+#include "io/guard_count.h"
 #include "io/guard_watch.h"
 #include "io/inject.h"
 #include "io/netlink.h"
@@ -63,6 +64,8 @@ struct app {
 	unsigned pool_warned;  /* percent of the fullest, last told */
 	struct told refused;   /* new connections, since the table was full */
 	struct told unreached; /* checks without a way */
+	struct guard_balance balance;
+	uint64_t weighed_ns; /* guard against captures, last */
 };
 
 /* Everything up to the first packet; half of it may be there on an error. */

@@ -117,6 +117,23 @@ static void start_dump(struct app *app)
 		log_warn("cannot dump the flows: fork: %s", strerror(errno));
 }
 
+/* What is for us and comes by a way that no tap sees is lost, but not silently.
+ */
+static void weigh_guard(struct app *app)
+{
+	uint64_t dropped, lost;
+
+	app->weighed_ns = forward_now_ns();
+	if (!guard_watch_count(app->guard, &dropped))
+		return;
+	lost = guard_balance(&app->balance, dropped, taps_captured(&app->taps));
+	if (lost)
+		log_warn("%llu packets for a service came by a way that cannot "
+			 "be captured, and are lost: has this host's own NAT "
+			 "redirected them, or IPsec unpacked them?",
+			 (unsigned long long)lost);
+}
+
 void app_log_counters(struct app *app)
 {
 	const struct inject_counters *sent;
@@ -135,6 +152,11 @@ void app_log_counters(struct app *app)
 		 (unsigned long long)sent->originated,
 		 (unsigned long long)sent->originate_failed);
 	taps_tell_counters(&app->taps);
+	weigh_guard(app);
+	if (app->balance.begun)
+		log_info("guard took=%llu uncaptured=%llu",
+			 (unsigned long long)app->balance.taken,
+			 (unsigned long long)app->balance.uncaptured);
 }
 
 static void reap_dumper(struct app *app)
@@ -281,6 +303,8 @@ static void keep_house(struct app *app)
 	read_netlink(app);
 	taps_refresh(&app->taps);
 	read_guard(app);
+	if (now_ns - app->weighed_ns >= 10 * ENGINE_NS_PER_S)
+		weigh_guard(app);
 }
 
 /* ----------------------------------------------------------------- loop */

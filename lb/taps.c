@@ -434,6 +434,21 @@ unsigned taps_read(struct taps *t, const struct pollfd *fds, uint64_t before_ns)
 	return n[TAP_FLOWS] + n[TAP_SYNS];
 }
 
+uint64_t taps_captured(const struct taps *t)
+{
+	uint64_t frames = 0;
+
+	for (int ring = 0; ring < TAP_RINGS; ring++) {
+		struct capture_stats stats;
+
+		if (!t->capture[ring])
+			continue;
+		capture_get_stats(t->capture[ring], &stats);
+		frames += stats.received;
+	}
+	return frames;
+}
+
 uint64_t taps_heard_ns(const struct taps *t, int ifindex)
 {
 	return arrivals_heard_ns(&t->arrivals, ifindex);

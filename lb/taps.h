@@ -113,6 +113,9 @@ unsigned taps_poll(const struct taps *t, struct pollfd fds[TAPS_FDS]);
 unsigned taps_read(struct taps *t, const struct pollfd *fds,
 		   uint64_t before_ns);
 
+/* Frames that came to the rings, or found no room there. */
+uint64_t taps_captured(const struct taps *t);
+
 /* When something for us last came by it; 0: never. */
 uint64_t taps_heard_ns(const struct taps *t, int ifindex);
 

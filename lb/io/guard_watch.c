@@ -24,6 +24,7 @@
 #include <libmnl/libmnl.h>
 
 #include "core/limit.h"
+#include "io/guard_count.h"
 #include "io/guard_watch.h"
 #include "io/nft.h"
 
@@ -265,6 +266,11 @@ void guard_watch_narrow(struct guard_watch *w,
 	/* If the kernel refuses now, it is tried again like any repair. */
 	if (guard_up_through(w->writer, &w->spec, &ignored))
 		w->missing = true;
+}
+
+bool guard_watch_count(struct guard_watch *w, uint64_t *packets)
+{
+	return w && guard_count(w->writer, w->spec.name, packets);
 }
 
 /* NULL if there is nothing to say, or not yet. */

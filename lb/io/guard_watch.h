@@ -16,6 +16,7 @@
 #ifndef L4LB_GUARD_WATCH_H
 #define L4LB_GUARD_WATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/err.h"
@@ -38,6 +39,9 @@ int guard_watch_open(struct guard_watch **out, const struct guard_spec *spec,
 void guard_watch_narrow(struct guard_watch *w,
 			const char (*interfaces)[GUARD_INTERFACE_LEN],
 			size_t n);
+
+/* See guard_count(); false also for NULL. */
+bool guard_watch_count(struct guard_watch *w, uint64_t *packets);
 
 /* Leaves the guard as it is. NULL is fine. */
 void guard_watch_close(struct guard_watch *w);

@@ -111,10 +111,59 @@ expect "RST sent by the balancer's kernel" "$(($(counter lb TcpOutRsts) - before
 stop lb
 expect "exit status" "$STATUS" 0
 
-say "  -- only some of them: -i"
-# Its ARP answers would draw clients there.
+# Its ARP answers draw clients there.
 on lb ip link delete eth9
 for host in client b1 b2; do on $host ip neigh flush dev eth0; done
+say "  -- a way that no tap sees: this host's own NAT"
+start_l4lb lb "$VIP" "${BACKENDS[@]}"
+if on lb nft -f - 2>"$LAB_TMP/why" <<-END
+	table ip own {
+		chain pre {
+			type nat hook prerouting priority -100
+			ip daddr $VIP tcp dport 80 dnat to $VIP:$VIP_PORT
+		}
+	}
+END
+then
+	dump lb >/dev/null # from here on it is counted
+	expect "redirected to the service by a rule of the host's: SYNs" "$(on client \
+		"$LAB_TOOLS/synth" open eth0 "$(lab_mac "$VIP")" "$VIP" 80 \
+		198.18.0.2 40)" "opened 0 refused 0 unanswered 40"
+	dump lb >/dev/null
+	wait_log lb 'warning: [0-9]+ packets for a service came by a way that cannot be captured'
+	ok "said: $(grep -o '[0-9]* packets for a service came.*' "$LAB_TMP/lb.err")"
+	expect_true "counted" log_has lb 'guard took=[0-9]+ uncaptured=[1-9][0-9]+'
+	on lb nft delete table ip own
+else
+	ok "left out, no NAT in this kernel: $(head -n 1 "$LAB_TMP/why")"
+fi
+told=$(grep -c 'cannot be captured' "$LAB_TMP/lb.err" || true)
+serves "others are served" client "$VIP"
+dump lb >/dev/null
+stop lb
+expect "  which is no reason for another warning" \
+	"$(grep -c 'cannot be captured' "$LAB_TMP/lb.err" || true)" "$told"
+
+say "  -- the hook ingress comes before the tap"
+start_l4lb lb "$VIP" "${BACKENDS[@]}"
+if on lb nft -f - 2>"$LAB_TMP/why" <<-END
+	table netdev own {
+		chain in {
+			type filter hook ingress device eth0 priority 0
+			ip saddr $CLIENT tcp dport $VIP_PORT counter drop
+		}
+	}
+END
+then
+	expect "a client that a rule there drops" "$(get client "$VIP")" "curl 28"
+	expect "  another one" "$(get vpn "$VIP")" b1
+	on lb nft delete table netdev own
+else
+	ok "left out, no such hook in this kernel: $(head -n 1 "$LAB_TMP/why")"
+fi
+stop lb
+
+say "  -- only some of them: -i"
 start_l4lb lb -i eth0,vpn "$VIP" "${BACKENDS[@]}"
 expect_true "said" log_has lb 'capturing on eth0,vpn '
 serves "by one that is named" client "$VIP"
