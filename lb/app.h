@@ -22,6 +22,7 @@
 #include "io/netlink.h"
 #include "io/reserve.h"
 #include "io/state.h"
+#include "presence.h"
 #include "sandbox.h"
 #include "setup.h"
 #include "taps.h"
@@ -40,6 +41,7 @@ struct app {
 	struct setup *setup;
 	struct netlink *netlink;
 	struct reservation *reservation;
+	struct presence presence;
 	uint16_t probe_lo;	   /* see setup_probe_ports() */
 	struct guard_watch *guard; /* NULL: none of ours */
 	struct state *state;	   /* the flow table lies there */

@@ -26,17 +26,6 @@
 
 /* -------------------------------------------------------------- network */
 
-static bool is_our_address(const struct app *app, const struct ip_addr *addr)
-{
-	for (unsigned i = 0; i < app->setup->n_services; i++)
-		if (addr_equal(&app->setup->listens[i].addr, addr))
-			return true;
-	for (unsigned i = 0; i < app->setup->n_sources; i++)
-		if (addr_equal(&app->setup->sources[i], addr))
-			return true;
-	return false;
-}
-
 static void log_network(const struct netlink_event *event)
 {
 	static const char *const what[] = {
@@ -61,7 +50,6 @@ static void log_network(const struct netlink_event *event)
 static void on_netlink(void *arg, const struct netlink_event *event)
 {
 	struct app *app = arg;
-	char text[ADDR_TEXT_MAX];
 
 	app->links_changed = true;
 	log_network(event);
@@ -73,16 +61,6 @@ static void on_netlink(void *arg, const struct netlink_event *event)
 		break;
 	case NETLINK_ADDR_NEW:
 	case NETLINK_ADDR_GONE:
-		if (!is_our_address(app, &event->addr))
-			break;
-		addr_format(&event->addr, text);
-		if (event->kind == NETLINK_ADDR_NEW)
-			log_info("address %s is there again on %s", text,
-				 event->link->name);
-		else
-			log_warn("address %s was removed from %s", text,
-				 event->link ? event->link->name : "?");
-		break;
 	case NETLINK_LINK_CHANGED:
 	case NETLINK_ROUTE_CHANGED: break;
 	}
@@ -94,6 +72,7 @@ static void read_netlink(struct app *app)
 	if (!app->links_changed)
 		return;
 	app->links_changed = false;
+	presence_refresh(app);
 	taps_refresh(&app->taps);
 }
 
@@ -301,6 +280,9 @@ static void keep_house(struct app *app)
 	check_checks(app);
 	check_ways(app, now_ns);
 	read_netlink(app);
+	if (app->presence.waiting)
+		presence_refresh(app);
+	presence_ask_again(app);
 	taps_refresh(&app->taps);
 	read_guard(app);
 	if (now_ns - app->weighed_ns >= 10 * ENGINE_NS_PER_S)

@@ -9,10 +9,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "app.h"
 #include "control/config.h"
+#include "control/files.h"
 #include "log.h"
 
 #define EXIT_HOST   1 /* this host does not allow it, or a later failure */
@@ -43,6 +45,41 @@ static int end_of_output(void)
 	return EXIT_HOST;
 }
 
+static bool may_come(int ret)
+{
+	return ret == -EAGAIN || ret == -ENODATA;
+}
+
+/*
+ * At a boot names are known later than we start. What else is wrong with the
+ * configuration is found then, as it is read again.
+ */
+static int read_config(struct config *c, int argc, char *argv[],
+		       struct err *err)
+{
+	const struct timespec second = {.tv_sec = 1};
+	struct err told = {.text = ""};
+	int ret;
+
+	while (may_come(ret = config_read(c, argc, argv, err)) && !c->check) {
+		if (strcmp(told.text, err->text) != 0)
+			log_warn("%s; l4lb waits for it", err->text);
+		told = *err;
+		nanosleep(&second, NULL);
+	}
+	if (told.text[0] && !may_come(ret))
+		log_info("all host names are known");
+	return ret;
+}
+
+/* A name server that does not answer is this host's. */
+static int exit_status(int ret)
+{
+	return ret == -EIO || ret == -EACCES || ret == -EAGAIN || ret == -ENOMEM
+		       ? EXIT_HOST
+		       : EXIT_CONFIG;
+}
+
 int main(int argc, char *argv[])
 {
 	static struct app app = {.signals = -1};
@@ -53,13 +90,18 @@ int main(int argc, char *argv[])
 	fill_standard_descriptors();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* EFBIG can be told */
-	ret = config_read(&app.config, argc, argv, &err);
+	ret = read_config(&app.config, argc, argv, &err);
 	if (ret == CONFIG_SHOWN)
 		return end_of_output();
 	if (ret < 0) {
 		fprintf(stderr, "l4lb: %s\n", err.text);
 		config_free(&app.config);
-		return ret == -EIO || ret == -EACCES ? EXIT_HOST : EXIT_CONFIG;
+		return exit_status(ret);
+	}
+	if (app.config.check && files_check(&app.config, &err)) {
+		fprintf(stderr, "l4lb: %s\n", err.text);
+		config_free(&app.config);
+		return EXIT_HOST;
 	}
 	if (app.config.check) {
 		printf("l4lb: the configuration is right: %u service%s\n",

@@ -7,9 +7,10 @@
 
 #include "setup.h"
 
-static int add_source(struct setup *s, const struct ip_addr *addr,
-		      struct err *err)
+int setup_add_source(struct setup *s, const struct ip_addr *addr, bool *added,
+		     struct err *err)
 {
+	*added = false;
 	for (unsigned i = 0; i < s->n_sources; i++)
 		if (addr_equal(&s->sources[i], addr))
 			return 0;
@@ -18,7 +19,32 @@ static int add_source(struct setup *s, const struct ip_addr *addr,
 			       "more than %d source addresses in all",
 			       SETUP_SOURCES_MAX);
 	s->sources[s->n_sources++] = *addr;
+	*added = true;
 	return 0;
+}
+
+static int add_source(struct setup *s, const struct ip_addr *addr,
+		      struct err *err)
+{
+	bool added;
+
+	return setup_add_source(s, addr, &added, err);
+}
+
+void setup_remove_source(struct setup *s)
+{
+	s->n_sources--;
+}
+
+bool setup_is_local(const struct ip_addr *addr, struct netlink *nl)
+{
+	struct route route;
+	struct err err;
+
+	if (netlink_addr_ifindex(nl, addr) || addr_is_loopback(addr))
+		return true;
+	/* A whole prefix may be, by a route of type local. */
+	return netlink_route(nl, NULL, addr, &route, &err) == 0 && route.local;
 }
 
 /*
@@ -27,81 +53,70 @@ static int add_source(struct setup *s, const struct ip_addr *addr,
  * nothing changes in the simplest set-up; else what the route prefers, so that
  * a backend never needs a route of its own.
  */
-static int route_source(const struct service_config *service,
-			const struct endpoint *backend, struct netlink *nl,
-			struct ip_addr *out, struct err *err)
+int setup_source(const struct service_config *service,
+		 const struct endpoint *backend, struct netlink *nl,
+		 struct ip_addr *out, struct err *err)
 {
 	char text[ENDPOINT_TEXT_MAX];
 	struct route route;
 	struct err why;
 	int ret;
 
+	/* No route is asked for, nor needed, within this host. */
+	if (service->n_sources && addr_is_loopback(&backend->addr)) {
+		*out = service->sources[0];
+		return 0;
+	}
 	ret = netlink_route(nl, NULL, &backend->addr, &route, &why);
 	if (ret)
 		return err_set(err, ret, "service %s: no way to backend %s: %s",
 			       service->name, endpoint_format(backend, text),
 			       why.text);
-	if (route.local ||
-	    route.ifindex == netlink_addr_ifindex(nl, &service->listen.addr))
+	if (service->n_sources)
+		*out = service->sources[0];
+	else if (route.local)
+		*out = service->listen.addr;
+	else if (!setup_is_local(&service->listen.addr, nl))
+		/* Is it on that interface? */
+		return err_set(err, -EADDRNOTAVAIL,
+			       "service %s: its address is not there",
+			       service->name);
+	else if (route.ifindex ==
+		 netlink_addr_ifindex(nl, &service->listen.addr))
 		*out = service->listen.addr;
 	else
 		*out = route.prefsrc;
 	return 0;
 }
 
-static bool is_local(const struct ip_addr *addr, struct netlink *nl)
-{
-	return netlink_addr_ifindex(nl, addr) || addr_is_loopback(addr);
-}
-
-static int check_local(const struct service_config *service, const char *what,
-		       const struct ip_addr *addr, struct netlink *nl,
-		       struct err *err)
-{
-	char text[ADDR_TEXT_MAX];
-
-	if (is_local(addr, nl))
-		return 0;
-	return err_set(err, -EADDRNOTAVAIL,
-		       "service %s: %s %s is not an address of this host; "
-		       "'ip -4 addr' lists them, 'ip addr add %s/32 dev "
-		       "INTERFACE' adds it",
-		       service->name, what, addr_format(addr, text), text);
-}
-
+/*
+ * A source that is not known yet will most often be the service's address: that
+ * is reckoned with, so that nothing but the engine has to be told later.
+ */
 static int set_up_backend(struct setup *s, const struct service_config *service,
 			  const struct backend_config *from,
 			  struct backend_spec *to, struct netlink *nl,
 			  struct err *err)
 {
-	int ret;
+	struct err later;
+	int ret = 0;
 
 	to->addr = from->addr;
 	to->weight = from->weight;
 	to->backup = from->backup;
+	to->n_sources = 1;
 	if (service->n_sources) {
 		to->n_sources = service->n_sources;
 		memcpy(to->sources, service->sources,
 		       service->n_sources * sizeof(to->sources[0]));
-	} else {
-		to->n_sources = 1;
+	} else if (setup_source(service, &from->addr, nl, &to->sources[0],
+				&later)) {
+		memset(&to->sources[0], 0, sizeof(to->sources[0]));
+		return add_source(s, &service->listen.addr, err);
 	}
-	/* Even with a given source there must be a way there. */
-	if (!service->n_sources || !addr_is_loopback(&from->addr.addr)) {
-		struct ip_addr by_route;
-
-		ret = route_source(service, &from->addr, nl, &by_route, err);
-		if (ret)
-			return ret;
-		if (!service->n_sources)
-			to->sources[0] = by_route;
-	}
-	for (unsigned i = 0; i < to->n_sources; i++) {
+	for (unsigned i = 0; i < to->n_sources && !ret; i++)
 		ret = add_source(s, &to->sources[i], err);
-		if (ret)
-			return ret;
-	}
-	return 0;
+	return ret;
 }
 
 static int set_up_service(struct setup *s, unsigned index,
@@ -111,12 +126,6 @@ static int set_up_service(struct setup *s, unsigned index,
 	const struct service_config *from = &s->config->services[index];
 	struct service_spec *to = &s->services[index];
 	int ret;
-
-	ret = check_local(from, "address", &from->listen.addr, nl, err);
-	for (unsigned i = 0; !ret && i < from->n_sources; i++)
-		ret = check_local(from, "source", &from->sources[i], nl, err);
-	if (ret)
-		return ret;
 
 	to->listen = from->listen;
 	to->scheduler = from->scheduler;
@@ -191,7 +200,7 @@ static struct backend_spec *find_backend(const struct service_spec *service,
 
 static void add_need(struct setup *s, struct service_spec *service,
 		     unsigned n_configured, struct backend_spec *backends,
-		     const struct state_backend *need, struct netlink *nl)
+		     const struct state_backend *need)
 {
 	const struct backend_spec *configured;
 	struct backend_spec *b;
@@ -200,10 +209,6 @@ static void add_need(struct setup *s, struct service_spec *service,
 	b = find_backend(service, n_configured, need, backends, &configured);
 	if (b && has_source(b, &need->source))
 		return;
-	if (!is_local(&need->source, nl)) {
-		s->lost_source += need->flows;
-		return;
-	}
 	if ((!b && service->n_backends == SERVICE_BACKENDS_MAX) ||
 	    add_source(s, &need->source, &ignored)) {
 		s->lost_room += need->flows;
@@ -220,8 +225,7 @@ static void add_need(struct setup *s, struct service_spec *service,
 }
 
 static void add_needs(struct setup *s, unsigned index,
-		      struct backend_spec *backends, const struct needs *needs,
-		      struct netlink *nl)
+		      struct backend_spec *backends, const struct needs *needs)
 {
 	struct service_spec *service = &s->services[index];
 	unsigned n_configured = service->n_backends;
@@ -229,7 +233,7 @@ static void add_needs(struct setup *s, unsigned index,
 	for (size_t i = 0; i < needs->n; i++)
 		if (endpoint_equal(&needs->list[i].vip, &service->listen))
 			add_need(s, service, n_configured, backends,
-				 &needs->list[i], nl);
+				 &needs->list[i]);
 }
 
 /* How many may be added to a service that listens at @listen. */
@@ -286,7 +290,7 @@ static int set_up(struct setup *s, const struct needs *needs,
 		ret = set_up_service(s, i, next, nl, err);
 		if (ret)
 			return ret;
-		add_needs(s, i, next, needs, nl);
+		add_needs(s, i, next, needs);
 		next += room_for(&config->services[i], needs);
 	}
 	count_lost(s, needs);
@@ -384,10 +388,20 @@ bool setup_without_syn_checks(struct setup *s)
 	return any;
 }
 
+bool setup_has_unset(const struct setup *s)
+{
+	for (unsigned i = 0; i < s->n_services; i++)
+		for (unsigned k = 0; k < s->services[i].n_backends; k++)
+			if (!addr_is_set(
+				    &s->services[i].backends[k].sources[0]))
+				return true;
+	return false;
+}
+
 bool setup_has_local_backend(const struct setup *s, struct netlink *nl)
 {
 	for (unsigned i = 0; i < s->n_backends; i++)
-		if (is_local(&s->endpoints[i].addr, nl))
+		if (setup_is_local(&s->endpoints[i].addr, nl))
 			return true;
 	return false;
 }

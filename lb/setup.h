@@ -32,7 +32,6 @@ struct setup {
 
 	/* Flows in the state file that cannot go on, by what they lack. */
 	uint32_t lost_service; /* it is not configured any more */
-	uint32_t lost_source;  /* our address is not on this host any more */
 	uint32_t lost_room;    /* there are more backends than a service has */
 };
 
@@ -42,12 +41,29 @@ struct setup {
  * service with .gone set; a source address that is not, one of a second entry
  * of that backend, of weight 0.
  *
- * -EADDRNOTAVAIL: a service or source address is not on this host.
- * -ENETUNREACH and the like: no route to a backend.
+ * Addresses that are not on this host, and ways that are not there, may come
+ * later: then the source toward a backend is unset (presence.h).
  */
 int setup_new(struct setup **out, const struct config *config,
 	      const struct state *state, struct netlink *nl, struct err *err);
 void setup_free(struct setup *s);
+
+/* An address of this host. */
+bool setup_is_local(const struct ip_addr *addr, struct netlink *nl);
+
+/*
+ * Our address toward a backend as routes are now; the first one where the user
+ * said which. -EADDRNOTAVAIL: the service's address is not there, on which it
+ * depends. -ENETUNREACH and the like: there is no route.
+ */
+int setup_source(const struct service_config *service,
+		 const struct endpoint *backend, struct netlink *nl,
+		 struct ip_addr *out, struct err *err);
+
+/* One more of .sources; *added: it was none. The last one goes again. */
+int setup_add_source(struct setup *s, const struct ip_addr *addr, bool *added,
+		     struct err *err);
+void setup_remove_source(struct setup *s);
 
 /*
  * The first of the PROBE_PORTS ports that half-open checks use. They are those
@@ -61,6 +77,9 @@ uint16_t setup_probe_ports(const struct reservation *r,
 
 /* Then none can be made; true if there would have been some. */
 bool setup_without_syn_checks(struct setup *s);
+
+/* True if the source toward some backend is not known yet. */
+bool setup_has_unset(const struct setup *s);
 
 /* True if a backend is on this host. */
 bool setup_has_local_backend(const struct setup *s, struct netlink *nl);

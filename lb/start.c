@@ -7,6 +7,7 @@
  */
 #include <cap-ng.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -138,8 +139,18 @@ static int take_ports(struct app *app, struct err *err)
 		.ports_min = CONFIG_NAT_MIN,
 		.owner = &app->user.owner,
 	};
+	struct ip_addr sources[SETUP_SOURCES_MAX + 1];
 	int ret;
 
+	/* One that a route will choose may be any: no other instance has the
+	 * same ports of it then.
+	 */
+	if (setup_has_unset(s)) {
+		memcpy(sources, s->sources, s->n_sources * sizeof(*sources));
+		sources[s->n_sources] = addr_from_v4(INADDR_ANY);
+		req.sources = sources;
+		req.n_sources = s->n_sources + 1;
+	}
 	/* Flows that go on have their ports. */
 	if (!req.fixed)
 		req.had = state_ports(app->state, &req.nat_lo, &req.nat_hi);
@@ -287,7 +298,7 @@ static int take_over(struct app *app, struct err *err)
 {
 	const uint64_t begin_ns = forward_now_ns();
 	const struct setup *s = app->setup;
-	const uint32_t lost = s->lost_service + s->lost_source + s->lost_room;
+	const uint32_t lost = s->lost_service + s->lost_room;
 	uint32_t refused = 0;
 	char others[96] = "";
 	int64_t n;
@@ -308,9 +319,8 @@ static int take_over(struct app *app, struct err *err)
 			 refused - lost);
 	if (refused)
 		log_warn("%u flows of before cannot go on: service_gone=%u "
-			 "source_gone=%u too_many_backends=%u%s",
-			 refused, s->lost_service, s->lost_source, s->lost_room,
-			 others);
+			 "too_many_backends=%u%s",
+			 refused, s->lost_service, s->lost_room, others);
 	return 0;
 }
 
@@ -322,7 +332,7 @@ static bool is_captured(const struct config *c, const char *ifname)
 	return c->n_interfaces == 0;
 }
 
-static void tell_backend(struct app *app, const struct backend_spec *b)
+void app_tell_backend(struct app *app, const struct backend_spec *b)
 {
 	char text[ENDPOINT_TEXT_MAX], source[ADDR_TEXT_MAX];
 	const struct link *link;
@@ -363,8 +373,31 @@ static void tell_setup(struct app *app)
 			 c->services[i].name, endpoint_format(&s->listen, text),
 			 sched_name(s->scheduler), s->n_backends, c->flows);
 		for (unsigned k = 0; k < s->n_backends; k++)
-			tell_backend(app, &s->backends[k]);
+			if (!s->backends[k].waits)
+				app_tell_backend(app, &s->backends[k]);
 	}
+}
+
+static int make_filter(struct app *app)
+{
+	char *filter = setup_filter(app->setup, reserve_lo(app->reservation),
+				    reserve_hi(app->reservation));
+
+	if (!filter)
+		return -ENOMEM;
+	free(app->filter[TAP_FLOWS]);
+	app->filter[TAP_FLOWS] = filter;
+	return 0;
+}
+
+/* The guard first: what it leaves to the kernel must not be ours. */
+void app_sources_changed(struct app *app)
+{
+	guard_watch_sources(app->guard, app->setup->n_sources);
+	if (make_filter(app) == 0)
+		taps_set_filter(&app->taps, app->filter[TAP_FLOWS]);
+	else
+		log_warn("out of memory");
 }
 
 int app_start(struct app *app, struct err *err)
@@ -403,11 +436,8 @@ int app_start(struct app *app, struct err *err)
 				   reserve_hi(app->reservation), err);
 	if (ret)
 		return ret;
-	app->filter[TAP_FLOWS] =
-		setup_filter(app->setup, reserve_lo(app->reservation),
-			     reserve_hi(app->reservation));
 	app->filter[TAP_SYNS] = setup_syn_filter(app->setup);
-	if (!app->filter[TAP_FLOWS] || !app->filter[TAP_SYNS])
+	if (make_filter(app) || !app->filter[TAP_SYNS])
 		return err_set(err, -ENOMEM, "out of memory");
 	app->taps.setup = app->setup;
 	app->taps.netlink = app->netlink;
@@ -424,7 +454,9 @@ int app_start(struct app *app, struct err *err)
 		ret = taps_open(&app->taps, err);
 	if (!ret)
 		ret = drop_privilege(app, err);
-	if (!ret)
-		tell_setup(app);
-	return ret;
+	if (ret)
+		return ret;
+	presence_refresh(app);
+	tell_setup(app);
+	return 0;
 }

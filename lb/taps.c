@@ -83,6 +83,14 @@ static void follow_name(struct taps *t, unsigned i)
 	memcpy(named->now, link ? link->name : name, IF_NAMESIZE);
 	add_guarded(t, name);
 	add_guarded(t, named->now);
+	if (!link && !named->missing)
+		log_warn("-i %s: there is no such interface now ('ip link' "
+			 "lists them); it is captured on when it comes",
+			 name);
+	if (link && named->missing)
+		log_info("-i %s: the interface is there, it is captured on",
+			 name);
+	named->missing = !link;
 	if (!link)
 		return;
 	t->links.ifindex[t->links.n++] = link->ifindex;
@@ -107,12 +115,8 @@ int taps_name(struct taps *t, struct err *err)
 	for (unsigned i = 0; i < c->n_interfaces; i++) {
 		const char *name = c->interfaces[i];
 
-		if (!t->named[i].ifindex)
-			return err_set(err, -ENODEV,
-				       "%s: there is no such interface; 'ip "
-				       "link' lists them",
-				       name);
-		if (!nic_carries_ipv4(
+		if (t->named[i].ifindex &&
+		    !nic_carries_ipv4(
 			    netlink_link(t->netlink, t->named[i].ifindex)))
 			return err_set(err, -EOPNOTSUPP,
 				       "%s: an interface of this kind never "
@@ -280,6 +284,13 @@ int taps_open(struct taps *t, struct err *err)
 	if (!ret)
 		rings_opened(t);
 	return ret;
+}
+
+void taps_set_filter(struct taps *t, const char *flows)
+{
+	t->filter[TAP_FLOWS] = flows;
+	close_ring(t, TAP_FLOWS);
+	reopen_rings(t);
 }
 
 void taps_close(struct taps *t)

@@ -48,6 +48,7 @@ struct tap_named {
 	char now[IF_NAMESIZE];
 	int ifindex;	 /* 0: there is none of that name */
 	int told_master; /* of which it was said to be a port */
+	bool missing;	 /* which was said */
 };
 
 /* Down to @filter they are borrowed and outlive it. */
@@ -83,8 +84,8 @@ struct taps {
 };
 
 /*
- * What the guard is to be narrowed to is known from here on. Refuses names
- * that no interface has (-ENODEV), and interfaces that cannot be served.
+ * What the guard is to be narrowed to is known from here on. Refuses interfaces
+ * that cannot be served; those that are not there yet are waited for.
  */
 int taps_name(struct taps *t, struct err *err);
 
@@ -98,6 +99,9 @@ void taps_close(struct taps *t);
  * opens anew what could not be opened.
  */
 void taps_refresh(struct taps *t);
+
+/* Another expression for what is no SYN; borrowed as those before. */
+void taps_set_filter(struct taps *t, const char *flows);
 
 /* The interface went away or came back. */
 void taps_link_changed(struct taps *t, const struct link *link, bool up);

@@ -11,10 +11,13 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "control/cmdline.h"
@@ -22,6 +25,7 @@
 
 #define FILE_MAX     (1u << 20) /* bytes; the largest sensible file has 1/8 */
 #define SETTINGS_MAX 64
+#define FILE_WAIT_MS 5000 /* for each part of what comes by a pipe */
 
 #define QUOTE_(x) #x
 #define QUOTE(x)  QUOTE_(x)
@@ -119,6 +123,14 @@ struct args {
 	unsigned n_positional;
 };
 
+/* RFC 6761 section 6.4: no name server will ever know of it. */
+static bool is_never(const char *host)
+{
+	const char *dot = strrchr(host, '.');
+
+	return strcasecmp(dot ? dot + 1 : host, "invalid") == 0;
+}
+
 int cmdline_resolve(const char *host, struct ip_addr *out, struct err *err)
 {
 	const struct addrinfo hints = {.ai_family = AF_INET,
@@ -129,12 +141,12 @@ int cmdline_resolve(const char *host, struct ip_addr *out, struct err *err)
 	int rc = getaddrinfo(host, NULL, &hints, &found);
 
 	if (rc == EAI_NONAME || rc == EAI_NODATA || rc == EAI_ADDRFAMILY)
-		return err_set(err, -EINVAL,
+		return err_set(err, is_never(host) ? -EINVAL : -ENODATA,
 			       "host \"%s\" is not known, or has no IPv4 "
 			       "address; expected for example 192.168.0.11",
 			       value_quote(host, quoted));
 	if (rc)
-		return err_set(err, -EIO,
+		return err_set(err, -EAGAIN,
 			       "host \"%s\" could not be looked up (%s); write "
 			       "its IPv4 address instead",
 			       value_quote(host, quoted),
@@ -148,7 +160,14 @@ int cmdline_resolve(const char *host, struct ip_addr *out, struct err *err)
 
 static int cannot_read(const char *path, int errnum, struct err *err)
 {
-	bool here = errnum == EACCES || errnum == EPERM || errnum == EIO;
+	bool here = errnum == EACCES || errnum == EPERM || errnum == EIO ||
+		    errnum == ETIMEDOUT;
+
+	if (errnum == ETIMEDOUT)
+		return err_set(err, -EIO,
+			       "%.160s: nothing came out of it for %d s: does "
+			       "anybody write to it?",
+			       path, FILE_WAIT_MS / 1000);
 
 	/* A wrong name is the user's mistake, the rest is this host's. */
 	return err_set(err, here ? (errnum == EIO ? -EIO : -EACCES) : -errnum,
@@ -156,15 +175,27 @@ static int cannot_read(const char *path, int errnum, struct err *err)
 		       strerror(errnum));
 }
 
-/* Reads at most FILE_MAX + 1 bytes: the last one says that it is too large. */
+/*
+ * Reads at most FILE_MAX + 1 bytes: the last one says that it is too large. A
+ * FIFO may have no writer, or one that is silent: not for ever.
+ */
 static ssize_t read_whole(int fd, char *text)
 {
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
 	size_t len = 0;
 
 	while (len < FILE_MAX + 1) {
-		ssize_t n = read(fd, text + len, FILE_MAX + 1 - len);
+		int ready = poll(&wait, 1, FILE_WAIT_MS);
+		ssize_t n;
 
-		if (n == -1 && errno == EINTR)
+		if (ready == 0)
+			errno = ETIMEDOUT;
+		if (ready == -1 && errno == EINTR)
+			continue;
+		if (ready < 1)
+			return -1;
+		n = read(fd, text + len, FILE_MAX + 1 - len);
+		if (n == -1 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n == -1)
 			return -1;
@@ -196,15 +227,35 @@ static int check_is_text(const char *path, const char *text, size_t len,
 		       path, line);
 }
 
+/* A file, or what a shell makes of <(COMMAND); not what has no end. */
+static int check_has_end(int fd, const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return cannot_read(path, errno, err);
+	if (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode))
+		return 0;
+	if (S_ISDIR(st.st_mode))
+		return cannot_read(path, EISDIR, err);
+	return err_set(err, -EINVAL,
+		       "%.160s: it is a %s, not a configuration; expected a "
+		       "file",
+		       path, isatty(fd) ? "terminal" : "device");
+}
+
 int cmdline_load(const char *path, char **text, struct err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	char *buffer = NULL;
 	ssize_t len;
 	int rc;
 
 	if (fd == -1)
 		return cannot_read(path, errno, err);
+	rc = check_has_end(fd, path, err);
+	if (rc)
+		goto out;
 	buffer = malloc(FILE_MAX + 2);
 	if (!buffer) {
 		rc = err_set(err, -ENOMEM, "out of memory");
@@ -500,5 +551,6 @@ int config_read(struct config *c, int argc, char *argv[], struct err *err)
 		rc = config_finish(c, err);
 	if (rc)
 		config_free(c);
+	c->check = a.check;
 	return rc;
 }

@@ -103,9 +103,10 @@ enum config_result {
 /*
  * Reads the command line, and the file it names. Returns CONFIG_OK,
  * CONFIG_SHOWN or a negative errno with @err set: exit code 2 in main, but 1
- * for -EIO, -EACCES (the file or a name server could not be read, here and
- * now) and -ENOMEM. @c needs no preparation; config_free() is right after any
- * result.
+ * for -EIO, -EACCES (the file could not be read, here and now) and -ENOMEM.
+ * -EAGAIN: no name server answered; -ENODATA: none knows a host's name. Both
+ * may be otherwise later. @c needs no preparation; config_free() is right after
+ * any result, and .check is set.
  */
 int config_read(struct config *c, int argc, char *argv[], struct err *err);
 

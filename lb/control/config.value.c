@@ -325,12 +325,20 @@ int value_path(char out[CONFIG_PATH_MAX], const char *text, const char *example,
 	       struct err *err)
 {
 	size_t len = strlen(text);
+	const char *last;
 
 	if (len == 0 || len >= CONFIG_PATH_MAX)
 		return err_set(err, -EINVAL,
 			       "expected a path of 1 to %d bytes, for example "
 			       "%s",
 			       CONFIG_PATH_MAX - 1, example);
+	last = strrchr(text, '/');
+	last = last ? last + 1 : text;
+	if (!*last || strcmp(last, ".") == 0 || strcmp(last, "..") == 0)
+		return err_set(err, -EINVAL,
+			       "that is a folder: expected the path of a file, "
+			       "for example %s",
+			       example);
 	memcpy(out, text, len + 1);
 	return 0;
 }

@@ -53,6 +53,14 @@ static inline uint32_t addr_to_v4(const struct ip_addr *a)
 	return v4;
 }
 
+/* Not all zero: an address that is not known yet is. */
+static inline bool addr_is_set(const struct ip_addr *a)
+{
+	static const struct ip_addr unset;
+
+	return memcmp(a, &unset, sizeof(*a)) != 0;
+}
+
 static inline bool addr_equal(const struct ip_addr *a, const struct ip_addr *b)
 {
 	return memcmp(a, b, sizeof(*a)) == 0;

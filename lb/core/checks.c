@@ -185,9 +185,10 @@ static void run_check(struct engine *e, struct backend *b, uint64_t heard_ns,
 		half_open_over(b);
 	if (!start)
 		return;
-	asked = half_open ? half_open_start(e, b, b->pools[0])
-			  : queue_probe(e, b);
-	if (!asked)
+	asked = addr_is_set(&e->pools[b->pools[0]].source) &&
+		(half_open ? half_open_start(e, b, b->pools[0])
+			   : queue_probe(e, b));
+	if (!asked) /* too much is waiting, or no way yet: asked again */
 		health_unasked(h, now_ns);
 }
 

@@ -73,9 +73,9 @@ static struct flow *new_flow(struct engine *e, int service,
 		engine_open_flow(e, (unsigned)service, p, now_ns, why);
 
 	/* Silence asks the client to try again, which only helps if it is
-	 * the backends that are away.
+	 * the backends that are away, or what this host needs.
 	 */
-	if (!flow &&
+	if (!flow && *why != DROP_NOT_OURS && *why != DROP_NO_ROUTE &&
 	    (*why != DROP_NO_BACKEND || !e->services[service].drop_all_down))
 		engine_answer_reset(e, p, &e->limit_refused, now_ns);
 	return flow;

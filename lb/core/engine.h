@@ -54,10 +54,12 @@ struct backend_spec {
 	unsigned weight;
 	bool backup;
 	bool gone;	/* of an earlier configuration: down, only its flows */
+	bool waits;	/* for a way to it; the engine does not ask */
 	bool undrained; /* of weight 0 for another reason than to be drained:
 			 * its flows go on as long as they like
 			 */
 	unsigned n_sources; /* at least 1 */
+	/* The only one may be unset: see engine_set_source(). */
 	struct ip_addr sources[SERVICE_SOURCES_MAX];
 };
 
@@ -160,6 +162,7 @@ struct pool {
 	struct endpoint backend;
 	struct port_pool ports;
 	uint32_t recyclable; /* ports of closed and half-open flows */
+	bool away;	     /* the source is not on this host now, or unset */
 	uint8_t next_probe;  /* of its half-open checks, the next port */
 };
 
@@ -254,6 +257,18 @@ int64_t engine_adopt(struct engine *e, uint64_t now_ns, uint32_t *refused);
  * for. Send those and call again until it returns false.
  */
 bool engine_reset_all(struct engine *e, uint64_t now_ns);
+
+/*
+ * What this host has, as it comes and goes (away.c): the address of a service,
+ * one of ours toward backends, and the way to a backend, which decides its
+ * source where that was unset in the spec, or is another one now. False: other
+ * services have that backend by its source of before, so it stays.
+ */
+void engine_set_service_away(struct engine *e, unsigned service, bool away);
+void engine_set_source_away(struct engine *e, const struct ip_addr *source,
+			    bool away);
+bool engine_set_source(struct engine *e, unsigned service, unsigned backend,
+		       const struct ip_addr *source);
 
 /* For batches: hash every packet, then prefetch every flow, then decide. */
 static inline void engine_prepare(const struct engine *e, struct packet *p)

@@ -97,6 +97,14 @@ static inline void engine_notify(struct engine *e, enum flow_event event,
 int engine_find_pool(const struct engine *e, const struct ip_addr *source,
 		     const struct endpoint *backend);
 
+/* Again, after the source of one has changed. */
+void engine_order_pools(struct engine *e);
+
+/* ------------------------------------------------------------ away.c */
+
+/* None of our addresses toward it is on this host, or known. */
+bool engine_all_away(const struct engine *e, const struct backend *b);
+
 /* ---------------------------------------------------------- engine.c */
 
 /* Of the one that listens there, or -1. */

@@ -22,13 +22,15 @@ static int add_pool(struct engine *e, const struct ip_addr *source,
 {
 	struct pool *pool;
 
-	for (unsigned i = 0; i < e->n_pools; i++)
+	/* Each that is unset may become another one. */
+	for (unsigned i = 0; addr_is_set(source) && i < e->n_pools; i++)
 		if (addr_equal(&e->pools[i].source, source) &&
 		    endpoint_equal(&e->pools[i].backend, backend))
 			return (int)i;
 	pool = &e->pools[e->n_pools];
 	pool->source = *source;
 	pool->backend = *backend;
+	pool->away = !addr_is_set(source);
 	return (int)e->n_pools++;
 }
 
@@ -122,6 +124,12 @@ static int by_ends(const void *a, const void *b, void *pools)
 			    &y->source, &y->backend);
 }
 
+void engine_order_pools(struct engine *e)
+{
+	qsort_r(e->pool_order, e->n_pools, sizeof(*e->pool_order), by_ends,
+		e->pools);
+}
+
 static int sort_pools(struct engine *e)
 {
 	e->pool_order = calloc(e->n_pools + 1u, sizeof(*e->pool_order));
@@ -129,8 +137,7 @@ static int sort_pools(struct engine *e)
 		return -ENOMEM;
 	for (unsigned i = 0; i < e->n_pools; i++)
 		e->pool_order[i] = (uint16_t)i;
-	qsort_r(e->pool_order, e->n_pools, sizeof(*e->pool_order), by_ends,
-		e->pools);
+	engine_order_pools(e);
 	return 0;
 }
 

@@ -188,6 +188,8 @@ static bool make_room_in_table(struct engine *e)
 static bool pool_has_room(struct engine *e, unsigned pool, int recycle_from,
 			  const struct flow *except)
 {
+	if (e->pools[pool].away)
+		return false;
 	if (e->pools[pool].ports.free)
 		return true;
 	if (recycle_from < 0)
@@ -242,7 +244,10 @@ struct backend *engine_pick(struct engine *e, struct service *s,
 		*pool = engine_pick_pool(e, b, except);
 		if (*pool >= 0)
 			return b;
-		*why = DROP_NO_PORT;
+		/* No way yet: silence has the client try again. */
+		*why = *why != DROP_NO_PORT && engine_all_away(e, b)
+			       ? DROP_NO_ROUTE
+			       : DROP_NO_PORT;
 		backend_set_add(tried, b->index);
 	}
 }
@@ -258,6 +263,9 @@ struct flow *engine_open_flow(struct engine *e, unsigned service_index,
 	struct flow *flow;
 	int pool;
 
+	*why = DROP_NOT_OURS;
+	if (s->away)
+		return NULL;
 	/* Somebody who gets no backend must not cost another one a place. */
 	b = engine_pick(e, s, &tried, NULL, &pool, why, now_ns);
 	if (!b)

@@ -52,6 +52,7 @@ struct service {
 	bool reset_out_of_state; /* else such packets are just dropped */
 	bool drop_all_down;	 /* no backend: silence; else refuse at once */
 	bool keep_on_down;	 /* a backend goes down: leave its flows */
+	bool away;		 /* its address is not on this host now */
 	bool checked;
 	struct check_spec check;
 	unsigned retries;

@@ -273,6 +273,17 @@ bool guard_watch_count(struct guard_watch *w, uint64_t *packets)
 	return w && guard_count(w->writer, w->spec.name, packets);
 }
 
+void guard_watch_sources(struct guard_watch *w, size_t n)
+{
+	struct err ignored;
+
+	if (!w)
+		return;
+	w->spec.n_sources = n;
+	if (guard_up_through(w->writer, &w->spec, &ignored))
+		w->missing = true;
+}
+
 /* NULL if there is nothing to say, or not yet. */
 static const char *tell(struct guard_watch *w, uint64_t now_ns)
 {

@@ -46,6 +46,12 @@ bool guard_watch_count(struct guard_watch *w, uint64_t *packets);
 /* Leaves the guard as it is. NULL is fine. */
 void guard_watch_close(struct guard_watch *w);
 
+/*
+ * .sources has so many from now on. NULL is fine; where it cannot be written,
+ * that is said and tried again as after a deletion.
+ */
+void guard_watch_sources(struct guard_watch *w, size_t n);
+
 /* Readable when there is something to read; -1 for NULL. */
 int guard_watch_fd(const struct guard_watch *w);
 

@@ -129,12 +129,6 @@ static int explain_bind(struct err *err, int code, const struct endpoint *ep,
 			       "stop it, or choose another port (who it is: "
 			       "ss -tanp 'sport = :%u')",
 			       text, ntohs(ep->port));
-	case -EADDRNOTAVAIL:
-		return err_set(err, code,
-			       "service %s: this address is not on this host: "
-			       "choose one of those that ip -brief address "
-			       "shows, or add it to an interface first",
-			       text);
 	case -EACCES:
 	case -EPERM:
 		return err_set(err, -EACCES,
@@ -165,6 +159,8 @@ static int bind_services(struct reservation *r,
 		if (fd == -1)
 			return explain_bind(err, -errno, ep, others);
 		r->service_fds[r->n_service_fds++] = fd;
+		/* The address may come later. */
+		(void)set_option(fd, SOL_IP, IP_FREEBIND, 1);
 		code = bind_service(fd, ep);
 		if (code)
 			return explain_bind(err, code, ep, others);
@@ -187,15 +183,10 @@ static int check_source(const struct ip_addr *addr, struct err *err)
 		return err_set(err, -errno, "source %s: %s", text,
 			       strerror(errno));
 	(void)set_option(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	(void)set_option(fd, SOL_IP, IP_FREEBIND, 1);
 	if (bind(fd, &sa.sa, len) == -1)
 		code = -errno;
 	close(fd);
-	if (code == -EADDRNOTAVAIL)
-		return err_set(err, code,
-			       "source %s: this address is not on this host: "
-			       "choose one of those that ip -brief address "
-			       "shows, or add it to an interface first",
-			       text);
 	if (code)
 		return err_set(err, code, "source %s: cannot use it: %s", text,
 			       strerror(-code));
@@ -486,6 +477,50 @@ out:
 	else
 		*out = r;
 	record_free(before);
+	record_free(others);
+	record_dir_unlock(dir);
+	return code;
+}
+
+/* In our list, and the file. */
+static int append_source(struct reservation *r, const struct ip_addr *source)
+{
+	const size_t n = r->mine.n_sources;
+	struct ip_addr *larger =
+		realloc(r->mine.sources, (n + 1) * sizeof(*larger));
+	int code;
+
+	if (!larger)
+		return -ENOMEM;
+	r->mine.sources = larger;
+	larger[r->mine.n_sources++] = *source;
+	code = record_write(r->record_fd, &r->mine);
+	if (code)
+		r->mine.n_sources--;
+	return code;
+}
+
+int reserve_add_source(struct reservation *r, const struct ip_addr *source,
+		       struct err *err)
+{
+	struct record *others = NULL;
+	const int dir = record_dir_lock(NULL, err);
+	char text[ADDR_TEXT_MAX];
+	int code;
+
+	if (dir < 0)
+		return dir;
+	code = record_read_all(dir, &others, err);
+	if (!code) {
+		record_free(take_out(&others, r->mine.name));
+		code = range_check(others, source, r->mine.lo, r->mine.hi, err);
+	}
+	if (!code) {
+		code = append_source(r, source);
+		if (code)
+			err_set(err, code, "source %s: %s",
+				addr_format(source, text), strerror(-code));
+	}
 	record_free(others);
 	record_dir_unlock(dir);
 	return code;

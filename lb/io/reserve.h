@@ -26,7 +26,7 @@ struct reserve_request {
 	const char *name; /* instance, < 32 bytes */
 	const struct endpoint *services;
 	size_t n_services;
-	const struct ip_addr *sources;
+	const struct ip_addr *sources; /* 0.0.0.0: any, not known yet */
 	size_t n_sources;
 	uint16_t nat_lo, nat_hi; /* wanted, host byte order, both included */
 	bool fixed;		 /* the user chose the range: take it or fail */
@@ -41,11 +41,18 @@ struct reserve_request {
  * the wanted one, then what else is free; of these last, one that leaves the
  * host enough ports for its own connections, if there is one. -EADDRINUSE
  * (service port taken, the instance runs already, or the range is held by
- * another, which is named), -EADDRNOTAVAIL (a service or source address is not
- * on this host), -EACCES (privilege), -ENOSPC (too few free).
+ * another, which is named), -EACCES (privilege), -ENOSPC (too few free). That
+ * an address is not on this host is no error: it may come.
  */
 int reserve_take(struct reservation **out, const struct reserve_request *req,
 		 struct err *err);
+
+/*
+ * One more source. -EADDRINUSE: another instance has the range of it, which is
+ * named.
+ */
+int reserve_add_source(struct reservation *r, const struct ip_addr *source,
+		       struct err *err);
 
 /* The range that was taken, host byte order, both included. */
 uint16_t reserve_lo(const struct reservation *r);

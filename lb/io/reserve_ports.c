@@ -271,8 +271,7 @@ static int each_tcp_socket(socket_fn *fn, void *arg)
 	return code == -ENOENT ? 0 : code; /* a kernel without IPv6 */
 }
 
-/* 0.0.0.0 or ::, which takes IPv4 connections too unless told otherwise */
-static bool is_any(const struct ip_addr *a)
+bool port_addr_is_any(const struct ip_addr *a)
 {
 	static const struct ip_addr any6;
 	const struct ip_addr any4 = addr_from_v4(INADDR_ANY);
@@ -289,12 +288,13 @@ struct bound {
 static void add_bound(const struct endpoint *local, unsigned state, void *arg)
 {
 	const struct bound *b = arg;
-	bool ours = is_any(&local->addr);
+	bool ours = port_addr_is_any(&local->addr);
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < b->n_addrs && !ours; i++)
-		ours = addr_equal(&local->addr, &b->addrs[i]);
+		ours = addr_equal(&local->addr, &b->addrs[i]) ||
+		       port_addr_is_any(&b->addrs[i]);
 	if (ours)
 		port_set_add(b->ports, ntohs(local->port));
 }
@@ -318,7 +318,8 @@ static void count_occupant(const struct endpoint *local, unsigned state,
 	struct occupants *o = arg;
 
 	if (local->port != o->ep->port ||
-	    (!is_any(&local->addr) && !addr_equal(&local->addr, &o->ep->addr)))
+	    (!port_addr_is_any(&local->addr) &&
+	     !addr_equal(&local->addr, &o->ep->addr)))
 		return;
 	if (state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 ||
 	    state == TCP_CLOSING || state == TCP_LAST_ACK ||

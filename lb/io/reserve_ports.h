@@ -42,6 +42,9 @@ bool port_set_equal(const struct port_set *a, const struct port_set *b);
 /* How many of lo..hi are in the set. */
 unsigned port_set_count(const struct port_set *s, unsigned lo, unsigned hi);
 
+/* 0.0.0.0 or ::, which takes IPv4 connections too unless told otherwise */
+bool port_addr_is_any(const struct ip_addr *a);
+
 /* One number from the start of @text up to *end; false if it is no port. */
 bool port_parse(const char *text, char **end, unsigned *port);
 /* The kernel's notation: "10240-32767,40000". Adds to the set; -EINVAL. */

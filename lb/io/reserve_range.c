@@ -34,7 +34,9 @@ static bool shares_source(const struct record *other,
 
 	for (i = 0; i < other->n_sources; i++) {
 		for (k = 0; k < req->n_sources; k++) {
-			if (addr_equal(&other->sources[i], &req->sources[k]))
+			if (addr_equal(&other->sources[i], &req->sources[k]) ||
+			    port_addr_is_any(&other->sources[i]) ||
+			    port_addr_is_any(&req->sources[k]))
 				return true;
 		}
 	}
@@ -256,6 +258,26 @@ static int explain_held(struct err *err, const struct reserve_request *req,
 		"them with: iptables/guard.sh down %s",
 		req->nat_lo, req->nat_hi, holder->name, holder->lo, holder->hi,
 		holder->name);
+}
+
+int range_check(const struct record *others, const struct ip_addr *source,
+		unsigned lo, unsigned hi, struct err *err)
+{
+	const struct reserve_request req = {
+		.sources = source,
+		.n_sources = 1,
+	};
+	const struct record *holder = holder_of(others, &req, lo, hi);
+	char text[ADDR_TEXT_MAX];
+
+	if (!holder)
+		return 0;
+	return err_set(err, -EADDRINUSE,
+		       "source %s, which the route has chosen: instance \"%s\" "
+		       "holds %u-%u of it, we %u-%u: restart l4lb, which then "
+		       "takes others, or choose another source address",
+		       addr_format(source, text), holder->name, holder->lo,
+		       holder->hi, lo, hi);
 }
 
 int range_choose(const struct reserve_request *req, const struct record *others,

@@ -37,4 +37,11 @@ int range_choose(const struct reserve_request *req, const struct record *others,
 const struct record *range_holder(const struct record *others,
 				  const struct endpoint *service);
 
+/*
+ * Whether lo..hi can be had of @source, too. -EADDRINUSE names who of @others
+ * has it.
+ */
+int range_check(const struct record *others, const struct ip_addr *source,
+		unsigned lo, unsigned hi, struct err *err);
+
 #endif

@@ -18,7 +18,7 @@
  *   ports 10240-32767           the NAT range
  *   added 10240-20000,20002     what it put into ip_local_reserved_ports
  *   service 198.18.0.1:20000
- *   source 198.18.0.1
+ *   source 198.18.0.1           0.0.0.0: may come to be any
  *   end
  *
  * iptables/guard.sh reads it too. Private to lb/io/reserve*.c.

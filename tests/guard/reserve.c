@@ -131,13 +131,59 @@ START_TEST(what_a_stopped_server_left_is_no_obstacle)
 }
 END_TEST
 
-START_TEST(foreign_addresses_are_refused)
+/* They may come later; what is free of their ports is told now. */
+START_TEST(addresses_that_are_not_here_yet_are_taken)
 {
+	struct reservation *r;
+
 	service = at("198.18.0.77", 20000);
-	assert_refused(&web, -EADDRNOTAVAIL, "service 198.18.0.77:20000");
-	service = at(VIP, 20000);
 	source = ip("198.18.0.78");
-	assert_refused(&web, -EADDRNOTAVAIL, "source 198.18.0.78");
+	r = take(&web);
+	ck_assert_uint_eq(reserve_lo(r), 10240);
+	ck_assert(!reserve_usable(r, 20000));
+	reserve_release(r, false);
+	assert_nothing_left();
+}
+END_TEST
+
+/* It is in the record from then on, and the range is ours of that one, too. */
+START_TEST(a_source_can_be_added_unless_another_has_the_ports_of_it)
+{
+	const struct ip_addr theirs = ip("198.18.0.78");
+	const struct ip_addr later = ip("198.18.0.79");
+	struct reservation *a, *b;
+
+	a = take(&web);
+	source = theirs;
+	service = at("198.18.0.78", 20000);
+	b = take(&api);
+	ck_assert_uint_eq(reserve_lo(a), reserve_lo(b));
+	ck_assert_int_eq(reserve_add_source(a, &theirs, &err), -EADDRINUSE);
+	ck_assert_ptr_nonnull(strstr(err.text, "198.18.0.78"));
+	ck_assert_ptr_nonnull(strstr(err.text, "\"api\""));
+	ck_assert_int_eq(reserve_add_source(a, &later, &err), 0);
+	ck_assert_int_eq(reserve_add_source(b, &later, &err), -EADDRINUSE);
+	reserve_release(b, false);
+	ck_assert_int_eq(reserve_add_source(a, &theirs, &err), 0);
+	reserve_release(a, false);
+	assert_nothing_left();
+}
+END_TEST
+
+/* A route will choose it: nobody else may have the same ports of any. */
+START_TEST(a_source_that_is_not_known_yet_may_be_any)
+{
+	struct reservation *a, *b;
+
+	source = ip("0.0.0.0");
+	a = take(&web);
+	source = ip("198.18.0.78");
+	service = at("198.18.0.78", 20000);
+	b = take(&api);
+	ck_assert(reserve_hi(a) < reserve_lo(b) ||
+		  reserve_hi(b) < reserve_lo(a));
+	reserve_release(b, false);
+	reserve_release(a, false);
 	assert_nothing_left();
 }
 END_TEST
@@ -450,7 +496,10 @@ static TCase *one_instance(void)
 	tcase_add_loop_test(t, a_listener_on_the_service_port_is_found, 0, 2);
 	tcase_add_test(t, an_ipv6_listener_that_takes_ipv4_is_found);
 	tcase_add_test(t, what_a_stopped_server_left_is_no_obstacle);
-	tcase_add_test(t, foreign_addresses_are_refused);
+	tcase_add_test(t, addresses_that_are_not_here_yet_are_taken);
+	tcase_add_test(
+		t, a_source_can_be_added_unless_another_has_the_ports_of_it);
+	tcase_add_test(t, a_source_that_is_not_known_yet_may_be_any);
 	tcase_add_test(t, too_few_free_ports_are_refused_with_their_number);
 	tcase_add_test(t, a_long_list_of_others_survives);
 	tcase_add_loop_test(t, the_host_keeps_ports_for_its_own_connections, 0,

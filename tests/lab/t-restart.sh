@@ -230,7 +230,7 @@ NO_WEB=1 config 11 12 >"$LAB_TMP/lb.conf"
 again "${CONF[@]}"
 expect_true "a backend that is gone is told" log_has lb 'backend 198.18.0.13:9001 .*gone'
 expect_true "  so are the connections of the service, and of no others" \
-	log_has lb 'cannot go on: service_gone=[1-9][0-9]* source_gone=0 too_many_backends=0$'
+	log_has lb 'cannot go on: service_gone=[1-9][0-9]* too_many_backends=0$'
 wait_until 10 "the connections of the backend that is gone to be reset" no_longer 667
 tell hold 'say two' '^said' 5
 expect "  its connections were reset" "$(last hold | grep -o 'ResetError[^=]*=[0-9]*' |

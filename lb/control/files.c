@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control/files.h"
+
+/* What stands before the last slash. */
+static void folder_of(const char *path, char folder[CONFIG_PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		strcpy(folder, ".");
+	else if (slash == path)
+		strcpy(folder, "/");
+	else
+		snprintf(folder, CONFIG_PATH_MAX, "%.*s", (int)(slash - path),
+			 path);
+}
+
+/* @code, where it is so for root, too; else 0. */
+static int as_root(int code)
+{
+	return code == -EACCES && geteuid() != 0 ? 0 : code;
+}
+
+/* Whether a file can be made in @folder, which itself may be, @depth times. */
+static int check_folder(const char *folder, int depth)
+{
+	char above[CONFIG_PATH_MAX];
+	struct stat st;
+
+	if (stat(folder, &st) == 0)
+		return !S_ISDIR(st.st_mode)	     ? -ENOTDIR
+		       : access(folder, W_OK | X_OK) ? -errno
+						     : 0;
+	if (errno != ENOENT || depth == 0)
+		return -errno;
+	folder_of(folder, above);
+	return check_folder(above, depth - 1);
+}
+
+static int check_file(const char *option, const char *path, mode_t type,
+		      const char *or_none, struct err *err)
+{
+	char folder[CONFIG_PATH_MAX];
+	struct stat st;
+	int code;
+
+	if (!*path)
+		return 0;
+	if (lstat(path, &st) == 0 && (st.st_mode & S_IFMT) != type &&
+	    !S_ISLNK(st.st_mode))
+		return err_set(err, -EEXIST,
+			       "--%s %s: there is something else of that name, "
+			       "which is no %s; choose another path%s",
+			       option, path,
+			       type == S_IFSOCK ? "socket" : "plain file",
+			       or_none);
+	folder_of(path, folder);
+	code = as_root(check_folder(folder, type == S_IFREG ? 1 : 0));
+	if (code)
+		return err_set(err, code,
+			       "--%s %s: cannot be made in %s: %s; choose "
+			       "another path%s",
+			       option, path, folder, strerror(-code), or_none);
+	return 0;
+}
+
+int files_check(const struct config *c, struct err *err)
+{
+	int ret = check_file("state", c->state, S_IFREG, ", or none", err);
+
+	/* The default's folder is that of the records, and made with them. */
+	if (!ret && strncmp(c->control, "/run/l4lb/", 10) != 0)
+		ret = check_file("control", c->control, S_IFSOCK, "", err);
+	return ret;
+}

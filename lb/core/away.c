@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * away.c - what this host does not have now: addresses, and ways to backends
+ *
+ * A service whose address is away is not served, as the kernel would not take
+ * its packets either. A source address that is away gets no new flows; those it
+ * has wait for it. And where the route decides which of our addresses a backend
+ * sees, the one toward it is unset until there is a route: none of its ports is
+ * given away before that.
+ */
+#include "core/engine_internal.h"
+
+void engine_set_service_away(struct engine *e, unsigned service, bool away)
+{
+	e->services[service].away = away;
+}
+
+void engine_set_source_away(struct engine *e, const struct ip_addr *source,
+			    bool away)
+{
+	for (unsigned i = 0; i < e->n_pools; i++)
+		if (addr_equal(&e->pools[i].source, source))
+			e->pools[i].away = away;
+}
+
+bool engine_all_away(const struct engine *e, const struct backend *b)
+{
+	for (unsigned i = 0; i < b->n_sources; i++)
+		if (!e->pools[b->pools[i]].away)
+			return false;
+	return true;
+}
+
+/* By another backend entry than @b. */
+static bool is_shared(const struct engine *e, const struct backend *b)
+{
+	for (unsigned i = 0; i < e->n_services; i++) {
+		for (unsigned k = 0; k < e->services[i].n_backends; k++) {
+			const struct backend *other =
+				&e->services[i].backends[k];
+
+			for (unsigned n = 0; n < other->n_sources; n++)
+				if (other != b &&
+				    other->pools[n] == b->pools[0])
+					return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * The pool itself becomes that of the new source. Flows that it has keep the
+ * addresses they have, and give back its ports: none is given away twice.
+ */
+bool engine_set_source(struct engine *e, unsigned service, unsigned backend,
+		       const struct ip_addr *source)
+{
+	struct backend *b = &e->services[service].backends[backend];
+	struct pool *own = &e->pools[b->pools[0]];
+
+	assert(b->n_sources == 1);
+	assert(addr_is_set(source));
+	/* Another service may have the pair already. */
+	for (unsigned i = 0; i < e->n_pools; i++) {
+		if (addr_equal(&e->pools[i].source, source) &&
+		    endpoint_equal(&e->pools[i].backend, &b->addr)) {
+			b->pools[0] = (uint16_t)i;
+			return true;
+		}
+	}
+	if (is_shared(e, b))
+		return false;
+	own->source = *source;
+	own->away = false;
+	engine_order_pools(e);
+	return true;
+}

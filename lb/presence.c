@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "app.h"
+#include "log.h"
+#include "presence.h"
+
+#define ASKED_AT_ONCE 64
+
+static void look_at_service(struct app *app, unsigned i)
+{
+	const struct ip_addr *addr = &app->setup->listens[i].addr;
+	const bool away = !setup_is_local(addr, app->netlink);
+	struct presence *p = &app->presence;
+	char text[ADDR_TEXT_MAX];
+
+	if (p->looked && away == p->service_away[i])
+		return;
+	if (away)
+		log_warn("service %s: address %s is not on this host%s; it is "
+			 "served when it comes ('ip -brief address' lists "
+			 "those that are there)",
+			 app->config.services[i].name, addr_format(addr, text),
+			 p->looked ? " any more" : " yet");
+	else if (p->looked)
+		log_info("service %s: address %s is there, it is served",
+			 app->config.services[i].name, addr_format(addr, text));
+	p->service_away[i] = away;
+	engine_set_service_away(app->engine, i, away);
+}
+
+static bool is_service(const struct setup *s, const struct ip_addr *addr)
+{
+	for (unsigned i = 0; i < s->n_services; i++)
+		if (addr_equal(&s->listens[i].addr, addr))
+			return true;
+	return false;
+}
+
+static void look_at_source(struct app *app, unsigned i)
+{
+	const struct ip_addr *addr = &app->setup->sources[i];
+	const bool away = !setup_is_local(addr, app->netlink);
+	struct presence *p = &app->presence;
+	char text[ADDR_TEXT_MAX];
+
+	engine_set_source_away(app->engine, addr, away);
+	if (p->looked && away == p->source_away[i])
+		return;
+	p->source_away[i] = away;
+	if (is_service(app->setup, addr)) /* that was told */
+		return;
+	if (away)
+		log_warn("source %s is not on this host%s; it is used when it "
+			 "comes",
+			 addr_format(addr, text),
+			 p->looked ? " any more" : " yet");
+	else if (p->looked)
+		log_info("source %s is there", addr_format(addr, text));
+}
+
+/*
+ * The source that the route has chosen. Most often it is the service's address,
+ * which was reckoned with; another one must be ours alone before it is used.
+ */
+static bool take_source(struct app *app, unsigned service, unsigned backend,
+			struct backend_spec *b, const struct ip_addr *source)
+{
+	struct err err;
+	bool added;
+
+	if (setup_add_source(app->setup, source, &added, &err) ||
+	    (added && reserve_add_source(app->reservation, source, &err))) {
+		if (added)
+			setup_remove_source(app->setup);
+		if (!app->presence.refused)
+			log_warn("%s", err.text);
+		app->presence.refused = true;
+		return false;
+	}
+	if (added)
+		app_sources_changed(app);
+	if (!engine_set_source(app->engine, service, backend, source))
+		return false;
+	b->sources[0] = *source;
+	return true;
+}
+
+static struct backend_spec *spec_of(struct app *app, unsigned service,
+				    unsigned backend)
+{
+	const struct setup *s = app->setup;
+
+	return &s->backends[s->services[service].backends - s->backends +
+			    backend];
+}
+
+/* True if there is a way to it now. */
+static bool look_at_backend(struct app *app, unsigned service, unsigned backend,
+			    struct err *why)
+{
+	struct backend_spec *b = spec_of(app, service, backend);
+	struct ip_addr source;
+
+	if (setup_source(&app->config.services[service], &b->addr, app->netlink,
+			 &source, why))
+		return false;
+	return addr_is_set(&b->sources[0]) ||
+	       take_source(app, service, backend, b, &source);
+}
+
+static void look_at_backends(struct app *app, unsigned i)
+{
+	const struct service_config *service = &app->config.services[i];
+	struct presence *p = &app->presence;
+
+	for (unsigned k = 0; k < service->n_backends; k++) {
+		struct backend_spec *b = spec_of(app, i, k);
+		struct err why = {.text = ""};
+
+		if (p->looked && !b->waits)
+			continue;
+		b->waits = !look_at_backend(app, i, k, &why);
+		p->waiting += b->waits;
+		if (p->looked && !b->waits)
+			app_tell_backend(app, b);
+		/* Of a service that is not there its own line says enough. */
+		else if (!p->looked && b->waits && !p->service_away[i])
+			log_warn("%s; it gets connections when there is one",
+				 why.text);
+	}
+}
+
+/*
+ * At a boot a default route may be there before the backends' own network is:
+ * then what the route says now may be why they do not answer.
+ */
+static void ask_again(struct app *app, unsigned service, unsigned backend)
+{
+	struct backend_spec *b = spec_of(app, service, backend);
+	struct ip_addr source;
+	struct err ignored;
+
+	if (b->waits || app->engine->services[service].backends[backend].up ||
+	    setup_source(&app->config.services[service], &b->addr, app->netlink,
+			 &source, &ignored) ||
+	    addr_equal(&source, &b->sources[0]))
+		return;
+	if (take_source(app, service, backend, b, &source))
+		app_tell_backend(app, b);
+}
+
+/* In turn, a few at a time: each costs a question to the kernel. */
+void presence_ask_again(struct app *app)
+{
+	struct presence *p = &app->presence;
+
+	for (unsigned n = 0; n < ASKED_AT_ONCE; n++) {
+		const struct service_config *s;
+
+		if (p->service >= app->config.n_services)
+			p->service = p->backend = 0;
+		s = &app->config.services[p->service];
+		if (s->n_sources || p->backend >= s->n_backends) {
+			p->service++;
+			p->backend = 0;
+			continue;
+		}
+		ask_again(app, p->service, p->backend++);
+	}
+}
+
+void presence_refresh(struct app *app)
+{
+	struct presence *p = &app->presence;
+
+	p->waiting = 0;
+	for (unsigned i = 0; i < app->setup->n_services; i++)
+		look_at_service(app, i);
+	for (unsigned i = 0; i < app->setup->n_services; i++)
+		look_at_backends(app, i);
+	for (unsigned i = 0; i < app->setup->n_sources; i++)
+		look_at_source(app, i);
+	p->looked = true;
+}
