@@ -4,7 +4,8 @@
  *
  * What comes out must not depend on how the stream was cut: the input is read
  * whole, then in pieces whose sizes its first bytes say, and both must give
- * the same lines. What the client would print has no control character.
+ * the same lines. What the client would print has no control character, and
+ * does not begin with the server's name if the server lets it pass.
  */
 #include <assert.h>
 #include <stdint.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include "frame.h"
+#include "nick.h"
 #include "text.h"
 
 #define LINE_MAX_HERE 64 /* short, so that lines are split */
@@ -31,6 +33,18 @@ static void put(struct out *o, const void *bytes, size_t len)
 	o->len += len;
 }
 
+static void judge_shown(const struct framer *f)
+{
+	char shown[TEXT_CLEAN_MAX(LINE_MAX_HERE)];
+	size_t len = text_clean(f->line, f->line_len, shown);
+
+	assert(text_is_clean(shown, len));
+	if (nick_is_servers(f->line, f->line_len))
+		return;
+	assert(len < strlen(CHAT_SERVER_NICK) ||
+	       memcmp(shown, CHAT_SERVER_NICK, strlen(CHAT_SERVER_NICK)) != 0);
+}
+
 static void take(struct out *o, const struct framer *f, enum frame kind)
 {
 	uint8_t head[2] = {(uint8_t)kind, f->whole};
@@ -48,6 +62,7 @@ static void take(struct out *o, const struct framer *f, enum frame kind)
 		return;
 	}
 	assert(f->line_len <= LINE_MAX_HERE);
+	judge_shown(f);
 	put(o, head, 2);
 	put(o, &f->line_len, sizeof(f->line_len));
 	put(o, f->line, f->line_len);
