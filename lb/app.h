@@ -65,6 +65,11 @@ struct app {
 	bool checks_warned;    /* some could not be made */
 	unsigned pool_warned;  /* percent of the fullest, last told */
 	struct told refused;   /* new connections, since the table was full */
+	struct told no_port;   /* the same, since no NAT port was left */
+	struct told displaced; /* half-closed connections */
+	struct told limited;   /* answers of ours: too many */
+	struct told outbox;    /* the same: no room */
+	struct told forgotten; /* of the network */
 	struct told unreached; /* checks without a way */
 	struct guard_balance balance;
 	uint64_t weighed_ns; /* guard against captures, last */

@@ -115,6 +115,7 @@ static void weigh_guard(struct app *app)
 
 void app_log_counters(struct app *app)
 {
+	const struct netlink_counters net = netlink_counters(app->netlink);
 	const struct inject_counters *sent;
 	char text[1024];
 
@@ -130,6 +131,14 @@ void app_log_counters(struct app *app)
 		 (unsigned long long)sent->cut,
 		 (unsigned long long)sent->originated,
 		 (unsigned long long)sent->originate_failed);
+	log_info("network queries=%llu over_budget=%llu verified=%llu "
+		 "resyncs=%llu table_full=%llu too_big_limited=%llu",
+		 (unsigned long long)net.queries,
+		 (unsigned long long)net.over_budget,
+		 (unsigned long long)net.probes,
+		 (unsigned long long)net.resyncs,
+		 (unsigned long long)net.table_full,
+		 (unsigned long long)forward_too_big_limited(app->forward));
 	taps_tell_counters(&app->taps);
 	weigh_guard(app);
 	if (app->balance.begun)
@@ -232,14 +241,53 @@ static uint64_t to_tell(struct told *told, uint64_t count, uint64_t now_ns)
 static void check_table(struct app *app, uint64_t now_ns)
 {
 	const struct engine *e = app->engine;
-	const uint64_t n = to_tell(
-		&app->refused, e->counters.dropped[DROP_TABLE_FULL], now_ns);
+	const struct engine_counters *c = &e->counters;
+	uint64_t n = to_tell(&app->refused, c->dropped[DROP_TABLE_FULL],
+			     now_ns);
 
 	if (n)
 		log_warn("the flow table is full, %llu new connections were "
 			 "refused; raise --flows (flows = in l4lb.conf) above "
 			 "%u",
 			 (unsigned long long)n, e->table.size);
+	n = to_tell(&app->no_port, c->dropped[DROP_NO_PORT], now_ns);
+	if (n)
+		log_warn("the NAT ports are used up, %llu new connections were "
+			 "refused; add a source address (source = in "
+			 "l4lb.conf) or widen --nat-ports",
+			 (unsigned long long)n);
+	n = to_tell(&app->displaced, c->recycled_half_closed, now_ns);
+	if (n)
+		log_warn("flows or NAT ports are used up, %llu half-closed "
+			 "connections were reset to make room, those that "
+			 "were idle longest; raise --flows above %u or widen "
+			 "--nat-ports",
+			 (unsigned long long)n, e->table.size);
+}
+
+/* What else is bounded, and left something undone. */
+static void check_limits(struct app *app, uint64_t now_ns)
+{
+	const struct engine_counters *c = &app->engine->counters;
+	uint64_t n = to_tell(&app->limited, c->answers_limited, now_ns);
+
+	if (n)
+		log_warn("%llu packets that belong to no connection were not "
+			 "answered: too many; a scan, a flood, or clients of "
+			 "an earlier instance",
+			 (unsigned long long)n);
+	n = to_tell(&app->outbox, c->outbox_lost, now_ns);
+	if (n)
+		log_warn("%llu resets and checks were not sent, too many "
+			 "waited; the ends find out by themselves",
+			 (unsigned long long)n);
+	n = to_tell(&app->forgotten,
+		    netlink_counters(app->netlink).table_full, now_ns);
+	if (n)
+		log_warn("this host has more links, addresses or neighbours "
+			 "than are remembered: %llu were not; what goes by "
+			 "them is slower",
+			 (unsigned long long)n);
 }
 
 static void check_ways(struct app *app, uint64_t now_ns)
@@ -276,6 +324,7 @@ static void keep_house(struct app *app)
 	app->housekept_ns = now_ns;
 	check_pools(app);
 	check_table(app, now_ns);
+	check_limits(app, now_ns);
 	taps_tell_drops(&app->taps);
 	check_checks(app);
 	check_ways(app, now_ns);

@@ -89,12 +89,16 @@ void dump_counters(const struct engine *e, char *text, size_t size)
 		"received=%" PRIu64 " forwarded=%" PRIu64 " consumed=%" PRIu64
 		" originated=%" PRIu64 " redispatched=%" PRIu64
 		" repaired=%" PRIu64 " reset=%" PRIu64 " out-of-window=%" PRIu64
-		" bad-rst=%" PRIu64 " recycled=%" PRIu64 " expired=%" PRIu64
-		" unheard=%" PRIu64 " unreached=%" PRIu64 " dropped=%" PRIu64,
+		" bad-rst=%" PRIu64 " recycled=%" PRIu64
+		" recycled_half_closed=%" PRIu64 " expired=%" PRIu64
+		" unheard=%" PRIu64 " unreached=%" PRIu64
+		" answers_limited=%" PRIu64 " outbox_lost=%" PRIu64
+		" dropped=%" PRIu64,
 		c->received, c->forwarded, c->consumed, c->originated,
 		c->redispatched, c->repaired, c->reset, c->out_of_window,
 		c->bad_rst, c->recycled_closed + c->recycled_half_open,
-		c->expired, c->unheard, c->unreached, dropped);
+		c->recycled_half_closed, c->expired, c->unheard, c->unreached,
+		c->answers_limited, c->outbox_lost, dropped);
 	for (unsigned why = 0; why < DROP_REASONS && at < size; why++) {
 		if (!c->dropped[why])
 			continue;

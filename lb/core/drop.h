@@ -19,6 +19,7 @@ enum drop_reason {
 	DROP_BAD_TCP,	   /* TCP header malformed, or flags that cannot be */
 	DROP_BAD_CHECKSUM, /* wrong, nor a TCP one left to hardware */
 	DROP_TTL,	   /* would leave with TTL 0 */
+	DROP_MARTIAN,	   /* a source that cannot come from there: io/martian.h */
 	/* not an ICMP error that can be translated (icmp.c) */
 	DROP_ICMP_OTHER, /* no error, or about no segment: echo, UDP's errors */
 	DROP_BAD_ICMP,	 /* malformed, or not sent to whom it is about */
@@ -27,6 +28,7 @@ enum drop_reason {
 	DROP_NOT_OURS,	   /* neither to a service nor from a backend */
 	DROP_OUT_OF_STATE, /* no flow, and not a SYN */
 	DROP_RESET,	   /* for a flow that we have reset */
+	DROP_WRONG_WAY,	   /* SYN of a backend, SYN-ACK of a client */
 	DROP_SYN_OVERLOAD, /* more SYNs than can be carried (syn_gate.h) */
 	DROP_NO_BACKEND,   /* no backend of the service may take flows */
 	DROP_TABLE_FULL,   /* --flows reached, nothing to recycle */

@@ -6,6 +6,8 @@
  */
 #include "core/engine_internal.h"
 
+#define MOVED_NS (1ull << 27) /* 134 ms */
+
 static enum verdict drop(struct engine *e, enum drop_reason why)
 {
 	e->counters.dropped[why]++;
@@ -86,7 +88,7 @@ static struct flow *new_flow(struct engine *e, int service,
  * keepalive probe, answers of both sides, or a vanished client's flow would
  * live as long as its backend does.
  */
-static void note_alive(struct flow *flow, enum flow_side side,
+static void note_alive(struct engine *e, struct flow *flow, enum flow_side side,
 		       const struct packet *p, enum tcp_state was,
 		       uint64_t now_ns)
 {
@@ -95,6 +97,12 @@ static void note_alive(struct flow *flow, enum flow_side side,
 		if (flow->answered != (1 << FLOW_ORIG | 1 << FLOW_REPLY))
 			return;
 	}
+	/* A packet each: the lists are in order to within an eighth of a
+	 * second, for a list's six cache lines once in that time.
+	 */
+	if ((flow->flags & FLOW_HALF_CLOSED) &&
+	    now_ns / MOVED_NS != flow->seen_ns / MOVED_NS)
+		engine_flow_moves(e, flow);
 	flow->seen_ns = now_ns;
 	flow->keepalives = 0;
 	flow->answered = 0;
@@ -106,7 +114,7 @@ static void follow(struct engine *e, struct flow *flow, enum flow_side side,
 	enum tcp_state was = flow->tcp.state;
 
 	switch (tcp_track(&flow->tcp, side, &p->tcp)) {
-	case TCP_VALID: note_alive(flow, side, p, was, now_ns); break;
+	case TCP_VALID: note_alive(e, flow, side, p, was, now_ns); break;
 	case TCP_OUT_OF_WINDOW: e->counters.out_of_window++; break;
 	case TCP_BAD_RST: e->counters.bad_rst++; break;
 	}
@@ -114,6 +122,18 @@ static void follow(struct engine *e, struct flow *flow, enum flow_side side,
 		engine_state_changed(e, flow, was, FLOW_CLOSED);
 	else if (was == TCP_SYN_SENT && side == FLOW_ORIG && packet_opens(p))
 		handshake_repeated(e, flow, p, now_ns);
+}
+
+/*
+ * A SYN of the backend's, or the answer to one from the client: passed on, a
+ * backend could open connections to its clients, and to whoever is made to be
+ * one. No end of a connection that goes through us sends them: both would have
+ * had to connect to the other's port, and a service never does.
+ */
+static bool is_wrong_way(const struct packet *p, enum flow_side side)
+{
+	return (p->tcp.flags & TCP_SYN) &&
+	       !(p->tcp.flags & TCP_ACK) == (side == FLOW_REPLY);
 }
 
 /* A packet for a flow that we have reset: its sender did not believe it. */
@@ -152,11 +172,13 @@ enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns)
 		flow = new_flow(e, service, p, now_ns, &why);
 		if (!flow)
 			return drop(e, why);
+	} else if (is_wrong_way(p, side)) {
+		return drop(e, DROP_WRONG_WAY);
 	} else if (flow->flags & FLOW_KILLED) {
 		return killed(e, p, now_ns);
 	} else if (side == FLOW_ORIG && packet_opens(p) &&
 		   !tcp_track_is_own_syn(&flow->tcp, &p->tcp)) {
-		engine_challenge(e, flow, now_ns);
+		engine_challenge(e, flow, p, now_ns);
 		return consume(e);
 	} else if (flow->tcp.state == TCP_SYN_SENT && side == FLOW_REPLY &&
 		   handshake_answer(e, flow, p, now_ns)) {
@@ -173,6 +195,26 @@ enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns)
 	p->to_backend = side == FLOW_ORIG;
 	e->counters.forwarded++;
 	return VERDICT_SEND;
+}
+
+void engine_announced(struct engine *e, const struct endpoint *from,
+		      const struct endpoint *to, uint16_t mss)
+{
+	/* As a packet that answers it will come. */
+	const struct flow_key key = {
+		.pair = {.src = *to, .dst = *from},
+		.proto = PACKET_PROTO_TCP,
+	};
+	struct tcp_side *announced;
+	enum flow_side side;
+	struct flow *flow;
+
+	flow = flow_find(&e->table, &key, flow_hash(&e->table, &key), &side);
+	if (!flow)
+		return;
+	announced = &flow->tcp.side[!side];
+	if (mss && mss < announced->mss)
+		announced->mss = mss;
 }
 
 /*

@@ -17,12 +17,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/answers.h"
 #include "core/err.h"
 #include "core/flow.h"
 #include "core/handshake.h"
 #include "core/hearing.h"
 #include "core/icmp.h"
-#include "core/limit.h"
 #include "core/packet.h"
 #include "core/ports.h"
 #include "core/service.h"
@@ -181,10 +181,10 @@ struct engine_counters {
 	uint64_t dropped[DROP_REASONS];
 	uint64_t originated;	  /* segments put into the outbox */
 	uint64_t outbox_lost;	  /* not put there, it was full */
-	uint64_t answers_limited; /* resets not sent: too many a second */
+	uint64_t answers_limited; /* resets, ACKs not sent: too many */
 	uint64_t out_of_window;	  /* forwarded, but changed nothing */
 	uint64_t bad_rst;	  /* the same, resets */
-	uint64_t recycled_closed, recycled_half_open;
+	uint64_t recycled_closed, recycled_half_open, recycled_half_closed;
 	uint64_t expired;      /* idle; not counting those closed before */
 	uint64_t redispatched; /* SYNs given to another backend */
 	uint64_t repaired;     /* answers from a backend's earlier connection */
@@ -198,8 +198,8 @@ struct engine {
 	struct flow_table table;
 	struct wheel wheel;
 	struct list_node *wheel_nodes;
-	/* Flows that may be recycled, oldest first: closed ones, half-open
-	 * ones per service; and both again per pool.
+	/* Flows that may be recycled, oldest first: closed ones, half-closed
+	 * ones, half-open ones per service; and all three again per pool.
 	 */
 	struct list_node *age_nodes, *pool_nodes;
 	struct pending_table pending;
@@ -212,11 +212,12 @@ struct engine {
 	unsigned n_pools;
 	uint16_t *port_memory;
 	struct engine_timeouts timeouts;
-	struct limit limit_stray;     /* resets to packets without a flow */
-	struct limit limit_challenge; /* ACKs to SYNs of living flows */
-	struct limit limit_reply;     /* the same, from backends */
-	struct limit limit_refused;   /* resets to SYNs that found no place */
-	struct limit limit_killed;    /* to what comes for a flow we reset */
+	struct answers answers;	      /* of all of these: to whom */
+	struct answer_limit limit_stray;     /* resets to packets without a flow */
+	struct answer_limit limit_challenge; /* ACKs to SYNs of living flows */
+	struct answer_limit limit_reply;     /* the same, from backends */
+	struct answer_limit limit_refused;   /* resets to SYNs that found no place */
+	struct answer_limit limit_killed;    /* to what comes for a flow we reset */
 	struct segment outbox[ENGINE_OUTBOX_MAX];
 	unsigned outbox_head, outbox_used;
 	struct engine_counters counters;
@@ -285,6 +286,14 @@ static inline void engine_prefetch(const struct engine *e,
 
 /* Needs engine_prepare() on @p. */
 enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns);
+
+/*
+ * A SYN of @from's was made to announce at most @mss (0: any) to its peer @to,
+ * both as they know each other through us: longer segments than that do not
+ * come for it, see packet.out_mss.
+ */
+void engine_announced(struct engine *e, const struct endpoint *from,
+		      const struct endpoint *to, uint16_t mss);
 
 /*
  * An ICMP error that came to one of our addresses. With VERDICT_SEND it was

@@ -14,23 +14,37 @@
 
 #include "core/engine.h"
 
-/* Lists of flows that may be recycled: closed ones, then half-open ones. */
-enum age_list { AGE_CLOSED, AGE_HALF_OPEN, AGE_LISTS };
+/*
+ * Lists of flows that may be recycled, in the order in which they are. The
+ * last one is of those that one side has finished, by when they were last
+ * heard of.
+ */
+enum age_list { AGE_CLOSED, AGE_HALF_OPEN, AGE_HALF_CLOSED, AGE_LISTS };
 
 /* ------------------------------------------------------- lifecycle.c */
 
-/* A list for all closed flows, one per service for half-open ones. */
+/*
+ * A list for all closed flows, one for all half-closed ones, one per service
+ * for half-open ones.
+ */
+#define AGE_HEADS 2 /* and as many as there are services */
+
 static inline uint32_t closed_head(const struct engine *e)
 {
 	return e->table.size;
 }
 
-static inline uint32_t half_open_head(const struct engine *e, unsigned service)
+static inline uint32_t half_closed_head(const struct engine *e)
 {
-	return e->table.size + 1 + service;
+	return e->table.size + 1;
 }
 
-/* And both kinds once more for each pool of ports. */
+static inline uint32_t half_open_head(const struct engine *e, unsigned service)
+{
+	return e->table.size + AGE_HEADS + service;
+}
+
+/* And all kinds once more for each pool of ports. */
 static inline uint32_t pool_head(const struct engine *e, unsigned pool,
 				 enum age_list list)
 {
@@ -47,6 +61,9 @@ void engine_set_timer(struct engine *e, const struct flow *flow);
  */
 void engine_list_flow(struct engine *e, struct flow *flow);
 void engine_unlist_flow(struct engine *e, struct flow *flow);
+
+/* A packet of a half-closed flow came: it is the last to be recycled. */
+void engine_flow_moves(struct engine *e, struct flow *flow);
 
 /*
  * Everything that follows from a change of state, wherever it came from.
@@ -74,13 +91,14 @@ static inline bool engine_is_nat_port(const struct engine *e, uint16_t port)
 
 /*
  * A backend of @s, not in @tried, and a pool that has a port toward it.
- * Recycles closed and half-open flows, but never @except.
+ * Recycles closed and half-open flows, then half-closed ones, where no backend
+ * has a port without; but never @except.
  */
 struct backend *engine_pick(struct engine *e, struct service *s,
-			    struct backend_set *tried,
+			    const struct backend_set *tried,
 			    const struct flow *except, int *pool,
 			    enum drop_reason *why, uint64_t now_ns);
-int engine_pick_pool(struct engine *e, struct backend *b,
+int engine_pick_pool(struct engine *e, struct backend *b, enum age_list last,
 		     const struct flow *except);
 struct endpoint engine_take_nat(struct engine *e, unsigned pool);
 
@@ -126,9 +144,9 @@ static inline bool engine_has_room(const struct engine *e, unsigned most)
 /* False if the outbox is full. */
 bool engine_originate(struct engine *e, const struct segment *seg);
 
-/* RFC 9293 section 3.10.7.1, at most as often as @limit allows. */
+/* RFC 9293 section 3.10.7.1, at most as often as @limit and answers.h allow. */
 void engine_answer_reset(struct engine *e, const struct packet *p,
-			 struct limit *limit, uint64_t now_ns);
+			 struct answer_limit *limit, uint64_t now_ns);
 
 /*
  * Ends a flow by resets that both sides believe (design rule 7). The mapping
@@ -148,7 +166,7 @@ void engine_reset_side(struct engine *e, const struct flow *flow,
  * again. Passed on, the SYN might open a connection that we do not follow.
  */
 void engine_challenge(struct engine *e, const struct flow *flow,
-		      uint64_t now_ns);
+		      const struct packet *syn, uint64_t now_ns);
 
 /* Asks one side whether it is still there (RFC 9293 section 3.8.4). */
 void engine_keepalive(struct engine *e, const struct flow *flow,

@@ -180,7 +180,7 @@ static int fill_pools(struct engine *e, const struct engine_spec *spec)
 static int make_lists(struct engine *e, uint64_t now_ns)
 {
 	uint32_t flows = e->table.size;
-	uint32_t ages = 1 + e->n_services, heads = e->n_pools * AGE_LISTS;
+	uint32_t ages = AGE_HEADS + e->n_services, heads = e->n_pools * AGE_LISTS;
 
 	e->wheel_nodes = calloc(flows + WHEEL_SLOTS, sizeof(*e->wheel_nodes));
 	e->age_nodes = calloc(flows + ages, sizeof(*e->age_nodes));
@@ -240,11 +240,11 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 	hearing_init(&e->hearing);
 	syn_gate_init(&e->gate);
 	e->probe_lo = spec->probe_lo;
-	limit_init(&e->limit_stray, STRAY_PER_S, STRAY_PER_S);
-	limit_init(&e->limit_challenge, STRAY_PER_S, STRAY_PER_S);
-	limit_init(&e->limit_reply, STRAY_PER_S, STRAY_PER_S);
-	limit_init(&e->limit_killed, REFUSED_PER_S, REFUSED_PER_S);
-	limit_init(&e->limit_refused, REFUSED_PER_S, REFUSED_PER_S);
+	e->limit_stray.per_s = STRAY_PER_S;
+	e->limit_challenge.per_s = REFUSED_PER_S;
+	e->limit_reply.per_s = STRAY_PER_S;
+	e->limit_killed.per_s = REFUSED_PER_S;
+	e->limit_refused.per_s = REFUSED_PER_S;
 
 	e->n_services = spec->n_services;
 	e->services = calloc(spec->n_services, sizeof(*e->services));

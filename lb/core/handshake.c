@@ -296,7 +296,7 @@ static void repair(struct engine *e, struct flow *flow, const struct packet *p,
 		return; /* the client's retransmission tries next */
 	if (pend->repairs++ > 0) {
 		struct backend *b = engine_backend(e, flow);
-		int pool = engine_pick_pool(e, b, flow);
+		int pool = engine_pick_pool(e, b, AGE_HALF_OPEN, flow);
 
 		if (pool >= 0)
 			move_flow(e, flow, b, (unsigned)pool);

@@ -4,7 +4,8 @@
  *
  * A closed flow keeps its place and port only until they are wanted. When
  * something runs out, the longest-closed flow makes room, then the oldest
- * half-open one, never an established one (design rule 10).
+ * half-open one, then the half-closed one that was idle longest, never an
+ * established one (design rule 10).
  */
 #include "core/engine_internal.h"
 
@@ -53,32 +54,54 @@ void engine_unlist_flow(struct engine *e, struct flow *flow)
 
 	if (flow->flags & FLOW_HALF_OPEN)
 		e->services[flow->service].half_open--;
-	flow->flags &= (uint8_t)~FLOW_HALF_OPEN;
-	if (list_linked(e->pool_nodes, i))
+	if (list_linked(e->pool_nodes, i) && !(flow->flags & FLOW_HALF_CLOSED))
 		e->pools[flow->pool].recyclable--;
+	flow->flags &= (uint8_t)~(FLOW_HALF_OPEN | FLOW_HALF_CLOSED);
 	list_remove(e->age_nodes, i);
 	list_remove(e->pool_nodes, i);
 }
 
+static enum age_list list_of(enum tcp_state state)
+{
+	if (tcp_is_half_open(state))
+		return AGE_HALF_OPEN;
+	if (tcp_is_half_closed(state))
+		return AGE_HALF_CLOSED;
+	return tcp_is_closed(state) ? AGE_CLOSED : AGE_LISTS;
+}
+
 void engine_list_flow(struct engine *e, struct flow *flow)
 {
-	const bool half_open = tcp_is_half_open(flow->tcp.state);
-	const enum age_list list = half_open ? AGE_HALF_OPEN : AGE_CLOSED;
-	uint32_t i = flow_index(&e->table, flow);
+	const enum age_list list = list_of(flow->tcp.state);
+	uint32_t i = flow_index(&e->table, flow), head = closed_head(e);
 
 	engine_unlist_flow(e, flow);
-	if (!half_open && !tcp_is_closed(flow->tcp.state))
+	if (list == AGE_LISTS)
 		return;
-	if (half_open) {
+	if (list == AGE_HALF_OPEN) {
 		flow->flags |= FLOW_HALF_OPEN;
 		e->services[flow->service].half_open++;
+		head = half_open_head(e, flow->service);
+	} else if (list == AGE_HALF_CLOSED) {
+		flow->flags |= FLOW_HALF_CLOSED;
+		head = half_closed_head(e);
 	}
-	list_append(e->age_nodes,
-		    half_open ? half_open_head(e, flow->service)
-			      : closed_head(e),
-		    i);
+	list_append(e->age_nodes, head, i);
 	list_append(e->pool_nodes, pool_head(e, flow->pool, list), i);
-	e->pools[flow->pool].recyclable++;
+	/* Those of a connection that may be alive are not counted as free. */
+	if (list != AGE_HALF_CLOSED)
+		e->pools[flow->pool].recyclable++;
+}
+
+void engine_flow_moves(struct engine *e, struct flow *flow)
+{
+	uint32_t i = flow_index(&e->table, flow);
+
+	list_remove(e->age_nodes, i);
+	list_remove(e->pool_nodes, i);
+	list_append(e->age_nodes, half_closed_head(e), i);
+	list_append(e->pool_nodes, pool_head(e, flow->pool, AGE_HALF_CLOSED),
+		    i);
 }
 
 void engine_count_failed(struct engine *e, struct flow *flow)
@@ -129,8 +152,13 @@ void engine_displace_flow(struct engine *e, struct flow *flow)
 	if (state == TCP_SYN_SENT)
 		engine_count_failed(e, flow);
 	/* A backend that answered holds memory for it, too. */
-	if (state == TCP_SYN_RECEIVED)
+	if (state == TCP_SYN_RECEIVED || tcp_is_half_closed(state))
 		engine_reset_side(e, flow, FLOW_REPLY);
+	/* What the client then still sends, a packet without a flow, tells it
+	 * again if this one is lost.
+	 */
+	if (tcp_is_half_closed(state))
+		engine_reset_side(e, flow, FLOW_ORIG);
 	if (!tcp_is_closed(state))
 		engine_notify(e, FLOW_RECYCLED, flow);
 	engine_close_flow(e, flow);
@@ -144,6 +172,8 @@ static void recycle(struct engine *e, uint32_t index)
 
 	if (tcp_is_closed(flow->tcp.state))
 		e->counters.recycled_closed++;
+	else if (tcp_is_half_closed(flow->tcp.state))
+		e->counters.recycled_half_closed++;
 	else
 		e->counters.recycled_half_open++;
 	engine_displace_flow(e, flow);
@@ -158,6 +188,10 @@ static bool recycle_first(struct engine *e, const struct list_node *nodes,
 	if (i != head && except && i == flow_index(&e->table, except))
 		i = nodes[i].next;
 	if (i == head)
+		return false;
+	/* Both sides of what may be alive must learn of it. */
+	if (tcp_is_half_closed(e->table.flows[i].tcp.state) &&
+	    !engine_has_room(e, ENGINE_OUTBOX_MAX))
 		return false;
 	recycle(e, i);
 	return true;
@@ -180,7 +214,8 @@ static bool make_room_in_table(struct engine *e)
 			oldest = &e->table.flows[i];
 	}
 	if (!oldest)
-		return false;
+		return recycle_first(e, e->age_nodes, half_closed_head(e),
+				     NULL);
 	recycle(e, flow_index(&e->table, oldest));
 	return true;
 }
@@ -201,12 +236,13 @@ static bool pool_has_room(struct engine *e, unsigned pool, int recycle_from,
 
 /*
  * One of our addresses toward the backend that has a port: in turn, so that
- * they fill evenly. First without recycling, then with. -1 if there is none.
+ * they fill evenly. First without recycling, then with, up to the list @last.
+ * -1 if there is none.
  */
-int engine_pick_pool(struct engine *e, struct backend *b,
+int engine_pick_pool(struct engine *e, struct backend *b, enum age_list last,
 		     const struct flow *except)
 {
-	for (int from = -1; from < AGE_LISTS; from++) {
+	for (int from = -1; from <= (int)last; from++) {
 		for (unsigned n = 0; n < b->n_sources; n++) {
 			unsigned at = (b->next_source + n) % b->n_sources;
 
@@ -230,26 +266,44 @@ struct endpoint engine_take_nat(struct engine *e, unsigned pool)
 
 /* -------------------------------------------------------------- opening */
 
-struct backend *engine_pick(struct engine *e, struct service *s,
-			    struct backend_set *tried,
-			    const struct flow *except, int *pool,
-			    enum drop_reason *why, uint64_t now_ns)
+static struct backend *pick_recycling(struct engine *e, struct service *s,
+				      struct backend_set tried,
+				      enum age_list last,
+				      const struct flow *except, int *pool,
+				      enum drop_reason *why, uint64_t now_ns)
 {
 	*why = DROP_NO_BACKEND;
 	for (;;) {
-		struct backend *b = sched_pick(s, tried, now_ns);
+		struct backend *b = sched_pick(s, &tried, now_ns);
 
 		if (!b)
 			return NULL;
-		*pool = engine_pick_pool(e, b, except);
+		*pool = engine_pick_pool(e, b, last, except);
 		if (*pool >= 0)
 			return b;
 		/* No way yet: silence has the client try again. */
 		*why = *why != DROP_NO_PORT && engine_all_away(e, b)
 			       ? DROP_NO_ROUTE
 			       : DROP_NO_PORT;
-		backend_set_add(tried, b->index);
+		backend_set_add(&tried, b->index);
 	}
+}
+
+struct backend *engine_pick(struct engine *e, struct service *s,
+			    const struct backend_set *tried,
+			    const struct flow *except, int *pool,
+			    enum drop_reason *why, uint64_t now_ns)
+{
+	struct backend *b = pick_recycling(e, s, *tried, AGE_HALF_OPEN, except,
+					   pool, why, now_ns);
+
+	/* Another backend's port rather than one of a connection that may be
+	 * alive.
+	 */
+	if (!b && *why == DROP_NO_PORT)
+		b = pick_recycling(e, s, *tried, AGE_HALF_CLOSED, except, pool,
+				   why, now_ns);
+	return b;
 }
 
 struct flow *engine_open_flow(struct engine *e, unsigned service_index,

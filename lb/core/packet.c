@@ -101,14 +101,15 @@ int ipv4_check(const uint8_t *ip, uint32_t len, uint8_t proto,
 }
 
 /*
- * Flags no TCP sends: neither SYN, ACK nor RST; SYN with FIN or RST. They
- * would only probe the state machines behind us.
+ * Flags no TCP sends: neither SYN, ACK nor RST; more than one of SYN, FIN and
+ * RST. They would only probe the state machines behind us. PSH, URG, ECE and
+ * CWR say nothing by themselves.
  */
 static bool flags_can_be(uint8_t flags)
 {
-	if (!(flags & (TCP_SYN | TCP_ACK | TCP_RST)))
-		return false;
-	return !(flags & TCP_SYN) || !(flags & (TCP_FIN | TCP_RST));
+	const uint8_t one = flags & (TCP_SYN | TCP_FIN | TCP_RST);
+
+	return (flags & (TCP_SYN | TCP_ACK | TCP_RST)) && !(one & (one - 1));
 }
 
 int packet_parse(struct packet *p, const uint8_t *ip, uint32_t len,
@@ -171,6 +172,7 @@ int packet_parse(struct packet *p, const uint8_t *ip, uint32_t len,
 	p->out_mss = 0;
 	p->out_mtu = 0;
 	p->to_backend = false;
+	p->ifindex = 0;
 	return 0;
 }
 

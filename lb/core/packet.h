@@ -69,6 +69,7 @@ struct packet {
 	uint16_t hdr_len; /* bytes of @hdr in use: IP and TCP header */
 	enum csum_kind csum;
 	uint32_t hash;	     /* of @key, see engine_prepare() */
+	int ifindex;	     /* it came in by; io/forward.c alone asks */
 	struct flow_key key; /* as received */
 	struct tcp_segment tcp;
 	/* Set with VERDICT_SEND: the addresses it has now, and the largest
@@ -113,6 +114,16 @@ void packet_partial_csum(struct packet *p);
 static inline uint8_t packet_ttl(const struct packet *p)
 {
 	return p->hdr[8];
+}
+
+/* Its ends as it leaves: after packet_rewrite(). */
+static inline struct flow_pair packet_out(const struct packet *p)
+{
+	struct flow_pair out = {{.addr = p->out_src}, {.addr = p->out_dst}};
+
+	memcpy(&out.src.port, p->hdr + IP_HEADER_LEN, 2);
+	memcpy(&out.dst.port, p->hdr + IP_HEADER_LEN + 2, 2);
+	return out;
 }
 
 /* Bytes of the IP packet, as counted in flows. */

@@ -38,17 +38,26 @@ bool engine_next(struct engine *e, struct segment *out)
 	return true;
 }
 
+/* False is counted. */
+static bool may_answer(struct engine *e, const struct packet *p, unsigned most,
+		       struct answer_limit *limit, uint64_t now_ns)
+{
+	if (answers_allow(&e->answers, limit, &e->random, p->hash, most,
+			  now_ns))
+		return true;
+	e->counters.answers_limited++;
+	return false;
+}
+
 void engine_answer_reset(struct engine *e, const struct packet *p,
-			 struct limit *limit, uint64_t now_ns)
+			 struct answer_limit *limit, uint64_t now_ns)
 {
 	struct segment rst = {.src = p->key.pair.dst, .dst = p->key.pair.src};
 
 	if (p->tcp.flags & TCP_RST)
 		return; /* never in answer to a reset */
-	if (!limit_allow(limit, now_ns)) {
-		e->counters.answers_limited++;
+	if (!may_answer(e, p, ANSWERS_RESETS, limit, now_ns))
 		return;
-	}
 	if (p->tcp.flags & TCP_ACK) {
 		rst.seq = p->tcp.ack;
 		rst.flags = TCP_RST;
@@ -106,7 +115,7 @@ void engine_reset_flow(struct engine *e, struct flow *flow,
 }
 
 void engine_challenge(struct engine *e, const struct flow *flow,
-		      uint64_t now_ns)
+		      const struct packet *syn, uint64_t now_ns)
 {
 	const struct tcp_side *backend = &flow->tcp.side[FLOW_REPLY];
 	/* Acknowledges only what the backend has, and opens no more than it:
@@ -121,10 +130,8 @@ void engine_challenge(struct engine *e, const struct flow *flow,
 		.window = tcp_track_window(&flow->tcp, FLOW_REPLY),
 	};
 
-	if (limit_allow(&e->limit_challenge, now_ns))
+	if (may_answer(e, syn, ANSWERS_ACKS, &e->limit_challenge, now_ns))
 		engine_originate(e, &ack);
-	else
-		e->counters.answers_limited++;
 }
 
 void engine_keepalive(struct engine *e, const struct flow *flow,

@@ -128,6 +128,12 @@ static inline bool tcp_is_half_open(enum tcp_state state)
 	return state == TCP_SYN_SENT || state == TCP_SYN_RECEIVED;
 }
 
+/* Somebody has finished, and it may go on for as long as the other likes. */
+static inline bool tcp_is_half_closed(enum tcp_state state)
+{
+	return state == TCP_FIN_WAIT || state == TCP_CLOSING;
+}
+
 static inline bool tcp_is_closed(enum tcp_state state)
 {
 	return state == TCP_TIME_WAIT || state == TCP_RESET;

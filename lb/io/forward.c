@@ -7,7 +7,8 @@
 #include "io/forward.h"
 
 #define SMALL_MAX     2048 /* payload bytes that are copied, not sent in place */
-#define TOO_BIG_PER_S 100  /* fragmentation-needed, RFC 1812 4.3.2.8 */
+#define TOO_BIG_PER_S 1000 /* fragmentation-needed, RFC 1812 4.3.2.8 */
+#define MTU_SURE      576  /* that every link has, as good as: RFC 791 */
 #define TICK_BUDGET   1024 /* flows ended between two looks at the captures */
 #define RETRY_NS      1000000ull /* until what found no room is tried again */
 
@@ -16,7 +17,10 @@ struct forward {
 	struct inject *inject;
 	struct netlink *netlink;
 	uint32_t mss_clamp;
-	struct limit limit_too_big;
+	struct answer_limit limit_too_big;
+	struct answers told_too_big;
+	uint64_t too_big_limited;
+	struct random random;
 	/* What the engine originated and found no room, the oldest first. */
 	struct outgoing outgoing[INJECT_SEGMENTS_MAX];
 	unsigned n_outgoing;
@@ -46,7 +50,8 @@ int forward_new(struct forward **out, struct engine *engine,
 	f->inject = inject;
 	f->netlink = netlink;
 	f->mss_clamp = mss_clamp;
-	limit_init(&f->limit_too_big, TOO_BIG_PER_S, TOO_BIG_PER_S);
+	f->random.state = random_next(&engine->random);
+	f->limit_too_big.per_s = TOO_BIG_PER_S;
 	*out = f;
 	return 0;
 }
@@ -66,72 +71,88 @@ static void tell_sender(struct forward *f, const struct packet *p, uint32_t mtu,
 	struct packet received = *p;
 	struct icmp_message message;
 
-	if (!limit_allow(&f->limit_too_big, now_ns))
+	if (!answers_allow(&f->told_too_big, &f->limit_too_big, &f->random,
+			   p->hash, ANSWERS_ACKS, now_ns)) {
+		f->too_big_limited++;
 		return;
+	}
 	packet_rewrite(&received, &p->key.pair.src, &p->key.pair.dst);
 	if (icmp_frag_needed(&message, &received, mtu))
 		inject_message(f->inject, &message);
 }
 
-/* The largest MSS that a SYN by way of @hop may announce; 0: any. */
+/* The largest MSS that a SYN may announce by what @hop carries; 0: any. */
 static uint16_t mss_limit(const struct forward *f, const struct hop *hop)
 {
 	const uint32_t headers = IP_HEADER_LEN + TCP_HEADER_MIN;
-	uint32_t mss = UINT16_MAX;
+	uint32_t mtu = hop->mtu, mss = UINT16_MAX;
 
-	if (hop->mtu > headers && hop->mtu - headers < mss)
-		mss = hop->mtu - headers;
-	if (f->mss_clamp != FORWARD_CLAMP_AUTO && f->mss_clamp < mss)
+	if (hop->ifindex == HOP_UNKNOWN) {
+		mtu = netlink_smallest_mtu(f->netlink);
+		if (mtu < MTU_SURE)
+			mtu = MTU_SURE;
+	}
+	if (mtu > headers && mtu - headers < mss)
+		mss = mtu - headers;
+	if (f->mss_clamp && f->mss_clamp != FORWARD_CLAMP_AUTO &&
+	    f->mss_clamp < mss)
 		mss = f->mss_clamp;
 	return mss < UINT16_MAX ? (uint16_t)mss : 0;
 }
 
-static uint16_t mss_limit_back(struct forward *f, const struct packet *p,
-			       uint64_t now_ns)
+/*
+ * Before the engine: a SYN is also what it remembers the MSS from, and what
+ * another backend may be sent. False: the way back to its sender goes into this
+ * host, and it did not come from there. That is more than a list of addresses
+ * can say (local routes), and too dear for other packets than the first.
+ */
+static bool clamp_back(struct forward *f, struct packet *p, uint64_t now_ns)
 {
 	struct hop back;
 
 	netlink_hop(f->netlink, &p->key.pair.dst.addr, &p->key.pair.src.addr,
 		    now_ns, &back);
-	return mss_limit(f, &back);
+	if (netlink_is_loopback(f->netlink, back.ifindex) &&
+	    !netlink_is_loopback(f->netlink, p->ifindex))
+		return false;
+	if (f->mss_clamp)
+		packet_clamp_mss(p, mss_limit(f, &back));
+	return true;
 }
 
 /*
- * Both ways of a connection use the same MSS option, so it must fit the
- * narrower one of them. And data that came merged is cut into what its sender
- * made of it: the way back to it had a say in that when the SYN went there.
+ * The answer to a SYN comes by the link that it leaves by, in segments of what
+ * it announces: no longer ones than that link can take, or they never arrive,
+ * and nobody tells their sender. And what comes merged is cut into what its
+ * sender made of it, which is by what it was told.
  */
-static void clamp_mss(struct forward *f, struct packet *p,
-		      const struct hop *onward, uint64_t now_ns)
+static void clamp_onward(struct forward *f, struct packet *p,
+			 const struct hop *onward)
 {
-	uint16_t limit;
+	const uint16_t limit = mss_limit(f, onward);
+	const struct flow_pair out = packet_out(p);
 
-	if (p->tcp.flags & TCP_SYN)
-		packet_clamp_mss(p, mss_limit(f, onward));
-	if (p->payload_len == 0)
-		return;
-	limit = mss_limit_back(f, p, now_ns);
-	if (limit && (!p->out_mss || p->out_mss > limit))
-		p->out_mss = limit;
+	packet_clamp_mss(p, limit);
+	engine_announced(f->engine, &out.src, &out.dst, limit);
 }
 
 static void decide(struct forward *f, struct packet *p, uint64_t now_ns)
 {
+	const bool syn = p->tcp.flags & TCP_SYN;
 	struct hop hop;
 
-	/* First: a SYN is also what the engine remembers the MSS from, and
-	 * what another backend may be sent.
-	 */
-	if (f->mss_clamp && (p->tcp.flags & TCP_SYN))
-		packet_clamp_mss(p, mss_limit_back(f, p, now_ns));
+	if (syn && !clamp_back(f, p, now_ns)) {
+		engine_refused(f->engine, DROP_MARTIAN);
+		return;
+	}
 	if (engine_packet(f->engine, p, now_ns) != VERDICT_SEND)
 		return;
 	netlink_hop(f->netlink, &p->out_src, &p->out_dst, now_ns, &hop);
 	if (packet_len(p) > hop.mtu && hop.mtu &&
 	    p->out_mss + 0u + IP_HEADER_LEN + TCP_HEADER_MIN > hop.mtu)
 		tell_sender(f, p, hop.mtu, now_ns);
-	if (f->mss_clamp)
-		clamp_mss(f, p, &hop, now_ns);
+	if (syn)
+		clamp_onward(f, p, &hop);
 	inject_packet(f->inject, p, &hop);
 }
 
@@ -140,13 +161,28 @@ static bool is_icmp(const uint8_t *ip, uint32_t len)
 	return len >= IP_HEADER_LEN && ip[9] == ICMP_PROTO;
 }
 
-static void on_icmp(struct forward *f, const uint8_t *ip, uint32_t len)
+/* An error about a segment comes from where that segment's answer would. */
+static bool is_martian_error(struct forward *f, const struct icmp_error *m,
+			     int ifindex)
+{
+	const struct flow_pair *quoted = &m->quoted.pair;
+
+	return netlink_is_martian(f->netlink, &m->msg.src, &m->msg.dst,
+				  ifindex) ||
+	       netlink_is_martian(f->netlink, &quoted->dst.addr,
+				  &quoted->src.addr, ifindex);
+}
+
+static void on_icmp(struct forward *f, const uint8_t *ip, uint32_t len,
+		    int ifindex)
 {
 	enum drop_reason why;
 	struct icmp_error m;
 
 	if (icmp_parse(&m, ip, len, &why))
 		engine_refused(f->engine, why);
+	else if (is_martian_error(f, &m, ifindex))
+		engine_refused(f->engine, DROP_MARTIAN);
 	else if (engine_icmp(f->engine, &m, forward_now_ns()) == VERDICT_SEND)
 		inject_message(f->inject, &m.msg);
 }
@@ -167,12 +203,15 @@ static void take_from_engine(struct forward *f)
 static void set_out(struct forward *f, struct outgoing *out, uint64_t now_ns)
 {
 	struct segment *seg = &out->seg;
+	uint16_t limit;
 
 	netlink_hop(f->netlink, &seg->src.addr, &seg->dst.addr, now_ns,
 		    &out->hop);
-	if (f->mss_clamp && (seg->flags & TCP_SYN))
-		packet_clamp_options(seg->options, seg->options_len,
-				     mss_limit(f, &out->hop));
+	if (!(seg->flags & TCP_SYN))
+		return;
+	limit = mss_limit(f, &out->hop);
+	packet_clamp_options(seg->options, seg->options_len, limit);
+	engine_announced(f->engine, &seg->src, &seg->dst, limit);
 }
 
 /*
@@ -233,14 +272,19 @@ static void on_frame(void *arg, const uint8_t *ip, uint32_t len, int ifindex)
 	struct packet *p = &f->packets[f->staged];
 	enum drop_reason why;
 
-	(void)ifindex;
 	if (packet_parse(p, ip, len, &why)) {
 		if (why == DROP_NOT_TCP && is_icmp(ip, len))
-			on_icmp(f, ip, len);
+			on_icmp(f, ip, len, ifindex);
 		else
 			engine_refused(f->engine, why);
 		return;
 	}
+	if (netlink_is_martian(f->netlink, &p->key.pair.src.addr,
+			       &p->key.pair.dst.addr, ifindex)) {
+		engine_refused(f->engine, DROP_MARTIAN);
+		return;
+	}
+	p->ifindex = ifindex;
 	engine_prepare(f->engine, p);
 	if (p->payload_len <= SMALL_MAX) {
 		memcpy(f->payload[f->staged], p->payload, p->payload_len);
@@ -271,6 +315,11 @@ uint64_t forward_tick(struct forward *f)
 
 	send_originated(f, now_ns);
 	return f->n_outgoing ? f->retry_ns : next_ns;
+}
+
+uint64_t forward_too_big_limited(const struct forward *f)
+{
+	return f->too_big_limited;
 }
 
 bool forward_waits(const struct forward *f)

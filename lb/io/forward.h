@@ -22,7 +22,9 @@ struct forward;
 
 /*
  * Borrows all three; they outlive it. @mss_clamp: the largest MSS that SYNs
- * may announce, or one of the above: auto is what both next hops carry.
+ * may announce, or one of the above. Off: what the next hop that the SYN goes
+ * to carries, as longer answers do not arrive. Else the one back to its sender,
+ * too.
  */
 int forward_new(struct forward **out, struct engine *engine,
 		struct inject *inject, struct netlink *netlink,
@@ -40,6 +42,9 @@ uint64_t forward_tick(struct forward *f);
 
 /* True if something that the engine originated found no room yet. */
 bool forward_waits(const struct forward *f);
+
+/* Fragmentation-needed errors that were not sent: too many. */
+uint64_t forward_too_big_limited(const struct forward *f);
 
 /* CLOCK_BOOTTIME in ns: the time of the whole program. */
 uint64_t forward_now_ns(void);

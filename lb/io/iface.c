@@ -128,6 +128,20 @@ bool iface_carries(const struct iface_table *t, int lower, int ifindex)
 	return carries(t, lower, ifindex, IFACE_LEVELS_MAX);
 }
 
+uint32_t iface_smallest_mtu(const struct iface_table *t)
+{
+	uint32_t mtu = UINT16_MAX;
+	unsigned i;
+
+	for (i = 0; i < t->n_links; i++) {
+		const struct link *l = &t->links[i].link;
+
+		if (l->up && !l->loopback && l->mtu && l->mtu < mtu)
+			mtu = l->mtu;
+	}
+	return mtu;
+}
+
 bool iface_link_equal(const struct link *a, const struct link *b)
 {
 	return a->ifindex == b->ifindex && strcmp(a->name, b->name) == 0 &&

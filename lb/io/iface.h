@@ -40,7 +40,9 @@ const struct link *iface_link_by_name(const struct iface_table *t,
 				      const char *name);
 const struct link *iface_link_at(const struct iface_table *t, unsigned i);
 const struct iface_addr *iface_addr_at(const struct iface_table *t, unsigned i);
-uint32_t iface_largest_mtu(const struct iface_table *t); /* loopback aside */
+/* Of those that are up, loopback aside; UINT16_MAX if there is none. */
+uint32_t iface_largest_mtu(const struct iface_table *t);
+uint32_t iface_smallest_mtu(const struct iface_table *t);
 
 /* See netlink_carries(). */
 #define IFACE_LEVELS_MAX 8 /* of links above each other */

@@ -34,6 +34,8 @@ static void links_changed(struct netlink *nl)
 {
 	path_forget_all(nl->paths);
 	nl->largest_mtu = iface_largest_mtu(nl->ifaces);
+	nl->smallest_mtu = iface_smallest_mtu(nl->ifaces);
+	nl->martians_stale = true;
 }
 
 static void on_link(struct netlink *nl, const struct nlmsghdr *nlh)
@@ -92,6 +94,7 @@ static void on_addr(struct netlink *nl, const struct nlmsghdr *nlh)
 		nl->counters.table_full++;
 		return;
 	}
+	nl->martians_stale = true;
 	if (held)
 		return;
 	path_forget_all(nl->paths);
@@ -100,6 +103,7 @@ static void on_addr(struct netlink *nl, const struct nlmsghdr *nlh)
 
 static void addr_gone(struct netlink *nl, const struct iface_addr *a)
 {
+	nl->martians_stale = true;
 	if (iface_holder(nl->ifaces, a->ifindex, &a->addr))
 		return; /* still held, with another prefix or peer */
 	path_forget_all(nl->paths);
@@ -382,6 +386,41 @@ void netlink_for_each_addr(const struct netlink *nl, netlink_event_fn *fn,
 		event.addr = a->addr;
 		fn(arg, &event);
 	}
+}
+
+static void list_martians(struct netlink *nl)
+{
+	const struct iface_addr *a;
+	const struct link *link;
+	unsigned i;
+
+	martian_clear(&nl->martians);
+	for (i = 0; (a = iface_addr_at(nl->ifaces, i)); i++)
+		martian_add(&nl->martians, &a->addr, a->prefix_len);
+	martian_sort(&nl->martians);
+	nl->loopback = 0;
+	for (i = 0; (link = iface_link_at(nl->ifaces, i)); i++)
+		if (link->loopback)
+			nl->loopback = link->ifindex;
+	nl->martians_stale = false;
+}
+
+bool netlink_is_martian(struct netlink *nl, const struct ip_addr *src,
+			const struct ip_addr *dst, int ifindex)
+{
+	if (nl->martians_stale)
+		list_martians(nl);
+	return martian(&nl->martians, src, dst, ifindex == nl->loopback);
+}
+
+bool netlink_is_loopback(const struct netlink *nl, int ifindex)
+{
+	return ifindex == nl->loopback;
+}
+
+uint32_t netlink_smallest_mtu(const struct netlink *nl)
+{
+	return nl->smallest_mtu;
 }
 
 struct netlink_counters netlink_counters(const struct netlink *nl)

@@ -126,6 +126,18 @@ bool netlink_carries(const struct netlink *nl, int lower, int ifindex);
 /* The interface that holds a local address, or 0. Not per packet. */
 int netlink_addr_ifindex(const struct netlink *nl, const struct ip_addr *addr);
 
+/*
+ * Per packet: true if this host would not take one from @src to @dst on
+ * @ifindex, see martian.h.
+ */
+bool netlink_is_martian(struct netlink *nl, const struct ip_addr *src,
+			const struct ip_addr *dst, int ifindex);
+/* As of the last netlink_is_martian(). */
+bool netlink_is_loopback(const struct netlink *nl, int ifindex);
+
+/* Of the links that are up, loopback aside. */
+uint32_t netlink_smallest_mtu(const struct netlink *nl);
+
 /* Links, and the local IPv4 addresses, as last read. There is no event for
  * what netlink_open() found: begin with these. @fn as for events, with the
  * kind NETLINK_LINK_UP or _DOWN, or NETLINK_ADDR_NEW.

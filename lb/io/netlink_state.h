@@ -14,6 +14,7 @@
 #define L4LB_NETLINK_STATE_H
 
 #include "io/iface.h"
+#include "io/martian.h"
 #include "io/neigh.h"
 #include "io/netlink.h"
 #include "io/path.h"
@@ -28,6 +29,10 @@ struct netlink {
 	struct neigh_table *neighs;
 	struct path_cache *paths;
 	uint32_t largest_mtu; /* of any link: see HOP_UNKNOWN */
+	uint32_t smallest_mtu; /* loopback aside */
+	struct martian_table martians;
+	bool martians_stale; /* to be made anew from @ifaces */
+	int loopback;	     /* its ifindex, made with them */
 
 	/* Of the netlink_read() that runs; NULL while in netlink_open() */
 	netlink_event_fn *fn;

@@ -122,7 +122,8 @@ START_TEST(only_a_syn_is_changed)
 
 	f.payload_len = 100;
 	for (unsigned flags = 0; flags < 256; flags++) {
-		if ((flags & SYN) || !(flags & (ACK | RST)))
+		if ((flags & SYN) || !(flags & (ACK | RST)) ||
+		    (flags & (RST | FIN)) == (RST | FIN))
 			continue;
 		f.flags = (uint8_t)flags;
 		clamped(&f, 1000);

@@ -65,7 +65,8 @@ static void count(struct world *w)
 	w->stats.redispatched += c->redispatched;
 	w->stats.repaired += c->repaired;
 	w->stats.lb_resets += c->reset;
-	w->stats.recycled += c->recycled_closed + c->recycled_half_open;
+	w->stats.recycled += c->recycled_closed + c->recycled_half_open +
+			     c->recycled_half_closed;
 	w->stats.expired += c->expired;
 }
 

@@ -31,7 +31,7 @@ enum excuse {
 	EXC_FAULT = 4,	   /* its backend broke, or its host */
 	EXC_SWEPT = 8,	   /* its backend was found down, or drained */
 	EXC_EXPIRED = 16,  /* idle for too long */
-	EXC_PRESSURE = 32, /* half-open, and its place was wanted */
+	EXC_PRESSURE = 32, /* not established, and its place was wanted */
 	EXC_JUMP = 64,	   /* the balancer's clock jumped */
 	EXC_EXIT = 256,	   /* the balancer was told to go */
 	EXC_REUSE = 128,   /* its client's ports are in use again */

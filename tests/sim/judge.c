@@ -324,6 +324,41 @@ static void judge_closed(struct world *w, const struct flow *flow)
 	excuse(w, flow, EXC_SWEPT);
 }
 
+/* What nobody else wants to have is gone before, and what is idle longer. */
+static void judge_half_closed(struct world *w, const struct flow *flow)
+{
+	const struct engine *e = w->lb.e;
+	const struct pool *pool = &e->pools[flow->pool];
+	/* But for one that is given to another backend now. */
+	bool no_port = pool->ports.free == 0 && pool->recyclable <= 1;
+	uint32_t others = 0;
+
+	for (uint32_t i = 0; i < e->table.size; i++) {
+		const struct flow *f = &w->lb.flows[i];
+
+		if (!f->open)
+			continue;
+		others += tcp_is_closed(f->tcp.state) ||
+			  tcp_is_half_open(f->tcp.state);
+		if (tcp_is_half_closed(f->tcp.state) &&
+		    f->pool == flow->pool && f->seen_ns + 135 * MS <
+						     flow->seen_ns)
+			world_break(w, "of the half-closed flows the one idle "
+				       "longest is recycled");
+	}
+	if (!no_port && (e->table.used < e->table.size || others))
+		world_break(w, "half-closed flows are recycled last");
+}
+
+static void judge_recycled(struct world *w, const struct flow *flow)
+{
+	if (tcp_is_half_closed(flow->tcp.state))
+		judge_half_closed(w, flow);
+	else if (!tcp_is_half_open(flow->tcp.state))
+		world_break(w, "only half-open and half-closed flows are "
+			       "recycled");
+}
+
 void judge_flow(struct world *w, enum flow_event event, const struct flow *flow)
 {
 	static const char *const names[] = {"opened",	"closed",
@@ -345,8 +380,7 @@ void judge_flow(struct world *w, enum flow_event event, const struct flow *flow)
 	case FLOW_CLOSED: judge_closed(w, flow); break;
 	case FLOW_EXPIRED: judge_expiry(w, flow, was); break;
 	case FLOW_RECYCLED:
-		if (!tcp_is_half_open(flow->tcp.state))
-			world_break(w, "only half-open flows are recycled");
+		judge_recycled(w, flow);
 		excuse(w, flow, EXC_PRESSURE);
 		break;
 	}
@@ -519,8 +553,8 @@ void judge_quiet(struct world *w)
 	for (unsigned i = 0; i < e->n_pools; i++)
 		if (e->pools[i].ports.free != e->pools[i].ports.size)
 			world_break(w, "all ports are back");
-	if (!lists_empty(e->age_nodes, size, 1 + e->n_services) ||
-	    !lists_empty(e->pool_nodes, size, e->n_pools * 2) ||
+	if (!lists_empty(e->age_nodes, size, 2 + e->n_services) ||
+	    !lists_empty(e->pool_nodes, size, e->n_pools * 3) ||
 	    !lists_empty(e->wheel_nodes, size, WHEEL_SLOTS))
 		world_break(w, "all lists are empty");
 	for (uint32_t i = 0; i < e->table.n_slots; i++)

@@ -362,7 +362,10 @@ START_TEST(strays_of_clients_do_not_use_up_other_answers)
 	struct conn c = conn_make(r, 1);
 	struct frame f = conn_frame(&c, ORIG, ACK, 0);
 
-	send_strays(r, &f, 20000);
+	for (uint16_t port = 1; port < 20000; port++) {
+		f.src.port = htons(port);
+		send_strays(r, &f, 1);
+	}
 	f = stray_reply(r, ACK, 0);
 	ck_assert_uint_eq(send_strays(r, &f, 1), 1);
 	rig_backend(r, 0)->up = false;

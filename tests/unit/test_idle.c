@@ -241,8 +241,10 @@ START_TEST(full_outbox_loses_segments_and_counts_them)
 	struct conn c = conn_make(r, 1);
 	struct frame stray = conn_frame(&c, ORIG, ACK, 0);
 
-	for (unsigned i = 0; i < ENGINE_OUTBOX_MAX + 10; i++)
+	for (unsigned i = 0; i < ENGINE_OUTBOX_MAX + 10; i++) {
+		stray.src.port = htons((uint16_t)(1 + i));
 		ck_assert(!rig_send(r, &stray));
+	}
 	ck_assert_uint_eq(r->e->counters.originated, ENGINE_OUTBOX_MAX);
 	ck_assert_uint_eq(r->e->counters.outbox_lost, 10);
 	ck_assert_uint_eq(rig_drain(r), ENGINE_OUTBOX_MAX);

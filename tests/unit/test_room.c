@@ -17,8 +17,8 @@
 /* --- recycling ------------------------------------------------------------ */
 
 /*
- * Rule 10: the longest-closed, then the oldest half-open. Opened in this
- * order, they must go in the order given here, the others never.
+ * Rule 10: the longest-closed, then the oldest half-open, then those that one
+ * side has finished and that are idle longest. Opened in this order, they must go in the order given here, the others never.
  */
 static void check_recycling(struct rig *r)
 {
@@ -27,14 +27,14 @@ static void check_recycling(struct rig *r)
 		TCP_TIME_WAIT,	 TCP_FIN_WAIT,	  TCP_RESET,
 		TCP_ESTABLISHED, TCP_SYN_SENT,	  TCP_CLOSING,
 	};
-	static const unsigned order[] = {1, 3, 5, 0, 2, 7};
+	static const unsigned order[] = {1, 3, 5, 0, 2, 7, 4, 8};
 	struct conn c[9], next;
 
 	for (unsigned i = 0; i < 9; i++)
 		c[i] = conn_in_state(r, i, opened[i]);
 	/* 1 was opened before 3 and 5, but it is closed only now: last */
 	conn_close(r, &c[1]);
-	for (unsigned i = 0; i < 6; i++) {
+	for (unsigned i = 0; i < 8; i++) {
 		unsigned gone = i < 3 ? (i + 1) % 3 : i;
 
 		rig_wait(r, S / 5);
@@ -48,13 +48,12 @@ static void check_recycling(struct rig *r)
 	}
 	ck_assert_uint_eq(r->e->counters.recycled_closed, 3);
 	ck_assert_uint_eq(r->e->counters.recycled_half_open, 3);
-	ck_assert_int_eq(conn_state(r, &c[4]), TCP_FIN_WAIT);
+	ck_assert_uint_eq(r->e->counters.recycled_half_closed, 2);
 	ck_assert_int_eq(conn_state(r, &c[6]), TCP_ESTABLISHED);
-	ck_assert_int_eq(conn_state(r, &c[8]), TCP_CLOSING);
 	rig_drain(r);
 }
 
-START_TEST(full_table_recycles_closed_then_half_open)
+START_TEST(full_table_recycles_closed_then_half_open_then_half_closed)
 {
 	struct rig *r = rig_small(2, 9, 32);
 
@@ -64,7 +63,7 @@ START_TEST(full_table_recycles_closed_then_half_open)
 }
 END_TEST
 
-START_TEST(empty_pool_recycles_closed_then_half_open)
+START_TEST(empty_pool_recycles_closed_then_half_open_then_half_closed)
 {
 	struct rig *r = rig_small(1, 64, 9);
 
@@ -157,6 +156,127 @@ START_TEST(revived_flow_is_not_recycled)
 	ck_assert_int_eq(conn_state(r, &a), TCP_ESTABLISHED);
 	conn_is_refused(r, 9, DROP_TABLE_FULL);
 	ck_assert_int_eq(conn_state(r, &b), TCP_ESTABLISHED);
+	rig_done(r);
+}
+END_TEST
+
+/* --- half-closed connections ---------------------------------------------- */
+
+/* The client has said all, and the answer is long (shutdown(SHUT_WR)). */
+static struct conn half_closed(struct rig *r, unsigned n, enum flow_side first)
+{
+	struct conn c = conn_make(r, n);
+
+	conn_establish(r, &c);
+	ck_assert(conn_send(r, &c, first, FIN | ACK, 0));
+	ck_assert_int_eq(conn_state(r, &c), TCP_FIN_WAIT);
+	return c;
+}
+
+START_TEST(moving_download_outlives_those_that_stand)
+{
+	enum { PLACES = 8 };
+	struct rig *r = rig_small(1, _i ? 64 : PLACES, _i ? PLACES : 32);
+	struct conn moving = half_closed(r, 0, ORIG), stand[PLACES], next;
+
+	for (unsigned i = 1; i < PLACES; i++)
+		stand[i] = half_closed(r, i, i % 2 ? ORIG : REPLY);
+	for (unsigned i = 1; i < PLACES; i++) {
+		rig_wait(r, S / 4);
+		ck_assert(conn_send(r, &moving, REPLY, ACK, 1000));
+		ck_assert(conn_send(r, &moving, ORIG, ACK, 0));
+		next = conn_make(r, 100 + i);
+		conn_establish(r, &next);
+		ck_assert_int_eq(conn_state(r, &stand[i]), TCP_STATES);
+		ck_assert_int_eq(conn_state(r, &moving), TCP_FIN_WAIT);
+		ck_assert_uint_eq(
+			rig_events(r, FLOW_RECYCLED, &stand[i].client), 1);
+	}
+	ck_assert_uint_eq(r->e->counters.recycled_half_closed, PLACES - 1);
+	rig_drain(r);
+	rig_done(r);
+}
+END_TEST
+
+/* At exactly what each end expects next (design rule 7). */
+START_TEST(displaced_half_closed_ends_believe_their_resets)
+{
+	struct rig *r = rig_small(1, 1, 32);
+	struct conn c = half_closed(r, 0, _i ? REPLY : ORIG), next;
+	bool told[FLOW_SIDES] = {false, false};
+	struct frame rst;
+
+	ck_assert(conn_send(r, &c, _i ? ORIG : REPLY, ACK, 10));
+	next = conn_make(r, 1);
+	ck_assert(conn_syn(r, &next));
+	while (rig_next(r, &rst)) {
+		const enum flow_side to = same(rst.dst, c.backend);
+
+		ck_assert(same(rst.dst, to ? c.backend : c.client));
+		ck_assert(same(rst.src, to ? c.nat : c.vip));
+		ck_assert(rst.flags & RST);
+		told[to] |= rst.seq == c.acked[to];
+	}
+	ck_assert(told[ORIG]);
+	ck_assert(told[REPLY]);
+	rig_done(r);
+}
+END_TEST
+
+START_TEST(half_closed_flow_gives_no_port_while_another_has_one)
+{
+	struct rig *r = rig_small(2, 64, 1);
+	struct conn first = half_closed(r, 0, ORIG), next = conn_make(r, 1);
+
+	/* The turn is the other backend's, and then again the first one's. */
+	conn_establish(r, &next);
+	ck_assert(!same(next.backend, first.backend));
+	conn_close(r, &next);
+	for (unsigned i = 2; i < 5; i++) {
+		next = conn_make(r, i);
+		conn_establish(r, &next);
+		ck_assert(!same(next.backend, first.backend));
+		conn_close(r, &next);
+	}
+	ck_assert_int_eq(conn_state(r, &first), TCP_FIN_WAIT);
+	rig_done(r);
+}
+END_TEST
+
+/* Whoever is cut off without a word would wait for minutes. */
+START_TEST(half_closed_flow_stays_while_its_resets_have_no_room)
+{
+	struct rig *r = rig_small(1, 1, 32);
+	struct conn c = half_closed(r, 0, ORIG), next = conn_make(r, 1);
+	struct frame stray = conn_frame(&next, ORIG, ACK, 0);
+
+	for (unsigned i = 0; i < ENGINE_OUTBOX_MAX - 3; i++) {
+		stray.src.port = htons((uint16_t)(1 + i));
+		ck_assert(!rig_send(r, &stray));
+	}
+	ck_assert(!conn_syn(r, &next));
+	ck_assert_int_eq(r->why, DROP_TABLE_FULL);
+	ck_assert_int_eq(conn_state(r, &c), TCP_FIN_WAIT);
+	rig_drain(r);
+	ck_assert(conn_syn(r, &next));
+	ck_assert_int_eq(conn_state(r, &c), TCP_STATES);
+	rig_drain(r);
+	rig_done(r);
+}
+END_TEST
+
+/* With data or without: who says nothing may wait for a word of the other. */
+START_TEST(established_flow_is_never_recycled)
+{
+	struct rig *r = rig_small(1, 2, 32);
+	struct conn silent = conn_in_state(r, 0, TCP_ESTABLISHED);
+	struct conn said = conn_in_state(r, 1, TCP_ESTABLISHED);
+
+	ck_assert(conn_send(r, &said, ORIG, ACK | PSH, 10));
+	rig_wait(r, 7000 * S);
+	conn_is_refused(r, 2, DROP_TABLE_FULL);
+	ck_assert_int_eq(conn_state(r, &silent), TCP_ESTABLISHED);
+	ck_assert_int_eq(conn_state(r, &said), TCP_ESTABLISHED);
 	rig_done(r);
 }
 END_TEST
@@ -371,8 +491,13 @@ END_TEST
 int main(void)
 {
 	const struct unit_test tests[] = {
-		{full_table_recycles_closed_then_half_open, 0},
-		{empty_pool_recycles_closed_then_half_open, 0},
+		{full_table_recycles_closed_then_half_open_then_half_closed, 0},
+		{empty_pool_recycles_closed_then_half_open_then_half_closed, 0},
+		{moving_download_outlives_those_that_stand, 2},
+		{displaced_half_closed_ends_believe_their_resets, 2},
+		{half_closed_flow_gives_no_port_while_another_has_one, 0},
+		{half_closed_flow_stays_while_its_resets_have_no_room, 0},
+		{established_flow_is_never_recycled, 0},
 		{pool_recycles_only_its_own_ports, 0},
 		{refused_syn_recycles_nothing, 0},
 		{unanswered_flows_count_as_failed_however_they_end, 0},

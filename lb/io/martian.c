@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include <arpa/inet.h>
+#include <stdlib.h>
+
+#include "io/martian.h"
+
+#define LOOPBACK_NET  127
+#define MULTICAST_NET 224 /* from here on: multicast, 240/4, broadcast */
+
+void martian_clear(struct martian_table *t)
+{
+	t->n_own = t->n_broadcast = 0;
+}
+
+void martian_add(struct martian_table *t, const struct ip_addr *own,
+		 unsigned prefix_len)
+{
+	uint32_t addr;
+
+	if (!addr_is_v4(own))
+		return;
+	addr = ntohl(addr_to_v4(own));
+	if (t->n_own < MARTIAN_MAX)
+		t->own[t->n_own++] = addr;
+	/* Of a network of two or one there is none (RFC 3021). The lowest
+	 * address of a network is one like any other, since Linux 5.14.
+	 */
+	if (prefix_len < 31 && t->n_broadcast < MARTIAN_MAX)
+		t->broadcast[t->n_broadcast++] = addr | UINT32_MAX >> prefix_len;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+void martian_sort(struct martian_table *t)
+{
+	qsort(t->own, t->n_own, sizeof(*t->own), by_value);
+	qsort(t->broadcast, t->n_broadcast, sizeof(*t->broadcast), by_value);
+}
+
+static bool has(const uint32_t *sorted, uint32_t n, uint32_t value)
+{
+	uint32_t lo = 0;
+
+	while (n > 0) {
+		const uint32_t half = n / 2;
+
+		if (sorted[lo + half] == value)
+			return true;
+		if (sorted[lo + half] < value) {
+			lo += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
+	}
+	return false;
+}
+
+bool martian(const struct martian_table *t, const struct ip_addr *src,
+	     const struct ip_addr *dst, bool by_loopback)
+{
+	const uint32_t from = ntohl(addr_to_v4(src));
+	const unsigned net = from >> 24;
+
+	if (net == 0 || net >= MULTICAST_NET ||
+	    has(t->broadcast, t->n_broadcast, from))
+		return true;
+	if (by_loopback)
+		return false;
+	return net == LOOPBACK_NET || addr_is_loopback(dst) ||
+	       has(t->own, t->n_own, from);
+}
