@@ -117,7 +117,7 @@ void app_log_counters(struct app *app)
 {
 	const struct netlink_counters net = netlink_counters(app->netlink);
 	const struct inject_counters *sent;
-	char text[1024];
+	char text[2048];
 
 	dump_counters(app->engine, text, sizeof(text));
 	log_info("%s", text);
@@ -242,8 +242,8 @@ static void check_table(struct app *app, uint64_t now_ns)
 {
 	const struct engine *e = app->engine;
 	const struct engine_counters *c = &e->counters;
-	uint64_t n = to_tell(&app->refused, c->dropped[DROP_TABLE_FULL],
-			     now_ns);
+	uint64_t n =
+		to_tell(&app->refused, c->dropped[DROP_TABLE_FULL], now_ns);
 
 	if (n)
 		log_warn("the flow table is full, %llu new connections were "
@@ -281,8 +281,8 @@ static void check_limits(struct app *app, uint64_t now_ns)
 		log_warn("%llu resets and checks were not sent, too many "
 			 "waited; the ends find out by themselves",
 			 (unsigned long long)n);
-	n = to_tell(&app->forgotten,
-		    netlink_counters(app->netlink).table_full, now_ns);
+	n = to_tell(&app->forgotten, netlink_counters(app->netlink).table_full,
+		    now_ns);
 	if (n)
 		log_warn("this host has more links, addresses or neighbours "
 			 "than are remembered: %llu were not; what goes by "

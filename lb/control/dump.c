@@ -90,9 +90,9 @@ void dump_counters(const struct engine *e, char *text, size_t size)
 		" originated=%" PRIu64 " redispatched=%" PRIu64
 		" repaired=%" PRIu64 " reset=%" PRIu64 " out-of-window=%" PRIu64
 		" bad-rst=%" PRIu64 " recycled=%" PRIu64
-		" recycled_half_closed=%" PRIu64 " expired=%" PRIu64
+		" recycled-half-closed=%" PRIu64 " expired=%" PRIu64
 		" unheard=%" PRIu64 " unreached=%" PRIu64
-		" answers_limited=%" PRIu64 " outbox_lost=%" PRIu64
+		" answers-limited=%" PRIu64 " outbox-lost=%" PRIu64
 		" dropped=%" PRIu64,
 		c->received, c->forwarded, c->consumed, c->originated,
 		c->redispatched, c->repaired, c->reset, c->out_of_window,

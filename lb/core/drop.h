@@ -19,7 +19,7 @@ enum drop_reason {
 	DROP_BAD_TCP,	   /* TCP header malformed, or flags that cannot be */
 	DROP_BAD_CHECKSUM, /* wrong, nor a TCP one left to hardware */
 	DROP_TTL,	   /* would leave with TTL 0 */
-	DROP_MARTIAN,	   /* a source that cannot come from there: io/martian.h */
+	DROP_MARTIAN, /* a source that cannot come from there: io/martian.h */
 	/* not an ICMP error that can be translated (icmp.c) */
 	DROP_ICMP_OTHER, /* no error, or about no segment: echo, UDP's errors */
 	DROP_BAD_ICMP,	 /* malformed, or not sent to whom it is about */

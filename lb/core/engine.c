@@ -97,9 +97,7 @@ static void note_alive(struct engine *e, struct flow *flow, enum flow_side side,
 		if (flow->answered != (1 << FLOW_ORIG | 1 << FLOW_REPLY))
 			return;
 	}
-	/* A packet each: the lists are in order to within an eighth of a
-	 * second, for a list's six cache lines once in that time.
-	 */
+	/* Not with each packet: a move costs a dozen cache lines. */
 	if ((flow->flags & FLOW_HALF_CLOSED) &&
 	    now_ns / MOVED_NS != flow->seen_ns / MOVED_NS)
 		engine_flow_moves(e, flow);

@@ -212,12 +212,14 @@ struct engine {
 	unsigned n_pools;
 	uint16_t *port_memory;
 	struct engine_timeouts timeouts;
-	struct answers answers;	      /* of all of these: to whom */
-	struct answer_limit limit_stray;     /* resets to packets without a flow */
+	struct answers answers;		 /* of all of these: to whom */
+	struct answer_limit limit_stray; /* resets to packets without a flow */
 	struct answer_limit limit_challenge; /* ACKs to SYNs of living flows */
 	struct answer_limit limit_reply;     /* the same, from backends */
-	struct answer_limit limit_refused;   /* resets to SYNs that found no place */
-	struct answer_limit limit_killed;    /* to what comes for a flow we reset */
+	struct answer_limit
+		limit_refused; /* resets to SYNs that found no place */
+	struct answer_limit
+		limit_killed; /* to what comes for a flow we reset */
 	struct segment outbox[ENGINE_OUTBOX_MAX];
 	unsigned outbox_head, outbox_used;
 	struct engine_counters counters;

@@ -180,7 +180,8 @@ static int fill_pools(struct engine *e, const struct engine_spec *spec)
 static int make_lists(struct engine *e, uint64_t now_ns)
 {
 	uint32_t flows = e->table.size;
-	uint32_t ages = AGE_HEADS + e->n_services, heads = e->n_pools * AGE_LISTS;
+	uint32_t ages = AGE_HEADS + e->n_services,
+		 heads = e->n_pools * AGE_LISTS;
 
 	e->wheel_nodes = calloc(flows + WHEEL_SLOTS, sizeof(*e->wheel_nodes));
 	e->age_nodes = calloc(flows + ages, sizeof(*e->age_nodes));

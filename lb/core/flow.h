@@ -69,9 +69,9 @@ struct flow {
 static_assert(sizeof(struct flow) == 192, "with index and lists <= 256");
 
 enum flow_flag {
-	FLOW_KILLED = 0x01,    /* we reset it: never revived, only answered */
-	FLOW_HALF_OPEN = 0x02, /* counted in its service */
-	FLOW_FAILED = 0x04,    /* counted in its backend, as never answered */
+	FLOW_KILLED = 0x01,	 /* we reset it: never revived, only answered */
+	FLOW_HALF_OPEN = 0x02,	 /* counted in its service */
+	FLOW_FAILED = 0x04,	 /* counted in its backend, as never answered */
 	FLOW_HALF_CLOSED = 0x08, /* in the list of such, see engine_list_flow */
 };
 

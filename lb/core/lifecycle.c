@@ -56,7 +56,7 @@ void engine_unlist_flow(struct engine *e, struct flow *flow)
 		e->services[flow->service].half_open--;
 	if (list_linked(e->pool_nodes, i) && !(flow->flags & FLOW_HALF_CLOSED))
 		e->pools[flow->pool].recyclable--;
-	flow->flags &= (uint8_t)~(FLOW_HALF_OPEN | FLOW_HALF_CLOSED);
+	flow->flags &= (uint8_t) ~(FLOW_HALF_OPEN | FLOW_HALF_CLOSED);
 	list_remove(e->age_nodes, i);
 	list_remove(e->pool_nodes, i);
 }
@@ -189,11 +189,34 @@ static bool recycle_first(struct engine *e, const struct list_node *nodes,
 		i = nodes[i].next;
 	if (i == head)
 		return false;
-	/* Both sides of what may be alive must learn of it. */
-	if (tcp_is_half_closed(e->table.flows[i].tcp.state) &&
-	    !engine_has_room(e, ENGINE_OUTBOX_MAX))
-		return false;
 	recycle(e, i);
+	return true;
+}
+
+#define LOOK_AT 8 /* flows */
+
+/*
+ * The same of half-closed flows, whose lists are in order to within an eighth
+ * of a second: one of the first that was idle longest. Both sides of what may
+ * be alive must learn of it: not without room for their resets.
+ */
+static bool recycle_idle(struct engine *e, const struct list_node *nodes,
+			 uint32_t head, const struct flow *except)
+{
+	const struct flow *idle = NULL;
+	uint32_t i = nodes[head].next;
+
+	if (!engine_has_room(e, ENGINE_OUTBOX_MAX))
+		return false;
+	for (unsigned n = 0; n < LOOK_AT && i != head; n++, i = nodes[i].next) {
+		const struct flow *flow = &e->table.flows[i];
+
+		if (flow != except && (!idle || flow->seen_ns < idle->seen_ns))
+			idle = flow;
+	}
+	if (!idle)
+		return false;
+	recycle(e, flow_index(&e->table, idle));
 	return true;
 }
 
@@ -214,8 +237,7 @@ static bool make_room_in_table(struct engine *e)
 			oldest = &e->table.flows[i];
 	}
 	if (!oldest)
-		return recycle_first(e, e->age_nodes, half_closed_head(e),
-				     NULL);
+		return recycle_idle(e, e->age_nodes, half_closed_head(e), NULL);
 	recycle(e, flow_index(&e->table, oldest));
 	return true;
 }
@@ -229,6 +251,10 @@ static bool pool_has_room(struct engine *e, unsigned pool, int recycle_from,
 		return true;
 	if (recycle_from < 0)
 		return false;
+	if (recycle_from == AGE_HALF_CLOSED)
+		return recycle_idle(e, e->pool_nodes,
+				    pool_head(e, pool, AGE_HALF_CLOSED),
+				    except);
 	return recycle_first(e, e->pool_nodes,
 			     pool_head(e, pool, (enum age_list)recycle_from),
 			     except);

@@ -26,7 +26,8 @@ void martian_add(struct martian_table *t, const struct ip_addr *own,
 	 * address of a network is one like any other, since Linux 5.14.
 	 */
 	if (prefix_len < 31 && t->n_broadcast < MARTIAN_MAX)
-		t->broadcast[t->n_broadcast++] = addr | UINT32_MAX >> prefix_len;
+		t->broadcast[t->n_broadcast++] =
+			addr | UINT32_MAX >> prefix_len;
 }
 
 static int by_value(const void *a, const void *b)

@@ -28,7 +28,7 @@ struct netlink {
 	struct iface_table *ifaces;
 	struct neigh_table *neighs;
 	struct path_cache *paths;
-	uint32_t largest_mtu; /* of any link: see HOP_UNKNOWN */
+	uint32_t largest_mtu;  /* of any link: see HOP_UNKNOWN */
 	uint32_t smallest_mtu; /* loopback aside */
 	struct martian_table martians;
 	bool martians_stale; /* to be made anew from @ifaces */

@@ -340,9 +340,8 @@ static void judge_half_closed(struct world *w, const struct flow *flow)
 			continue;
 		others += tcp_is_closed(f->tcp.state) ||
 			  tcp_is_half_open(f->tcp.state);
-		if (tcp_is_half_closed(f->tcp.state) &&
-		    f->pool == flow->pool && f->seen_ns + 135 * MS <
-						     flow->seen_ns)
+		if (tcp_is_half_closed(f->tcp.state) && f->pool == flow->pool &&
+		    f->seen_ns + 135 * MS < flow->seen_ns)
 			world_break(w, "of the half-closed flows the one idle "
 				       "longest is recycled");
 	}

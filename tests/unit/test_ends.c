@@ -231,9 +231,67 @@ START_TEST(late_segments_of_a_closed_connection_still_pass)
 }
 END_TEST
 
+/*
+ * A service does not connect to its clients, nor do clients answer it: whatever
+ * the state, of the flow and of its mapping, that goes no further.
+ */
+START_TEST(syn_of_a_backend_and_syn_ack_of_a_client_go_no_further)
+{
+	static const uint8_t more[] = {
+		0, PSH, URG, ECE, CWR, ECE | CWR, ECE | CWR | PSH | URG};
+	const enum tcp_state state = (enum tcp_state)_i;
+	struct rig *r = rig_started(1);
+	struct conn c = conn_in_state(r, 1, state);
+	const struct flow before = *conn_flow(r, &c);
+
+	for (unsigned i = 0; i < 2 * ARRAY_LEN(more); i++) {
+		const enum flow_side side = i % 2 ? REPLY : ORIG;
+		struct frame f = conn_frame(&c, side, SYN, 0);
+
+		f.flags = SYN | (side == ORIG ? ACK : 0) | more[i / 2];
+		f.ack = c.acked[side];
+		for (unsigned k = 0; k < 4; k++) {
+			/* where it is expected, a copy, far from there; data */
+			f.seq = c.seq[side] - k % 2 + (k / 2) * 0x40000000;
+			f.payload_len = k * 10;
+			ck_assert(!rig_send(r, &f));
+			ck_assert_int_eq(r->why, DROP_WRONG_WAY);
+			ck_assert_uint_eq(rig_drain(r), 0);
+		}
+	}
+	ck_assert_mem_eq(conn_flow(r, &c), &before, sizeof(before));
+	rig_done(r);
+}
+END_TEST
+
+/* The network may do that to those that do belong there. */
+START_TEST(copies_of_the_handshake_go_on)
+{
+	struct rig *r = rig_started(1);
+	struct conn c = conn_make(r, 1);
+	struct frame syn = conn_frame(&c, ORIG, SYN, 0), syn_ack;
+
+	conn_receive_syn(r, &c);
+	syn_ack = conn_frame(&c, REPLY, SYN | ACK, 0);
+	syn_ack.seq = CONN_SERVER_ISN;
+	ck_assert(rig_send(r, &syn));
+	ck_assert(rig_send(r, &syn_ack));
+	ck_assert(conn_send(r, &c, ORIG, ACK, 0));
+	ck_assert(rig_send(r, &syn));
+	ck_assert(rig_send(r, &syn_ack));
+	conn_close(r, &c);
+	ck_assert(rig_send(r, &syn_ack));
+	rig_drain(r);
+	rig_done(r);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
+		{syn_of_a_backend_and_syn_ack_of_a_client_go_no_further,
+		 TCP_STATES},
+		{copies_of_the_handshake_go_on, 0},
 		{events_tell_what_happened_to_a_flow, 0},
 		{rst_after_the_end_closes_no_flow_twice, 0},
 		{rst_elsewhere_is_forwarded_and_counted_only, 0},

@@ -18,7 +18,8 @@
 
 /*
  * Rule 10: the longest-closed, then the oldest half-open, then those that one
- * side has finished and that are idle longest. Opened in this order, they must go in the order given here, the others never.
+ * side has finished and that are idle longest. Opened in this order, they must
+ * go in the order given here, the others never.
  */
 static void check_recycling(struct rig *r)
 {
@@ -182,7 +183,7 @@ START_TEST(moving_download_outlives_those_that_stand)
 	for (unsigned i = 1; i < PLACES; i++)
 		stand[i] = half_closed(r, i, i % 2 ? ORIG : REPLY);
 	for (unsigned i = 1; i < PLACES; i++) {
-		rig_wait(r, S / 4);
+		rig_wait(r, S / 100);
 		ck_assert(conn_send(r, &moving, REPLY, ACK, 1000));
 		ck_assert(conn_send(r, &moving, ORIG, ACK, 0));
 		next = conn_make(r, 100 + i);
