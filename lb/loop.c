@@ -116,21 +116,25 @@ static void weigh_guard(struct app *app)
 void app_log_counters(struct app *app)
 {
 	const struct netlink_counters net = netlink_counters(app->netlink);
+	const struct engine_counters *counted = &app->engine->counters;
 	const struct inject_counters *sent;
-	char text[2048];
+	char text[1024];
 
 	dump_counters(app->engine, text, sizeof(text));
 	log_info("%s", text);
 	sent = inject_counters(app->inject);
 	log_info("sent by_link=%llu by_raw=%llu supers=%llu merged=%llu "
-		 "cut=%llu originated=%llu originate_failed=%llu",
+		 "cut=%llu originated=%llu originate_failed=%llu "
+		 "outbox_lost=%llu answers_limited=%llu",
 		 (unsigned long long)sent->by_link,
 		 (unsigned long long)sent->by_raw,
 		 (unsigned long long)sent->supers,
 		 (unsigned long long)sent->merged,
 		 (unsigned long long)sent->cut,
 		 (unsigned long long)sent->originated,
-		 (unsigned long long)sent->originate_failed);
+		 (unsigned long long)sent->originate_failed,
+		 (unsigned long long)counted->outbox_lost,
+		 (unsigned long long)counted->answers_limited);
 	log_info("network queries=%llu over_budget=%llu verified=%llu "
 		 "resyncs=%llu table_full=%llu too_big_limited=%llu",
 		 (unsigned long long)net.queries,
