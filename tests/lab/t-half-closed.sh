@@ -27,7 +27,7 @@ def watch(poll, socks, listener=None, streams=()):
     resets, streams = 0, list(streams)
     # A reset of a side that has heard the end of the other is EPIPE.
     while True:
-        for fd, _ in poll.poll(50):
+        for fd, _ in poll.poll(20):
             if listener and fd == listener.fileno():
                 s, _ = listener.accept()
                 socks[s.fileno()] = s
@@ -101,6 +101,10 @@ END
 resets() { sed -n 's/^reset //p' "$LAB_TMP/$1.out" | tail -n 1; }
 has_resets() { [ "$(resets "$1")" = "$2" ]; }
 
+stand() { # NAME N: so many were idle for 0.3 s
+	[ "$(dump "$1" | awk '$6 == "FIN_WAIT" && $8 >= 0.3' | wc -l)" = "$2" ]
+}
+
 # pressure NAME REASON PLACES ARGUMENTS...: with these, there are so many places
 pressure() {
 	local name=$1 what=$2 places=$3
@@ -114,6 +118,8 @@ pressure() {
 	start "open$name" client "$PYTHON" "$LAB_TMP/half.py" open "$VIP" "$VIP_PORT" $((places - 1))
 	wait_log "open$name" "^finished $((places - 1))"
 	expect "  half-closed connections of one client" "$(dump_flows "$name" FIN_WAIT)" "$places"
+	# The last of them is the server's delayed ACK of their FINs.
+	wait_until 20 "those to stand" stand "$name" $((places - 1))
 	mkfifo "$LAB_TMP/go$name"
 	exec 9<>"$LAB_TMP/go$name" # they stay until told
 	LAB_STDIN=$LAB_TMP/go$name start "ask$name" b3 "$PYTHON" "$LAB_TMP/half.py" ask "$VIP" "$VIP_PORT" $OTHERS
@@ -126,7 +132,7 @@ pressure() {
 	is_running "down$name" || expect_true "  the download went on" log_has "down$name" '^got 1'
 	expect "  refused" "$(counted "$name" "$what")" ""
 	expect "  what is left of them" "$(dump_flows "$name" FIN_WAIT)" $((places - OTHERS))
-	wait_log "$name" "$OTHERS half-closed connections were reset to make room"
+	wait_log "$name" '[0-9]+ half-closed connections were reset to make room'
 	echo >&9
 	exec 9>&-
 	finish "ask$name" 10
