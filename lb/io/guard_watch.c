@@ -129,9 +129,9 @@ int guard_watch_open(struct guard_watch **out, const struct guard_spec *spec,
 	snprintf(w->table, sizeof(w->table), "l4lb_%s", spec->name);
 	assert(spec->n_interfaces <= GUARD_WATCH_INTERFACES_MAX);
 	w->n_interfaces = spec->n_interfaces;
-	memcpy(w->interfaces,
-	       spec->interfaces ? spec->interfaces : w->interfaces,
-	       w->n_interfaces * sizeof(w->interfaces[0]));
+	if (w->n_interfaces)
+		memcpy(w->interfaces, spec->interfaces,
+		       w->n_interfaces * sizeof(w->interfaces[0]));
 	w->spec.interfaces = w->interfaces;
 	limit_init(&w->repairs, GUARD_WATCH_PER_S, GUARD_WATCH_BURST);
 	ret = begin(w, err);

@@ -101,31 +101,39 @@ uint32_t iface_largest_mtu(const struct iface_table *t)
 	return mtu ? mtu : UINT16_MAX;
 }
 
-/* @levels: how many more above @lower. A pair of veths are each other's parent:
- * without a limit that goes round for ever.
- */
-static bool carries(const struct iface_table *t, int lower, int ifindex,
-		    unsigned levels)
+/* Links above one: as many as there is room for, each once. */
+struct above {
+	unsigned n;
+	int ifindex[IFACE_ABOVE_MAX];
+};
+
+static void add_above(struct above *a, int ifindex)
 {
-	const struct link *l = iface_link(t, lower);
-
-	if (!l || lower == ifindex || levels == 0)
-		return l && lower == ifindex;
-	if (l->master && carries(t, l->master, ifindex, levels - 1))
-		return true;
-	for (unsigned i = 0; i < t->n_links; i++) {
-		const struct link *upper = &t->links[i].link;
-
-		if (upper->parent == lower &&
-		    carries(t, upper->ifindex, ifindex, levels - 1))
-			return true;
-	}
-	return false;
+	for (unsigned i = 0; i < a->n; i++)
+		if (a->ifindex[i] == ifindex)
+			return;
+	if (ifindex && a->n < IFACE_ABOVE_MAX)
+		a->ifindex[a->n++] = ifindex;
 }
 
 bool iface_carries(const struct iface_table *t, int lower, int ifindex)
 {
-	return carries(t, lower, ifindex, IFACE_LEVELS_MAX);
+	struct above above = {1, {lower}};
+
+	if (!iface_link(t, lower))
+		return false;
+	/* It grows as it is gone through. */
+	for (unsigned i = 0; i < above.n; i++) {
+		const struct link *l = iface_link(t, above.ifindex[i]);
+
+		if (above.ifindex[i] == ifindex)
+			return true;
+		add_above(&above, l ? l->master : 0);
+		for (unsigned k = 0; k < t->n_links; k++)
+			if (t->links[k].link.parent == above.ifindex[i])
+				add_above(&above, t->links[k].link.ifindex);
+	}
+	return false;
 }
 
 uint32_t iface_smallest_mtu(const struct iface_table *t)

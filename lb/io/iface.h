@@ -45,7 +45,7 @@ uint32_t iface_largest_mtu(const struct iface_table *t);
 uint32_t iface_smallest_mtu(const struct iface_table *t);
 
 /* See netlink_carries(). */
-#define IFACE_LEVELS_MAX 8 /* of links above each other */
+#define IFACE_ABOVE_MAX 64 /* of links above one: others are not found */
 bool iface_carries(const struct iface_table *t, int lower, int ifindex);
 
 bool iface_link_equal(const struct link *a, const struct link *b);

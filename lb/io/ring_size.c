@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "io/ring_size.h"
 
@@ -23,13 +24,16 @@ unsigned ring_slots(uint64_t memory_bytes, size_t slot_bytes,
 
 uint64_t ring_machine_memory(void)
 {
+	static const char first[] = "MemTotal:";
 	FILE *f = fopen("/proc/meminfo", "re");
 	uint64_t kib = 0;
+	char line[128];
 
 	if (!f)
 		return 0;
-	if (fscanf(f, "MemTotal: %" SCNu64 " kB", &kib) != 1)
-		kib = 0;
-	fclose(f);
+	if (fgets(line, sizeof(line), f) &&
+	    strncmp(line, first, sizeof(first) - 1) == 0)
+		kib = strtoull(line + sizeof(first) - 1, NULL, 10);
+	(void)fclose(f);
 	return kib * 1024;
 }

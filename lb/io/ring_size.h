@@ -14,12 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RING_SLOTS_LARGE  1024
-#define RING_SLOTS_SMALL  4096
-#define RING_SMALL_BYTES  4096 /* a slot of so much is a small one */
-#define RING_SLOTS_MIN	  64
-#define RING_MEMORY_SHARE 16 /* of the machine's memory: one part of so many \
-			      */
+#define RING_SLOTS_LARGE 1024
+#define RING_SLOTS_SMALL 4096
+#define RING_SMALL_BYTES 4096 /* a slot of so much is a small one */
+#define RING_SLOTS_MIN	 64
+#define RING_MEMORY_SHARE                                  \
+	16 /* of the machine's memory: one part of so many \
+	    */
 
 /*
  * Slots of @slot_bytes each, on a machine of so much memory, of which

@@ -74,10 +74,10 @@ came_by() { # INTERFACE: frames, as the last counters say
 	sed -nE "s/.*capture $1 received=([0-9]+) .*/\1/p" "$LAB_TMP/lb.err" | tail -n 1
 }
 
-printf '[service lan]\nlisten = %s\n' "$VIP:$VIP_PORT" >"$LAB_TMP/lb.conf"
-printf 'backend = %s\n' 198.18.0.11:$PORT 198.18.0.12:$PORT >>"$LAB_TMP/lb.conf"
-printf '[service lo]\nlisten = %s\n' "198.18.72.1:$VIP_PORT" >>"$LAB_TMP/lb.conf"
-printf 'backend = %s\n' 198.18.0.11:$PORT 198.18.0.12:$PORT >>"$LAB_TMP/lb.conf"
+for service in "$VIP" 198.18.72.1; do
+	printf '[service at-%s]\nlisten = %s:%s\n' "${service//./-}" "$service" "$VIP_PORT"
+	printf 'backend = %s\n' 198.18.0.11:$PORT 198.18.0.12:$PORT
+done >"$LAB_TMP/lb.conf"
 before=$(counter lb TcpOutRsts)
 start_l4lb lb --config "$LAB_TMP/lb.conf"
 serves "a client in the network of the service" client "$VIP"

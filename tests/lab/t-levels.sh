@@ -93,8 +93,7 @@ unbridge eth1 br-e1 198.19.0.1
 upper() { # KIND OF NAME, ARGUMENTS OF ip link add link eth0 ...
 	local kind=$1
 	shift
-	# shellcheck disable=SC2086 # words
-	if ! on lb ip link add link eth0 name up0 type $* 2>"$LAB_TMP/why"; then
+	if ! on lb ip link add link eth0 name up0 type "$@" 2>"$LAB_TMP/why"; then
 		not_here "$kind"
 		return
 	fi
@@ -104,8 +103,7 @@ upper() { # KIND OF NAME, ARGUMENTS OF ip link add link eth0 ...
 	start_l4lb lb 198.18.0.9 198.19.0.11 "$PORT"
 	transfer "$kind over its parent, at the start" 198.18.0.9
 	on lb ip link delete up0
-	# shellcheck disable=SC2086
-	on lb ip link add link eth0 name up0 type $*
+	on lb ip link add link eth0 name up0 type "$@"
 	on lb ip address add 198.18.0.9/32 dev up0
 	on lb ip link set up0 up
 	on client ip neigh flush dev eth0
