@@ -135,7 +135,7 @@ refuses 1 '^l4lb: 100 open files are allowed and 256 are needed: .*ulimit -n' \
 refuses 1 'no room for its [0-9.]* MiB; lower --flows' \
 	prlimit --fsize=100000:100000 "$L4LB" "$VIP" "${B1[@]}"
 # With a backend on this host the ring has slots of 128 KiB: 128 MiB, or a
-# sixteenth of the machine's memory.
+# 24th of the machine's memory.
 limit=(prlimit --as=$((100 << 20)))
 # A build with sanitizers does not even start with so little.
 if "${limit[@]}" "$L4LB" --version >/dev/null 2>&1; then
