@@ -49,6 +49,18 @@ void events_backend(const struct config *config, const struct engine *engine,
 		log_info("backend %s has recovered: it took a connection %s",
 			 who, values);
 		break;
+	case BACKEND_CUT_OFF:
+		log_warn("cut off: no answer from backend %s, nor anything "
+			 "else from where it is; backends there stay what they "
+			 "were, connections are kept %s",
+			 who, values);
+		break;
+	case BACKEND_HEARD:
+		log_info("no longer cut off: something is heard from where "
+			 "backend %s is, after %.1f s %s",
+			 who, (double)(now_ns - engine->cut_since_ns) / 1e9,
+			 values);
+		break;
 	case BACKEND_DRAINED:
 		log_info("backend %s is drained: what it still has is reset "
 			 "%s",

@@ -24,6 +24,7 @@
 #include "filter.h"
 #include "io/guard.h"
 #include "log.h"
+#include "way.h"
 
 static int catch_signals(struct app *app, struct err *err)
 {
@@ -50,20 +51,6 @@ static void on_backend(void *arg, enum backend_event event,
 
 	events_backend(&app->config, app->engine, event, b, why,
 		       forward_now_ns());
-}
-
-static bool can_reach(void *arg, const struct ip_addr *source,
-		      const struct ip_addr *backend)
-{
-	const struct app *app = arg;
-	const struct link *link;
-	struct hop hop;
-
-	netlink_hop(app->netlink, source, backend, forward_now_ns(), &hop);
-	if (hop.ifindex == HOP_UNKNOWN)
-		return true;
-	link = netlink_link(app->netlink, hop.ifindex); /* NULL: no route */
-	return link && link->up;
 }
 
 static int need_privilege(struct err *err)
@@ -241,7 +228,8 @@ static int make_engine(struct app *app, struct err *err)
 		.timeouts = app->config.timeouts,
 		.on_flow = events_flow,
 		.on_backend = on_backend,
-		.can_reach = can_reach,
+		.can_reach = way_can_reach,
+		.way_heard_ns = way_heard_ns,
 		.probe_lo = (uint16_t)probe_lo,
 		.on_arg = app,
 	};

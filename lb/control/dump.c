@@ -91,13 +91,13 @@ void dump_counters(const struct engine *e, char *text, size_t size)
 		" repaired=%" PRIu64 " reset=%" PRIu64 " out-of-window=%" PRIu64
 		" bad-rst=%" PRIu64 " recycled=%" PRIu64
 		" recycled-half-closed=%" PRIu64 " expired=%" PRIu64
-		" unheard=%" PRIu64 " unreached=%" PRIu64
+		" unheard=%" PRIu64 " unreached=%" PRIu64 " cut-off=%" PRIu64
 		" dropped=%" PRIu64,
 		c->received, c->forwarded, c->consumed, c->originated,
 		c->redispatched, c->repaired, c->reset, c->out_of_window,
 		c->bad_rst, c->recycled_closed + c->recycled_half_open,
 		c->recycled_half_closed, c->expired, c->unheard, c->unreached,
-		dropped);
+		c->cut_off, dropped);
 	for (unsigned why = 0; why < DROP_REASONS && at < size; why++) {
 		if (!c->dropped[why])
 			continue;

@@ -129,6 +129,11 @@ enum breaker_change breaker_failure(struct breaker *b, uint32_t ticket,
 	return BREAKER_SAME;
 }
 
+void breaker_forget(struct breaker *b)
+{
+	set_state(b, b->state, b->due_ns);
+}
+
 void breaker_abandon(struct breaker *b, uint32_t ticket)
 {
 	if (ticket != b->ticket || b->trials == 0)

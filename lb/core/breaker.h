@@ -95,6 +95,9 @@ enum breaker_change breaker_success(struct breaker *b, uint32_t ticket,
 enum breaker_change breaker_failure(struct breaker *b, uint32_t ticket,
 				    bool may_open, uint64_t now_ns);
 
+/* Failures so far, and of what is under way, are void: it was not to blame. */
+void breaker_forget(struct breaker *b);
+
 /* Nothing was learnt: the client gave up first, or the flow was recycled. */
 void breaker_abandon(struct breaker *b, uint32_t ticket);
 

@@ -5,7 +5,7 @@
  */
 #include "core/engine_internal.h"
 
-static void tell(struct engine *e, enum backend_event event,
+void engine_tell(struct engine *e, enum backend_event event,
 		 const struct backend *b, enum check_result why)
 {
 	if (e->on_backend)
@@ -38,8 +38,9 @@ void engine_backend_answered(struct engine *e, struct backend *b,
 			     uint32_t ticket, uint64_t now_ns)
 {
 	b->excused_ns = 0;
+	engine_heard_from(e, b);
 	if (breaker_success(&b->breaker, ticket, now_ns) == BREAKER_RECOVERED)
-		tell(e, BACKEND_RECOVERED, b, CHECK_OK);
+		engine_tell(e, BACKEND_RECOVERED, b, CHECK_OK);
 }
 
 void engine_suspect(struct engine *e, struct backend *b, uint64_t now_ns)
@@ -59,25 +60,10 @@ void engine_backend_failed(struct engine *e, struct backend *b, uint32_t ticket,
 	engine_suspect(e, b, now_ns);
 	if (breaker_failure(&b->breaker, ticket, may_open, now_ns) ==
 	    BREAKER_OPENED)
-		tell(e, BACKEND_EJECTED, b, why);
+		engine_tell(e, BACKEND_EJECTED, b, why);
 }
 
 /* -------------------------------------------------------- active checks */
-
-/*
- * True if a check without an answer says nothing of the backend, as this host's
- * own link or route is gone: reset for that, its connections would not outlive
- * a cable that is pulled out for three seconds, and the resets could not leave.
- */
-static bool cut_off(struct engine *e, const struct backend *b)
-{
-	if (!e->can_reach ||
-	    e->can_reach(e->on_arg, &e->pools[b->pools[0]].source,
-			 &b->addr.addr))
-		return false;
-	e->counters.unreached++;
-	return true;
-}
 
 static void changed(struct engine *e, struct backend *b,
 		    enum health_change change, uint64_t now_ns)
@@ -94,18 +80,18 @@ static void changed(struct engine *e, struct backend *b,
 		 */
 		if (!s->keep_on_down && !b->health.refusing)
 			engine_start_sweep(e, b);
-		tell(e, BACKEND_DOWN, b, b->health.last);
+		engine_tell(e, BACKEND_DOWN, b, b->health.last);
 		break;
 	case HEALTH_FELL_SILENT:
 		if (!s->keep_on_down)
 			engine_start_sweep(e, b);
-		tell(e, BACKEND_DOWN, b, b->health.last);
+		engine_tell(e, BACKEND_DOWN, b, b->health.last);
 		break;
 	case HEALTH_WENT_UP:
 		b->up = true;
 		b->sweep &= b->drained; /* what is left of it may go on */
 		breaker_reset(&b->breaker, now_ns);
-		tell(e, BACKEND_UP, b, CHECK_OK);
+		engine_tell(e, BACKEND_UP, b, CHECK_OK);
 		break;
 	}
 }
@@ -139,22 +125,64 @@ bool engine_next_probe(struct engine *e, struct probe_request *out)
 	return true;
 }
 
+/*
+ * A check had no answer from the backend itself. True: it has failed. Else it
+ * is @ours, or not decided yet.
+ */
+static bool has_failed(struct engine *e, struct backend *b, bool *ours,
+		       uint64_t now_ns)
+{
+	const enum silence silence =
+		engine_silence(e, b, b->health.started_ns, now_ns);
+
+	*ours = silence == SILENCE_OURS;
+	if (silence == SILENCE_UNSURE)
+		health_unsure(&b->health, now_ns);
+	return silence == SILENCE_OWN;
+}
+
+/* Late, but perhaps not by the backend's fault: asked again soon. */
+static void let_go(struct backend *b, uint64_t now_ns)
+{
+	half_open_over(b);
+	health_result(&b->health, b->health.number, CHECK_LOCAL, now_ns);
+	health_suspect(&b->health, now_ns);
+}
+
 void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
 			 uint32_t number, enum check_result result,
 			 uint64_t now_ns)
 {
 	struct backend *b = &e->services[service].backends[backend];
-	bool counts = b->health.probing && number == b->health.number;
+	bool ours = false;
 
-	if (result == CHECK_OK || result == CHECK_REFUSED)
+	e->checks_due_ns = 0;
+	switch (result) {
+	case CHECK_OK:
+	case CHECK_REFUSED:
+	case CHECK_CLOSED:
+	case CHECK_WRONG_STATUS:
+	case CHECK_WRONG_ANSWER:
 		b->excused_ns = 0;
-	else if (counts && result != CHECK_LOCAL && cut_off(e, b))
-		result = CHECK_LOCAL;
-	if (counts)
+		engine_probed(e, b);
+		break;
+	case CHECK_TIMEOUT:
+	case CHECK_UNREACHABLE:
+		if (!b->health.probing || number != b->health.number)
+			return;
+		if (!has_failed(e, b, &ours, now_ns)) {
+			if (ours)
+				let_go(b, now_ns);
+			return;
+		}
+		break;
+	case CHECK_LOCAL:
+	case CHECK_RESULTS: break;
+	}
+	if (b->health.probing && number == b->health.number)
 		half_open_over(b);
 	changed(e, b, health_result(&b->health, number, result, now_ns),
 		now_ns);
-	e->checks_due_ns = 0;
 }
 
 void engine_half_open_result(struct engine *e, struct backend *b,
@@ -162,6 +190,21 @@ void engine_half_open_result(struct engine *e, struct backend *b,
 {
 	engine_probe_result(e, b->service, b->index, b->health.number, result,
 			    now_ns);
+}
+
+/* The running check has had its time. True: what becomes of it is decided. */
+static bool excused(struct engine *e, struct backend *b, uint64_t now_ns)
+{
+	const bool half_open = e->services[b->service].check.kind == CHECK_SYN;
+	bool ours = true;
+
+	if (!(half_open &&
+	      engine_excuses(e, b, b->health.started_ns, now_ns)) &&
+	    has_failed(e, b, &ours, now_ns))
+		return false;
+	if (ours)
+		let_go(b, now_ns);
+	return true;
 }
 
 static void run_check(struct engine *e, struct backend *b, uint64_t heard_ns,
@@ -173,18 +216,14 @@ static void run_check(struct engine *e, struct backend *b, uint64_t heard_ns,
 
 	if (health_next_ns(h) > (h->probing ? heard_ns : now_ns))
 		return;
-	/* Late, but perhaps not by the backend's fault: asked again soon. */
-	if (h->probing &&
-	    ((half_open && engine_excuses(e, b, h->started_ns, now_ns)) ||
-	     cut_off(e, b))) {
-		health_result(h, h->number, CHECK_LOCAL, now_ns);
-		health_suspect(h, now_ns);
-	}
+	if (h->probing && excused(e, b, now_ns) && h->probing)
+		return; /* it goes on for a moment */
 	changed(e, b, health_tick(h, now_ns, &e->random, &start), now_ns);
 	if (start || !h->probing)
 		half_open_over(b);
 	if (!start)
 		return;
+	engine_asks(e, b, now_ns);
 	asked = addr_is_set(&e->pools[b->pools[0]].source) &&
 		(half_open ? half_open_start(e, b, b->pools[0])
 			   : queue_probe(e, b));
@@ -199,7 +238,7 @@ static void run_drain(struct engine *e, struct backend *b, uint64_t now_ns)
 	b->drain_until_ns = 0;
 	b->drained = true;
 	engine_start_sweep(e, b);
-	tell(e, BACKEND_DRAINED, b, CHECK_OK);
+	engine_tell(e, BACKEND_DRAINED, b, CHECK_OK);
 }
 
 uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns, uint64_t now_ns)
@@ -208,6 +247,7 @@ uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns, uint64_t now_ns)
 
 	if (now_ns < e->checks_due_ns)
 		return e->checks_due_ns;
+	e->checks_due_ns = WHEEL_IDLE;
 	/* In turn: the first ones must not have all the ports there are. */
 	if (++e->checks_from >= e->n_services)
 		e->checks_from = 0;
@@ -228,6 +268,9 @@ uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns, uint64_t now_ns)
 				next_ns = health_next_ns(&b->health);
 		}
 	}
+	/* Somebody is to be asked sooner than was known when it was his turn. */
+	if (e->checks_due_ns == 0)
+		return now_ns;
 	e->checks_due_ns = next_ns;
 	return next_ns;
 }

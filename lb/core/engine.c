@@ -305,9 +305,12 @@ static void run_out(struct engine *e, struct flow *flow, uint64_t heard_ns,
 	}
 	e->counters.expired++;
 	if (state == TCP_SYN_SENT) {
-		/* Nobody answered: the client has waited long enough. */
+		/* Nobody answered: the client has waited long enough. But where
+		 * we are cut off it may be answered the next time.
+		 */
 		engine_notify(e, FLOW_EXPIRED, flow);
-		engine_reset_side(e, flow, FLOW_ORIG);
+		if (!handshake_was_cut(e, flow))
+			engine_reset_side(e, flow, FLOW_ORIG);
 		engine_count_failed(e, flow);
 		engine_close_flow(e, flow);
 		return;

@@ -98,6 +98,8 @@ enum backend_event {
 	BACKEND_EJECTED,   /* by failed handshakes of real connections */
 	BACKEND_RECOVERED, /* one of them succeeded again */
 	BACKEND_DRAINED,   /* its time is over, the last flows are reset */
+	BACKEND_CUT_OFF,   /* nothing is heard from where it is: the first one */
+	BACKEND_HEARD,	   /* something is again: for all of them */
 };
 
 /* A probe that somebody with sockets has to carry out. */
@@ -108,6 +110,12 @@ struct probe_request {
 	const struct check_spec *check; /* lives as long as the engine */
 	struct endpoint to;
 	struct ip_addr source;
+};
+
+enum way_wish {
+	WAY_LOOK,
+	WAY_ASK,      /* and ask whoever else is there to show himself */
+	WAY_ANSWERED, /* the backend has just answered: heard by us, not by you */
 };
 
 struct engine_spec {
@@ -132,7 +140,15 @@ struct engine_spec {
 	 */
 	bool (*can_reach)(void *arg, const struct ip_addr *source,
 			  const struct ip_addr *backend);
-	void *on_arg; /* of all three */
+	/* May be NULL: always. When anything was last heard by the way to
+	 * @backend, from whomever: if nothing was since it was asked, nobody
+	 * can say whether it is the backend that is silent (cut_off.c).
+	 * UINT64_MAX: that is not known.
+	 */
+	uint64_t (*way_heard_ns)(void *arg, const struct ip_addr *source,
+				 const struct ip_addr *backend,
+				 enum way_wish wish);
+	void *on_arg; /* of all of them */
 	/* PROBE_PORTS ports of the NAT range, this the first, that are not in
 	 * @ports: for half-open checks. 0: no such checks can be made.
 	 */
@@ -164,6 +180,7 @@ struct pool {
 	uint32_t recyclable; /* ports of closed and half-open flows */
 	bool away;	     /* the source is not on this host now, or unset */
 	uint8_t next_probe;  /* of its half-open checks, the next port */
+	bool answered;	     /* ever, or it has connections from before */
 };
 
 /* A half-open check under way: one for each pool and each port of those. */
@@ -190,7 +207,8 @@ struct engine_counters {
 	uint64_t repaired;     /* answers from a backend's earlier connection */
 	uint64_t reset;	       /* flows ended by resets of ours */
 	uint64_t unheard;      /* silences excused, see hearing.h */
-	uint64_t unreached;    /* checks that had no way out of this host */
+	uint64_t unreached;    /* silences while this host had no way out */
+	uint64_t cut_off;      /* silences while nothing was heard at all */
 	uint64_t adopted;      /* flows taken over at the start */
 };
 
@@ -229,7 +247,12 @@ struct engine {
 			   const struct backend *b, enum check_result why);
 	bool (*can_reach)(void *arg, const struct ip_addr *source,
 			  const struct ip_addr *backend);
+	uint64_t (*way_heard_ns)(void *arg, const struct ip_addr *source,
+				 const struct ip_addr *backend,
+				 enum way_wish wish);
 	void *on_arg;
+	unsigned cut_off;      /* backends that nothing is heard of, and around */
+	uint64_t cut_since_ns; /* told since then; 0: not, or it is over */
 	struct hearing hearing;
 	struct syn_gate gate;
 	struct random random; /* jitter, sequence numbers of probes */

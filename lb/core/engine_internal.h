@@ -5,7 +5,7 @@
  * engine.c      one packet, one tick      lifecycle.c  open, move, close a flow
  * handshake.c   until the SYN-ACK         reset.c      resets and their sweep
  * engine_new.c  construction, takeover    checks.c     up, down, draining
- *                                         half_open.c  the engine's own check
+ * half_open.c   the engine's own check    cut_off.c    whose silence it is
  */
 #ifndef L4LB_ENGINE_INTERNAL_H
 #define L4LB_ENGINE_INTERNAL_H
@@ -201,6 +201,28 @@ uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns,
  */
 bool engine_excuses(struct engine *e, struct backend *b, uint64_t sent_ns,
 		    uint64_t now_ns);
+
+void engine_tell(struct engine *e, enum backend_event event,
+		 const struct backend *b, enum check_result why);
+
+/* --------------------------------------------------------- cut_off.c */
+
+#define SILENCES_TOLD 3 /* of an unchecked backend: then it is told */
+
+enum silence {
+	SILENCE_OWN,	/* the backend's: it counts */
+	SILENCE_OURS,	/* it says nothing, and what it was asked is over */
+	SILENCE_UNSURE, /* others have just been asked: look again soon */
+};
+
+/* @b has not answered what it was asked at @asked_ns. */
+enum silence engine_silence(struct engine *e, struct backend *b,
+			    uint64_t asked_ns, uint64_t now_ns);
+
+/* @b is being asked; it answered, whatever. */
+void engine_asks(struct engine *e, struct backend *b, uint64_t now_ns);
+void engine_heard_from(struct engine *e, struct backend *b);
+void engine_probed(struct engine *e, struct backend *b); /* a check was */
 
 /* ------------------------------------------------------- half_open.c */
 

@@ -236,6 +236,7 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 	e->on_flow = spec->on_flow;
 	e->on_backend = spec->on_backend;
 	e->can_reach = spec->can_reach;
+	e->way_heard_ns = spec->way_heard_ns;
 	e->on_arg = spec->on_arg;
 	e->random.state = spec->seed;
 	hearing_init(&e->hearing);
@@ -376,6 +377,8 @@ static void enlist(struct engine *e, struct flow *flow)
 
 	if (!tcp_is_closed(flow->tcp.state)) {
 		b->flows++;
+		if (flow->tcp.state != TCP_SYN_SENT)
+			e->pools[b->pools[0]].answered = true;
 		if (b->gone && !e->services[flow->service].keep_on_down)
 			engine_start_sweep(e, b);
 	}

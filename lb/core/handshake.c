@@ -75,7 +75,10 @@ static void strip_fast_open(uint8_t *opt, unsigned len)
 static void begin(struct engine *e, const struct flow *flow,
 		  struct pending_syn *pend, uint64_t now_ns)
 {
-	pend->ticket = breaker_begin(&engine_backend(e, flow)->breaker, now_ns);
+	struct backend *b = engine_backend(e, flow);
+
+	engine_asks(e, b, now_ns);
+	pend->ticket = breaker_begin(&b->breaker, now_ns);
 	pend->has_ticket = true;
 }
 
@@ -348,10 +351,38 @@ bool handshake_answer(struct engine *e, struct flow *flow,
 	return false;
 }
 
+/* Its silence is its own, and not that of all that is where it is. */
+static bool is_silent(struct engine *e, const struct flow *flow,
+		      struct pending_syn *pend, uint64_t now_ns)
+{
+	const enum silence silence = engine_silence(
+		e, engine_backend(e, flow), pend->sent_ns, now_ns);
+
+	pend->cut |= silence == SILENCE_OURS;
+	return silence == SILENCE_OWN;
+}
+
+bool handshake_was_cut(const struct engine *e, const struct flow *flow)
+{
+	const struct pending_syn *pend = pending_of(e, flow);
+
+	return pend && pend->cut;
+}
+
+/* This host says so as well, when a neighbour does not answer it. */
 bool handshake_unreachable(struct engine *e, struct flow *flow, uint64_t now_ns)
 {
-	failed(e, flow, pending_of(e, flow), CHECK_UNREACHABLE, now_ns);
-	return ask_another(e, flow, false, now_ns);
+	struct pending_syn *pend = pending_of(e, flow);
+
+	if (!pend)
+		return false;
+	if (is_silent(e, flow, pend, now_ns)) {
+		failed(e, flow, pend, CHECK_UNREACHABLE, now_ns);
+		return ask_another(e, flow, false, now_ns);
+	}
+	/* Where we may be cut off the client is not told: it goes on trying. */
+	ask_another(e, flow, false, now_ns);
+	return true;
 }
 
 bool handshake_leave(struct engine *e, struct flow *flow, uint64_t now_ns)
@@ -383,6 +414,7 @@ uint64_t handshake_deadline_ns(const struct engine *e, const struct flow *flow)
 bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)
 {
 	struct pending_syn *pend = pending_of(e, flow);
+	bool silent;
 
 	if (!pend)
 		return false;
@@ -396,15 +428,14 @@ bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)
 		pend->unheard = true;
 		return true;
 	}
+	/* Who was not asked since its answer may have been lost owes none. */
+	silent = !pend->unheard && is_silent(e, flow, pend, now_ns);
 	engine_suspect(e, engine_backend(e, flow), now_ns);
-	/* At the end nobody is left to hear another one's answer; and who was
-	 * not asked since its answer may have been lost owes none.
-	 */
-	if (now_ns < end_ns(e, flow) &&
-	    ask_another(e, flow, !pend->unheard, now_ns))
+	/* At the end nobody is left to hear another one's answer. */
+	if (now_ns < end_ns(e, flow) && ask_another(e, flow, silent, now_ns))
 		return true;
 	/* Nobody is ever asked: this is all the evidence there will be. */
-	if (e->services[flow->service].retries == 0 && !pend->unheard)
+	if (e->services[flow->service].retries == 0 && silent)
 		failed(e, flow, pend, CHECK_TIMEOUT, now_ns);
 	return false;
 }

@@ -35,6 +35,7 @@ struct pending_syn {
 	bool repeated;	 /* or waited for anew: its answer times nothing */
 	bool unheard;	 /* waited for anew, and not sent again since */
 	bool exhausted;	 /* nobody is left to ask */
+	bool cut;	 /* silent since we were cut off: see cut_off.c */
 	/* The @retries backends that were asked and left; and the tickets of
 	 * their breakers, of those whose bit is set in @silent.
 	 */
@@ -80,6 +81,9 @@ bool handshake_unreachable(struct engine *e, struct flow *flow,
 
 /* The backend is to lose its flows, for no fault of this one; the same. */
 bool handshake_leave(struct engine *e, struct flow *flow, uint64_t now_ns);
+
+/* Nobody answered, but perhaps nobody could: its client may try again. */
+bool handshake_was_cut(const struct engine *e, const struct flow *flow);
 
 /* When handshake_late() is to be called. */
 uint64_t handshake_deadline_ns(const struct engine *e, const struct flow *flow);

@@ -125,6 +125,20 @@ void health_unasked(struct health *h, uint64_t now_ns)
 	h->due_ns = now_ns + HEALTH_UNASKED_MS * NS_PER_MS;
 }
 
+void health_unsure(struct health *h, uint64_t now_ns)
+{
+	if (h->probing)
+		h->due_ns = now_ns +
+			    (h->params.fast_ms + HEALTH_UNSURE_MS) * NS_PER_MS;
+}
+
+void health_forget(struct health *h)
+{
+	h->silent = 0;
+	if (h->up)
+		h->streak = 0;
+}
+
 void health_suspect(struct health *h, uint64_t now_ns)
 {
 	uint64_t soon_ns = h->started_ns + h->params.fast_ms * NS_PER_MS;

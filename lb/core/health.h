@@ -94,6 +94,16 @@ enum health_change health_result(struct health *h, uint32_t number,
 void health_unasked(struct health *h, uint64_t now_ns);
 
 /*
+ * Whether the running probe has failed is looked at again when others could be
+ * asked, a fast interval from now and a moment: an answer still counts.
+ */
+#define HEALTH_UNSURE_MS 50
+void health_unsure(struct health *h, uint64_t now_ns);
+
+/* What speaks against it since its last success is void. */
+void health_forget(struct health *h);
+
+/*
  * Real traffic failed, or an answer may have been lost here: ask now rather
  * than at the end of the interval, but still at most once a fast interval.
  * Worth a new look at health_next_ns().

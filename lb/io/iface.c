@@ -12,6 +12,7 @@ struct iface_table {
 	struct link_slot {
 		struct link link;
 		uint32_t seen; /* the sweep it was last heard in */
+		struct iface_life life;
 	} links[IFACE_LINKS_MAX];
 	struct addr_slot {
 		struct iface_addr addr;
@@ -74,6 +75,13 @@ const struct iface_addr *iface_addr_at(const struct iface_table *t, unsigned i)
 const struct link *iface_link(const struct iface_table *t, int ifindex)
 {
 	return iface_link_at(t, find_link(t, ifindex));
+}
+
+struct iface_life *iface_life(struct iface_table *t, int ifindex)
+{
+	unsigned i = find_link(t, ifindex);
+
+	return i < t->n_links ? &t->links[i].life : NULL;
 }
 
 const struct link *iface_link_by_name(const struct iface_table *t,
@@ -166,8 +174,9 @@ int iface_set_link(struct iface_table *t, const struct link *link)
 	if (i == IFACE_LINKS_MAX)
 		return -ENOSPC;
 	if (i == t->n_links)
-		t->n_links++;
-	t->links[i] = (struct link_slot){*link, t->sweep};
+		t->links[t->n_links++].life = (struct iface_life){0};
+	t->links[i].link = *link;
+	t->links[i].seen = t->sweep;
 	return 0;
 }
 

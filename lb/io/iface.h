@@ -48,6 +48,14 @@ uint32_t iface_smallest_mtu(const struct iface_table *t);
 #define IFACE_ABOVE_MAX 64 /* of links above one: others are not found */
 bool iface_carries(const struct iface_table *t, int lower, int ifindex);
 
+/* When anything was heard by the link, apart from frames, and when its
+ * neighbours were last asked; 0: never, or there is no such link.
+ */
+struct iface_life {
+	uint64_t heard_ns, asked_ns;
+};
+struct iface_life *iface_life(struct iface_table *t, int ifindex); /* NULL */
+
 bool iface_link_equal(const struct link *a, const struct link *b);
 
 /* -ENOSPC: full, not remembered */

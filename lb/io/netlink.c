@@ -4,6 +4,7 @@
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "io/netlink_state.h"
 #include "io/rtmsg.h"
@@ -118,6 +119,14 @@ static void on_addr_gone(struct netlink *nl, const struct nlmsghdr *nlh)
 		addr_gone(nl, &a);
 }
 
+static uint64_t boot_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 static void on_neigh(struct netlink *nl, const struct nlmsghdr *nlh)
 {
 	struct neigh_key key = {0};
@@ -130,6 +139,9 @@ static void on_neigh(struct netlink *nl, const struct nlmsghdr *nlh)
 		neigh_remove(nl->neighs, &key);
 	else if (neigh_update(nl->neighs, &key, state, mac))
 		nl->counters.table_full++;
+	if (nlh->nlmsg_type == RTM_NEWNEIGH && (state & NUD_REACHABLE) &&
+	    !nl->dumping)
+		netlink_note_heard(nl, key.ifindex, boot_ns());
 }
 
 static void on_message(const struct nlmsghdr *nlh, void *arg)
@@ -157,6 +169,7 @@ static int read_everything(struct netlink *nl)
 {
 	int err;
 
+	nl->dumping = true;
 	iface_sweep_begin(nl->ifaces);
 	neigh_sweep_begin(nl->neighs);
 	err = rtnl_dump(&nl->dump, RTM_GETLINK, AF_UNSPEC, on_message, nl);
@@ -166,6 +179,7 @@ static int read_everything(struct netlink *nl)
 	if (!err)
 		err = rtnl_dump(&nl->dump, RTM_GETNEIGH, AF_INET, on_message,
 				nl);
+	nl->dumping = false;
 	return err;
 }
 
@@ -421,6 +435,56 @@ bool netlink_is_loopback(const struct netlink *nl, int ifindex)
 uint32_t netlink_smallest_mtu(const struct netlink *nl)
 {
 	return nl->smallest_mtu;
+}
+
+/* --- whether a link lives ------------------------------------------------ */
+
+#define ASK_INTERVAL_NS 10000000u
+
+uint64_t netlink_heard_ns(const struct netlink *nl, int ifindex)
+{
+	const struct iface_life *life = iface_life(nl->ifaces, ifindex);
+
+	return life ? life->heard_ns : 0;
+}
+
+void netlink_note_heard(struct netlink *nl, int ifindex, uint64_t now_ns)
+{
+	struct iface_life *life = iface_life(nl->ifaces, ifindex);
+
+	if (life && life->heard_ns < now_ns)
+		life->heard_ns = now_ns;
+}
+
+/* The kernel resolves what it is to probe at once, if it may forget it. */
+static bool can_ask(const struct neigh *n, int ifindex)
+{
+	return n->seen && n->key.ifindex == ifindex &&
+	       !(n->state & (NUD_PERMANENT | NUD_NOARP));
+}
+
+void netlink_ask_link(struct netlink *nl, int ifindex, uint64_t now_ns)
+{
+	_Alignas(struct nlmsghdr) char request[RTMSG_REQUEST];
+	struct iface_life *life = iface_life(nl->ifaces, ifindex);
+	unsigned asked = 0;
+
+	if (!life || now_ns - life->asked_ns < ASK_INTERVAL_NS)
+		return;
+	life->asked_ns = now_ns;
+	for (unsigned i = 0; i < NEIGH_MAX && asked < NETLINK_ASKED; i++) {
+		const struct nlmsghdr *nlh;
+		struct neigh *n;
+
+		nl->asked = (nl->asked + 1) % NEIGH_MAX;
+		n = neigh_at(nl->neighs, nl->asked);
+		if (!can_ask(n, ifindex))
+			continue;
+		nlh = rtmsg_probe_neigh(request, &n->key);
+		mnl_socket_sendto(nl->events, nlh, nlh->nlmsg_len);
+		nl->counters.probes++;
+		asked++;
+	}
 }
 
 struct netlink_counters netlink_counters(const struct netlink *nl)

@@ -169,6 +169,17 @@ int netlink_route(struct netlink *nl, const struct ip_addr *src,
 void netlink_hop(struct netlink *nl, const struct ip_addr *src,
 		 const struct ip_addr *dst, uint64_t now_ns, struct hop *out);
 
+/*
+ * Whether a link lives. When a neighbour on it was last verified by the kernel,
+ * or netlink_note_heard() said so, of the clock CLOCK_BOOTTIME; 0: never. And
+ * asks some neighbours there, known and in turn, to answer the kernel now (an
+ * ARP request each, at most NETLINK_ASKED of them every 10 ms).
+ */
+#define NETLINK_ASKED 8
+uint64_t netlink_heard_ns(const struct netlink *nl, int ifindex);
+void netlink_note_heard(struct netlink *nl, int ifindex, uint64_t now_ns);
+void netlink_ask_link(struct netlink *nl, int ifindex, uint64_t now_ns);
+
 struct netlink_counters netlink_counters(const struct netlink *nl);
 
 #endif

@@ -39,6 +39,8 @@ struct netlink {
 	void *arg;
 	bool routes_changed; /* to be told at the end of the read */
 	bool lost;	     /* notifications were: read everything again */
+	bool dumping;	     /* reads everything: nothing of that is news */
+	uint32_t asked;	     /* the neighbour that was, last */
 
 	uint64_t budget_ms; /* the millisecond in which these were asked: */
 	unsigned budget_used;

@@ -24,7 +24,6 @@
 #define PROBE_INTERVAL_NS SEC_NS
 #define SILENCE_NS	  SEC_NS /* after a question without an answer */
 
-#define REQUEST_BUFFER 128 /* bytes, for the requests in rtmsg.h */
 
 struct route_answer {
 	struct route *route;
@@ -42,7 +41,7 @@ static void take_route(const struct nlmsghdr *nlh, void *arg)
 static int ask_route(struct netlink *nl, const struct ip_addr *src,
 		     const struct ip_addr *dst, struct route *out)
 {
-	_Alignas(struct nlmsghdr) char request[REQUEST_BUFFER];
+	_Alignas(struct nlmsghdr) char request[RTMSG_REQUEST];
 	struct route_answer answer = {.route = out};
 	const struct link *link;
 	int err;
@@ -198,7 +197,7 @@ static struct neigh *path_neigh(struct netlink *nl, struct path *path)
  */
 static void verify(struct netlink *nl, struct neigh *neigh, uint64_t now_ns)
 {
-	_Alignas(struct nlmsghdr) char request[REQUEST_BUFFER];
+	_Alignas(struct nlmsghdr) char request[RTMSG_REQUEST];
 	const struct nlmsghdr *nlh;
 
 	if (neigh->probed_ns && now_ns - neigh->probed_ns < PROBE_INTERVAL_NS)

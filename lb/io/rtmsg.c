@@ -255,7 +255,8 @@ struct nlmsghdr *rtmsg_ask_route(void *buf, const struct ip_addr *src,
 	return nlh;
 }
 
-struct nlmsghdr *rtmsg_use_neigh(void *buf, const struct neigh_key *key)
+static struct nlmsghdr *about_neigh(void *buf, const struct neigh_key *key,
+				    uint8_t flags, uint16_t state)
 {
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct ndmsg *ndm;
@@ -265,7 +266,18 @@ struct nlmsghdr *rtmsg_use_neigh(void *buf, const struct neigh_key *key)
 	ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));
 	ndm->ndm_family = AF_INET;
 	ndm->ndm_ifindex = key->ifindex;
-	ndm->ndm_flags = NTF_USE;
+	ndm->ndm_flags = flags;
+	ndm->ndm_state = state;
 	mnl_attr_put_u32(nlh, NDA_DST, addr_to_v4(&key->addr));
 	return nlh;
+}
+
+struct nlmsghdr *rtmsg_use_neigh(void *buf, const struct neigh_key *key)
+{
+	return about_neigh(buf, key, NTF_USE, NUD_NONE);
+}
+
+struct nlmsghdr *rtmsg_probe_neigh(void *buf, const struct neigh_key *key)
+{
+	return about_neigh(buf, key, 0, NUD_PROBE);
 }

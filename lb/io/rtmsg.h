@@ -39,9 +39,13 @@ bool rtmsg_moves_routes(const struct nlmsghdr *nlh);
  */
 bool rtmsg_read_route(const struct nlmsghdr *nlh, struct route *route);
 
+#define RTMSG_REQUEST 128 /* bytes, of each of these */
+
 /* Requests; the sequence number is for the sender to set. IPv4 only. */
 struct nlmsghdr *rtmsg_ask_route(void *buf, const struct ip_addr *src,
 				 const struct ip_addr *dst);
 struct nlmsghdr *rtmsg_use_neigh(void *buf, const struct neigh_key *key);
+/* It is asked at once, by unicast; the other waits 5 s for a STALE one. */
+struct nlmsghdr *rtmsg_probe_neigh(void *buf, const struct neigh_key *key);
 
 #endif

@@ -25,6 +25,43 @@ static void note_backend(void *arg, enum backend_event event,
 	judge_backend(arg, event, b);
 }
 
+/* All backends are on one link, and clients are on another. */
+static uint64_t heard_from_backends(void *arg, const struct ip_addr *source,
+				    const struct ip_addr *backend,
+				    enum way_wish wish)
+{
+	struct world *w = arg;
+
+	(void)source;
+	(void)backend;
+	switch (wish) {
+	case WAY_LOOK: break;
+	case WAY_ASK: world_at(w, w->now + MS, EV_NEIGHBOURS, 0, 0); break;
+	case WAY_ANSWERED: w->lb.heard = balancer_now(w); break;
+	}
+	return w->lb.heard;
+}
+
+void balancer_cut(struct world *w, uint64_t for_ns)
+{
+	w->lb.cut_from = w->now;
+	w->lb.cut_until = w->now + for_ns;
+	world_trace(w, "nothing comes through to backends, for %u s",
+		    (unsigned)(for_ns / SEC));
+}
+
+bool balancer_is_cut(const struct world *w)
+{
+	return w->now >= w->lb.cut_from && w->now < w->lb.cut_until;
+}
+
+void balancer_neighbours(struct world *w)
+{
+	for (unsigned i = w->plan.n_clients; i < w->n_hosts; i++)
+		if (!balancer_is_cut(w) && w->hosts[i].health != HOST_SILENT)
+			w->lb.heard = balancer_now(w);
+}
+
 /* A process starts; @flows is what an earlier one left. */
 static int start(struct world *w, struct flow *flows)
 {
@@ -37,9 +74,11 @@ static int start(struct world *w, struct flow *flows)
 		spec->secret[i] = (uint8_t)roll(w, 256);
 	spec->on_flow = note_flow;
 	spec->on_backend = note_backend;
+	spec->way_heard_ns = heard_from_backends;
 	spec->on_arg = w;
 	w->lb.flows = flows;
 	w->lb.sent = 0;
+	w->lb.started = w->now;
 	return engine_new(&w->lb.e, spec, balancer_now(w), &err);
 }
 
@@ -242,6 +281,9 @@ void balancer_receive(struct world *w, struct pkt *p)
 		world_drop_pkt(w, p);
 		return;
 	}
+	/* As in path.c: from where backends are, and attackers are not. */
+	if (p->bytes[14] == 0 && !p->origin.forged)
+		w->lb.heard = balancer_now(w);
 	before = w->lb.e->counters;
 	was.len = ip_len(p);
 	memcpy(was.bytes, p->bytes, p->len);
@@ -287,6 +329,8 @@ void balancer_probe_result(struct world *w, uint32_t which, uint32_t number)
 	enum check_result result = CHECK_OK;
 
 	if (!w->lb.e || w->now < w->lb.frozen_until)
+		return;
+	if (balancer_is_cut(w))
 		return;
 	switch (h->health) {
 	case HOST_UP: break;

@@ -26,6 +26,10 @@ struct balancer {
 	/* Its rings overflow, of which it is told; both 0: never. */
 	uint64_t deaf_from, deaf_until;
 	uint64_t well_from; /* neither suspended nor jumped since then */
+	/* Nothing comes through to backends and back; both 0: never. */
+	uint64_t cut_from, cut_until;
+	uint64_t started;
+	uint64_t heard; /* anything from where backends are, its own clock */
 	uint64_t sent;		/* packets that left */
 	bool leaving;		/* all flows are being reset */
 	bool touched;		/* the engine was called in this step */
@@ -49,6 +53,12 @@ void balancer_back(struct world *w);
 void balancer_receive(struct world *w, struct pkt *p);
 void balancer_timer(struct world *w);
 void balancer_probe_result(struct world *w, uint32_t which, uint32_t number);
+
+/* The whole side of the backends is away. */
+void balancer_cut(struct world *w, uint64_t for_ns);
+bool balancer_is_cut(const struct world *w);
+/* A neighbour there answers, if one is there. */
+void balancer_neighbours(struct world *w);
 
 /* Not all that comes is heard. */
 bool balancer_is_deaf(const struct world *w);

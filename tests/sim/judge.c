@@ -402,18 +402,23 @@ static bool is_healthy(const struct world *w, const struct backend *b)
 	const uint64_t settled = w->fair_from + SETTLED_NS +
 				 w->plan.timeouts.syn_sent * SEC;
 	const bool fair = w->phase == FAIR && w->now > settled;
+	/* As healthy as it was when that began: what is silent is the way. */
+	const bool cut = w->now > w->lb.cut_from + SETTLED_NS &&
+			 w->now < w->lb.cut_until &&
+			 w->lb.started + SETTLED_NS < w->lb.cut_from;
 	const bool lossless = !way->loss && !way->corrupt && !way->late &&
 			      !w->plan.floods && !w->plan.noise;
 
 	return h->health == HOST_UP && w->now > h->well_from + SETTLED_NS &&
-	       w->now > w->lb.well_from + SETTLED_NS && (fair || lossless);
+	       w->now > w->lb.well_from + SETTLED_NS && (fair || lossless || cut);
 }
 
 void judge_backend(struct world *w, enum backend_event event,
 		   const struct backend *b)
 {
-	static const char *const names[] = {"down", "up", "ejected",
-					    "recovered", "drained"};
+	static const char *const names[] = {"down",	 "up",	    "ejected",
+					    "recovered", "drained", "cut off",
+					    "heard"};
 
 	world_trace(w, "backend %u of service %u %s", b->index, b->service,
 		    names[event]);

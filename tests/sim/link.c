@@ -38,7 +38,7 @@ void link_carry(struct world *w, struct pkt *p, bool to_lb, bool client)
 
 	if (w->phase != ROUGH)
 		h = &fair;
-	if (chance(w, h->loss)) {
+	if ((!client && balancer_is_cut(w)) || chance(w, h->loss)) {
 		world_trace_pkt(w, "lost", p);
 		world_drop_pkt(w, p);
 		return;

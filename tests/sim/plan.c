@@ -187,5 +187,6 @@ void plan_make(struct world *w)
 	p->unreachable = maybe(w, 2);
 	p->narrow_mtu = maybe(w, 4) ? (uint16_t)(200 + roll(w, 1200)) : 0;
 	p->overload = p->floods && maybe(w, 2);
+	p->cuts = maybe(w, 3);
 	p->time_wait_ns = maybe(w, 2) ? SEC : roll_ns(w, SEC, 60 * SEC);
 }

@@ -32,7 +32,7 @@ struct plan {
 	uint32_t idle_permille;			  /* of pauses that are long */
 	uint64_t idle_ns;
 	bool aborts, restarts, jumps, floods, overload, noise, partial,
-		fast_open, reconfigures;
+		fast_open, reconfigures, cuts;
 	bool tiny; /* too small for everybody: refusals are no surprise */
 	bool unreachable;    /* silent hosts are reported by ICMP */
 	uint16_t narrow_mtu; /* of the way to backends; 0: none */

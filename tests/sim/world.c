@@ -180,6 +180,15 @@ static void misfortune(struct world *w)
 	}
 }
 
+/* Once, and not so long that TCP itself gives up. */
+static void maybe_cut(struct world *w, uint64_t at)
+{
+	if (!w->plan.cuts || roll(w, 2))
+		return;
+	w->stats.cuts++;
+	world_at(w, at, EV_CUT, 10 + roll(w, 20), 0);
+}
+
 static void begin_fair(struct world *w)
 {
 	world_trace(w, "the network is fair from here");
@@ -202,6 +211,7 @@ static void begin_fair(struct world *w)
 		w->lb.deaf_from = w->now + 20 * SEC;
 		w->lb.deaf_until = w->lb.deaf_from + 6 * SEC;
 	}
+	maybe_cut(w, w->now + 45 * SEC);
 	world_at(w, w->now + FAIR_NS, EV_PHASE, 0, 0);
 }
 
@@ -302,6 +312,8 @@ static void step(struct world *w, const struct event *ev)
 	case EV_LB_BACK: balancer_back(w); break;
 	case EV_PROBE: balancer_probe_result(w, ev->ref, ev->uid); break;
 	case EV_CONNECT: connect_one(w); break;
+	case EV_CUT: balancer_cut(w, ev->ref * SEC); break;
+	case EV_NEIGHBOURS: balancer_neighbours(w); break;
 	case EV_FAULT: fault(w); break;
 	case EV_ATTACK: attack(w); break;
 	case EV_PHASE: next_phase(w); break;
@@ -344,6 +356,8 @@ const char *world_run(struct world *w)
 	world_at(w, w->now, EV_LB_TIMER, 0, 0);
 	world_at(w, w->now + w->plan.rough_ns, EV_PHASE, 0, 0);
 	in_a_while(w, EV_CONNECT, w->plan.connect_ns);
+	if (w->plan.rough_ns > 20 * SEC)
+		maybe_cut(w, w->now + roll_ns(w, SEC, 10 * SEC));
 	if (w->plan.fault_ns)
 		in_a_while(w, EV_FAULT, w->plan.fault_ns);
 	if (w->plan.attack_ns)

@@ -64,6 +64,8 @@ enum event_kind {
 	EV_LB_BACK, /* the balancer's process is back */
 	EV_PROBE,   /* result of a probe: @ref is backend, @uid its number */
 	EV_CONNECT, /* a client opens a connection */
+	EV_CUT,	       /* nothing comes through to backends, for @ref s */
+	EV_NEIGHBOURS, /* they were asked who is there */
 	EV_FAULT,   /* something breaks or comes back */
 	EV_ATTACK,
 	EV_PHASE, /* the next phase begins */
@@ -79,7 +81,7 @@ struct event {
 
 struct stats {
 	uint64_t steps, packets, opened, established, clean, reset, excused;
-	uint64_t restarts, forged, dropped[DROP_REASONS];
+	uint64_t restarts, cuts, forged, dropped[DROP_REASONS];
 	uint64_t redispatched, repaired, lb_resets, recycled, expired;
 };
 
