@@ -72,7 +72,7 @@ static void read_netlink(struct app *app)
 	if (!app->links_changed)
 		return;
 	app->links_changed = false;
-	presence_refresh(app);
+	presence_changed(app);
 	taps_refresh(&app->taps);
 }
 
@@ -333,9 +333,7 @@ static void keep_house(struct app *app)
 	check_checks(app);
 	check_ways(app, now_ns);
 	read_netlink(app);
-	if (app->presence.waiting)
-		presence_refresh(app);
-	presence_ask_again(app);
+	presence_each_second(app);
 	taps_refresh(&app->taps);
 	read_guard(app);
 	if (now_ns - app->weighed_ns >= 10 * ENGINE_NS_PER_S)

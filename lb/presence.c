@@ -6,6 +6,7 @@
 #include "presence.h"
 
 #define ASKED_AT_ONCE 64
+#define LOOKS_PER_S   10
 
 static void look_at_service(struct app *app, unsigned i)
 {
@@ -151,7 +152,7 @@ static void ask_again(struct app *app, unsigned service, unsigned backend)
 }
 
 /* In turn, a few at a time: each costs a question to the kernel. */
-void presence_ask_again(struct app *app)
+static void ask_some_again(struct app *app)
 {
 	struct presence *p = &app->presence;
 
@@ -174,6 +175,9 @@ void presence_refresh(struct app *app)
 {
 	struct presence *p = &app->presence;
 
+	if (!p->looked)
+		limit_init(&p->limit, LOOKS_PER_S, LOOKS_PER_S);
+	p->due = false;
 	p->waiting = 0;
 	for (unsigned i = 0; i < app->setup->n_services; i++)
 		look_at_service(app, i);
@@ -182,4 +186,19 @@ void presence_refresh(struct app *app)
 	for (unsigned i = 0; i < app->setup->n_sources; i++)
 		look_at_source(app, i);
 	p->looked = true;
+}
+
+void presence_changed(struct app *app)
+{
+	if (limit_allow(&app->presence.limit, forward_now_ns()))
+		presence_refresh(app);
+	else
+		app->presence.due = true;
+}
+
+void presence_each_second(struct app *app)
+{
+	if (app->presence.due || app->presence.waiting)
+		presence_refresh(app);
+	ask_some_again(app);
 }

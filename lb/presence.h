@@ -14,14 +14,17 @@
 #include <stdbool.h>
 
 #include "control/config.h"
+#include "core/limit.h"
 #include "setup.h"
 
 struct app;
 
 struct presence {
-	bool looked; /* once, at the start */
+	bool looked;	    /* once, at the start */
+	struct limit limit; /* each look costs questions to the kernel */
 	bool service_away[CONFIG_SERVICES_MAX];
 	bool source_away[SETUP_SOURCES_MAX];
+	bool due;	  /* something changed since it was looked at */
 	bool refused;	  /* a source that another instance has; told */
 	unsigned waiting; /* backends without a way since the start */
 	unsigned service, backend; /* where presence_ask_again() goes on */
@@ -29,16 +32,22 @@ struct presence {
 
 /*
  * Looks at all of it, tells the log and the engine what is new, and decides
- * the sources of backends that have a way now. At the start, after every change
- * of links, addresses and routes, and once a second while a backend waits.
+ * the sources of backends that have a way now.
  */
 void presence_refresh(struct app *app);
 
 /*
- * Once a second: whether the route has chosen another source toward backends
- * that are down. New connections then have that one.
+ * The same after a change of links, addresses or routes, of which a routing
+ * daemon makes thousands a second: not more often than the limit allows.
  */
-void presence_ask_again(struct app *app);
+void presence_changed(struct app *app);
+
+/*
+ * Once a second: what presence_changed() left; and whether the route has chosen
+ * another source toward backends that are down. New connections then have that
+ * one.
+ */
+void presence_each_second(struct app *app);
 
 /* In the log: how that backend is reached. start.c */
 void app_tell_backend(struct app *app, const struct backend_spec *b);
