@@ -136,14 +136,19 @@ static int add_clone(scmp_filter_ctx ctx)
 	return ret ? ret : kill_bits(ctx, "clone", 0, spaces);
 }
 
+#define SOCKET_TYPE 0xf /* less its flags */
+
 /* Packets, TCP, netlink; of UNIX sockets those that libpcap makes for ioctl. */
 static int add_sockets(scmp_filter_ctx ctx)
 {
 	static const int families[] = {AF_INET, AF_INET6, AF_NETLINK,
 				       AF_PACKET};
 	const struct scmp_arg_cmp local[] = {
-		SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
-		SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_DGRAM),
+		{.arg = 0, .op = SCMP_CMP_EQ, .datum_a = AF_UNIX},
+		{.arg = 1,
+		 .op = SCMP_CMP_MASKED_EQ,
+		 .datum_a = SOCKET_TYPE,
+		 .datum_b = SOCK_DGRAM},
 	};
 	int ret = add(ctx, SCMP_ACT_ALLOW, "socket", 2, local);
 
