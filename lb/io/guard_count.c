@@ -42,7 +42,7 @@ static int add_rule(const struct nlmsghdr *nlh, void *arg)
 
 static bool ask(struct mnl_socket *nl, const char *table)
 {
-	char buf[512];
+	char buf[512] = {0}; /* what pads names is sent as well */
 	struct nftnl_rule *r = nftnl_rule_alloc();
 	struct nlmsghdr *nlh;
 
