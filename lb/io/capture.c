@@ -15,7 +15,9 @@
 struct capture {
 	pcap_t *pcap;
 	struct capture_spec spec;
-	struct bpf_program match; /* the filter, for raw IP */
+	struct bpf_program cooked; /* the filter, for libpcap's frames */
+	struct bpf_program match;  /* the same, for what the kernel sees */
+	bool judges;		   /* the kernel could not take it */
 	struct tap_links links;
 	bool truncated;
 	struct capture_stats stats;
@@ -74,46 +76,53 @@ static int compile_for_kernel(struct capture *c, struct err *err)
 	return ret;
 }
 
-static int attach(struct capture *c)
+/* 0 or -errno */
+static int attach_one(struct capture *c, const struct bpf_program *match)
 {
 	struct sock_fprog kernel;
+	int ret = 0;
 
-	kernel.filter = tap_filter_make(&c->match, &c->links, &kernel.len);
+	kernel.filter = tap_filter_make(match, &c->links, &kernel.len);
 	if (!kernel.filter)
 		return -ENOMEM;
 	if (setsockopt(pcap_fileno(c->pcap), SOL_SOCKET, SO_ATTACH_FILTER,
-		       &kernel, sizeof(kernel)) == -1) {
-		free(kernel.filter);
-		return -errno;
-	}
+		       &kernel, sizeof(kernel)) == -1)
+		ret = -errno;
 	free(kernel.filter);
-	return 0;
+	return ret;
+}
+
+/* Where the kernel has no room for all of it, the rest is done in user space.
+ */
+static int attach(struct capture *c)
+{
+	int ret = attach_one(c, &c->match);
+
+	c->judges = ret != 0;
+	return ret ? attach_one(c, NULL) : 0;
 }
 
 /*
  * libpcap's own first: it drains what came before there was a filter, and runs
- * it on what is in the ring already, or on everything where the kernel has no
- * room for it. Then the kernel gets ours in its place.
+ * it on what is in the ring already. Then the kernel gets ours in its place.
  */
 static int set_filter(struct capture *c, struct err *err)
 {
-	struct bpf_program cooked;
-	int ret = compile(c->pcap, c->spec.filter, &cooked, err);
+	int ret = compile(c->pcap, c->spec.filter, &c->cooked, err);
 
 	if (ret)
 		return ret;
-	if (pcap_setfilter(c->pcap, &cooked) == -1)
-		ret = err_set(err, -EIO, "cannot set the filter: %s",
-			      pcap_geterr(c->pcap));
-	pcap_freecode(&cooked);
-	if (!ret)
-		ret = compile_for_kernel(c, err);
+	if (pcap_setfilter(c->pcap, &c->cooked) == -1)
+		return err_set(err, -EIO, "cannot set the filter: %s",
+			       pcap_geterr(c->pcap));
+	ret = compile_for_kernel(c, err);
 	if (ret)
 		return ret;
 	ret = attach(c);
-	return ret ? err_set(err, ret, "cannot attach the filter: %s",
-			     strerror(-ret))
-		   : 0;
+	if (ret)
+		return err_set(err, ret, "cannot attach the filter: %s",
+			       strerror(-ret));
+	return 0;
 }
 
 /*
@@ -199,6 +208,7 @@ void capture_close(struct capture *c)
 {
 	if (!c)
 		return;
+	pcap_freecode(&c->cooked);
 	pcap_freecode(&c->match);
 	if (c->pcap)
 		pcap_close(c->pcap);
@@ -237,7 +247,8 @@ static void on_frame(u_char *user, const struct pcap_pkthdr *h,
 	if (h->caplen <= COOKED_LEN)
 		return;
 	memcpy(&from, frame, COOKED_LEN);
-	if (!is_for_us(c, &from))
+	if (!is_for_us(c, &from) ||
+	    (c->judges && !pcap_offline_filter(&c->cooked, h, frame)))
 		return;
 	ifindex = (int)ntohl(from.sll2_if_index);
 	arrivals_note(c->spec.arrivals, ifindex, c->spec.kind);

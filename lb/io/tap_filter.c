@@ -77,17 +77,19 @@ struct sock_filter *tap_filter_make(const struct bpf_program *match,
 				    const struct tap_links *links,
 				    unsigned short *n)
 {
-	struct sock_filter *all =
-		calloc(FOR_US + match->bf_len + LINKS_LEN_MAX, sizeof(*all));
+	const size_t match_len = match ? match->bf_len : 0;
+	struct sock_filter *all;
 	size_t len = FOR_US;
 
+	if (FOR_US + match_len + LINKS_LEN_MAX > BPF_MAXINSNS)
+		return NULL;
+	all = calloc(FOR_US + match_len + LINKS_LEN_MAX, sizeof(*all));
 	if (!all)
 		return NULL;
 	memcpy(all, for_us, sizeof(for_us));
-	if (len + match->bf_len + LINKS_LEN_MAX <= BPF_MAXINSNS) {
+	if (match)
 		put_match(all + len, match);
-		len += match->bf_len;
-	}
+	len += match_len;
 	len += put_links(all + len, links);
 	*n = (unsigned short)len;
 	return all;

@@ -35,9 +35,9 @@ bool tap_links_have(const struct tap_links *l, int ifindex);
 bool tap_links_equal(const struct tap_links *a, const struct tap_links *b);
 
 /*
- * The whole program, to be freed. NULL: no memory. Where the kernel has no room
- * for all of it, @match is left out, and what else is ours must be found out in
- * user space.
+ * The whole program, to be freed. NULL: no memory, or it is longer than the
+ * kernel allows. Without @match, NULL, it takes whatever is for this host:
+ * where the kernel has no room for more.
  */
 struct sock_filter *tap_filter_make(const struct bpf_program *match,
 				    const struct tap_links *links,

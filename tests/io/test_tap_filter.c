@@ -162,14 +162,23 @@ START_TEST(a_long_list_and_a_long_filter_fit)
 }
 END_TEST
 
-/* Then libpcap runs its own copy in user space, and this one stays short. */
-START_TEST(what_the_kernel_has_no_room_for_is_left_out)
+START_TEST(what_the_kernel_has_no_room_for_is_refused)
 {
 	struct bpf_insn many[BPF_MAXINSNS] = {{0}};
 	const struct bpf_program match = {BPF_MAXINSNS, many};
 	const struct tap_links one = {.only = true, .n = 1, .ifindex = {3}};
 	unsigned short n;
-	struct sock_filter *f = tap_filter_make(&match, &one, &n);
+
+	ck_assert_ptr_null(tap_filter_make(&match, &one, &n));
+}
+END_TEST
+
+/* The rest is judged in user space then. */
+START_TEST(without_an_expression_it_takes_what_is_for_this_host)
+{
+	const struct tap_links one = {.only = true, .n = 1, .ifindex = {3}};
+	unsigned short n;
+	struct sock_filter *f = tap_filter_make(NULL, &one, &n);
 
 	ck_assert_ptr_nonnull(f);
 	ck_assert_uint_lt(n, 16);
@@ -186,7 +195,8 @@ int main(void)
 		{without_names_any_interface_will_do, 1},
 		{with_names_only_theirs_and_nobody_else_is_asked, 1},
 		{a_long_list_and_a_long_filter_fit, 1},
-		{what_the_kernel_has_no_room_for_is_left_out, 1},
+		{what_the_kernel_has_no_room_for_is_refused, 1},
+		{without_an_expression_it_takes_what_is_for_this_host, 1},
 	};
 
 	return unit_run("tap_filter", tests, ARRAY_LEN(tests));

@@ -103,3 +103,15 @@ run() { # WHAT, L4LB'S ARGUMENTS
 }
 run ""
 run ", by name" -i x-far -i x-back -i eth0
+
+# A bus by which IPv4 never comes (ARPHRD_CAN).
+if [ -n "${type:-}" ]; then
+	start tun-can - "$PYTHON" "$LAB_DIR/tunpair.py" lb can0 far can0 280
+	wait_until 10 "can0" log_has tun-can '^up$'
+	status=0
+	on lb timeout 10 "$L4LB_BUILD/l4lb" -i eth0,can0 "$VIP" 198.18.0.11 "$PORT" \
+		2>"$LAB_TMP/refused" || status=$?
+	expect "an interface that cannot be served is refused: exit status" "$status" 1
+	expect "  by name" "$(grep -o '^l4lb: can0: an interface of this kind never brings IPv4' \
+		"$LAB_TMP/refused")" "l4lb: can0: an interface of this kind never brings IPv4"
+fi
