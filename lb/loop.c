@@ -300,10 +300,11 @@ static void check_ways(struct app *app, uint64_t now_ns)
 				   app->engine->counters.unreached, now_ns);
 
 	if (n)
-		log_warn("%llu health checks and handshakes had no answer since "
-			 "this host has no way to their backends (no route, or "
-			 "the interface is down), which stay what they were",
-			 (unsigned long long)n);
+		log_warn(
+			"%llu health checks and handshakes had no answer since "
+			"this host has no way to their backends (no route, or "
+			"the interface is down), which stay what they were",
+			(unsigned long long)n);
 }
 
 /* Warns once when health checks cannot be made, until they can again. */
