@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <arpa/inet.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "io/martian.h"
 
@@ -10,6 +11,28 @@
 void martian_clear(struct martian_table *t)
 {
 	t->n_own = t->n_broadcast = 0;
+	memset(t->maybe, 0, sizeof(t->maybe));
+}
+
+static_assert(MARTIAN_BITS == 1 << 12, "what is left of a hash");
+
+static unsigned bit_of(uint32_t addr)
+{
+	return addr * 0x9e3779b1u >> 20; /* of MARTIAN_BITS */
+}
+
+static void set_bit(struct martian_table *t, uint32_t addr)
+{
+	t->maybe[bit_of(addr) / 64] |= 1ull << bit_of(addr) % 64;
+}
+
+static void add(struct martian_table *t, uint32_t *list, uint32_t *n,
+		uint32_t addr)
+{
+	if (*n == MARTIAN_MAX)
+		return;
+	list[(*n)++] = addr;
+	set_bit(t, addr);
 }
 
 void martian_add(struct martian_table *t, const struct ip_addr *own,
@@ -20,14 +43,13 @@ void martian_add(struct martian_table *t, const struct ip_addr *own,
 	if (!addr_is_v4(own))
 		return;
 	addr = ntohl(addr_to_v4(own));
-	if (t->n_own < MARTIAN_MAX)
-		t->own[t->n_own++] = addr;
+	add(t, t->own, &t->n_own, addr);
 	/* Of a network of two or one there is none (RFC 3021). The lowest
 	 * address of a network is one like any other, since Linux 5.14.
 	 */
-	if (prefix_len < 31 && t->n_broadcast < MARTIAN_MAX)
-		t->broadcast[t->n_broadcast++] =
-			addr | UINT32_MAX >> prefix_len;
+	if (prefix_len < 31)
+		add(t, t->broadcast, &t->n_broadcast,
+		    addr | UINT32_MAX >> prefix_len);
 }
 
 static int by_value(const void *a, const void *b)
@@ -68,11 +90,13 @@ bool martian(const struct martian_table *t, const struct ip_addr *src,
 	const uint32_t from = ntohl(addr_to_v4(src));
 	const unsigned net = from >> 24;
 
-	if (net == 0 || net >= MULTICAST_NET ||
-	    has(t->broadcast, t->n_broadcast, from))
+	if (net == 0 || net >= MULTICAST_NET)
 		return true;
-	if (by_loopback)
+	if (!by_loopback && (net == LOOPBACK_NET ||
+			     ntohl(addr_to_v4(dst)) >> 24 == LOOPBACK_NET))
+		return true;
+	if (!(t->maybe[bit_of(from) / 64] >> bit_of(from) % 64 & 1))
 		return false;
-	return net == LOOPBACK_NET || addr_is_loopback(dst) ||
-	       has(t->own, t->n_own, from);
+	return has(t->broadcast, t->n_broadcast, from) ||
+	       (!by_loopback && has(t->own, t->n_own, from));
 }

@@ -22,13 +22,18 @@
 
 #include "core/addr.h"
 
-#define MARTIAN_MAX 8192 /* addresses and their broadcasts */
+#define MARTIAN_MAX  8192 /* addresses, and as many broadcasts */
+#define MARTIAN_BITS 4096
 
 /* IPv4 addresses in host byte order. */
 struct martian_table {
 	uint32_t n_own, n_broadcast;
 	uint32_t own[MARTIAN_MAX];	 /* both sorted */
 	uint32_t broadcast[MARTIAN_MAX]; /* of the networks they are in */
+	/* A bit for each of both by its hash: what is not here is in neither,
+	 * as nearly all that comes.
+	 */
+	uint64_t maybe[MARTIAN_BITS / 64];
 };
 
 /* Add all, then sort. One too many is not remembered. */
@@ -39,7 +44,8 @@ void martian_sort(struct martian_table *t);
 
 /*
  * True if a packet from @src to @dst cannot come by an interface, which is the
- * loopback or another. Two steps for each doubling of the addresses.
+ * loopback or another. One look at memory for nearly all, else a step for each
+ * doubling of the addresses.
  */
 bool martian(const struct martian_table *t, const struct ip_addr *src,
 	     const struct ip_addr *dst, bool by_loopback);

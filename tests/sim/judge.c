@@ -242,6 +242,16 @@ static void judge_unknown(struct world *w, const struct frame *in,
 		world_break(w, "who has no flow learns at once");
 }
 
+static bool is_to_client(const struct world *w, const struct endpoint *src)
+{
+	const struct engine *e = w->lb.e;
+
+	for (unsigned i = 0; i < e->n_services; i++)
+		if (endpoint_equal(&e->services[i].listen, src))
+			return true;
+	return false;
+}
+
 void judge_forward(struct world *w, const struct origin *by,
 		   const struct frame *in, const struct frame *out,
 		   const struct engine_counters *before)
@@ -262,6 +272,9 @@ void judge_forward(struct world *w, const struct origin *by,
 		world_break(w, "TTL is one less");
 	if (!same_but_addresses(in, out))
 		world_break(w, "only addresses, ports and TTL change");
+	if ((out->flags & SYN) &&
+	    !(out->flags & ACK) == is_to_client(w, &out->src))
+		world_break(w, "clients connect, and backends accept");
 	judge_destination(w, by, out, followed);
 }
 
@@ -399,8 +412,8 @@ static bool is_healthy(const struct world *w, const struct backend *b)
 	const struct host *h = &w->hosts[w->plan.n_clients + b->index];
 	const struct habits *way = &w->plan.back;
 	/* Some handshakes of before are given up only now. */
-	const uint64_t settled = w->fair_from + SETTLED_NS +
-				 w->plan.timeouts.syn_sent * SEC;
+	const uint64_t settled =
+		w->fair_from + SETTLED_NS + w->plan.timeouts.syn_sent * SEC;
 	const bool fair = w->phase == FAIR && w->now > settled;
 	/* As healthy as it was when that began: what is silent is the way. */
 	const bool cut = w->now > w->lb.cut_from + SETTLED_NS &&

@@ -245,6 +245,43 @@ START_TEST(mss_of_the_syn_is_kept_as_it_was_given)
 }
 END_TEST
 
+/*
+ * Behind the engine the way onward is known, and the SYN announces less. What
+ * comes merged for its sender is cut into that: longer ones were not sent.
+ */
+START_TEST(segments_are_cut_into_what_was_announced_at_last)
+{
+	struct rig *r = rig_retrying(2, 3);
+	struct conn c = conn_make(r, 1);
+	const struct tcp_side *side;
+
+	ck_assert(conn_syn(r, &c));
+	side = conn_flow(r, &c)->tcp.side;
+	ck_assert_uint_eq(side[ORIG].mss, 536); /* it had no option */
+	engine_announced(r->e, &c.nat, &c.backend, 0);
+	engine_announced(r->e, &c.nat, &c.backend, 537);
+	ck_assert_uint_eq(side[ORIG].mss, 536);
+	engine_announced(r->e, &c.nat, &c.backend, 500);
+	ck_assert_uint_eq(side[ORIG].mss, 500);
+	conn_refuse(r, &c);
+	conn_expect_syn(r, &c);
+	engine_announced(r->e, &c.nat, &c.backend, 400);
+	conn_finish(r, &c);
+	engine_announced(r->e, &c.vip, &c.client, 300);
+	ck_assert(conn_send(r, &c, REPLY, ACK, 10));
+	ck_assert_uint_eq(r->out_mss, 400);
+	ck_assert(conn_send(r, &c, ORIG, ACK, 10));
+	ck_assert_uint_eq(r->out_mss, 300);
+	/* of nobody's */
+	engine_announced(r->e, &c.client, &c.vip, 200);
+	engine_announced(r->e, &c.backend, &c.nat, 200);
+	ck_assert_uint_eq(side[ORIG].mss, 400);
+	ck_assert_uint_eq(side[REPLY].mss, 300);
+	rig_drain(r);
+	rig_done(r);
+}
+END_TEST
+
 /* --- which side it is for ------------------------------------------------- */
 
 static void expect_segment(struct rig *r, uint8_t flags, bool to_backend)
@@ -624,6 +661,7 @@ int main(void)
 		{fast_open_is_not_offered_to_another_backend, 0},
 		{nothing_is_redispatched_once_a_syn_ack_was_forwarded, 0},
 		{mss_of_the_syn_is_kept_as_it_was_given, 0},
+		{segments_are_cut_into_what_was_announced_at_last, 0},
 		{everything_says_which_side_it_is_for, 0},
 		{port_that_the_backend_remembers_is_repaired, 0},
 		{challenge_to_our_reset_is_answered_where_it_asks, 0},
