@@ -18,7 +18,7 @@ TESTS = ["Talk", "Probe", "Leave.test_q_alone_leaves",
 def main():
     if not shutil.which("valgrind"):
         skip_all("valgrind is not installed")
-    wrap = (f"valgrind -q --leak-check=full --show-leak-kinds=all "
+    wrap = (f"valgrind -q --vgdb=no --leak-check=full --show-leak-kinds=all "
             f"--error-exitcode={ERROR} --errors-for-leak-kinds=all "
             f"--fair-sched=yes")
     subprocess.run([SERV, "--version"], stdout=subprocess.DEVNULL, check=True)

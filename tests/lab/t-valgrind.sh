@@ -21,7 +21,9 @@ cat >"$LAB_TMP/lb.conf" <<-END
 	backend = 198.18.0.12:$PORT
 	backend = 198.18.0.13:$PORT
 END
-start lb lb valgrind --error-exitcode=99 --leak-check=full --track-fds=no \
+# Without its pipes in /tmp, which is everybody's: the lab's processes have the
+# same few numbers in each run, and another user's may lie there.
+start lb lb valgrind --vgdb=no --error-exitcode=99 --leak-check=full --track-fds=no \
 	--errors-for-leak-kinds=definite,indirect,possible \
 	"$L4LB_BUILD/l4lb" -v --sandbox off --config "$LAB_TMP/lb.conf"
 wait_log lb "$L4LB_READY" 60
