@@ -131,6 +131,7 @@ static int set_up_service(struct setup *s, unsigned index,
 	to->scheduler = from->scheduler;
 	to->reset_out_of_state = from->out_of_state == OUT_OF_STATE_RESET;
 	to->drop_all_down = from->drop_all_down;
+	to->mptcp_pass = from->mptcp_pass;
 	to->keep_on_down = from->keep_on_down;
 	to->retries = from->retries;
 	to->syn_timeout_ms = from->syn_timeout_ms;

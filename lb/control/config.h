@@ -61,6 +61,7 @@ struct service_config {
 	struct health_params health;   /* .fast_ms 0: not given yet */
 	struct breaker_params breaker; /* .open_max_ms 0: not given yet */
 	bool keep_on_down;  /* or reset the flows of such a backend */
+	bool mptcp_pass;    /* or MPTCP is taken out of SYNs */
 	bool drop_all_down; /* or refuse at once */
 	uint32_t retries;   /* 0: one backend is asked, no other */
 	uint32_t syn_timeout_ms;

@@ -354,6 +354,17 @@ static int set_on_down(struct target *t, const char *value, struct err *err)
 	return 0;
 }
 
+static int set_mptcp(struct target *t, const char *value, struct err *err)
+{
+	static const char *const names[] = {"strip", "pass"};
+	int choice = 0;
+
+	if (value_choice(value, names, 2, "strip or pass", &choice, err))
+		return -EINVAL;
+	t->service->mptcp_pass = choice;
+	return 0;
+}
+
 static int set_all_down(struct target *t, const char *value, struct err *err)
 {
 	static const char *const names[] = {"reset", "drop"};
@@ -503,6 +514,7 @@ static const struct key service_keys[] = {
 	{ "scheduler", set_scheduler, false, NO_RANGE },
 	{ "backend", set_backend, true, NO_RANGE },
 	{ "source", set_source, true, NO_RANGE },
+	{ "mptcp", set_mptcp, false, NO_RANGE },
 	{ "out_of_state", set_out_of_state, false, NO_RANGE },
 	{ "check", set_check, false, NO_RANGE },
 	{ "interval", set_ms, false,

@@ -38,8 +38,9 @@ static void set_state(struct breaker *b, enum breaker_state state,
 	b->state = state;
 	b->due_ns = due_ns;
 	b->failed = 0;
+	b->several = false;
 	b->trials = 0;
-	b->ticket++;
+	b->ticket = (b->ticket + 1) % BREAKER_TICKETS;
 }
 
 static void set_closed(struct breaker *b, uint64_t now_ns)
@@ -104,24 +105,46 @@ enum breaker_change breaker_success(struct breaker *b, uint32_t ticket,
 	return BREAKER_RECOVERED;
 }
 
+/* One more in a row. */
+static void count(struct breaker *b, const struct ip_addr *client, bool checked)
+{
+	if (b->failed == 0) {
+		b->client = *client;
+		b->several = false;
+	}
+	b->several |= checked || !addr_equal(&b->client, client);
+	/* It stays at the limit while it may not open. */
+	if (b->failed < b->params.failures)
+		b->failed++;
+}
+
+void breaker_check_failed(struct breaker *b)
+{
+	b->several |= b->failed > 0;
+}
+
 enum breaker_change breaker_failure(struct breaker *b, uint32_t ticket,
+				    const struct ip_addr *client, bool checked,
 				    bool may_open, uint64_t now_ns)
 {
 	if (ticket != b->ticket || b->params.failures == 0)
 		return BREAKER_SAME;
 	switch (b->state) {
 	case BREAKER_CLOSED:
-		/* It stays at the limit while it may not open. */
-		if (b->failed < b->params.failures)
-			b->failed++;
-		if (b->failed < b->params.failures || !may_open)
+		count(b, client, checked);
+		if (b->failed < b->params.failures || !b->several || !may_open)
 			return BREAKER_SAME;
 		return open_it(b, now_ns);
 	case BREAKER_HALF_OPEN:
+		if (!checked && addr_equal(&b->client, client)) {
+			breaker_abandon(b, ticket);
+			return BREAKER_SAME;
+		}
 		if (may_open)
 			return open_it(b, now_ns);
 		set_closed(b, now_ns);
 		b->failed = b->params.failures;
+		b->several = true;
 		return BREAKER_SAME;
 	case BREAKER_OPEN: /* sent for want of others: nothing new */
 	case BREAKER_STATES: break;

@@ -12,6 +12,12 @@
  * a hundred handshakes under way when a host dies three open the breaker, and
  * the others neither extend the back-off nor fail the trials that follow.
  *
+ * One client alone makes no evidence: there are SYNs that healthy backends
+ * refuse or ignore (of MPTCP or TCP-MD5, or just odd), and anybody can send
+ * them. A streak opens the breaker only when it has failures of two clients, by
+ * address, or when a check of the backend has failed as well; and a trial that
+ * fails counts only if it is not of the client whose failure was the first.
+ *
  * It cannot know whether another backend is left. The rule "never eject the
  * last one on passive evidence alone" takes two things of the caller:
  * @may_open of breaker_failure(), and, if others went away since, asking
@@ -24,7 +30,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BREAKER_IDLE UINT64_MAX /* nothing is timed */
+#include "core/addr.h"
+
+#define BREAKER_IDLE	UINT64_MAX /* nothing is timed */
+#define BREAKER_TICKETS (1u << 22) /* then they come around: hours at least */
 
 struct breaker_params {
 	uint32_t failures;    /* in a row, until it opens; 0: never */
@@ -62,6 +71,8 @@ struct breaker {
 	enum breaker_state state;
 	uint32_t ticket;       /* valid now */
 	uint32_t failed;       /* in a row, while closed */
+	struct ip_addr client; /* of the first of these, or of the last streak */
+	bool several;	       /* another one as well, or a check */
 	uint32_t trials;       /* under way, while half open */
 	uint32_t backoff_ms;   /* the last one; 0: none yet */
 	uint64_t due_ns;       /* open: its end; half open: trials given up */
@@ -89,11 +100,16 @@ enum breaker_change breaker_success(struct breaker *b, uint32_t ticket,
 				    uint64_t now_ns);
 
 /*
+ * @client: whose handshake it was. @checked: a check fails at present, too.
  * @may_open: another backend takes flows. If not, the count stands, and the
  * next failure with @may_open opens it; a failed trial lets everything through.
  */
 enum breaker_change breaker_failure(struct breaker *b, uint32_t ticket,
+				    const struct ip_addr *client, bool checked,
 				    bool may_open, uint64_t now_ns);
+
+/* A check has failed: what clients found since it was well is true. */
+void breaker_check_failed(struct breaker *b);
 
 /* Failures so far, and of what is under way, are void: it was not to blame. */
 void breaker_forget(struct breaker *b);

@@ -52,14 +52,16 @@ void engine_suspect(struct engine *e, struct backend *b, uint64_t now_ns)
 }
 
 void engine_backend_failed(struct engine *e, struct backend *b, uint32_t ticket,
-			   enum check_result why, uint64_t now_ns)
+			   const struct ip_addr *client, enum check_result why,
+			   uint64_t now_ns)
 {
 	bool may_open =
 		another_takes_flows(&e->services[b->service], b, now_ns);
 
 	engine_suspect(e, b, now_ns);
-	if (breaker_failure(&b->breaker, ticket, may_open, now_ns) ==
-	    BREAKER_OPENED)
+	if (breaker_failure(&b->breaker, ticket, client,
+			    engine_fails_checks(e, b), may_open,
+			    now_ns) == BREAKER_OPENED)
 		engine_tell(e, BACKEND_EJECTED, b, why);
 }
 
@@ -70,6 +72,8 @@ static void changed(struct engine *e, struct backend *b,
 {
 	const struct service *s = &e->services[b->service];
 
+	if (engine_fails_checks(e, b))
+		breaker_check_failed(&b->breaker);
 	switch (change) {
 	case HEALTH_SAME: break;
 	case HEALTH_WENT_DOWN:
@@ -146,7 +150,7 @@ static void let_go(struct backend *b, uint64_t now_ns)
 {
 	half_open_over(b);
 	health_result(&b->health, b->health.number, CHECK_LOCAL, now_ns);
-	health_suspect(&b->health, now_ns);
+	health_hurry(&b->health, now_ns);
 }
 
 void engine_probe_result(struct engine *e, unsigned service, unsigned backend,

@@ -85,7 +85,7 @@ static unsigned ask_service(struct service *s,
 		if (other->unanswered ||
 		    endpoint_equal(&other->addr, &b->addr))
 			continue;
-		health_suspect(&other->health, now_ns);
+		health_hurry(&other->health, now_ns);
 		n--;
 	}
 	return n;

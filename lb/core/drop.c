@@ -21,6 +21,7 @@ static const char *const names[] = {
 	[DROP_OUT_OF_STATE] = "out-of-state",
 	[DROP_RESET] = "reset",
 	[DROP_WRONG_WAY] = "wrong-way",
+	[DROP_MPTCP_JOIN] = "mptcp-join",
 	[DROP_SYN_OVERLOAD] = "syn-overload",
 	[DROP_NO_BACKEND] = "no-backend",
 	[DROP_TABLE_FULL] = "table-full",

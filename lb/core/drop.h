@@ -29,6 +29,7 @@ enum drop_reason {
 	DROP_OUT_OF_STATE, /* no flow, and not a SYN */
 	DROP_RESET,	   /* for a flow that we have reset */
 	DROP_WRONG_WAY,	   /* SYN of a backend, SYN-ACK of a client */
+	DROP_MPTCP_JOIN,   /* it cannot be known which backend it is for */
 	DROP_SYN_OVERLOAD, /* more SYNs than can be carried (syn_gate.h) */
 	DROP_NO_BACKEND,   /* no backend of the service may take flows */
 	DROP_TABLE_FULL,   /* --flows reached, nothing to recycle */

@@ -142,6 +142,26 @@ static enum verdict killed(struct engine *e, const struct packet *p,
 	return drop(e, DROP_RESET);
 }
 
+/*
+ * MPTCP in a client's SYN: what would make it more than TCP is taken out, or
+ * any backend could be the one that knows its connection. True: it joins one,
+ * and was refused; its client goes on without that path.
+ */
+static bool refuses_join(struct engine *e, unsigned service, struct packet *p,
+			 uint64_t now_ns)
+{
+	if (e->services[service].mptcp_pass)
+		return false;
+	switch (packet_mptcp(p)) {
+	case PACKET_NO_MPTCP: break;
+	case PACKET_MP_CAPABLE: packet_strip_mptcp(p); break;
+	case PACKET_MP_JOIN:
+		engine_answer_reset(e, p, &e->limit_refused, now_ns);
+		return true;
+	}
+	return false;
+}
+
 enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns)
 {
 	enum flow_side side = FLOW_ORIG;
@@ -167,6 +187,8 @@ enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns)
 			return out_of_state(e, p, service, now_ns);
 		if (!syn_gate_passes(&e->gate, p->hash, p->tcp.seq, now_ns))
 			return drop(e, DROP_SYN_OVERLOAD);
+		if (refuses_join(e, (unsigned)service, p, now_ns))
+			return drop(e, DROP_MPTCP_JOIN);
 		flow = new_flow(e, service, p, now_ns, &why);
 		if (!flow)
 			return drop(e, why);
@@ -181,6 +203,9 @@ enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns)
 	} else if (flow->tcp.state == TCP_SYN_SENT && side == FLOW_REPLY &&
 		   handshake_answer(e, flow, p, now_ns)) {
 		return consume(e);
+	} else if (side == FLOW_ORIG && packet_opens(p) &&
+		   refuses_join(e, flow->service, p, now_ns)) {
+		return drop(e, DROP_MPTCP_JOIN);
 	} else {
 		follow(e, flow, side, p, now_ns);
 	}

@@ -68,6 +68,7 @@ struct service_spec {
 	enum sched_kind scheduler;
 	bool reset_out_of_state;
 	bool drop_all_down; /* no backend: be silent; else refuse at once */
+	bool mptcp_pass;    /* options of MPTCP stay in SYNs */
 	bool keep_on_down;  /* a backend goes down: leave its flows alone */
 	unsigned retries;   /* other backends asked for one SYN, at most 8 */
 	uint32_t syn_timeout_ms;  /* before the next one is asked, at least */

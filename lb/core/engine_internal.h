@@ -182,7 +182,16 @@ void engine_start_sweep(struct engine *e, struct backend *b);
 void engine_backend_answered(struct engine *e, struct backend *b,
 			     uint32_t ticket, uint64_t now_ns);
 void engine_backend_failed(struct engine *e, struct backend *b, uint32_t ticket,
-			   enum check_result why, uint64_t now_ns);
+			   const struct ip_addr *client, enum check_result why,
+			   uint64_t now_ns);
+
+/* Its checks fail at present, or have failed it. */
+static inline bool engine_fails_checks(const struct engine *e,
+				       const struct backend *b)
+{
+	return e->services[b->service].checked &&
+	       (!b->up || b->health.streak > 0);
+}
 
 /* It may be gone: the active check is to ask soon, where there is one. */
 void engine_suspect(struct engine *e, struct backend *b, uint64_t now_ns);

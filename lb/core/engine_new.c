@@ -72,6 +72,7 @@ static int add_service(struct engine *e, unsigned index,
 	s->reset_out_of_state = spec->reset_out_of_state;
 	s->drop_all_down = spec->drop_all_down;
 	s->keep_on_down = spec->keep_on_down;
+	s->mptcp_pass = spec->mptcp_pass;
 	s->retries = spec->retries < HANDSHAKE_RETRIES_MAX
 			     ? spec->retries
 			     : HANDSHAKE_RETRIES_MAX;

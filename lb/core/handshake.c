@@ -43,7 +43,7 @@ static struct backend *tried_backend(const struct engine *e,
 				     const struct flow *flow,
 				     const struct pending_syn *pend, unsigned i)
 {
-	return &e->services[flow->service].backends[pend->tried[i]];
+	return &e->services[flow->service].backends[pend->tried[i].backend];
 }
 
 /*
@@ -126,10 +126,10 @@ void handshake_over(struct engine *e, struct flow *flow)
 		breaker_abandon(&engine_backend(e, flow)->breaker,
 				pend->ticket);
 	for (unsigned i = 0; i < pend->retries; i++)
-		if (pend->silent >> i & 1)
+		if (pend->tried[i].why != CHECK_OK)
 			breaker_abandon(
 				&tried_backend(e, flow, pend, i)->breaker,
-				pend->tickets[i]);
+				pend->tried[i].ticket);
 	e->pending.free[e->pending.n_free++] = flow->pending - 1;
 	flow->pending = 0;
 }
@@ -153,28 +153,45 @@ void handshake_repeated(struct engine *e, struct flow *flow,
 static void succeeded(struct engine *e, const struct flow *flow,
 		      struct pending_syn *pend, uint64_t now_ns)
 {
+	const struct endpoint client = flow_client(flow);
+
 	if (!pend || !pend->has_ticket)
 		return;
 	pend->has_ticket = false;
 	engine_backend_answered(e, engine_backend(e, flow), pend->ticket,
 				now_ns);
-	for (unsigned i = 0; i < pend->retries; i++)
-		if (pend->silent >> i & 1)
+	for (unsigned i = 0; i < pend->retries; i++) {
+		struct asked *asked = &pend->tried[i];
+
+		if (asked->why != CHECK_OK)
 			engine_backend_failed(
 				e, tried_backend(e, flow, pend, i),
-				pend->tickets[i], CHECK_TIMEOUT, now_ns);
-	pend->silent = 0;
+				asked->ticket, &client.addr,
+				(enum check_result)asked->why, now_ns);
+		asked->why = CHECK_OK;
+	}
 }
 
+/*
+ * The backend refused, was silent or cannot be reached. Whether that is its
+ * fault is not known yet: there are SYNs that every backend refuses or ignores
+ * (with the options of MPTCP or TCP-MD5), and anybody can send them. So it is
+ * held against it only when another backend has answered the very same SYN, or
+ * when its checks fail as well; that a check is made soon is all there is till
+ * then. Where nobody else can be asked, it is the evidence that there is, and
+ * the breaker wants to hear it of two clients.
+ */
 static void failed(struct engine *e, const struct flow *flow,
 		   struct pending_syn *pend, enum check_result why,
 		   uint64_t now_ns)
 {
+	const struct endpoint client = flow_client(flow);
+
 	if (!pend || !pend->has_ticket)
 		return;
 	pend->has_ticket = false;
-	engine_backend_failed(e, engine_backend(e, flow), pend->ticket, why,
-			      now_ns);
+	engine_backend_failed(e, engine_backend(e, flow), pend->ticket,
+			      &client.addr, why, now_ns);
 }
 
 /* ------------------------------------------------------------ sending it */
@@ -232,40 +249,42 @@ static void move_flow(struct engine *e, struct flow *flow, struct backend *b,
 }
 
 /*
- * The client's SYN to a backend that was not asked yet. @silent: the one it
- * had has not answered, and what that means depends on the next one.
+ * The client's SYN to a backend that was not asked yet. @why: what the one it
+ * had did, which the answer of the next one may show to be its fault.
  */
-static bool ask_another(struct engine *e, struct flow *flow, bool silent,
-			uint64_t now_ns)
+static bool ask_another(struct engine *e, struct flow *flow,
+			enum check_result why, uint64_t now_ns)
 {
 	struct service *s = &e->services[flow->service];
 	struct pending_syn *pend = pending_of(e, flow);
 	struct backend_set tried = {0};
-	enum drop_reason why;
+	enum drop_reason no;
 	struct backend *b;
 	int pool;
 
 	if (!pend || pend->exhausted || pend->retries >= s->retries)
 		return false;
 	for (unsigned i = 0; i < pend->retries; i++)
-		backend_set_add(&tried, pend->tried[i]);
+		backend_set_add(&tried, pend->tried[i].backend);
 	backend_set_add(&tried, flow->backend);
-	b = engine_pick(e, s, &tried, flow, &pool, &why, now_ns);
+	b = engine_pick(e, s, &tried, flow, &pool, &no, now_ns);
 	if (!b) {
 		pend->exhausted = true;
 		return false;
 	}
 	engine_count_failed(e, flow);
-	silent = silent && pend->has_ticket;
-	if (silent)
-		pend->silent |= (uint8_t)(1 << pend->retries);
-	pend->tickets[pend->retries] = pend->ticket;
-	pend->tried[pend->retries++] = (uint8_t)flow->backend;
-	pend->repairs = 0;
-	pend->repeated = false;
-	if (pend->has_ticket && !silent)
+	if (!pend->has_ticket)
+		why = CHECK_OK;
+	else if (why == CHECK_OK)
 		breaker_abandon(&engine_backend(e, flow)->breaker,
 				pend->ticket);
+	pend->tried[pend->retries++] = (struct asked){
+		.backend = flow->backend & 0xff,
+		.ticket = pend->ticket % BREAKER_TICKETS,
+		.why = why & 3,
+	};
+	pend->repairs = 0;
+	pend->repeated = false;
 	move_flow(e, flow, b, (unsigned)pool);
 	begin(e, flow, pend, now_ns);
 	e->counters.redispatched++;
@@ -307,6 +326,23 @@ static void repair(struct engine *e, struct flow *flow, const struct packet *p,
 	send_syn(e, flow, pend, now_ns);
 }
 
+/* It said so itself, or somebody else did. True: another one is asked. */
+static bool leave(struct engine *e, struct flow *flow, enum check_result why,
+		  uint64_t now_ns)
+{
+	struct pending_syn *pend = pending_of(e, flow);
+	struct backend *b = engine_backend(e, flow);
+
+	engine_suspect(e, b, now_ns);
+	if (engine_fails_checks(e, b))
+		failed(e, flow, pend, why, now_ns);
+	if (ask_another(e, flow, why, now_ns))
+		return true;
+	if (pend && pend->retries == 0) /* nobody else was there to ask */
+		failed(e, flow, pend, why, now_ns);
+	return false;
+}
+
 static void answered(struct engine *e, struct flow *flow, uint64_t now_ns)
 {
 	struct pending_syn *pend = pending_of(e, flow);
@@ -334,8 +370,7 @@ bool handshake_answer(struct engine *e, struct flow *flow,
 	if (flags & TCP_RST) {
 		if (!ours)
 			return false; /* forged, or old: forwarded, counted */
-		failed(e, flow, pending_of(e, flow), CHECK_REFUSED, now_ns);
-		return ask_another(e, flow, false, now_ns);
+		return leave(e, flow, CHECK_REFUSED, now_ns);
 	}
 	if (!(flags & TCP_SYN)) {
 		/* A bare ACK of our SYN overtook the SYN-ACK: not an earlier
@@ -376,18 +411,16 @@ bool handshake_unreachable(struct engine *e, struct flow *flow, uint64_t now_ns)
 
 	if (!pend)
 		return false;
-	if (is_silent(e, flow, pend, now_ns)) {
-		failed(e, flow, pend, CHECK_UNREACHABLE, now_ns);
-		return ask_another(e, flow, false, now_ns);
-	}
+	if (is_silent(e, flow, pend, now_ns))
+		return leave(e, flow, CHECK_UNREACHABLE, now_ns);
 	/* Where we may be cut off the client is not told: it goes on trying. */
-	ask_another(e, flow, false, now_ns);
+	ask_another(e, flow, CHECK_OK, now_ns);
 	return true;
 }
 
 bool handshake_leave(struct engine *e, struct flow *flow, uint64_t now_ns)
 {
-	return ask_another(e, flow, false, now_ns);
+	return ask_another(e, flow, CHECK_OK, now_ns);
 }
 
 /* The client has waited long enough. */
@@ -432,7 +465,10 @@ bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)
 	silent = !pend->unheard && is_silent(e, flow, pend, now_ns);
 	engine_suspect(e, engine_backend(e, flow), now_ns);
 	/* At the end nobody is left to hear another one's answer. */
-	if (now_ns < end_ns(e, flow) && ask_another(e, flow, silent, now_ns))
+	if (silent && engine_fails_checks(e, engine_backend(e, flow)))
+		failed(e, flow, pend, CHECK_TIMEOUT, now_ns);
+	if (now_ns < end_ns(e, flow) &&
+	    ask_another(e, flow, silent ? CHECK_TIMEOUT : CHECK_OK, now_ns))
 		return true;
 	/* Nobody is ever asked: this is all the evidence there will be. */
 	if (e->services[flow->service].retries == 0 && silent)

@@ -23,32 +23,36 @@ struct packet;
 #define SYN_OPTIONS_MAX	      40 /* bytes */
 #define HANDSHAKE_RETRIES_MAX 8
 
+/* A backend that was asked and left. */
+struct asked {
+	unsigned backend : 8;
+	unsigned ticket : 22; /* of its breaker, while @why is not CHECK_OK */
+	unsigned why : 2;     /* what will be held against it, if it is */
+};
+
 /* The client's SYN, and who was asked. */
 struct pending_syn {
 	uint64_t sent_ns; /* it was sent or passed on, or waited for anew */
 	uint32_t isn;
+	uint32_t ticket; /* of the backend's breaker, not yet given back */
 	uint16_t window;
 	uint8_t flags; /* SYN, perhaps with ECE and CWR */
 	uint8_t retries, repairs;
-	bool has_ticket;
-	uint32_t ticket; /* of the backend's breaker, not yet given back */
-	bool repeated;	 /* or waited for anew: its answer times nothing */
-	bool unheard;	 /* waited for anew, and not sent again since */
-	bool exhausted;	 /* nobody is left to ask */
-	bool cut;	 /* silent since we were cut off: see cut_off.c */
-	/* The @retries backends that were asked and left; and the tickets of
-	 * their breakers, of those whose bit is set in @silent.
-	 */
-	uint8_t tried[HANDSHAKE_RETRIES_MAX];
-	uint8_t silent; /* bits of those who said nothing: handshake_late() */
-	uint32_t tickets[HANDSHAKE_RETRIES_MAX];
+	bool has_ticket : 1;
+	bool repeated : 1;  /* or waited for anew: its answer times nothing */
+	bool unheard : 1;   /* waited for anew, and not sent again since */
+	bool exhausted : 1; /* nobody is left to ask */
+	bool cut : 1;	    /* silent since we were cut off: see cut_off.c */
 	uint8_t options_len;
-	uint8_t options[SYN_OPTIONS_MAX]; /* without Fast Open */
+	struct asked tried[HANDSHAKE_RETRIES_MAX]; /* first @retries */
+	uint8_t options[SYN_OPTIONS_MAX];	   /* without Fast Open */
 };
 
-static_assert(HANDSHAKE_RETRIES_MAX <= 8, "a bit for each");
-static_assert(SERVICE_BACKENDS_MAX <= 256, "an index has a byte in @tried");
-static_assert(sizeof(struct pending_syn) <= 120, "an eighth of it per flow");
+static_assert(SERVICE_BACKENDS_MAX <= 1 << 8, "an index has 8 bits in asked");
+static_assert(BREAKER_TICKETS <= 1 << 22, "a ticket has 22");
+static_assert(CHECK_TIMEOUT < 4 && CHECK_REFUSED < 4 && CHECK_UNREACHABLE < 4,
+	      "a reason has two");
+static_assert(sizeof(struct pending_syn) <= 96, "an eighth of it per flow");
 
 /* All pending SYNs: as many as flows may be half-open at once. */
 struct pending_table {
@@ -92,9 +96,7 @@ uint64_t handshake_deadline_ns(const struct engine *e, const struct flow *flow);
  * No answer in time. True: another one was asked, or there is an excuse and it
  * is waited for anew. False: the end.
  *
- * Silence is held against a backend only when another one has answered the
- * same SYN: there are SYNs that nobody answers (with RFC 2385's MD5 option, for
- * one), and some of them from anybody would eject every backend.
+ * What is held against a backend, and when: see failed() in handshake.c.
  */
 bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns);
 

@@ -63,6 +63,22 @@ static bool fell_silent(struct health *h, enum check_result result)
 	return true;
 }
 
+/* Whether there was anything in it. */
+static void note_suspicion(struct health *h, bool ok)
+{
+	uint32_t most_ms = h->params.interval_ms;
+
+	if (most_ms > HEALTH_WARY_MAX_MS)
+		most_ms = HEALTH_WARY_MAX_MS;
+	if (!h->suspected || !ok)
+		h->wary_ms = 0;
+	else
+		h->wary_ms = 2 * (h->wary_ms ? h->wary_ms : h->params.fast_ms);
+	if (h->wary_ms > most_ms)
+		h->wary_ms = most_ms;
+	h->suspected = false;
+}
+
 static enum health_change count(struct health *h, enum check_result result,
 				uint64_t now_ns)
 {
@@ -70,6 +86,7 @@ static enum health_change count(struct health *h, enum check_result result,
 
 	h->last = result;
 	h->failed += !ok;
+	note_suspicion(h, ok);
 	silent = fell_silent(h, result);
 	if (ok == h->up) {
 		h->streak = 0;
@@ -139,14 +156,31 @@ void health_forget(struct health *h)
 		h->streak = 0;
 }
 
-void health_suspect(struct health *h, uint64_t now_ns)
+static bool advance(struct health *h, uint32_t pace_ms, uint64_t now_ns)
 {
-	uint64_t soon_ns = h->started_ns + h->params.fast_ms * NS_PER_MS;
+	uint64_t soon_ns = h->started_ns + pace_ms * NS_PER_MS;
 
 	if (soon_ns < now_ns)
 		soon_ns = now_ns;
-	if (!h->probing && soon_ns < h->due_ns)
-		h->due_ns = soon_ns;
+	if (h->probing || soon_ns >= h->due_ns)
+		return false;
+	h->due_ns = soon_ns;
+	return true;
+}
+
+void health_hurry(struct health *h, uint64_t now_ns)
+{
+	advance(h, h->params.fast_ms, now_ns);
+}
+
+void health_suspect(struct health *h, uint64_t now_ns)
+{
+	uint32_t pace_ms = h->params.fast_ms;
+
+	if (pace_ms < h->wary_ms)
+		pace_ms = h->wary_ms;
+	if (advance(h, pace_ms, now_ns))
+		h->suspected = true;
 }
 
 unsigned health_share(const struct health *h, uint64_t now_ns)

@@ -58,6 +58,8 @@ struct health {
 	uint32_t number;     /* of the last probe started */
 	uint32_t streak;     /* results in a row that contradict .up */
 	uint32_t silent;     /* failures in a row that are no refusals */
+	bool suspected;	     /* the next one, or the one under way, is for that */
+	uint32_t wary_ms;    /* at least so long until one is again */
 	uint32_t stretch;    /* of the next interval, per mille */
 	uint64_t started_ns; /* the last probe */
 	uint64_t due_ns;     /* probing: it times out; else: the next starts */
@@ -104,10 +106,19 @@ void health_unsure(struct health *h, uint64_t now_ns);
 void health_forget(struct health *h);
 
 /*
- * Real traffic failed, or an answer may have been lost here: ask now rather
- * than at the end of the interval, but still at most once a fast interval.
- * Worth a new look at health_next_ns().
+ * An answer may have been lost here, or is wanted soon: ask now rather than at
+ * the end of the interval, but still at most once a fast interval. Worth a new
+ * look at health_next_ns().
  */
+void health_hurry(struct health *h, uint64_t now_ns);
+
+/*
+ * The same as real traffic failed. Anybody can make traffic fail: each check
+ * made for that which then succeeds doubles the time until the next one, up to
+ * the interval or HEALTH_WARY_MAX_MS; one that fails, or is not made for that,
+ * sets it back.
+ */
+#define HEALTH_WARY_MAX_MS 5000
 void health_suspect(struct health *h, uint64_t now_ns);
 
 static inline uint64_t health_next_ns(const struct health *h)

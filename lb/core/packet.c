@@ -27,7 +27,12 @@ enum {
 	0x3fff /* offset and More Fragments; not Don't Fragment \
 		*/
 
-enum { TCPOPT_END = 0, TCPOPT_NOP = 1, TCPOPT_MSS = 2, TCPOPT_WSCALE = 3 };
+enum { TCPOPT_END = 0,
+       TCPOPT_NOP = 1,
+       TCPOPT_MSS = 2,
+       TCPOPT_WSCALE = 3,
+       TCPOPT_MPTCP = 30 };
+enum { MPTCP_JOIN = 1 }; /* RFC 8684: subtypes, the upper 4 bits */
 
 /* Sum of the pseudo-header of RFC 9293 section 3.1 */
 static uint64_t pseudo_sum(const uint8_t *ip, uint32_t tcp_len)
@@ -281,6 +286,54 @@ void packet_clamp_mss(struct packet *p, uint16_t mss)
 		lower_mss(p, start + i + 2, mss);
 	if (p->tcp.mss > mss)
 		p->tcp.mss = mss;
+}
+
+enum packet_mptcp packet_mptcp(const struct packet *p)
+{
+	const unsigned start = IP_HEADER_LEN + TCP_HEADER_MIN;
+	const unsigned len = p->hdr_len - start;
+	const uint8_t *opt = p->hdr + start;
+	enum packet_mptcp found = PACKET_NO_MPTCP;
+	unsigned i = 0, size;
+
+	for (; (size = find_option(opt, len, &i)) > 0; i += size) {
+		if (opt[i] != TCPOPT_MPTCP)
+			continue;
+		if (size > 2 && opt[i + 2] >> 4 == MPTCP_JOIN)
+			return PACKET_MP_JOIN;
+		found = PACKET_MP_CAPABLE;
+	}
+	return found;
+}
+
+/* One byte of the header, and the checksum mended. */
+static void put_byte(struct packet *p, unsigned at, uint8_t byte)
+{
+	uint8_t *word = p->hdr + (at & ~1u);
+	uint8_t *csum = p->hdr + IP_HEADER_LEN + TCP_CSUM;
+	uint16_t was, is, check;
+
+	memcpy(&was, word, 2);
+	p->hdr[at] = byte;
+	memcpy(&is, word, 2);
+	if (p->csum == CSUM_PARTIAL)
+		return;
+	memcpy(&check, csum, 2);
+	check = csum_update(check, was, is);
+	memcpy(csum, &check, 2);
+}
+
+void packet_strip_mptcp(struct packet *p)
+{
+	const unsigned start = IP_HEADER_LEN + TCP_HEADER_MIN;
+	const unsigned len = p->hdr_len - start;
+	const uint8_t *opt = p->hdr + start;
+	unsigned i = 0, size;
+
+	for (; (size = find_option(opt, len, &i)) > 0; i += size)
+		if (opt[i] == TCPOPT_MPTCP)
+			for (unsigned k = 0; k < size; k++)
+				put_byte(p, start + i + k, TCPOPT_NOP);
 }
 
 void packet_clamp_options(uint8_t *options, unsigned len, uint16_t mss)

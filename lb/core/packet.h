@@ -105,6 +105,16 @@ void packet_clamp_mss(struct packet *p, uint16_t mss);
 /* The same of the options of a SYN that is yet to be built. */
 void packet_clamp_options(uint8_t *options, unsigned len, uint16_t mss);
 
+/*
+ * MPTCP (RFC 8684), which a balancer must not pass on as it is: a SYN that
+ * joins a connection names it by a token that one backend alone knows. Without
+ * MP_CAPABLE in its SYN a connection is plain TCP (section 3.7).
+ */
+enum packet_mptcp { PACKET_NO_MPTCP, PACKET_MP_CAPABLE, PACKET_MP_JOIN };
+enum packet_mptcp packet_mptcp(const struct packet *p);
+/* Every option of MPTCP becomes NOPs, so that nothing else moves. */
+void packet_strip_mptcp(struct packet *p);
+
 /* Turns a partial checksum into a full one, where nobody behind us will. */
 void packet_complete_csum(struct packet *p);
 

@@ -58,6 +58,7 @@ struct service {
 	enum sched_kind scheduler;
 	bool reset_out_of_state; /* else such packets are just dropped */
 	bool drop_all_down;	 /* no backend: silence; else refuse at once */
+	bool mptcp_pass;	 /* options of MPTCP stay in SYNs */
 	bool keep_on_down;	 /* a backend goes down: leave its flows */
 	bool away;		 /* its address is not on this host now */
 	bool checked;

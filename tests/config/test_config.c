@@ -220,6 +220,7 @@ static const struct refusal {
 	{HEAD "scheduler = p2c\n", 2, "not built yet"},
 	{HEAD "scheduler = fair\n", 2, "expected rr, wrr or lc"},
 	{HEAD "scheduler =\n", 2, "expected rr, wrr or lc"},
+	{HEAD "mptcp = on\n", 2, "expected strip or pass"},
 	{HEAD "out_of_state = ignore\n", 2, "expected reset or drop"},
 	{HEAD "on_down = drop\n", 2,
 	 "on_down \"drop\": expected reset or keep"},
@@ -340,6 +341,7 @@ START_TEST(defaults_are_those_of_the_manual)
 	ck_assert_str_eq(s->name, "chat");
 	ck_assert_int_eq(s->scheduler, SCHED_RR);
 	ck_assert_int_eq(s->out_of_state, OUT_OF_STATE_RESET);
+	ck_assert(!s->mptcp_pass);
 	ck_assert_uint_eq(s->n_sources, 0);
 	ck_assert_uint_eq(s->n_backends, 1);
 	ck_assert_uint_eq(s->backends[0].weight, 1);
@@ -458,9 +460,11 @@ START_TEST(every_service_key_is_stored)
 				   "source = 10.0.0.1, 10.0.0.9\n"
 				   "source = 10.0.0.8 10.0.0.7\n"
 				   "out_of_state = drop\n"
+				   "mptcp = pass\n"
 				   "[service b]\n"
 				   "scheduler = lc\n"
 				   "out_of_state = reset\n"
+				   "mptcp = strip\n"
 				   "backend = 10.0.0.2:80\n"
 				   "listen = 10.0.0.1:81\n");
 	const struct service_config *a = &c.services[0], *b = a + 1;
@@ -469,6 +473,7 @@ START_TEST(every_service_key_is_stored)
 	ck_assert_str_eq(c.name, "80");
 	ck_assert_int_eq(a->scheduler, SCHED_WRR);
 	ck_assert_int_eq(a->out_of_state, OUT_OF_STATE_DROP);
+	ck_assert(a->mptcp_pass);
 	ck_assert_uint_eq(a->n_backends, 3);
 	ck_assert_uint_eq(a->backends[0].weight, 256);
 	ck_assert_uint_eq(a->backends[1].weight, 0);
@@ -480,6 +485,7 @@ START_TEST(every_service_key_is_stored)
 	ck_assert(is_address(&a->sources[3], "10.0.0.7"));
 	ck_assert_int_eq(b->scheduler, SCHED_LC);
 	ck_assert_int_eq(b->out_of_state, OUT_OF_STATE_RESET);
+	ck_assert(!b->mptcp_pass);
 	/* Two services may share a backend; and an address. */
 	ck_assert(is_endpoint(&b->backends[0].addr, "10.0.0.2:80"));
 	config_free(&c);

@@ -260,6 +260,39 @@ START_TEST(suspicion_asks_at_once_but_no_faster_than_fast)
 }
 END_TEST
 
+/* Anybody can make connections fail: that makes no flood of checks. */
+START_TEST(suspicion_that_finds_nothing_asks_ever_later)
+{
+	struct health_params params = HEALTH_PARAMS_DEFAULT;
+	unsigned asked = 0;
+	struct asked a;
+
+	params.interval_ms = 300000;
+	a = begin(params);
+	for (unsigned ms = 0; ms < 60000; ms += 10) {
+		bool start;
+
+		a.now += 10 * MS;
+		health_suspect(&a.h, a.now);
+		if (a.now < health_next_ns(&a.h))
+			continue;
+		health_tick(&a.h, a.now, &a.random, &start);
+		asked += start;
+		if (start)
+			health_result(&a.h, a.h.number, CHECK_OK, a.now);
+	}
+	ck_assert_uint_ge(asked, 12); /* every 5 s at the least */
+	ck_assert_uint_le(asked, 18);
+	/* One that fails is looked into as fast as ever. */
+	health_hurry(&a.h, a.now);
+	a.now = health_next_ns(&a.h);
+	to_start(&a);
+	answer(&a, CHECK_REFUSED);
+	health_suspect(&a.h, a.now);
+	ck_assert_uint_le(health_next_ns(&a.h), a.now + 220 * MS);
+}
+END_TEST
+
 START_TEST(slow_start_ramps_after_a_recovery_only)
 {
 	struct health_params params = HEALTH_PARAMS_DEFAULT;
@@ -454,6 +487,7 @@ int main(void)
 		{an_answer_at_the_deadline_counts_if_it_is_read_first, 0},
 		{what_could_not_be_asked_is_no_evidence, 0},
 		{suspicion_asks_at_once_but_no_faster_than_fast, 0},
+		{suspicion_that_finds_nothing_asks_ever_later, 0},
 		{slow_start_ramps_after_a_recovery_only, 0},
 		{slow_start_is_off_by_default_and_survives_extremes, 0},
 		{random_runs_agree_with_the_oracle, 0},

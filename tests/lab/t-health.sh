@@ -202,6 +202,13 @@ ejection() {
 	END
 	stop echo2 KILL
 	expect "no checks, one has died" "$(visit 60)" "echo1=30 echo3=30 "
+	expect_false "  one client is no evidence" log_has eject "is ejected"
+	on client ip address add 198.18.0.3/24 dev eth0
+	for host in 1 2 3; do
+		on client nc.openbsd -z -w 2 -s 198.18.0.3 "$VIP" "$VIP_PORT" ||
+			fail "a second client is not served"
+		visit 2 >/dev/null # every other one is for b2
+	done
 	expect_true "  it is ejected" log_has eject "backend $B2 is ejected: connection refused"
 	echo_up 2
 	wait_until 10 "a connection to bring it back" comes_back

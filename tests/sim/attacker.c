@@ -115,6 +115,23 @@ static void flood(struct world *w)
 	}
 }
 
+/* It belongs to a connection of MPTCP that nobody here knows. */
+static void join(struct world *w)
+{
+	static const uint8_t option[] = {30, 12, 0x10, 1, 7, 7,
+					 7,  7,	 8,    8, 8, 8};
+	struct frame f = {
+		.src = frame_endpoint("203.0.113.7", (uint16_t)roll(w, 65536)),
+		.dst = w->plan.services[0].listen,
+		.seq = (uint32_t)random_next(&w->random),
+		.flags = SYN,
+		.options = option,
+		.options_len = sizeof(option),
+	};
+
+	inject_frame(w, &f);
+}
+
 /* Not a packet that anybody should send: one of every kind. */
 static void noise(struct world *w)
 {
@@ -156,6 +173,8 @@ void attacker_step(struct world *w)
 
 	if (w->plan.floods && roll(w, 10) == 0)
 		flood(w);
+	if (w->plan.noise && roll(w, 20) == 0)
+		join(w);
 	if (w->plan.noise && roll(w, 2))
 		noise(w);
 	if (!e || !w->plan.attack_ns)

@@ -48,6 +48,7 @@ struct rig {
 	struct ip_addr out_dst;
 	uint16_t out_mss;
 	bool to_backend;
+	bool strips; /* options may change, but not in length */
 	uint32_t out_len;
 	enum frame_csum out_csum; /* what the engine takes it for */
 	uint8_t wire[FRAME_MAX];

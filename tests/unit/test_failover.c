@@ -524,7 +524,7 @@ static void take_away(struct rig *r, unsigned i, enum absence why)
 		while (b->breaker.state != BREAKER_OPEN)
 			breaker_failure(&b->breaker,
 					breaker_begin(&b->breaker, r->now),
-					true, r->now);
+					&b->addr.addr, true, true, r->now);
 }
 
 /* It refuses, and so does whoever else is asked. */
@@ -550,20 +550,226 @@ START_TEST(last_backend_that_takes_flows_is_not_ejected)
 	for (unsigned i = 0; i < 6; i++)
 		all_refuse(r, i, rig_backend(r, 0));
 	ck_assert_int_eq(last->state, BREAKER_CLOSED);
-	ck_assert_uint_eq(last->failed, last->params.failures);
+	/* Where others refused the same SYNs, they say nothing of it. */
+	ck_assert_uint_eq(last->failed,
+			  _i == ALL_EJECTED ? 0 : last->params.failures);
 	rig_drain(r);
 	rig_done(r);
 }
 END_TEST
 
-/* All refuse, and would be ejected one after the other. */
-START_TEST(one_of_those_that_all_fail_is_kept)
+/* There is something about these SYNs, not about the backends. */
+START_TEST(syns_that_all_refuse_eject_nobody)
 {
 	struct rig *r = rig_ejecting(3);
 
 	for (unsigned i = 0; i < 9; i++)
 		all_refuse(r, i, NULL);
-	ck_assert_uint_eq(rig_ejected(r), 2);
+	ck_assert_uint_eq(rig_ejected(r), 0);
+	rig_done(r);
+}
+END_TEST
+
+/* A connection of the client @n, at its port @port; backend 0 refuses it. */
+static void visit(struct rig *r, unsigned n, uint16_t port)
+{
+	struct conn c = conn_make(r, n);
+
+	c.client.port = htons(port);
+	ck_assert(conn_syn(r, &c));
+	if (same(c.backend, rig_backend(r, 0)->addr)) {
+		conn_refuse(r, &c);
+		conn_expect_syn(r, &c);
+	}
+	ck_assert(conn_send(r, &c, REPLY, SYN | ACK, 0));
+}
+
+/* What one client sees it alone may have made, however often. */
+START_TEST(one_client_is_no_evidence_and_two_are)
+{
+	struct rig *r = rig_ejecting(3);
+
+	for (uint16_t i = 0; i < 20; i++)
+		visit(r, 1, (uint16_t)(1000 + i));
+	ck_assert_uint_eq(rig_ejected(r), 0);
+	for (uint16_t i = 0; i < 3; i++)
+		visit(r, 2, (uint16_t)(1000 + i));
+	ck_assert_int_eq(rig_backend(r, 0)->breaker.state, BREAKER_OPEN);
+	ck_assert_uint_eq(rig_ejected(r), 1);
+
+	/* Nor does the first one's trial put off the end of it. */
+	r->now += 1100 * MS;
+	visit(r, 1, 3000);
+	visit(r, 1, 3001);
+	visit(r, 1, 3002);
+	ck_assert_int_eq(rig_backend(r, 0)->breaker.state, BREAKER_HALF_OPEN);
+	visit(r, 2, 3003);
+	visit(r, 2, 3004);
+	visit(r, 2, 3005);
+	ck_assert_int_eq(rig_backend(r, 0)->breaker.state, BREAKER_OPEN);
+	rig_done(r);
+}
+END_TEST
+
+/* One client and a check that fails, before or after it. */
+START_TEST(one_client_and_a_check_are_evidence)
+{
+	struct rig *r = rig_ejecting(3);
+	struct health *h = &rig_backend(r, 0)->health;
+
+	r->e->services[0].checked = true;
+	h->up = true;
+	h->streak = 1;
+	for (uint16_t i = 0; i < 9; i++)
+		visit(r, 1, (uint16_t)(1000 + i));
+	ck_assert_int_eq(rig_backend(r, 0)->breaker.state, BREAKER_OPEN);
+	r->e->services[0].checked = false;
+	rig_done(r);
+}
+END_TEST
+
+/* --- MPTCP --------------------------------------------------------------- */
+
+/* MSS; MP_CAPABLE at an odd place; one more, of 12 bytes; window scale. */
+static const uint8_t capable[] = {2,  4, 5, 180, 1, 30, 4, 1, 129, 30, 12, 1,
+				  129, 1, 2, 3,   4, 5, 6, 7, 8,   3,  3,  9};
+static const uint8_t plain[] = {2, 4, 5, 180, 1, 1, 1, 1, 1, 1, 1, 1,
+				1, 1, 1, 1,   1, 1, 1, 1, 1, 3, 3, 9};
+static const uint8_t joins[] = {2, 4, 5, 180, 30, 12, 0x10, 1,
+				9, 9, 9, 9,   8,  8,  8,    8};
+
+static struct frame syn_with(struct conn *c, const uint8_t *with, uint32_t len)
+{
+	struct frame f = conn_frame(c, ORIG, SYN, 0);
+
+	f.options = with;
+	f.options_len = len;
+	return f;
+}
+
+/* What is passed on, what is sent to another one, and what is repeated. */
+START_TEST(mptcp_is_taken_out_of_syns)
+{
+	struct rig *r = rig_retrying(3, 3);
+	struct conn c = conn_make(r, 1);
+	struct frame f = syn_with(&c, capable, sizeof(capable)), again;
+
+	f.csum = _i ? FRAME_PARTIAL : FRAME_FULL;
+	r->strips = true;
+	ck_assert(rig_send(r, &f));
+	ck_assert_uint_eq(r->out.options_len, sizeof(plain));
+	ck_assert_mem_eq(r->out.options, plain, sizeof(plain));
+	c.seq[ORIG]++;
+	c.acked[REPLY] = c.seq[ORIG];
+	conn_refresh(r, &c);
+	ck_assert(rig_send(r, &f)); /* the client's own, again */
+	ck_assert_mem_eq(r->out.options, plain, sizeof(plain));
+	conn_refuse(r, &c);
+	again = conn_expect_syn(r, &c);
+	ck_assert_uint_eq(again.options_len, sizeof(plain));
+	ck_assert_mem_eq(again.options, plain, sizeof(plain));
+	conn_finish(r, &c);
+	rig_done(r);
+}
+END_TEST
+
+START_TEST(a_syn_that_joins_is_refused_by_us)
+{
+	struct rig *r = rig_ejecting(3);
+	struct conn c = conn_make(r, 1);
+	struct frame f = syn_with(&c, joins, sizeof(joins)), rst;
+
+	for (unsigned i = 0; i < 60; i++) {
+		r->now += S; /* as often as one address is answered */
+		ck_assert(!rig_send(r, &f));
+		ck_assert_int_eq(r->why, DROP_MPTCP_JOIN);
+		rst = rig_only(r);
+		ck_assert_uint_eq(rst.flags, RST | ACK);
+		ck_assert(same(rst.dst, c.client));
+		ck_assert(same(rst.src, c.vip));
+		ck_assert_uint_eq(rst.ack, f.seq + 1);
+	}
+	ck_assert_uint_eq(r->e->table.used, 0);
+	ck_assert_uint_eq(rig_ejected(r), 0);
+	rig_done(r);
+}
+END_TEST
+
+START_TEST(mptcp_is_passed_on_where_it_is_wanted)
+{
+	struct rig *r = rig_retrying(1, 3);
+	struct conn c = conn_make(r, 1), d = conn_make(r, 2);
+	struct frame f = syn_with(&c, capable, sizeof(capable));
+
+	r->e->services[0].mptcp_pass = true;
+	ck_assert(rig_send(r, &f));
+	ck_assert_mem_eq(r->out.options, capable, sizeof(capable));
+	f = syn_with(&d, joins, sizeof(joins));
+	ck_assert(rig_send(r, &f));
+	ck_assert_mem_eq(r->out.options, joins, sizeof(joins));
+	rig_done(r);
+}
+END_TEST
+
+/*
+ * The same SYN refused, or ignored, by everybody, from many addresses: with a
+ * key for TCP-MD5, TCP-AO, MPTCP where it is passed on, options that lie, odd
+ * flags, no window, no port.
+ */
+struct odd {
+	uint8_t options[20];
+	uint32_t len;
+	uint8_t flags;
+	uint16_t window;
+	bool no_port;
+};
+static const struct odd odds[] = {
+	{{19, 18, 1, 2, 3}, 20, SYN, 1000, false},
+	{{29, 16, 1, 1, 7}, 16, SYN, 1000, false},
+	{{30, 12, 0x10, 1, 9}, 12, SYN, 1000, false},
+	{{2, 0, 5, 180}, 4, SYN, 1000, false},
+	{{8, 255, 5, 180}, 4, SYN, 1000, false},
+	{{0}, 0, SYN | ECE | CWR, 1000, false},
+	{{0}, 0, SYN | PSH | URG, 1000, false},
+	{{0}, 0, SYN, 0, false},
+	{{0}, 0, SYN, 1000, true},
+};
+
+START_TEST(an_odd_syn_ejects_nobody)
+{
+	const struct odd *odd = &odds[_i / 2];
+	struct rig *r = rig_ejecting(3);
+
+	r->e->services[0].mptcp_pass = true;
+	for (unsigned i = 0; i < 12; i++) {
+		struct conn c = conn_make(r, i);
+		struct frame f, rst;
+
+		if (odd->no_port)
+			c.client.port = 0;
+		f = syn_with(&c, odd->options, odd->len);
+		f.flags = odd->flags;
+		f.window = odd->window;
+		if (!rig_send(r, &f))
+			continue; /* by us: nobody is asked */
+		c.seq[ORIG]++;
+		c.acked[REPLY] = c.seq[ORIG];
+		conn_refresh(r, &c);
+		if (_i % 2) { /* ignored */
+			rig_wait(r, 2 * S);
+			rig_drain(r);
+			continue;
+		}
+		do {
+			rst = conn_frame(&c, REPLY, RST | ACK, 0);
+			if (rig_send(r, &rst))
+				break;
+			conn_expect_syn(r, &c);
+		} while (true);
+	}
+	rig_wait(r, 12 * S);
+	rig_drain(r);
+	ck_assert_uint_eq(rig_ejected(r), 0);
 	rig_done(r);
 }
 END_TEST
@@ -671,7 +877,13 @@ int main(void)
 		{silence_ejects_when_another_backend_answers, 0},
 		{silence_ejects_where_nobody_else_is_ever_asked, 0},
 		{last_backend_that_takes_flows_is_not_ejected, ALL_EJECTED + 1},
-		{one_of_those_that_all_fail_is_kept, 0},
+		{syns_that_all_refuse_eject_nobody, 0},
+		{one_client_is_no_evidence_and_two_are, 0},
+		{one_client_and_a_check_are_evidence, 0},
+		{mptcp_is_taken_out_of_syns, 2},
+		{a_syn_that_joins_is_refused_by_us, 0},
+		{mptcp_is_passed_on_where_it_is_wanted, 0},
+		{an_odd_syn_ejects_nobody, 2 * ARRAY_LEN(odds)},
 		{ejected_backend_is_asked_when_nobody_else_is_left, 0},
 		{burst_of_silent_syns_is_given_on_whole, 0},
 		{syn_repeated_after_a_takeover_is_kept, 0},
