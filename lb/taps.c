@@ -87,8 +87,12 @@ static void follow_name(struct taps *t, unsigned i)
 		log_warn("-i %s: there is no such interface now ('ip link' "
 			 "lists them); it is captured on when it comes",
 			 name);
-	if (link && named->missing)
+	if (link && named->missing && nic_carries_ipv4(link))
 		log_info("-i %s: the interface is there, it is captured on",
+			 name);
+	else if (link && named->missing)
+		log_warn("-i %s: the interface is there, and of a kind that "
+			 "never brings IPv4 packets",
 			 name);
 	named->missing = !link;
 	if (!link)
@@ -288,7 +292,12 @@ int taps_open(struct taps *t, struct err *err)
 
 void taps_set_filter(struct taps *t, const char *flows)
 {
+	struct err err;
+
 	t->filter[TAP_FLOWS] = flows;
+	if (t->capture[TAP_FLOWS] &&
+	    capture_set_filter(t->capture[TAP_FLOWS], flows, &err) == 0)
+		return;
 	close_ring(t, TAP_FLOWS);
 	reopen_rings(t);
 }

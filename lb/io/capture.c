@@ -215,6 +215,14 @@ void capture_close(struct capture *c)
 	free(c);
 }
 
+int capture_set_filter(struct capture *c, const char *filter, struct err *err)
+{
+	pcap_freecode(&c->cooked);
+	pcap_freecode(&c->match);
+	c->spec.filter = filter;
+	return set_filter(c, err);
+}
+
 void capture_set_links(struct capture *c, const struct tap_links *links)
 {
 	if (tap_links_equal(&c->links, links))

@@ -60,6 +60,12 @@ void capture_close(struct capture *c);
  */
 void capture_set_links(struct capture *c, const struct tap_links *links);
 
+/*
+ * Another filter from now on; borrowed. The ring stays, with what is in it. On
+ * an error: close it.
+ */
+int capture_set_filter(struct capture *c, const char *filter, struct err *err);
+
 /* Readable when frames wait. */
 int capture_fd(const struct capture *c);
 
