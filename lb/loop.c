@@ -125,7 +125,8 @@ void app_log_counters(struct app *app)
 	sent = inject_counters(app->inject);
 	log_info("sent by_link=%llu by_raw=%llu supers=%llu merged=%llu "
 		 "cut=%llu originated=%llu originate_failed=%llu "
-		 "outbox_lost=%llu answers_limited=%llu",
+		 "outbox_lost=%llu answers_spared=%llu "
+		 "answers_limited=%llu",
 		 (unsigned long long)sent->by_link,
 		 (unsigned long long)sent->by_raw,
 		 (unsigned long long)sent->supers,
@@ -134,6 +135,7 @@ void app_log_counters(struct app *app)
 		 (unsigned long long)sent->originated,
 		 (unsigned long long)sent->originate_failed,
 		 (unsigned long long)counted->outbox_lost,
+		 (unsigned long long)counted->answers_spared,
 		 (unsigned long long)counted->answers_limited);
 	log_info("network queries=%llu over_budget=%llu verified=%llu "
 		 "resyncs=%llu table_full=%llu too_big_limited=%llu",

@@ -199,6 +199,7 @@ struct engine_counters {
 	uint64_t dropped[DROP_REASONS];
 	uint64_t originated;	  /* segments put into the outbox */
 	uint64_t outbox_lost;	  /* not put there, it was full */
+	uint64_t answers_spared;  /* these ends were answered just now */
 	uint64_t answers_limited; /* resets, ACKs not sent: too many */
 	uint64_t out_of_window;	  /* forwarded, but changed nothing */
 	uint64_t bad_rst;	  /* the same, resets */

@@ -42,11 +42,15 @@ bool engine_next(struct engine *e, struct segment *out)
 static bool may_answer(struct engine *e, const struct packet *p, unsigned most,
 		       struct answer_limit *limit, uint64_t now_ns)
 {
-	if (answers_allow(&e->answers, limit, &e->random, p->hash, most,
-			  now_ns))
-		return true;
-	e->counters.answers_limited++;
-	return false;
+	if (!answers_pair(&e->answers, &e->random, p->hash, most, now_ns)) {
+		e->counters.answers_spared++;
+		return false;
+	}
+	if (!answers_all(limit, &e->random, now_ns)) {
+		e->counters.answers_limited++;
+		return false;
+	}
+	return true;
 }
 
 void engine_answer_reset(struct engine *e, const struct packet *p,

@@ -229,6 +229,7 @@ static void judge_unknown(struct world *w, const struct frame *in,
 {
 	const struct engine_counters *now = &w->lb.e->counters;
 	bool answers = now->originated != before->originated ||
+		       now->answers_spared != before->answers_spared ||
 		       now->answers_limited != before->answers_limited;
 	bool unknown = now->dropped[DROP_OUT_OF_STATE] !=
 		       before->dropped[DROP_OUT_OF_STATE];

@@ -348,7 +348,7 @@ START_TEST(answers_to_strays_are_limited_and_come_back_with_time)
 
 	ck_assert_uint_gt(answered, 0);
 	ck_assert_uint_lt(answered, COUNT);
-	ck_assert_uint_eq(r->e->counters.answers_limited, COUNT - answered);
+	ck_assert_uint_eq(r->e->counters.answers_spared, COUNT - answered);
 	rig_wait(r, 60 * S);
 	ck_assert_uint_eq(send_strays(r, &f, 1), 1);
 	rig_done(r);
