@@ -82,7 +82,8 @@ expect_count martian $martians
 on lb ip address del 198.18.0.77/32 dev lo
 wait_log lb 'lo has lost an address: 198.18.0.77'
 seen 4001
-wait_until 10 "it to be somebody else's" eval '[ "$(dump_flows lb)" = 2 ]'
+has_flows() { [ "$(dump_flows lb)" = "$1" ]; }
+wait_until 10 "it to be somebody else's" has_flows 2
 ok "and from one that is here no more: a flow"
 
 # --- segments of a connection that is there: from lo, as no wire can bring them
@@ -106,7 +107,8 @@ expect "  it goes on" "$(tail -n 1 "$LAB_TMP/here.out")" "said echo1=1"
 # --- errors about segments that are on their way
 printf '%s 4000 %s 20001 S 1000 0\n' "$CLIENT" "$VIP" | forge client
 nat_of() { dump lb | awk -v c="$CLIENT:4000" -v v="$VIP:20001" '$2 == c && $3 == v { sub(".*:", "", $4); print $4 }'; }
-wait_until 10 "its flow" eval '[ -n "$(nat_of)" ]'
+has_nat() { [ -n "$(nat_of)" ]; }
+wait_until 10 "its flow" has_nat
 nat=$(nat_of)
 cat >"$LAB_TMP/icmp.py" <<'PY'
 """icmp.py MAC OUTER_SOURCE OUTER_DESTINATION QUOTED_SOURCE PORT QUOTED_DESTINATION PORT SEQ"""
