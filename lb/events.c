@@ -18,6 +18,29 @@ static void count_left(const struct service *s, uint64_t now_ns, unsigned *left,
 	}
 }
 
+static const char *source_of(const struct engine *e, unsigned pool,
+			     char text[ADDR_TEXT_MAX])
+{
+	return addr_format(&e->pools[pool].source, text);
+}
+
+/* Why it may never have answered: it takes us for a martian. */
+static void hint(const struct config *config, const struct engine *e,
+		 const struct backend *b, const char *who)
+{
+	const struct pool *p = &e->pools[b->pools[0]];
+	char text[ADDR_TEXT_MAX];
+
+	if (p->answered || b->health.last != CHECK_TIMEOUT ||
+	    config->services[b->service].n_sources ||
+	    !addr_equal(&p->source, &e->services[b->service].listen.addr))
+		return;
+	log_info("backend %s has never answered %s: if it holds that address "
+		 "itself, as for direct routing, give l4lb another one (source "
+		 "= in l4lb.conf)",
+		 who, addr_format(&p->source, text));
+}
+
 void events_backend(const struct config *config, const struct engine *engine,
 		    enum backend_event event, const struct backend *b,
 		    enum check_result why, uint64_t now_ns)
@@ -26,6 +49,7 @@ void events_backend(const struct config *config, const struct engine *engine,
 	const char *reason =
 		why == CHECK_TIMEOUT ? "no answer" : check_result_text(why);
 	char who[ENDPOINT_TEXT_MAX], values[128];
+	char source[ADDR_TEXT_MAX], other[ADDR_TEXT_MAX];
 	unsigned left, all;
 
 	endpoint_format(&b->addr, who);
@@ -36,6 +60,15 @@ void events_backend(const struct config *config, const struct engine *engine,
 	case BACKEND_DOWN:
 		log_warn("backend %s is down: %s, %u checks in a row %s", who,
 			 reason, b->health.params.fall, values);
+		hint(config, engine, b, who);
+		break;
+	case BACKEND_SOURCE:
+		log_warn("backend %s answers %s and not %s: it probably holds "
+			 "%s itself, as for direct routing; new connections "
+			 "come from %s now, source = %s makes that fixed %s",
+			 who, source_of(engine, b->pools[0], source),
+			 source_of(engine, b->alternate, other), other, source,
+			 source, values);
 		break;
 	case BACKEND_UP:
 		log_info("backend %s is up again: %u checks in a row %s", who,

@@ -90,6 +90,30 @@ int setup_source(const struct service_config *service,
 }
 
 /*
+ * Servers that once were behind direct routing may still hold the service's
+ * address, and take what comes from it for their own. If the route to them
+ * prefers another one, that is tried where this one is not answered.
+ */
+static int find_alternate(struct setup *s, const struct service_config *service,
+			  struct backend_spec *b, struct netlink *nl,
+			  struct err *err)
+{
+	struct route route;
+	struct err none;
+
+	if (!addr_equal(&b->sources[0], &service->listen.addr) ||
+	    netlink_route(nl, NULL, &b->addr.addr, &route, &none) ||
+	    route.local || !addr_is_set(&route.prefsrc) ||
+	    addr_equal(&route.prefsrc, &b->sources[0]))
+		return 0;
+	b->alternate = route.prefsrc;
+	/* Nor do they answer ARP in the name of that address. */
+	netlink_resolve(nl, route.ifindex,
+			route.has_gateway ? &route.gateway : &b->addr.addr);
+	return add_source(s, &b->alternate, err);
+}
+
+/*
  * A source that is not known yet will most often be the service's address: that
  * is reckoned with, so that nothing but the engine has to be told later.
  */
@@ -116,6 +140,8 @@ static int set_up_backend(struct setup *s, const struct service_config *service,
 	}
 	for (unsigned i = 0; i < to->n_sources && !ret; i++)
 		ret = add_source(s, &to->sources[i], err);
+	if (!ret && !service->n_sources)
+		ret = find_alternate(s, service, to, nl, err);
 	return ret;
 }
 
@@ -167,7 +193,7 @@ static bool has_source(const struct backend_spec *b, const struct ip_addr *addr)
 	for (unsigned i = 0; i < b->n_sources; i++)
 		if (addr_equal(&b->sources[i], addr))
 			return true;
-	return false;
+	return addr_is_set(&b->alternate) && addr_equal(&b->alternate, addr);
 }
 
 /*

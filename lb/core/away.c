@@ -43,6 +43,9 @@ static bool is_shared(const struct engine *e, const struct backend *b)
 				if (other != b &&
 				    other->pools[n] == b->pools[0])
 					return true;
+			if (other != b && other->has_alternate &&
+			    other->alternate == b->pools[0])
+				return true;
 		}
 	}
 	return false;

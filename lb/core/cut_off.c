@@ -15,6 +15,10 @@
  * is heard again, one more silence is let go, as its question may have been
  * lost, and they are judged from there as if nothing had been.
  *
+ * Who has never answered may hold the service's address itself, left from direct
+ * routing: to him we are a martian then. If the route prefers another address
+ * of ours he is asked from both, in turn, and keeps the one he answers.
+ *
  * Who has never answered is no witness of the link: a backend that is away at
  * the start is found down as it is.
  */
@@ -114,7 +118,11 @@ void engine_asks(struct engine *e, struct backend *b, uint64_t now_ns)
 
 void engine_heard_from(struct engine *e, struct backend *b)
 {
+	/* Told once, however many services it is of. */
+	if (b->swapped && b->has_alternate && !e->pools[b->pools[0]].answered)
+		engine_tell(e, BACKEND_SOURCE, b, CHECK_OK);
 	e->pools[b->pools[0]].answered = true;
+	b->has_alternate = false; /* it is decided */
 	b->unanswered = false;
 	b->cut = false;
 	told_over(e, b);
@@ -127,13 +135,35 @@ void engine_probed(struct engine *e, struct backend *b)
 		way(e, b, WAY_ANSWERED);
 }
 
+void engine_swap_source(struct backend *b, uint64_t now_ns)
+{
+	const uint16_t other = b->alternate;
+
+	b->alternate = b->pools[0];
+	b->pools[0] = other;
+	b->swapped = !b->swapped;
+	b->swapped_ns = now_ns;
+}
+
+void engine_settle_source(struct engine *e, struct backend *b, uint64_t now_ns)
+{
+	if (!b->has_alternate || e->pools[b->pools[0]].answered ||
+	    !e->pools[b->alternate].answered)
+		return;
+	engine_swap_source(b, now_ns);
+	b->has_alternate = false;
+}
+
 enum silence engine_silence(struct engine *e, struct backend *b,
 			    uint64_t asked_ns, uint64_t now_ns)
 {
 	if (!has_way(e, b))
 		return SILENCE_OURS;
-	if (!e->pools[b->pools[0]].answered)
+	if (!e->pools[b->pools[0]].answered) {
+		if (b->has_alternate && asked_ns >= b->swapped_ns)
+			engine_swap_source(b, now_ns);
 		return SILENCE_OWN;
+	}
 	b->unanswered = true;
 	if (way(e, b, WAY_LOOK) > asked_ns) {
 		if (!b->cut)

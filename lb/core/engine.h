@@ -61,6 +61,8 @@ struct backend_spec {
 	unsigned n_sources; /* at least 1 */
 	/* The only one may be unset: see engine_set_source(). */
 	struct ip_addr sources[SERVICE_SOURCES_MAX];
+	/* Unset: none. Tried where it never answered the only source. */
+	struct ip_addr alternate;
 };
 
 struct service_spec {
@@ -100,6 +102,7 @@ enum backend_event {
 	BACKEND_RECOVERED, /* one of them succeeded again */
 	BACKEND_DRAINED,   /* its time is over, the last flows are reset */
 	BACKEND_CUT_OFF,   /* nothing is heard from where it is: the first one */
+	BACKEND_SOURCE,	   /* it answers its alternate source, and only that */
 	BACKEND_HEARD,	   /* something is again: for all of them */
 };
 

@@ -228,6 +228,12 @@ enum silence {
 enum silence engine_silence(struct engine *e, struct backend *b,
 			    uint64_t asked_ns, uint64_t now_ns);
 
+/* From now on @b is reached from its other source. */
+void engine_swap_source(struct backend *b, uint64_t now_ns);
+
+/* And at once, if another service has found that it answers that one only. */
+void engine_settle_source(struct engine *e, struct backend *b, uint64_t now_ns);
+
 /* @b is being asked; it answered, whatever. */
 void engine_asks(struct engine *e, struct backend *b, uint64_t now_ns);
 void engine_heard_from(struct engine *e, struct backend *b);

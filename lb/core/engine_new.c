@@ -60,6 +60,10 @@ static void add_backend(struct engine *e, struct service *s, unsigned index,
 	for (unsigned k = 0; k < from->n_sources; k++)
 		b->pools[k] =
 			(uint16_t)add_pool(e, &from->sources[k], &from->addr);
+	b->has_alternate = addr_is_set(&from->alternate) && !from->gone;
+	if (b->has_alternate)
+		b->alternate =
+			(uint16_t)add_pool(e, &from->alternate, &from->addr);
 }
 
 static int add_service(struct engine *e, unsigned index,
@@ -104,6 +108,7 @@ static int count_pools(const struct engine_spec *spec)
 			if (s->backends[k].n_sources > SERVICE_SOURCES_MAX)
 				return -1;
 			n += s->backends[k].n_sources;
+			n += addr_is_set(&s->backends[k].alternate);
 		}
 	}
 	return n <= UINT16_MAX ? (int)n : -1;
@@ -308,6 +313,19 @@ static bool port_used(void *arg, uint16_t port)
 	return t->used[(size_t)t->pool * 8192 + port / 8] >> port % 8 & 1;
 }
 
+/* By which of its pools @b has the flow; -1: it cannot have it. */
+static int find_source(const struct engine *e, const struct backend *b,
+		       const struct ip_addr *source)
+{
+	for (unsigned n = 0; n < b->n_sources; n++)
+		if (addr_equal(&e->pools[b->pools[n]].source, source))
+			return b->pools[n];
+	if (b->has_alternate &&
+	    addr_equal(&e->pools[b->alternate].source, source))
+		return b->alternate;
+	return -1;
+}
+
 static bool find_place(struct engine *e, struct flow *flow)
 {
 	const struct endpoint vip = flow_vip(flow), nat = flow_nat(flow),
@@ -320,18 +338,14 @@ static bool find_place(struct engine *e, struct flow *flow)
 			continue;
 		for (unsigned k = 0; k < s->n_backends; k++) {
 			const struct backend *b = &s->backends[k];
+			int pool = find_source(e, b, &nat.addr);
 
-			if (!endpoint_equal(&b->addr, &backend))
+			if (pool < 0 || !endpoint_equal(&b->addr, &backend))
 				continue;
-			for (unsigned n = 0; n < b->n_sources; n++) {
-				if (!addr_equal(&e->pools[b->pools[n]].source,
-						&nat.addr))
-					continue;
-				flow->service = (uint16_t)i;
-				flow->backend = (uint16_t)k;
-				flow->pool = b->pools[n];
-				return true;
-			}
+			flow->service = (uint16_t)i;
+			flow->backend = (uint16_t)k;
+			flow->pool = (uint16_t)pool;
+			return true;
 		}
 	}
 	return false;
@@ -378,8 +392,13 @@ static void enlist(struct engine *e, struct flow *flow)
 
 	if (!tcp_is_closed(flow->tcp.state)) {
 		b->flows++;
-		if (flow->tcp.state != TCP_SYN_SENT)
+		if (flow->tcp.state != TCP_SYN_SENT) {
+			/* It had been found to answer that one. */
+			if (b->has_alternate && flow->pool == b->alternate)
+				engine_swap_source(b, b->swapped_ns);
+			b->has_alternate = false;
 			e->pools[b->pools[0]].answered = true;
+		}
 		if (b->gone && !e->services[flow->service].keep_on_down)
 			engine_start_sweep(e, b);
 	}

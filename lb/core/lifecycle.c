@@ -304,6 +304,7 @@ static struct backend *pick_recycling(struct engine *e, struct service *s,
 
 		if (!b)
 			return NULL;
+		engine_settle_source(e, b, now_ns);
 		*pool = engine_pick_pool(e, b, last, except);
 		if (*pool >= 0)
 			return b;

@@ -34,6 +34,10 @@ struct backend {
 	unsigned n_sources;
 	uint16_t pools[SERVICE_SOURCES_MAX]; /* in the engine, one a source */
 	unsigned next_source;
+	bool has_alternate; /* another one, while it answers none */
+	bool swapped;	    /* pools[0] is that one */
+	uint16_t alternate; /* pool; of pools[0] while swapped */
+	uint64_t swapped_ns;
 	int64_t credit;	       /* of wrr */
 	uint32_t flows;	       /* open now: neither TIME_WAIT nor RESET */
 	uint64_t total;	       /* flows ever opened */

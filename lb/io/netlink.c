@@ -456,6 +456,19 @@ void netlink_note_heard(struct netlink *nl, int ifindex, uint64_t now_ns)
 		life->heard_ns = now_ns;
 }
 
+void netlink_resolve(struct netlink *nl, int ifindex,
+		     const struct ip_addr *addr)
+{
+	const struct neigh_key key = {.addr = *addr, .ifindex = ifindex};
+	_Alignas(struct nlmsghdr) char request[RTMSG_REQUEST];
+	const struct nlmsghdr *nlh;
+
+	if (neigh_find(nl->neighs, &key) != NEIGH_NONE)
+		return;
+	nlh = rtmsg_resolve_neigh(request, &key);
+	mnl_socket_sendto(nl->events, nlh, nlh->nlmsg_len);
+}
+
 /* The kernel resolves what it is to probe at once, if it may forget it. */
 static bool can_ask(const struct neigh *n, int ifindex)
 {

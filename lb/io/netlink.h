@@ -176,6 +176,13 @@ void netlink_hop(struct netlink *nl, const struct ip_addr *src,
  * ARP request each, at most NETLINK_ASKED of them every 10 ms).
  */
 #define NETLINK_ASKED 8
+/*
+ * Has the kernel resolve a neighbour that is not known yet, in the name of the
+ * address that suits the link: when a packet waits for it, it is asked in the
+ * name of that packet's source.
+ */
+void netlink_resolve(struct netlink *nl, int ifindex,
+		     const struct ip_addr *addr);
 uint64_t netlink_heard_ns(const struct netlink *nl, int ifindex);
 void netlink_note_heard(struct netlink *nl, int ifindex, uint64_t now_ns);
 void netlink_ask_link(struct netlink *nl, int ifindex, uint64_t now_ns);

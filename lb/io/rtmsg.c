@@ -277,6 +277,14 @@ struct nlmsghdr *rtmsg_use_neigh(void *buf, const struct neigh_key *key)
 	return about_neigh(buf, key, NTF_USE, NUD_NONE);
 }
 
+struct nlmsghdr *rtmsg_resolve_neigh(void *buf, const struct neigh_key *key)
+{
+	struct nlmsghdr *nlh = rtmsg_use_neigh(buf, key);
+
+	nlh->nlmsg_flags |= NLM_F_CREATE;
+	return nlh;
+}
+
 struct nlmsghdr *rtmsg_probe_neigh(void *buf, const struct neigh_key *key)
 {
 	return about_neigh(buf, key, 0, NUD_PROBE);

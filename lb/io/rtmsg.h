@@ -45,6 +45,8 @@ bool rtmsg_read_route(const struct nlmsghdr *nlh, struct route *route);
 struct nlmsghdr *rtmsg_ask_route(void *buf, const struct ip_addr *src,
 				 const struct ip_addr *dst);
 struct nlmsghdr *rtmsg_use_neigh(void *buf, const struct neigh_key *key);
+/* The same, and it is known from then on. */
+struct nlmsghdr *rtmsg_resolve_neigh(void *buf, const struct neigh_key *key);
 /* It is asked at once, by unicast; the other waits 5 s for a STALE one. */
 struct nlmsghdr *rtmsg_probe_neigh(void *buf, const struct neigh_key *key);
 

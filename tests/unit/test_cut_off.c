@@ -279,6 +279,87 @@ START_TEST(handshakes_are_not_held_against_backends_either)
 }
 END_TEST
 
+/* ---------------------------------------------------- the other source */
+
+/* Backend 0 holds the service's address: SYNs of it are martians there. */
+static void take_holding(struct link *l, const struct ip_addr *held)
+{
+	struct probe_request p;
+	struct frame f;
+
+	while (rig_next(l->r, &f)) {
+		struct frame answer = {.src = f.dst,
+				       .dst = f.src,
+				       .seq = CONN_SERVER_ISN,
+				       .ack = f.seq + 1,
+				       .flags = SYN | ACK};
+
+		if (!(f.flags & SYN) || (f.dst.addr.b[15] == 11 &&
+					 addr_equal(&f.src.addr, held)))
+			continue;
+		l->heard_ns = l->r->now;
+		rig_send(l->r, &answer);
+	}
+	while (engine_next_probe(l->r->e, &p))
+		if (p.backend != 0 || !addr_equal(&p.source, held))
+			engine_probe_result(l->r->e, p.service, p.backend,
+					    p.number, CHECK_OK, l->r->now);
+}
+
+/* And the one that it answers is that of its flows from then on. */
+START_TEST(who_holds_the_services_address_is_asked_from_another)
+{
+	struct link *l = link_new(kinds[_i % 2]);
+	struct ip_addr vip = frame_addr("198.18.0.1"),
+		       other = frame_addr("198.18.0.7");
+	struct backend *b;
+
+	for (unsigned i = 0; i < BACKENDS; i++)
+		l->r->setup.backends[0][i].alternate = other;
+	rig_start(l->r);
+	for (unsigned t = 0; t < 1000; t++) {
+		l->r->now += 10 * MS;
+		engine_tick(l->r->e, l->r->now, 64);
+		take_holding(l, &vip);
+	}
+	ck_assert_uint_eq(l->events[BACKEND_DOWN], 0);
+	ck_assert_uint_eq(l->events[BACKEND_SOURCE], 1);
+	for (unsigned i = 0; i < BACKENDS; i++) {
+		b = rig_backend(l->r, i);
+		ck_assert(addr_equal(&l->r->e->pools[b->pools[0]].source,
+				     i == 0 ? &other : &vip));
+		ck_assert(!b->has_alternate);
+	}
+	for (unsigned i = 0; i < 6; i++) {
+		struct conn c = conn_make(l->r, i);
+
+		conn_establish(l->r, &c);
+		ck_assert(addr_equal(&c.nat.addr, c.backend.addr.b[15] == 11
+							  ? &other
+							  : &vip));
+	}
+	link_done(l);
+}
+END_TEST
+
+/* Who answers from neither is found down, a little later at the most. */
+START_TEST(who_answers_from_neither_is_found_down)
+{
+	struct link *l = link_new(kinds[_i]);
+
+	l->r->setup.backends[0][0].alternate = frame_addr("198.18.0.7");
+	rig_start(l->r);
+	l->mute[0] = true;
+	run_for(l, 5 * S);
+	ck_assert_uint_eq(l->events[BACKEND_DOWN], 1);
+	ck_assert(!rig_backend(l->r, 0)->up);
+	l->mute[0] = false;
+	run_for(l, 5 * S);
+	ck_assert(rig_backend(l->r, 0)->up);
+	link_done(l);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
@@ -287,6 +368,8 @@ int main(void)
 		{one_silent_beside_others_is_found_down, 4},
 		{who_never_answered_is_found_down, 2},
 		{a_refusal_shows_that_the_link_lives, 1},
+		{who_holds_the_services_address_is_asked_from_another, 2},
+		{who_answers_from_neither_is_found_down, 2},
 		{handshakes_are_not_held_against_backends_either, 1},
 	};
 
