@@ -38,6 +38,7 @@ void engine_backend_answered(struct engine *e, struct backend *b,
 			     uint32_t ticket, uint64_t now_ns)
 {
 	b->excused_ns = 0;
+	b->answered_ns = now_ns;
 	engine_heard_from(e, b);
 	if (breaker_success(&b->breaker, ticket, now_ns) == BREAKER_RECOVERED)
 		engine_tell(e, BACKEND_RECOVERED, b, CHECK_OK);
@@ -168,6 +169,7 @@ void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
 	case CHECK_WRONG_STATUS:
 	case CHECK_WRONG_ANSWER:
 		b->excused_ns = 0;
+		b->answered_ns = now_ns;
 		engine_probed(e, b);
 		break;
 	case CHECK_TIMEOUT:

@@ -9,9 +9,14 @@
  *
  * So a silence counts only if something was heard by the same way since the
  * question was asked: a frame, an answer to another check, a neighbour that the
- * kernel has just verified. Who has not answered what it was asked last is not
- * asked again alone: so are the neighbours on its link, and two others who
- * did answer. Nobody there at all means that we are cut off. Backends stay what they were then. When something
+ * kernel has just verified. An answer of another backend counts as well, by
+ * whatever way: nobody is beside one that has a tunnel of its own, and it must
+ * not be waited for while others can take its clients. Not so one on this host,
+ * which answers when the wire is cut, too.
+ *
+ * Who has not answered what it was asked last is not asked again alone: so are
+ * the neighbours on its link, and two others who did answer. If nobody answers
+ * at all, we are cut off. Backends stay what they were then. When something
  * is heard again, one more silence is let go, as its question may have been
  * lost, and they are judged from there as if nothing had been.
  *
@@ -79,14 +84,13 @@ static void tell(struct engine *e, struct backend *b, uint64_t now_ns)
  * A few who answered what they were asked last are checked soon: the first ones
  * that would be missed if @b's link were gone, as far as the core can know.
  */
-static unsigned ask_service(struct service *s,
-			    const struct backend *b, unsigned n,
-			    uint64_t now_ns)
+static unsigned ask_service(struct service *s, const struct backend *b,
+			    unsigned n, uint64_t now_ns)
 {
 	for (unsigned i = 0; s->checked && i < s->n_backends && n > 0; i++) {
 		struct backend *other = &s->backends[i];
 
-		if (other->unanswered ||
+		if (!other->answered_ns || other->unanswered ||
 		    endpoint_equal(&other->addr, &b->addr))
 			continue;
 		health_hurry(&other->health, now_ns);
@@ -105,8 +109,8 @@ static void ask_around(struct engine *e, struct backend *b, uint64_t now_ns)
 		return;
 	for (unsigned i = 0; i < e->n_services && left > 0; i++)
 		left = ask_service(
-			&e->services[(b->service + i) % e->n_services], b,
-			left, now_ns);
+			&e->services[(b->service + i) % e->n_services], b, left,
+			now_ns);
 	e->checks_due_ns = 0;
 }
 
@@ -154,6 +158,19 @@ void engine_settle_source(struct engine *e, struct backend *b, uint64_t now_ns)
 	b->has_alternate = false;
 }
 
+static bool another_answered(struct engine *e, uint64_t since_ns)
+{
+	for (unsigned i = 0; i < e->n_services; i++) {
+		const struct service *s = &e->services[i];
+
+		for (unsigned k = 0; k < s->n_backends; k++)
+			if (s->backends[k].answered_ns > since_ns &&
+			    way(e, &s->backends[k], WAY_LOOK) != UINT64_MAX)
+				return true;
+	}
+	return false;
+}
+
 enum silence engine_silence(struct engine *e, struct backend *b,
 			    uint64_t asked_ns, uint64_t now_ns)
 {
@@ -165,7 +182,7 @@ enum silence engine_silence(struct engine *e, struct backend *b,
 		return SILENCE_OWN;
 	}
 	b->unanswered = true;
-	if (way(e, b, WAY_LOOK) > asked_ns) {
+	if (way(e, b, WAY_LOOK) > asked_ns || another_answered(e, asked_ns)) {
 		if (!b->cut)
 			return SILENCE_OWN;
 		b->cut = false;

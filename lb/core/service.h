@@ -50,11 +50,12 @@ struct backend {
 	struct half_open *asked; /* a half-open check under way, or NULL */
 
 	/* Of cut_off.c. */
-	bool unanswered;    /* what it was asked last */
-	bool cut;	    /* its last silence was not its own */
-	bool cut_told;	    /* it is one of those that are cut off */
-	uint32_t silences;  /* in a row, not its own */
-	uint64_t around_ns; /* others on its link were asked */
+	bool unanswered;      /* what it was asked last */
+	bool cut;	      /* its last silence was not its own */
+	bool cut_told;	      /* it is one of those that are cut off */
+	uint32_t silences;    /* in a row, not its own */
+	uint64_t answered_ns; /* last, to this process; 0: never */
+	uint64_t around_ns;   /* others on its link were asked */
 };
 
 struct service {

@@ -3,7 +3,8 @@
  * test_cut_off.c - whose silence it is
  *
  * Three backends on one link. When all of them fall silent and nothing else is
- * heard there, that is the link; when anything is, it is the backend.
+ * heard there, that is the link; when anything is, it is the backend. So it is
+ * where each is alone on a link of its own, and another one answers.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -21,6 +22,9 @@ struct link {
 	struct rig *r;
 	uint64_t heard_ns;
 	bool mute[BACKENDS];
+	bool apart; /* each has a link of its own, where nobody else is */
+	uint64_t
+		own_ns[BACKENDS]; /* heard there; UINT64_MAX: within the host */
 	bool neighbours; /* somebody else is there, and answers when asked */
 	unsigned asked;	 /* how often others were */
 	unsigned events[BACKEND_HEARD + 1];
@@ -33,7 +37,8 @@ static uint64_t heard(void *arg, const struct ip_addr *source,
 	struct link *l = arg;
 
 	(void)source;
-	(void)backend;
+	if (l->apart)
+		return l->own_ns[backend->b[15] - 11u];
 	if (wish == WAY_ASK) {
 		l->asked++;
 		if (l->neighbours)
@@ -66,8 +71,7 @@ static struct link *link_new(enum check_kind kind)
 	s = &l->r->setup;
 	s->services[0].retries = 3;
 	s->services[0].syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
-	s->services[0].breaker =
-		(struct breaker_params)BREAKER_PARAMS_DEFAULT;
+	s->services[0].breaker = (struct breaker_params)BREAKER_PARAMS_DEFAULT;
 	s->services[0].checked = true;
 	s->services[0].check.kind = kind;
 	s->services[0].health = (struct health_params)HEALTH_PARAMS_DEFAULT;
@@ -200,6 +204,45 @@ START_TEST(one_silent_beside_others_is_found_down)
 	ck_assert_uint_le(l->down_ns - from_ns, 3500 * MS);
 	ck_assert_uint_eq(l->events[BACKEND_CUT_OFF], 0);
 	ck_assert_uint_gt(l->asked, 0);
+	link_done(l);
+}
+END_TEST
+
+/* A tunnel to each: nothing but the backend itself is ever heard there. */
+START_TEST(one_alone_on_its_link_is_found_down_beside_others)
+{
+	struct link *l = link_started(kinds[_i]);
+	uint64_t from_ns;
+
+	l->apart = true;
+	run_for(l, 3 * S);
+	l->mute[2] = true;
+	from_ns = l->r->now;
+	run_for(l, 10 * S);
+	ck_assert(!rig_backend(l->r, 2)->up);
+	ck_assert_uint_le(l->down_ns - from_ns, 3500 * MS);
+	ck_assert_uint_eq(l->events[BACKEND_CUT_OFF], 0);
+	/* All of them: that is what all tunnels go through. */
+	mute(l, true);
+	run_for(l, 30 * S);
+	ck_assert_uint_eq(l->events[BACKEND_DOWN], 1);
+	ck_assert_uint_eq(l->events[BACKEND_CUT_OFF], 1);
+	link_done(l);
+}
+END_TEST
+
+/* It answers when the wire is cut, too. */
+START_TEST(one_on_this_host_says_nothing_of_a_link)
+{
+	struct link *l = link_started(kinds[_i]);
+
+	l->apart = true;
+	l->own_ns[0] = UINT64_MAX;
+	run_for(l, 3 * S);
+	l->mute[1] = l->mute[2] = true;
+	run_for(l, 30 * S);
+	ck_assert_uint_eq(l->events[BACKEND_DOWN], 0);
+	ck_assert_uint_eq(l->events[BACKEND_CUT_OFF], 1);
 	link_done(l);
 }
 END_TEST
@@ -366,6 +409,8 @@ int main(void)
 		{all_silent_at_once_is_the_link, 2},
 		{who_stays_silent_then_is_found_down, 2},
 		{one_silent_beside_others_is_found_down, 4},
+		{one_alone_on_its_link_is_found_down_beside_others, 2},
+		{one_on_this_host_says_nothing_of_a_link, 2},
 		{who_never_answered_is_found_down, 2},
 		{a_refusal_shows_that_the_link_lives, 1},
 		{who_holds_the_services_address_is_asked_from_another, 2},
