@@ -100,6 +100,19 @@ static void repair(struct engine *e, unsigned pool, unsigned at,
 	send_syn(e, pool, at);
 }
 
+/* As often as we ask: no limit, else the backend's queue of SYNs fills up. */
+static void end_check(struct engine *e, const struct packet *answer)
+{
+	const struct segment rst = {
+		.src = answer->key.pair.dst,
+		.dst = answer->key.pair.src,
+		.seq = answer->tcp.ack,
+		.flags = TCP_RST,
+	};
+
+	engine_originate(e, &rst);
+}
+
 bool half_open_answer(struct engine *e, const struct packet *p, uint64_t now_ns)
 {
 	const unsigned port = ntohs(p->key.pair.dst.port);
@@ -122,7 +135,7 @@ bool half_open_answer(struct engine *e, const struct packet *p, uint64_t now_ns)
 	if (!refused && !(p->tcp.flags & TCP_SYN))
 		return true;
 	if (!refused)
-		engine_answer_reset(e, p, &e->limit_reply, now_ns);
+		end_check(e, p);
 	engine_half_open_result(
 		e, &e->services[check->service].backends[check->backend],
 		refused ? CHECK_REFUSED : CHECK_OK, now_ns);

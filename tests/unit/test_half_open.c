@@ -24,7 +24,7 @@ struct many {
 	unsigned downs;
 	unsigned asked; /* SYNs to the backend */
 	bool mute;	/* the backend says nothing */
-	bool late;	/* each answer comes when it is not waited for any more */
+	bool late; /* each answer comes when it is not waited for any more */
 	struct frame kept[4096];
 	unsigned n_kept;
 };
@@ -177,6 +177,40 @@ START_TEST(a_late_answer_is_of_no_check)
 }
 END_TEST
 
+/*
+ * A thousand services asked at once: each answer is reset, however few strays
+ * are answered a second. Else the backend's queue of SYNs fills up.
+ */
+START_TEST(every_answer_to_a_check_is_reset)
+{
+	struct many *m = many_new(60);
+	unsigned resets = 0;
+	struct frame f;
+
+	for (unsigned i = 0; i < 60; i++)
+		m->services[i].health.interval_ms = 100;
+	rig_start(m->r);
+	for (uint64_t t = 0; t < 10 * S; t += 2 * MS) {
+		m->r->now += 2 * MS;
+		engine_tick(m->r->e, m->r->now, 64);
+		while (rig_next(m->r, &f)) {
+			if (f.flags & SYN) {
+				struct frame answer = answer_to(&f, SYN | ACK);
+
+				m->asked++;
+				rig_send(m->r, &answer);
+			} else {
+				ck_assert_uint_eq(f.flags, RST);
+				resets++;
+			}
+		}
+	}
+	ck_assert_uint_ge(m->asked, 5000);
+	ck_assert_uint_eq(resets, m->asked);
+	many_done(m);
+}
+END_TEST
+
 static struct frame only_syn(struct many *m)
 {
 	struct frame f;
@@ -289,6 +323,7 @@ int main(void)
 		{a_slow_service_beside_a_fast_one, 1},
 		{more_services_than_ports_find_a_silent_backend_down, 1},
 		{a_late_answer_is_of_no_check, 1},
+		{every_answer_to_a_check_is_reset, 1},
 		{an_answer_to_the_process_before_is_reset, 1},
 		{a_refusal_counts_for_who_asked, 1},
 		{our_addresses_do_not_share_their_ports, 1},
