@@ -20,9 +20,9 @@
  * is heard again, one more silence is let go, as its question may have been
  * lost, and they are judged from there as if nothing had been.
  *
- * Who has never answered may hold the service's address itself, left from direct
- * routing: to him we are a martian then. If the route prefers another address
- * of ours he is asked from both, in turn, and keeps the one he answers.
+ * Who has never answered may hold the service's address itself, left from
+ * direct routing: to him we are a martian then. If the route prefers another
+ * address of ours he is asked from both, in turn, and keeps the one he answers.
  *
  * Who has never answered is no witness of the link: a backend that is away at
  * the start is found down as it is.
