@@ -69,14 +69,15 @@ enum breaker_change { BREAKER_SAME, BREAKER_OPENED, BREAKER_RECOVERED };
 struct breaker {
 	struct breaker_params params;
 	enum breaker_state state;
-	uint32_t ticket;       /* valid now */
-	uint32_t failed;       /* in a row, while closed */
-	struct ip_addr client; /* of the first of these, or of the last streak */
-	bool several;	       /* another one as well, or a check */
-	uint32_t trials;       /* under way, while half open */
-	uint32_t backoff_ms;   /* the last one; 0: none yet */
-	uint64_t due_ns;       /* open: its end; half open: trials given up */
-	uint64_t closed_ns;    /* closed since */
+	uint32_t ticket; /* valid now */
+	uint32_t failed; /* in a row, while closed */
+	struct ip_addr
+		client;	     /* of the first of these, or of the last streak */
+	bool several;	     /* another one as well, or a check */
+	uint32_t trials;     /* under way, while half open */
+	uint32_t backoff_ms; /* the last one; 0: none yet */
+	uint64_t due_ns;     /* open: its end; half open: trials given up */
+	uint64_t closed_ns;  /* closed since */
 	uint64_t times_opened; /* counted, for whoever asks */
 };
 

@@ -274,7 +274,8 @@ uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns, uint64_t now_ns)
 				next_ns = health_next_ns(&b->health);
 		}
 	}
-	/* Somebody is to be asked sooner than was known when it was his turn. */
+	/* Somebody is to be asked sooner than was known when it was his turn.
+	 */
 	if (e->checks_due_ns == 0)
 		return now_ns;
 	e->checks_due_ns = next_ns;

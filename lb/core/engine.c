@@ -43,8 +43,8 @@ int engine_find_service(const struct engine *e, const struct endpoint *listen)
 static bool is_from_backend(const struct engine *e, const struct packet *p)
 {
 	return engine_is_nat_port(e, ntohs(p->key.pair.dst.port)) &&
-	       engine_find_pool(e, &p->key.pair.dst.addr,
-				&p->key.pair.src) >= 0;
+	       engine_find_pool(e, &p->key.pair.dst.addr, &p->key.pair.src) >=
+		       0;
 }
 
 /* Nobody's, and not a SYN: the sender learns at once (design rule 5). */

@@ -101,9 +101,9 @@ enum backend_event {
 	BACKEND_EJECTED,   /* by failed handshakes of real connections */
 	BACKEND_RECOVERED, /* one of them succeeded again */
 	BACKEND_DRAINED,   /* its time is over, the last flows are reset */
-	BACKEND_CUT_OFF,   /* nothing is heard from where it is: the first one */
-	BACKEND_SOURCE,	   /* it answers its alternate source, and only that */
-	BACKEND_HEARD,	   /* something is again: for all of them */
+	BACKEND_CUT_OFF, /* nothing is heard from where it is: the first one */
+	BACKEND_SOURCE,	 /* it answers its alternate source, and only that */
+	BACKEND_HEARD,	 /* something is again: for all of them */
 };
 
 /* A probe that somebody with sockets has to carry out. */
@@ -119,7 +119,8 @@ struct probe_request {
 enum way_wish {
 	WAY_LOOK,
 	WAY_ASK,      /* and ask whoever else is there to show himself */
-	WAY_ANSWERED, /* the backend has just answered: heard by us, not by you */
+	WAY_ANSWERED, /* the backend has just answered: heard by us, not by you
+		       */
 };
 
 struct engine_spec {
@@ -256,7 +257,7 @@ struct engine {
 				 const struct ip_addr *backend,
 				 enum way_wish wish);
 	void *on_arg;
-	unsigned cut_off;      /* backends that nothing is heard of, and around */
+	unsigned cut_off; /* backends that nothing is heard of, and around */
 	uint64_t cut_since_ns; /* told since then; 0: not, or it is over */
 	struct hearing hearing;
 	struct syn_gate gate;
@@ -265,7 +266,7 @@ struct engine {
 	uint8_t nat_ports[8192]; /* bitmap: those that pools were filled with */
 	uint16_t probe_lo;
 	struct half_open *half_open; /* n_pools * PROBE_PORTS */
-	unsigned checks_from;	     /* the service that was last seen to first */
+	unsigned checks_from; /* the service that was last seen to first */
 	struct probe_request probes[ENGINE_PROBES_MAX];
 	unsigned probes_head, probes_used;
 };

@@ -390,8 +390,8 @@ bool handshake_answer(struct engine *e, struct flow *flow,
 static bool is_silent(struct engine *e, const struct flow *flow,
 		      struct pending_syn *pend, uint64_t now_ns)
 {
-	const enum silence silence = engine_silence(
-		e, engine_backend(e, flow), pend->sent_ns, now_ns);
+	const enum silence silence = engine_silence(e, engine_backend(e, flow),
+						    pend->sent_ns, now_ns);
 
 	pend->cut |= silence == SILENCE_OURS;
 	return silence == SILENCE_OWN;

@@ -52,15 +52,15 @@ enum health_change {
 struct health {
 	struct health_params params;
 	bool up;
-	bool probing;	     /* a probe is out */
-	bool recovered;	     /* it has been down: slow start applies */
-	bool refusing;	     /* every failure since it was OK is a refusal */
-	uint32_t number;     /* of the last probe started */
-	uint32_t streak;     /* results in a row that contradict .up */
-	uint32_t silent;     /* failures in a row that are no refusals */
-	bool suspected;	     /* the next one, or the one under way, is for that */
-	uint32_t wary_ms;    /* at least so long until one is again */
-	uint32_t stretch;    /* of the next interval, per mille */
+	bool probing;	  /* a probe is out */
+	bool recovered;	  /* it has been down: slow start applies */
+	bool refusing;	  /* every failure since it was OK is a refusal */
+	uint32_t number;  /* of the last probe started */
+	uint32_t streak;  /* results in a row that contradict .up */
+	uint32_t silent;  /* failures in a row that are no refusals */
+	bool suspected;	  /* the next one, or the one under way, is for that */
+	uint32_t wary_ms; /* at least so long until one is again */
+	uint32_t stretch; /* of the next interval, per mille */
 	uint64_t started_ns; /* the last probe */
 	uint64_t due_ns;     /* probing: it times out; else: the next starts */
 	uint64_t since_ns;   /* .up has been as it is */

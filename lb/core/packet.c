@@ -27,11 +27,13 @@ enum {
 	0x3fff /* offset and More Fragments; not Don't Fragment \
 		*/
 
-enum { TCPOPT_END = 0,
-       TCPOPT_NOP = 1,
-       TCPOPT_MSS = 2,
-       TCPOPT_WSCALE = 3,
-       TCPOPT_MPTCP = 30 };
+enum {
+	TCPOPT_END = 0,
+	TCPOPT_NOP = 1,
+	TCPOPT_MSS = 2,
+	TCPOPT_WSCALE = 3,
+	TCPOPT_MPTCP = 30
+};
 enum { MPTCP_JOIN = 1 }; /* RFC 8684: subtypes, the upper 4 bits */
 
 /* Sum of the pseudo-header of RFC 9293 section 3.1 */

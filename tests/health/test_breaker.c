@@ -26,7 +26,8 @@ static struct breaker begin(void)
 /* One handshake from SYN to failure. */
 static enum breaker_change fail_one(struct breaker *b, uint64_t now)
 {
-	return breaker_failure(b, breaker_begin(b, now), &nobody, true, true, now);
+	return breaker_failure(b, breaker_begin(b, now), &nobody, true, true,
+			       now);
 }
 
 static enum breaker_change succeed_one(struct breaker *b, uint64_t now)
@@ -67,13 +68,14 @@ START_TEST(handshakes_under_way_when_it_opened_change_nothing)
 	for (int i = 0; i < 100; i++)
 		tickets[i] = breaker_begin(&b, T0);
 	for (int i = 0; i < 90; i++)
-		opened += breaker_failure(&b, tickets[i], &nobody, true, true, T0 + S / 2) ==
-			  BREAKER_OPENED;
+		opened += breaker_failure(&b, tickets[i], &nobody, true, true,
+					  T0 + S / 2) == BREAKER_OPENED;
 	ck_assert_int_eq(opened, 1);
 	ck_assert_uint_eq(breaker_next_ns(&b), T0 + S / 2 + S);
 	ck_assert_uint_eq(breaker_begin(&b, T0 + 2 * S), b.ticket);
 	for (int i = 90; i < 95; i++)
-		breaker_failure(&b, tickets[i], &nobody, true, true, T0 + 2 * S);
+		breaker_failure(&b, tickets[i], &nobody, true, true,
+				T0 + 2 * S);
 	ck_assert_int_eq(b.state, BREAKER_HALF_OPEN);
 	for (int i = 95; i < 100; i++)
 		breaker_success(&b, tickets[i], T0 + 2 * S);
@@ -103,8 +105,9 @@ START_TEST(half_open_lets_a_bounded_number_try)
 			 BREAKER_RECOVERED);
 	ck_assert_int_eq(b.state, BREAKER_CLOSED);
 	/* The other trial is of another time. */
-	ck_assert_int_eq(breaker_failure(&b, tickets[2], &nobody, true, true, now),
-			 BREAKER_SAME);
+	ck_assert_int_eq(
+		breaker_failure(&b, tickets[2], &nobody, true, true, now),
+		BREAKER_SAME);
 	ck_assert_uint_eq(b.failed, 0);
 	ck_assert_uint_eq(breaker_next_ns(&b), BREAKER_IDLE);
 }
@@ -160,7 +163,8 @@ START_TEST(trials_without_any_news_are_given_up)
 	now += 3 * S;
 	ck_assert(breaker_allows(&b, now));
 	second = breaker_begin(&b, now);
-	ck_assert_int_eq(breaker_failure(&b, lost, &nobody, true, true, now), BREAKER_SAME);
+	ck_assert_int_eq(breaker_failure(&b, lost, &nobody, true, true, now),
+			 BREAKER_SAME);
 	breaker_abandon(&b, lost);
 	ck_assert(!breaker_allows(&b, now));
 	ck_assert_int_eq(breaker_success(&b, second, now), BREAKER_RECOVERED);
@@ -172,17 +176,17 @@ START_TEST(the_last_backend_is_never_ejected)
 	struct breaker b = begin();
 
 	for (int i = 0; i < 100; i++)
-		ck_assert_int_eq(
-			breaker_failure(&b, breaker_begin(&b, T0), &nobody, true, false, T0),
-			BREAKER_SAME);
+		ck_assert_int_eq(breaker_failure(&b, breaker_begin(&b, T0),
+						 &nobody, true, false, T0),
+				 BREAKER_SAME);
 	ck_assert(breaker_allows(&b, T0));
 	/* Another one is back: the next failure is enough. */
 	ck_assert_int_eq(fail_one(&b, T0), BREAKER_OPENED);
 
 	/* A failed trial of the last one: everything may try. */
-	ck_assert_int_eq(
-		breaker_failure(&b, breaker_begin(&b, T0 + S), &nobody, true, false, T0 + S),
-		BREAKER_SAME);
+	ck_assert_int_eq(breaker_failure(&b, breaker_begin(&b, T0 + S), &nobody,
+					 true, false, T0 + S),
+			 BREAKER_SAME);
 	ck_assert_int_eq(b.state, BREAKER_CLOSED);
 	ck_assert_int_eq(fail_one(&b, T0 + S), BREAKER_OPENED);
 	ck_assert_uint_eq(breaker_next_ns(&b), T0 + 3 * S);
@@ -196,8 +200,9 @@ START_TEST(a_connection_sent_for_want_of_others_may_close_it)
 
 	open_it(&b, T0);
 	ticket = breaker_begin(&b, T0 + 1);
-	ck_assert_int_eq(breaker_failure(&b, ticket, &nobody, true, true, T0 + 1),
-			 BREAKER_SAME);
+	ck_assert_int_eq(
+		breaker_failure(&b, ticket, &nobody, true, true, T0 + 1),
+		BREAKER_SAME);
 	ck_assert_uint_eq(breaker_next_ns(&b), T0 + S);
 	ticket = breaker_begin(&b, T0 + 2);
 	ck_assert_int_eq(breaker_success(&b, ticket, T0 + 2),
@@ -380,8 +385,8 @@ static void random_step(struct model *m, struct random *r, uint64_t now)
 				model_end(m, &ended, true, may_open, now));
 		else
 			ck_assert_int_eq(
-				breaker_failure(&m->b, ended.ticket, &nobody, true, may_open,
-						now),
+				breaker_failure(&m->b, ended.ticket, &nobody,
+						true, may_open, now),
 				model_end(m, &ended, false, may_open, now));
 	}
 }

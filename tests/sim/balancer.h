@@ -30,9 +30,9 @@ struct balancer {
 	uint64_t cut_from, cut_until;
 	uint64_t started;
 	uint64_t heard; /* anything from where backends are, its own clock */
-	uint64_t sent;		/* packets that left */
-	bool leaving;		/* all flows are being reset */
-	bool touched;		/* the engine was called in this step */
+	uint64_t sent;	/* packets that left */
+	bool leaving;	/* all flows are being reset */
+	bool touched;	/* the engine was called in this step */
 	struct seen_flow *seen; /* as judge.c saw them last */
 };
 

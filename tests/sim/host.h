@@ -24,7 +24,7 @@ struct host {
 	bool client;
 	enum health_of_host health;
 	uint64_t well_from; /* UP since then */
-	uint32_t secret; /* of its initial sequence numbers */
+	uint32_t secret;    /* of its initial sequence numbers */
 	unsigned next_port;
 };
 

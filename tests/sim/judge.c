@@ -424,7 +424,8 @@ static bool is_healthy(const struct world *w, const struct backend *b)
 			      !w->plan.floods && !w->plan.noise;
 
 	return h->health == HOST_UP && w->now > h->well_from + SETTLED_NS &&
-	       w->now > w->lb.well_from + SETTLED_NS && (fair || lossless || cut);
+	       w->now > w->lb.well_from + SETTLED_NS &&
+	       (fair || lossless || cut);
 }
 
 void judge_backend(struct world *w, enum backend_event event,

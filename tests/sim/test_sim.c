@@ -77,8 +77,8 @@ END_TEST
 START_TEST(every_reason_to_drop_of_the_core_is_reached)
 {
 	static const enum drop_reason io[] = {DROP_MARTIAN, DROP_NO_ROUTE,
-					      DROP_TOO_BIG,
-					      DROP_SEND_FULL, DROP_SEND_FAILED};
+					      DROP_TOO_BIG, DROP_SEND_FULL,
+					      DROP_SEND_FAILED};
 	struct stats sum = {0};
 	unsigned seed = 0, missing;
 

@@ -22,9 +22,10 @@ void totals_print(const struct stats *s)
 	printf("connections %" PRIu64 ", established %" PRIu64
 	       ", clean %" PRIu64 ", excused %" PRIu64 ", reset %" PRIu64 "\n",
 	       s->opened, s->established, s->clean, s->excused, s->reset);
-	printf("restarts %" PRIu64 ", cut off %" PRIu64 ", redispatched %" PRIu64
-	       ", repaired %" PRIu64 ", flows reset %" PRIu64
-	       ", recycled %" PRIu64 ", expired %" PRIu64 "\n",
+	printf("restarts %" PRIu64 ", cut off %" PRIu64
+	       ", redispatched %" PRIu64 ", repaired %" PRIu64
+	       ", flows reset %" PRIu64 ", recycled %" PRIu64
+	       ", expired %" PRIu64 "\n",
 	       s->restarts, s->cuts, s->redispatched, s->repaired, s->lb_resets,
 	       s->recycled, s->expired);
 	printf("dropped:");

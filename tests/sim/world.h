@@ -61,12 +61,12 @@ enum event_kind {
 	EV_END_TIMER, /* of the end @ref */
 	EV_APP,	      /* the application of the end @ref does something */
 	EV_LB_TIMER,
-	EV_LB_BACK, /* the balancer's process is back */
-	EV_PROBE,   /* result of a probe: @ref is backend, @uid its number */
-	EV_CONNECT, /* a client opens a connection */
+	EV_LB_BACK,    /* the balancer's process is back */
+	EV_PROBE,      /* result of a probe: @ref is backend, @uid its number */
+	EV_CONNECT,    /* a client opens a connection */
 	EV_CUT,	       /* nothing comes through to backends, for @ref s */
 	EV_NEIGHBOURS, /* they were asked who is there */
-	EV_FAULT,   /* something breaks or comes back */
+	EV_FAULT,      /* something breaks or comes back */
 	EV_ATTACK,
 	EV_PHASE, /* the next phase begins */
 	EV_KINDS

@@ -337,8 +337,8 @@ static void take_holding(struct link *l, const struct ip_addr *held)
 				       .ack = f.seq + 1,
 				       .flags = SYN | ACK};
 
-		if (!(f.flags & SYN) || (f.dst.addr.b[15] == 11 &&
-					 addr_equal(&f.src.addr, held)))
+		if (!(f.flags & SYN) ||
+		    (f.dst.addr.b[15] == 11 && addr_equal(&f.src.addr, held)))
 			continue;
 		l->heard_ns = l->r->now;
 		rig_send(l->r, &answer);

@@ -631,8 +631,8 @@ END_TEST
 /* --- MPTCP --------------------------------------------------------------- */
 
 /* MSS; MP_CAPABLE at an odd place; one more, of 12 bytes; window scale. */
-static const uint8_t capable[] = {2,  4, 5, 180, 1, 30, 4, 1, 129, 30, 12, 1,
-				  129, 1, 2, 3,   4, 5, 6, 7, 8,   3,  3,  9};
+static const uint8_t capable[] = {2,   4, 5, 180, 1, 30, 4, 1, 129, 30, 12, 1,
+				  129, 1, 2, 3,	  4, 5,	 6, 7, 8,   3,	3,  9};
 static const uint8_t plain[] = {2, 4, 5, 180, 1, 1, 1, 1, 1, 1, 1, 1,
 				1, 1, 1, 1,   1, 1, 1, 1, 1, 3, 3, 9};
 static const uint8_t joins[] = {2, 4, 5, 180, 30, 12, 0x10, 1,
