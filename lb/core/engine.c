@@ -52,6 +52,9 @@ static enum verdict out_of_state(struct engine *e, const struct packet *p,
 				 int service, uint64_t now_ns)
 {
 	if (service >= 0) {
+		/* It may be of a connection that moved on with the address. */
+		if (e->services[service].away)
+			return drop(e, DROP_NOT_OURS);
 		if (e->services[service].reset_out_of_state)
 			engine_answer_reset(e, p, &e->limit_stray, now_ns);
 		return drop(e, DROP_OUT_OF_STATE);

@@ -53,6 +53,25 @@ START_TEST(a_service_whose_address_is_away_is_not_served)
 }
 END_TEST
 
+/* It may be of a connection that has moved with the address to another host. */
+START_TEST(strays_to_an_address_that_is_away_are_not_reset)
+{
+	struct rig *r = rig_started(2);
+	struct conn c = conn_make(r, 1);
+	struct frame stray = {.src = c.client, .dst = c.vip, .flags = ACK},
+		     answer;
+
+	rig_send(r, &stray);
+	ck_assert(rig_next(r, &answer));
+	ck_assert_uint_eq(answer.flags, RST);
+	engine_set_service_away(r->e, 0, true);
+	rig_send(r, &stray);
+	ck_assert(!rig_next(r, &answer));
+	ck_assert_uint_eq(r->e->counters.dropped[DROP_NOT_OURS], 1);
+	rig_done(r);
+}
+END_TEST
+
 START_TEST(a_backend_without_a_source_is_passed_over)
 {
 	struct rig *r = rig_new(2);
@@ -190,6 +209,7 @@ int main(void)
 {
 	const struct unit_test tests[] = {
 		{a_service_whose_address_is_away_is_not_served, 0},
+		{strays_to_an_address_that_is_away_are_not_reset, 1},
 		{a_backend_without_a_source_is_passed_over, 0},
 		{without_any_way_clients_are_left_to_try_again, 0},
 		{a_source_that_is_away_gets_no_new_flows, 0},
