@@ -413,6 +413,11 @@ int app_start(struct app *app, struct err *err)
 		ret = inject_open(&app->inject, err);
 	if (!ret)
 		ret = make_engine(app, err);
+	/* Before the flows of an earlier process are believed: it may not have
+	 * been itself any more, nor gone from the file.
+	 */
+	if (!ret)
+		ret = drop_privilege(app, err);
 	if (!ret)
 		ret = take_over(app, err);
 	if (!ret)
@@ -440,8 +445,6 @@ int app_start(struct app *app, struct err *err)
 	app->taps.guard = app->guard;
 	if (!ret)
 		ret = taps_open(&app->taps, err);
-	if (!ret)
-		ret = drop_privilege(app, err);
 	if (ret)
 		return ret;
 	presence_refresh(app);

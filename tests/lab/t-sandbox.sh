@@ -104,6 +104,9 @@ go_on() { # NAME [WHOSE THE FILES ARE THEN]
 	start_l4lb lb "$VIP" "${B1[@]}"
 	expect_true "three connections are taken over${2:+ from files of $2}" \
 		log_has lb 'took over flows=[3-9] refused=0'
+	# Who wrote them may have been broken into.
+	expect "  after what root can do was given up" \
+		"$(grep -Eo 'runs as|took over' "$LAB_TMP/lb.err" | tr '\n' ' ')" "runs as took over "
 	tell "$1" 'say after' '^said b1=3$'
 	tell "$1" close '^closed'
 	finish "$1" 20
