@@ -411,7 +411,10 @@ bool handshake_unreachable(struct engine *e, struct flow *flow, uint64_t now_ns)
 
 	if (!pend)
 		return false;
-	if (is_silent(e, flow, pend, now_ns))
+	/* What this host says of SYNs from a time when it was cut off comes when
+	 * that is over: the backend may have been heard by then.
+	 */
+	if (is_silent(e, flow, pend, now_ns) && !pend->cut)
 		return leave(e, flow, CHECK_UNREACHABLE, now_ns);
 	/* Where we may be cut off the client is not told: it goes on trying. */
 	ask_another(e, flow, CHECK_OK, now_ns);
