@@ -39,7 +39,7 @@ void engine_backend_answered(struct engine *e, struct backend *b,
 {
 	b->excused_ns = 0;
 	b->answered_ns = now_ns;
-	engine_heard_from(e, b);
+	engine_heard_from(e, b, now_ns);
 	if (breaker_success(&b->breaker, ticket, now_ns) == BREAKER_RECOVERED)
 		engine_tell(e, BACKEND_RECOVERED, b, CHECK_OK);
 }
@@ -170,7 +170,7 @@ void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
 	case CHECK_WRONG_ANSWER:
 		b->excused_ns = 0;
 		b->answered_ns = now_ns;
-		engine_probed(e, b);
+		engine_probed(e, b, now_ns);
 		break;
 	case CHECK_TIMEOUT:
 	case CHECK_UNREACHABLE:

@@ -52,12 +52,13 @@ static bool has_way(struct engine *e, const struct backend *b)
 	return false;
 }
 
-static void told_over(struct engine *e, struct backend *b)
+static void told_over(struct engine *e, struct backend *b, uint64_t now_ns)
 {
 	b->silences = 0;
 	if (!b->cut_told)
 		return;
 	b->cut_told = false;
+	e->over_ns = now_ns;
 	e->cut_off--;
 	if (e->cut_since_ns)
 		engine_tell(e, BACKEND_HEARD, b, CHECK_OK);
@@ -120,7 +121,7 @@ void engine_asks(struct engine *e, struct backend *b, uint64_t now_ns)
 		ask_around(e, b, now_ns);
 }
 
-void engine_heard_from(struct engine *e, struct backend *b)
+void engine_heard_from(struct engine *e, struct backend *b, uint64_t now_ns)
 {
 	/* Told once, however many services it is of. */
 	if (b->swapped && b->has_alternate && !e->pools[b->pools[0]].answered)
@@ -129,12 +130,12 @@ void engine_heard_from(struct engine *e, struct backend *b)
 	b->has_alternate = false; /* it is decided */
 	b->unanswered = false;
 	b->cut = false;
-	told_over(e, b);
+	told_over(e, b, now_ns);
 }
 
-void engine_probed(struct engine *e, struct backend *b)
+void engine_probed(struct engine *e, struct backend *b, uint64_t now_ns)
 {
-	engine_heard_from(e, b);
+	engine_heard_from(e, b, now_ns);
 	if (e->services[b->service].check.kind != CHECK_SYN)
 		way(e, b, WAY_ANSWERED);
 }
@@ -181,12 +182,14 @@ enum silence engine_silence(struct engine *e, struct backend *b,
 			engine_swap_source(b, now_ns);
 		return SILENCE_OWN;
 	}
+	if (asked_ns < e->over_ns) /* it may have been lost before that */
+		return SILENCE_OURS;
 	b->unanswered = true;
 	if (way(e, b, WAY_LOOK) > asked_ns || another_answered(e, asked_ns)) {
 		if (!b->cut)
 			return SILENCE_OWN;
 		b->cut = false;
-		told_over(e, b);
+		told_over(e, b, now_ns);
 		health_forget(&b->health);
 		breaker_forget(&b->breaker);
 		return SILENCE_OURS;

@@ -259,6 +259,7 @@ struct engine {
 	void *on_arg;
 	unsigned cut_off; /* backends that nothing is heard of, and around */
 	uint64_t cut_since_ns; /* told since then; 0: not, or it is over */
+	uint64_t over_ns;      /* one that was told ended; 0: never */
 	struct hearing hearing;
 	struct syn_gate gate;
 	struct random random; /* jitter, sequence numbers of probes */

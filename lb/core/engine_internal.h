@@ -236,8 +236,9 @@ void engine_settle_source(struct engine *e, struct backend *b, uint64_t now_ns);
 
 /* @b is being asked; it answered, whatever. */
 void engine_asks(struct engine *e, struct backend *b, uint64_t now_ns);
-void engine_heard_from(struct engine *e, struct backend *b);
-void engine_probed(struct engine *e, struct backend *b); /* a check was */
+void engine_heard_from(struct engine *e, struct backend *b, uint64_t now_ns);
+/* The same of a check. */
+void engine_probed(struct engine *e, struct backend *b, uint64_t now_ns);
 
 /* ------------------------------------------------------- half_open.c */
 

@@ -28,6 +28,8 @@ static const struct sim_case cases[] = {
 	{1165, "a blind ACK of 0 revived a refused flow"},
 	{502171, "after a jump of the clock a keepalive probe had no time to "
 		 "be answered"},
+	{40490, "a SYN of while we were cut off, given up after that, ejected "
+		"a backend"},
 };
 
 #endif

@@ -433,7 +433,7 @@ void judge_backend(struct world *w, enum backend_event event,
 {
 	static const char *const names[] = {"down",	 "up",	    "ejected",
 					    "recovered", "drained", "cut off",
-					    "heard"};
+					    "moved",	 "heard"};
 
 	world_trace(w, "backend %u of service %u %s", b->index, b->service,
 		    names[event]);

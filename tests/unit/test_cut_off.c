@@ -322,6 +322,32 @@ START_TEST(handshakes_are_not_held_against_backends_either)
 }
 END_TEST
 
+/* It was asked while we were cut off, and that is found out only later. */
+START_TEST(a_question_of_before_it_is_over_says_nothing)
+{
+	struct link *l = link_new(CHECK_SYN);
+
+	l->r->setup.services[0].retries = 0;
+	rig_start(l->r);
+	run_for(l, 3 * S);
+	mute(l, true);
+	run_for(l, 4 * S);
+	for (unsigned i = 0; i < 12; i++) {
+		struct conn c = conn_make(l->r, i);
+
+		ck_assert(conn_syn(l->r, &c));
+	}
+	run_for(l, 8 * S);
+	mute(l, false);
+	run_for(l, 5 * S);
+	ck_assert_uint_eq(l->r->e->table.used, 0); /* all are given up */
+	ck_assert_uint_eq(l->events[BACKEND_HEARD], 1);
+	ck_assert_uint_eq(l->events[BACKEND_EJECTED], 0);
+	ck_assert_uint_eq(l->events[BACKEND_DOWN], 0);
+	link_done(l);
+}
+END_TEST
+
 /* ---------------------------------------------------- the other source */
 
 /* Backend 0 holds the service's address: SYNs of it are martians there. */
@@ -413,6 +439,7 @@ int main(void)
 		{one_on_this_host_says_nothing_of_a_link, 2},
 		{who_never_answered_is_found_down, 2},
 		{a_refusal_shows_that_the_link_lives, 1},
+		{a_question_of_before_it_is_over_says_nothing, 0},
 		{who_holds_the_services_address_is_asked_from_another, 2},
 		{who_answers_from_neither_is_found_down, 2},
 		{handshakes_are_not_held_against_backends_either, 1},
