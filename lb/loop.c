@@ -415,6 +415,7 @@ bool app_run(struct app *app)
 			next_ns = probes_ns;
 		if (!turn(app, poll_timeout_ms(next_ns)))
 			return false;
+		presence_take_wanted(app);
 		keep_house(app);
 	}
 	return true;

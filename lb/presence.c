@@ -60,12 +60,8 @@ static void look_at_source(struct app *app, unsigned i)
 		log_info("source %s is there", addr_format(addr, text));
 }
 
-/*
- * The source that the route has chosen. Most often it is the service's address,
- * which was reckoned with; another one must be ours alone before it is used.
- */
-static bool take_source(struct app *app, unsigned service, unsigned backend,
-			struct backend_spec *b, const struct ip_addr *source)
+/* One more of our addresses toward backends: ours alone before it is used. */
+static bool add_source(struct app *app, const struct ip_addr *source)
 {
 	struct err err;
 	bool added;
@@ -81,6 +77,18 @@ static bool take_source(struct app *app, unsigned service, unsigned backend,
 	}
 	if (added)
 		app_sources_changed(app);
+	return true;
+}
+
+/*
+ * The source that the route has chosen. Most often it is the service's address,
+ * which was reckoned with.
+ */
+static bool take_source(struct app *app, unsigned service, unsigned backend,
+			struct backend_spec *b, const struct ip_addr *source)
+{
+	if (!add_source(app, source))
+		return false;
 	if (!engine_set_source(app->engine, service, backend, source))
 		return false;
 	b->sources[0] = *source;
@@ -186,6 +194,29 @@ void presence_refresh(struct app *app)
 	for (unsigned i = 0; i < app->setup->n_sources; i++)
 		look_at_source(app, i);
 	p->looked = true;
+}
+
+bool presence_may_use(void *arg, const struct ip_addr *source)
+{
+	struct app *app = arg;
+
+	for (unsigned i = 0; i < app->setup->n_sources; i++)
+		if (addr_equal(&app->setup->sources[i], source))
+			return true;
+	app->presence.wanted = *source;
+	return false;
+}
+
+void presence_take_wanted(struct app *app)
+{
+	struct presence *p = &app->presence;
+
+	if (!addr_is_set(&p->wanted) ||
+	    !limit_allow(&p->limit, forward_now_ns()))
+		return;
+	if (add_source(app, &p->wanted))
+		p->due = true; /* is it still there? */
+	memset(&p->wanted, 0, sizeof(p->wanted));
 }
 
 void presence_changed(struct app *app)

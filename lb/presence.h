@@ -24,9 +24,10 @@ struct presence {
 	struct limit limit; /* each look costs questions to the kernel */
 	bool service_away[CONFIG_SERVICES_MAX];
 	bool source_away[SETUP_SOURCES_MAX];
-	bool due;	  /* something changed since it was looked at */
-	bool refused;	  /* a source that another instance has; told */
-	unsigned waiting; /* backends without a way since the start */
+	bool due;	       /* something changed since it was looked at */
+	bool refused;	       /* a source that another instance has; told */
+	struct ip_addr wanted; /* a source; unset: none */
+	unsigned waiting;      /* backends without a way since the start */
 	unsigned service, backend; /* where presence_ask_again() goes on */
 };
 
@@ -48,6 +49,15 @@ void presence_changed(struct app *app);
  * one.
  */
 void presence_each_second(struct app *app);
+
+/*
+ * Whether @source is ours to use, for struct engine_spec. If it is not, it is
+ * taken before the next turn, from the kernel and from other instances, and
+ * captured; not from the start, as most never need it, and one instance would
+ * keep its ports from all others.
+ */
+bool presence_may_use(void *app, const struct ip_addr *source);
+void presence_take_wanted(struct app *app);
 
 /* In the log: how that backend is reached. start.c */
 void app_tell_backend(struct app *app, const struct backend_spec *b);

@@ -94,9 +94,8 @@ int setup_source(const struct service_config *service,
  * address, and take what comes from it for their own. If the route to them
  * prefers another one, that is tried where this one is not answered.
  */
-static int find_alternate(struct setup *s, const struct service_config *service,
-			  struct backend_spec *b, struct netlink *nl,
-			  struct err *err)
+static void find_alternate(const struct service_config *service,
+			   struct backend_spec *b, struct netlink *nl)
 {
 	struct route route;
 	struct err none;
@@ -105,12 +104,11 @@ static int find_alternate(struct setup *s, const struct service_config *service,
 	    netlink_route(nl, NULL, &b->addr.addr, &route, &none) ||
 	    route.local || !addr_is_set(&route.prefsrc) ||
 	    addr_equal(&route.prefsrc, &b->sources[0]))
-		return 0;
+		return;
 	b->alternate = route.prefsrc;
 	/* Nor do they answer ARP in the name of that address. */
 	netlink_resolve(nl, route.ifindex,
 			route.has_gateway ? &route.gateway : &b->addr.addr);
-	return add_source(s, &b->alternate, err);
 }
 
 /*
@@ -141,7 +139,7 @@ static int set_up_backend(struct setup *s, const struct service_config *service,
 	for (unsigned i = 0; i < to->n_sources && !ret; i++)
 		ret = add_source(s, &to->sources[i], err);
 	if (!ret && !service->n_sources)
-		ret = find_alternate(s, service, to, nl, err);
+		find_alternate(service, to, nl);
 	return ret;
 }
 
@@ -234,8 +232,10 @@ static void add_need(struct setup *s, struct service_spec *service,
 	struct err ignored;
 
 	b = find_backend(service, n_configured, need, backends, &configured);
-	if (b && has_source(b, &need->source))
+	if (b && has_source(b, &need->source)) {
+		(void)add_source(s, &need->source, &ignored); /* an alternate */
 		return;
+	}
 	if ((!b && service->n_backends == SERVICE_BACKENDS_MAX) ||
 	    add_source(s, &need->source, &ignored)) {
 		s->lost_room += need->flows;

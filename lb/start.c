@@ -230,6 +230,7 @@ static int make_engine(struct app *app, struct err *err)
 		.on_backend = on_backend,
 		.can_reach = way_can_reach,
 		.way_heard_ns = way_heard_ns,
+		.may_use = presence_may_use,
 		.probe_lo = (uint16_t)probe_lo,
 		.on_arg = app,
 	};

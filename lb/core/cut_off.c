@@ -159,6 +159,12 @@ void engine_settle_source(struct engine *e, struct backend *b, uint64_t now_ns)
 	b->has_alternate = false;
 }
 
+static bool may_swap(const struct engine *e, const struct backend *b)
+{
+	return !e->may_use ||
+	       e->may_use(e->on_arg, &e->pools[b->alternate].source);
+}
+
 static bool another_answered(struct engine *e, uint64_t since_ns)
 {
 	for (unsigned i = 0; i < e->n_services; i++) {
@@ -178,7 +184,8 @@ enum silence engine_silence(struct engine *e, struct backend *b,
 	if (!has_way(e, b))
 		return SILENCE_OURS;
 	if (!e->pools[b->pools[0]].answered) {
-		if (b->has_alternate && asked_ns >= b->swapped_ns)
+		if (b->has_alternate && asked_ns >= b->swapped_ns &&
+		    may_swap(e, b))
 			engine_swap_source(b, now_ns);
 		return SILENCE_OWN;
 	}

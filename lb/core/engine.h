@@ -153,6 +153,10 @@ struct engine_spec {
 	uint64_t (*way_heard_ns)(void *arg, const struct ip_addr *source,
 				 const struct ip_addr *backend,
 				 enum way_wish wish);
+	/* May be NULL: always. Whether @source, a backend's alternate, is ours
+	 * to use already; if not, it is asked again later.
+	 */
+	bool (*may_use)(void *arg, const struct ip_addr *source);
 	void *on_arg; /* of all of them */
 	/* PROBE_PORTS ports of the NAT range, this the first, that are not in
 	 * @ports: for half-open checks. 0: no such checks can be made.
@@ -256,6 +260,7 @@ struct engine {
 	uint64_t (*way_heard_ns)(void *arg, const struct ip_addr *source,
 				 const struct ip_addr *backend,
 				 enum way_wish wish);
+	bool (*may_use)(void *arg, const struct ip_addr *source);
 	void *on_arg;
 	unsigned cut_off; /* backends that nothing is heard of, and around */
 	uint64_t cut_since_ns; /* told since then; 0: not, or it is over */

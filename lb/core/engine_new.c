@@ -243,6 +243,7 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 	e->on_backend = spec->on_backend;
 	e->can_reach = spec->can_reach;
 	e->way_heard_ns = spec->way_heard_ns;
+	e->may_use = spec->may_use;
 	e->on_arg = spec->on_arg;
 	e->random.state = spec->seed;
 	hearing_init(&e->hearing);

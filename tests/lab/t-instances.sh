@@ -72,6 +72,24 @@ expect "started with 0 and 1 closed, they are" \
 	"/dev/null /dev/null"
 stop closed
 
+# Of an address each they may have the same NAT ports, the host's first as well:
+# that a route prefers it is not yet to use it.
+on lb ip address add 198.18.0.77/24 dev eth0
+on lb ip address add 198.18.0.78/24 dev eth0
+n=0
+for address in 198.18.0.77 198.18.0.78 198.18.0.1; do
+	n=$((n + 1))
+	start_l4lb own$n --name own$n --nat-ports 10240-12000 -p 2010$n \
+		$address "${BACKENDS[@]}"
+done
+ok "three instances with the same NAT ports of their own addresses"
+for n in 1 2 3; do
+	stop own$n
+	expect "  exit status of one" "$STATUS" 0
+done
+on lb ip address del 198.18.0.77/24 dev eth0
+on lb ip address del 198.18.0.78/24 dev eth0
+
 # The port of a service may be a NAT port of an instance that was there before:
 # these connections need all that there are, toward each backend.
 title "a service on a NAT port of an instance that started before it"
