@@ -416,16 +416,19 @@ static bool is_healthy(const struct world *w, const struct backend *b)
 	const uint64_t settled =
 		w->fair_from + SETTLED_NS + w->plan.timeouts.syn_sent * SEC;
 	const bool fair = w->phase == FAIR && w->now > settled;
-	/* As healthy as it was when that began: what is silent is the way. */
+	/* As healthy as it was when that began: what is silent is the way. But
+	 * a process that starts meanwhile has no answer to compare it with.
+	 */
 	const bool cut = w->now > w->lb.cut_from + SETTLED_NS &&
-			 w->now < w->lb.cut_until &&
-			 w->lb.started + SETTLED_NS < w->lb.cut_from;
+			 w->now < w->lb.cut_until;
+	const bool saw = w->lb.started + SETTLED_NS < w->lb.cut_from ||
+			 w->now > w->lb.cut_until + SETTLED_NS;
 	const bool lossless = !way->loss && !way->corrupt && !way->late &&
 			      !w->plan.floods && !w->plan.noise;
 
 	return h->health == HOST_UP && w->now > h->well_from + SETTLED_NS &&
 	       w->now > w->lb.well_from + SETTLED_NS &&
-	       (fair || lossless || cut);
+	       (fair || lossless || cut) && saw;
 }
 
 void judge_backend(struct world *w, enum backend_event event,
