@@ -194,6 +194,8 @@ static void begin_fair(struct world *w)
 	world_trace(w, "the network is fair from here");
 	w->phase = FAIR;
 	w->fair_from = w->now;
+	if (balancer_is_cut(w))
+		w->lb.cut_until = w->now;
 	for (unsigned i = 0; i < w->n_hosts; i++)
 		host_restore(w, i);
 	if (w->plan.n_backends > 1 && roll(w, 3) == 0)
