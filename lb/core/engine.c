@@ -153,7 +153,7 @@ static enum verdict killed(struct engine *e, const struct packet *p,
 static bool refuses_join(struct engine *e, unsigned service, struct packet *p,
 			 uint64_t now_ns)
 {
-	if (e->services[service].mptcp_pass)
+	if (e->services[service].mptcp_pass || e->services[service].away)
 		return false;
 	switch (packet_mptcp(p)) {
 	case PACKET_NO_MPTCP: break;

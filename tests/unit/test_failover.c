@@ -695,6 +695,20 @@ START_TEST(a_syn_that_joins_is_refused_by_us)
 }
 END_TEST
 
+/* It may be for a connection that another host has, with the address. */
+START_TEST(a_join_is_not_refused_where_the_address_is_away)
+{
+	struct rig *r = rig_started(2);
+	struct conn c = conn_make(r, 1);
+	struct frame f = syn_with(&c, joins, sizeof(joins)), rst;
+
+	engine_set_service_away(r->e, 0, true);
+	ck_assert(!rig_send(r, &f));
+	ck_assert(!rig_next(r, &rst));
+	rig_done(r);
+}
+END_TEST
+
 START_TEST(mptcp_is_passed_on_where_it_is_wanted)
 {
 	struct rig *r = rig_retrying(1, 3);
@@ -882,6 +896,7 @@ int main(void)
 		{one_client_and_a_check_are_evidence, 0},
 		{mptcp_is_taken_out_of_syns, 2},
 		{a_syn_that_joins_is_refused_by_us, 0},
+		{a_join_is_not_refused_where_the_address_is_away, 0},
 		{mptcp_is_passed_on_where_it_is_wanted, 0},
 		{an_odd_syn_ejects_nobody, 2 * ARRAY_LEN(odds)},
 		{ejected_backend_is_asked_when_nobody_else_is_left, 0},
