@@ -127,6 +127,7 @@ static int set_up_backend(struct setup *s, const struct service_config *service,
 	to->weight = from->weight;
 	to->backup = from->backup;
 	to->n_sources = 1;
+	to->routed = service->n_sources == 0;
 	if (service->n_sources) {
 		to->n_sources = service->n_sources;
 		memcpy(to->sources, service->sources,

@@ -31,8 +31,14 @@ bool engine_all_away(const struct engine *e, const struct backend *b)
 	return true;
 }
 
-/* By another backend entry than @b. */
-static bool is_shared(const struct engine *e, const struct backend *b)
+/* What was a route's choice for it as well is wrong for it, too. */
+static bool may_change(const struct backend *b)
+{
+	return b->routed && !b->up;
+}
+
+/* By another backend entry than @b, which is to keep it. */
+static bool is_kept(const struct engine *e, const struct backend *b)
 {
 	for (unsigned i = 0; i < e->n_services; i++) {
 		for (unsigned k = 0; k < e->services[i].n_backends; k++) {
@@ -41,7 +47,8 @@ static bool is_shared(const struct engine *e, const struct backend *b)
 
 			for (unsigned n = 0; n < other->n_sources; n++)
 				if (other != b &&
-				    other->pools[n] == b->pools[0])
+				    other->pools[n] == b->pools[0] &&
+				    !may_change(other))
 					return true;
 			if (other != b && other->has_alternate &&
 			    other->alternate == b->pools[0])
@@ -71,7 +78,7 @@ bool engine_set_source(struct engine *e, unsigned service, unsigned backend,
 			return true;
 		}
 	}
-	if (is_shared(e, b))
+	if (is_kept(e, b))
 		return false;
 	own->source = *source;
 	own->away = false;

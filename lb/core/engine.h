@@ -55,6 +55,7 @@ struct backend_spec {
 	bool backup;
 	bool gone;	/* of an earlier configuration: down, only its flows */
 	bool waits;	/* for a way to it; the engine does not ask */
+	bool routed;	/* its source is as a route has it: may change */
 	bool undrained; /* of weight 0 for another reason than to be drained:
 			 * its flows go on as long as they like
 			 */
@@ -300,7 +301,8 @@ bool engine_reset_all(struct engine *e, uint64_t now_ns);
  * What this host has, as it comes and goes (away.c): the address of a service,
  * one of ours toward backends, and the way to a backend, which decides its
  * source where that was unset in the spec, or is another one now. False: other
- * services have that backend by its source of before, so it stays.
+ * services have that backend by its source of before, so it stays. Unless it is
+ * down for them, too, and theirs is as a route has it: then theirs changes.
  */
 void engine_set_service_away(struct engine *e, unsigned service, bool away);
 void engine_set_source_away(struct engine *e, const struct ip_addr *source,

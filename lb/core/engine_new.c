@@ -49,6 +49,7 @@ static void add_backend(struct engine *e, struct service *s, unsigned index,
 	b->weight = from->weight;
 	b->backup = from->backup;
 	b->gone = from->gone;
+	b->routed = from->routed;
 	b->up = !from->gone;
 	if (b->weight == 0 && !from->undrained && spec->drain_timeout_s)
 		b->drain_until_ns =

@@ -34,6 +34,7 @@ struct backend {
 	unsigned n_sources;
 	uint16_t pools[SERVICE_SOURCES_MAX]; /* in the engine, one a source */
 	unsigned next_source;
+	bool routed;	    /* the source: a route's choice */
 	bool has_alternate; /* another one, while it answers none */
 	bool swapped;	    /* pools[0] is that one */
 	uint16_t alternate; /* pool; of pools[0] while swapped */

@@ -205,6 +205,34 @@ START_TEST(a_source_that_others_use_is_not_taken_from_them)
 }
 END_TEST
 
+/* At a boot the first choice was wrong for all services that share it. */
+START_TEST(who_shares_a_source_gets_another_with_it)
+{
+	const struct ip_addr after = addr("198.18.0.9");
+	struct rig *r = rig_new(1);
+
+	rig_add_service(r, 20001);
+	for (unsigned s = 0; s < 2; s++)
+		r->setup.backends[s][0].routed = true;
+	rig_start(r);
+	/* Not while one of them is well. */
+	r->e->services[0].backends[0].up = false;
+	ck_assert(!engine_set_source(r->e, 0, 0, &after));
+	r->e->services[1].backends[0].up = false;
+	for (unsigned s = 0; s < 2; s++)
+		ck_assert(engine_set_source(r->e, s, 0, &after));
+	for (unsigned s = 0; s < 2; s++) {
+		struct conn c = conn_make(r, 1 + s);
+
+		r->e->services[s].backends[0].up = true;
+		c.vip.port = r->e->services[s].listen.port;
+		conn_establish(r, &c);
+		ck_assert(addr_equal(&c.nat.addr, &after));
+	}
+	rig_done(r);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
@@ -216,6 +244,7 @@ int main(void)
 		{services_that_come_to_share_a_source_never_share_a_port, 0},
 		{another_source_is_taken_and_old_flows_go_on, 0},
 		{a_source_that_others_use_is_not_taken_from_them, 0},
+		{who_shares_a_source_gets_another_with_it, 0},
 	};
 
 	return unit_run("away", tests, ARRAY_LEN(tests));
