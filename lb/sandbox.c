@@ -138,18 +138,23 @@ static int become(const struct user *user, struct err *err)
 	return 0;
 }
 
-int sandbox_enter(const struct user *user, bool filter, const char **filtered,
-		  struct err *err)
+int sandbox_become(const struct user *user, struct err *err)
 {
 	int ret = become(user, err);
 
-	*filtered = "as configured";
 	if (ret)
 		return ret;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		return err_set(err, -errno, "no_new_privs: %s",
 			       strerror(errno));
-	ret = filter ? filter_load(err) : 0;
+	return 0;
+}
+
+int sandbox_filter(bool filter, const char **filtered, struct err *err)
+{
+	int ret = filter ? filter_load(err) : 0;
+
+	*filtered = "as configured";
 	if (ret == -EOPNOTSUPP)
 		*filtered = err->text;
 	else if (!ret && filter)

@@ -39,11 +39,14 @@ struct user {
  */
 int sandbox_user(struct user *out, const char *wanted, struct err *err);
 
+/* For good: that user, two capabilities, none to gain. */
+int sandbox_become(const struct user *user, struct err *err);
+
 /*
- * For good. @filter: with the list of system calls; *filtered is NULL, or why
- * there is none.
+ * For good, too, once all is opened: libraries load others when they are first
+ * used (libpcap those of RDMA devices), which the list does not allow. @filter:
+ * whether it is wanted; *filtered is NULL, or why there is none.
  */
-int sandbox_enter(const struct user *user, bool filter, const char **filtered,
-		  struct err *err);
+int sandbox_filter(bool filter, const char **filtered, struct err *err);
 
 #endif

@@ -91,9 +91,18 @@ static int need_files(struct err *err)
 
 static int drop_privilege(const struct app *app, struct err *err)
 {
+	int ret = sandbox_become(&app->user, err);
+
+	if (!ret)
+		log_debug("runs as uid=%u from here on", (unsigned)geteuid());
+	return ret;
+}
+
+static int filter_calls(const struct app *app, struct err *err)
+{
 	const struct user *u = &app->user;
 	const char *unfiltered;
-	int ret = sandbox_enter(u, app->config.sandbox, &unfiltered, err);
+	int ret = sandbox_filter(app->config.sandbox, &unfiltered, err);
 
 	if (ret)
 		return ret;
@@ -446,6 +455,8 @@ int app_start(struct app *app, struct err *err)
 	app->taps.guard = app->guard;
 	if (!ret)
 		ret = taps_open(&app->taps, err);
+	if (!ret)
+		ret = filter_calls(app, err);
 	if (ret)
 		return ret;
 	presence_refresh(app);

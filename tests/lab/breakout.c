@@ -221,7 +221,8 @@ int main(int argc, char *argv[])
 	if (argc > 2)
 		file = argv[2];
 	if (argc < 2 || sandbox_user(&user, SANDBOX_AUTO, &err) ||
-	    sandbox_enter(&user, true, &unfiltered, &err))
+	    sandbox_become(&user, &err) ||
+	    sandbox_filter(true, &unfiltered, &err))
 		return 2;
 	if (unfiltered) {
 		printf("no filter: %s\n", unfiltered);

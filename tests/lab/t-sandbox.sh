@@ -101,12 +101,13 @@ go_on() { # NAME [WHOSE THE FILES ARE THEN]
 	start_hold "$1" client "$VIP" $VIP_PORT 3
 	stop lb KILL
 	[ -z "${2:-}" ] || chown -R "$2" /run/l4lb
-	start_l4lb lb "$VIP" "${B1[@]}"
+	start_l4lb lb -v "$VIP" "${B1[@]}"
 	expect_true "three connections are taken over${2:+ from files of $2}" \
 		log_has lb 'took over flows=[3-9] refused=0'
 	# Who wrote them may have been broken into.
 	expect "  after what root can do was given up" \
-		"$(grep -Eo 'runs as|took over' "$LAB_TMP/lb.err" | tr '\n' ' ')" "runs as took over "
+		"$(grep -Eo 'uid=[0-9]+ from here on|took over' "$LAB_TMP/lb.err" | cut -c 1-4 | xargs)" \
+		"uid= took"
 	tell "$1" 'say after' '^said b1=3$'
 	tell "$1" close '^closed'
 	finish "$1" 20
