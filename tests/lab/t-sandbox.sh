@@ -101,7 +101,7 @@ go_on() { # NAME [WHOSE THE FILES ARE THEN]
 	start_hold "$1" client "$VIP" $VIP_PORT 3
 	stop lb KILL
 	[ -z "${2:-}" ] || chown -R "$2" /run/l4lb
-	start_l4lb lb -v "$VIP" "${B1[@]}"
+	start_l4lb lb -vv "$VIP" "${B1[@]}"
 	expect_true "three connections are taken over${2:+ from files of $2}" \
 		log_has lb 'took over flows=[3-9] refused=0'
 	# Who wrote them may have been broken into.
