@@ -67,7 +67,7 @@ static int read_config(struct config *c, int argc, char *argv[],
 		told = *err;
 		nanosleep(&second, NULL);
 	}
-	if (told.text[0] && !may_come(ret))
+	if (told.text[0] && ret == 0)
 		log_info("all host names are known");
 	return ret;
 }

@@ -244,13 +244,45 @@ static int check_has_end(int fd, const char *path, struct err *err)
 		       path, isatty(fd) ? "terminal" : "device");
 }
 
+/*
+ * What comes by a pipe comes once, and a configuration is read again while
+ * names in it are not known yet.
+ */
+static struct {
+	char *path, *text; /* NULL: none was read from a pipe */
+} piped;
+
+static int keep_piped(int fd, const char *path, const char *text,
+		      struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1 || !S_ISFIFO(st.st_mode))
+		return 0;
+	free(piped.path);
+	free(piped.text);
+	piped.path = strdup(path);
+	piped.text = strdup(text);
+	return piped.path && piped.text
+		       ? 0
+		       : err_set(err, -ENOMEM, "out of memory");
+}
+
+static int load_again(char **text, struct err *err)
+{
+	*text = strdup(piped.text);
+	return *text ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
 int cmdline_load(const char *path, char **text, struct err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	char *buffer = NULL;
 	ssize_t len;
-	int rc;
+	int fd, rc;
 
+	if (piped.path && strcmp(piped.path, path) == 0)
+		return load_again(text, err);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd == -1)
 		return cannot_read(path, errno, err);
 	rc = check_has_end(fd, path, err);
@@ -267,8 +299,10 @@ int cmdline_load(const char *path, char **text, struct err *err)
 		goto out;
 	}
 	rc = check_is_text(path, buffer, (size_t)len, err);
+	buffer[len] = 0;
+	if (rc == 0)
+		rc = keep_piped(fd, path, buffer, err);
 	if (rc == 0) {
-		buffer[len] = 0;
 		*text = buffer;
 		buffer = NULL;
 	}

@@ -212,6 +212,10 @@ status=0
 on lb timeout 20 "$L4LB" --check "$VIP" late.l4lb.test "$PORT" >"$LAB_TMP/said" 2>&1 || status=$?
 [[ $status =~ ^[12]$ ]] || fail "--check waits, or is content" "status $status"
 ok "--check does not wait: exit $status  $(head -c 100 "$LAB_TMP/said")"
+printf '[service p]\nlisten = %s:20099\nbackend = late.l4lb.test:%s\n' "$VIP" "$PORT" >"$LAB_TMP/piped.conf"
+# shellcheck disable=SC2016 # expanded there
+start piped lb bash -c 'exec "$0" --config <(cat "$1")' "$L4LB" "$LAB_TMP/piped.conf"
+wait_log piped 'host .*; l4lb waits for it'
 start lb lb "$L4LB" "$VIP" late.l4lb.test "$PORT"
 wait_log lb 'warning: SERVER_IP "late.l4lb.test": host .*; l4lb waits for it'
 echo "198.19.0.11 late.l4lb.test" >>"$LAB_TMP/hosts"
@@ -220,4 +224,7 @@ wait_log lb "$L4LB_READY"
 told_once lb 'l4lb waits for it'
 served "$VIP" "served when it is known"
 stop lb
+wait_log piped "$L4LB_READY"
+ok "one whose configuration came by a pipe, which is read once, starts as well"
+stop piped
 umount /etc/hosts
