@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include "control/files.h"
+#include "io/state_file.h"
 
 /* What stands before the last slash. */
 static void folder_of(const char *path, char folder[CONFIG_PATH_MAX])
@@ -44,6 +46,16 @@ static int check_folder(const char *folder, int depth)
 	return check_folder(above, depth - 1);
 }
 
+static bool is_foreign(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	bool foreign = fd != -1 && state_file_is_foreign(fd);
+
+	if (fd != -1)
+		close(fd);
+	return foreign;
+}
+
 static int check_file(const char *option, const char *path, mode_t type,
 		      const char *or_none, struct err *err)
 {
@@ -61,6 +73,11 @@ static int check_file(const char *option, const char *path, mode_t type,
 			       option, path,
 			       type == S_IFSOCK ? "socket" : "plain file",
 			       or_none);
+	if (type == S_IFREG && is_foreign(path))
+		return err_set(err, -EEXIST,
+			       "--%s %s: there is a file of that name that "
+			       "l4lb has not written; choose another path%s",
+			       option, path, or_none);
 	folder_of(path, folder);
 	code = as_root(check_folder(folder, type == S_IFREG ? 1 : 0));
 	if (code)

@@ -115,9 +115,7 @@ static void check_header(const struct state_header *h, off_t size,
 	else if (h->flows == 0 || h->flows > FLOWS_MAX)
 		err_set(why, 0, "a table of %u flows cannot be", h->flows);
 	else if (size != (off_t)state_file_bytes(h->flows))
-		err_set(why, 0,
-			"it has %lld bytes and should have %zu: "
-			"truncated, or not written by l4lb",
+		err_set(why, 0, "it has %lld bytes and should have %zu",
 			(long long)size, state_file_bytes(h->flows));
 	else if (strncmp(h->boot, boot, sizeof(boot)) != 0)
 		err_set(why, 0, "this host was started since");
@@ -177,6 +175,26 @@ static int lock_file(int fd)
 	return 0;
 }
 
+static int refuse_foreign(const struct state *s, struct err *err)
+{
+	return err_set(err, -EEXIST,
+		       "state file %s: there is a file of that name that l4lb "
+		       "has not written; choose another --state, or none, or "
+		       "move it away",
+		       s->path);
+}
+
+/* A file with something in it that l4lb has not written is not touched. */
+static bool is_foreign(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	bool foreign = fd != -1 && state_file_is_foreign(fd);
+
+	if (fd != -1)
+		close(fd);
+	return foreign;
+}
+
 /*
  * Opens and locks the file if there is one that nobody else could have
  * written. s->fd stays -1 without; *aside: it is not l4lb's to overwrite.
@@ -196,8 +214,10 @@ static int find_file(struct state *s, struct stat *st, bool *aside,
 				       "of that name, which is no file; choose "
 				       "another --state, or none",
 				       s->path);
-		*aside = true;
-		if (!is_trusted(s, st, &s->why))
+		if (is_foreign(s->path))
+			return refuse_foreign(s, err);
+		*aside = !is_trusted(s, st, &s->why);
+		if (*aside)
 			return 0;
 		fd = open(s->path,
 			  O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -213,7 +233,8 @@ static int find_file(struct state *s, struct stat *st, bool *aside,
 		/* Replaced while we opened it, or by one of other rights? */
 		if (fstat(fd, st) == 0 && lstat(s->path, &named) == 0 &&
 		    st->st_ino == named.st_ino && st->st_dev == named.st_dev &&
-		    S_ISREG(st->st_mode) && is_trusted(s, st, &s->why)) {
+		    S_ISREG(st->st_mode) && is_trusted(s, st, &s->why) &&
+		    !state_file_is_foreign(fd)) {
 			s->fd = fd;
 			return owner_give(fd, s->owner);
 		}
@@ -223,20 +244,17 @@ static int find_file(struct state *s, struct stat *st, bool *aside,
 }
 
 /* Is it a file to go on with? Then its header is s->head. */
-static void look_at(struct state *s, const struct stat *st, bool *aside)
+static void look_at(struct state *s, const struct stat *st)
 {
 	struct state_header *h = &s->head;
 	ssize_t n = pread(s->fd, h, sizeof(*h), 0);
 
-	*aside =
-		n > 0 && (n < (ssize_t)sizeof(h->magic) ||
-			  memcmp(h->magic, STATE_MAGIC, sizeof(h->magic)) != 0);
 	if (n == -1)
 		err_set(&s->why, 0, "it cannot be read: %s", strerror(errno));
 	else if (n == 0)
 		err_set(&s->why, 0, "it is empty");
-	else if (*aside)
-		err_set(&s->why, 0, "it was not written by l4lb");
+	else if (h->magic[0] == 0)
+		err_set(&s->why, 0, "it has no header");
 	else if (n < (ssize_t)sizeof(*h))
 		err_set(&s->why, 0, "it is truncated, at %zd bytes", n);
 	else
@@ -467,7 +485,7 @@ static int open_file(struct state *s, uint32_t flows, struct err *err)
 	if (ret)
 		return ret;
 	if (s->fd != -1)
-		look_at(s, &st, &aside);
+		look_at(s, &st);
 	ret = s->found ? go_on(s, flows, err) : replace(s, flows, aside, err);
 	if (ret)
 		return ret;

@@ -28,13 +28,14 @@ struct state;
 /*
  * Opens or creates the file for @flows flows; "" is memory that dies with the
  * process. A file that cannot be used is replaced by a fresh one, see
- * state_why_fresh(); what is not recognisably l4lb's is first moved aside, to
- * PATH.old. A file of another size is copied: the connections stay.
+ * state_why_fresh(); one that others could have written is first moved aside,
+ * to PATH.old. What l4lb has not written is not touched, and an error: somebody
+ * has mistaken the name. A file of another size is copied: the connections stay.
  *
  * @owner: who goes on with it after the start, or NULL; the file is given to
  * that user, and so is its folder, if it is made here.
  *
- * -EADDRINUSE: another process has it. -ENOSPC: no room for it. -EINVAL: not a
+ * -EEXIST: it is not l4lb's. -EADDRINUSE: another process has it. -ENOSPC: no room for it. -EINVAL: not a
  * file, or fewer @flows than connections in it. Others as open(2) has them.
  */
 int state_open(struct state **out, const char *path, uint32_t flows,

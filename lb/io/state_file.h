@@ -9,8 +9,11 @@
 #define L4LB_STATE_FILE_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "core/flow.h"
 
@@ -40,6 +43,22 @@ static_assert(STATE_FLOWS_AT % 64 == 0, "flows are aligned");
 static inline size_t state_file_bytes(uint32_t flows)
 {
 	return STATE_FLOWS_AT + (size_t)flows * sizeof(struct flow);
+}
+
+/*
+ * Whether the file @fd has in it what l4lb has not written: it does not begin
+ * with the magic. One that begins with zeros is l4lb's, too: its pages were
+ * allocated, and the machine lost its power before the header was on the disk.
+ */
+static inline bool state_file_is_foreign(int fd)
+{
+	char magic[sizeof(((struct state_header *)0)->magic)];
+	static const char none[sizeof(magic)];
+	ssize_t n = pread(fd, magic, sizeof(magic), 0);
+
+	return n > 0 && (n < (ssize_t)sizeof(magic) ||
+			 (memcmp(magic, STATE_MAGIC, sizeof(magic)) != 0 &&
+			  memcmp(magic, none, sizeof(magic)) != 0));
 }
 
 uint64_t state_header_check(const struct state_header *h);

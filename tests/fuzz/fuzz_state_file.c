@@ -186,6 +186,15 @@ static bool is_ours(const struct file *f)
 	return f->size >= 8 && memcmp(f->head.magic, "l4lbflow", 8) == 0;
 }
 
+/* Somebody else's: not begun by the magic, nor by pages never written. */
+static bool is_foreign(const struct file *f)
+{
+	static const char none[8];
+
+	return f->size > 0 && !is_ours(f) &&
+	       (f->size < 8 || memcmp(f->head.magic, none, 8) != 0);
+}
+
 static bool is_good(const struct file *f)
 {
 	const struct state_header *h = &f->head;
@@ -293,7 +302,7 @@ static void check_fresh(struct state *s, const struct file *f, uint32_t wanted)
 {
 	static uint8_t bytes[FILE_MAX + 1];
 	size_t size;
-	bool aside = f->shared || (f->size > 0 && !is_ours(f));
+	bool aside = f->shared;
 	uint16_t lo, hi;
 
 	if (!state_why_fresh(s))
@@ -302,7 +311,7 @@ static void check_fresh(struct state *s, const struct file *f, uint32_t wanted)
 	    state_ports(s, &lo, &hi) || state_probe_ports(s))
 		fail("a fresh file is empty");
 	if (read_file(path_old, bytes, &size) != aside)
-		fail("just what is not l4lb's is moved aside");
+		fail("just what others could write is moved aside");
 	if (aside && (size != f->size || memcmp(bytes, f->bytes, size) != 0))
 		fail("what is moved aside is as it was");
 }
@@ -313,8 +322,10 @@ static void check_refused(const struct file *f, uint32_t wanted,
 	static uint8_t bytes[FILE_MAX + 1];
 	size_t size;
 
-	if (ret != -EINVAL || !is_good(f) ||
-	    connections(f->flows, f->head.flows) <= wanted)
+	if (is_foreign(f) ? ret != -EEXIST
+			  : ret != -EINVAL || !is_good(f) ||
+				    connections(f->flows, f->head.flows) <=
+					    wanted)
 		fail(err->text);
 	if (!read_file(path, bytes, &size) || size != f->size ||
 	    memcmp(bytes, f->bytes, size) != 0)

@@ -120,6 +120,14 @@ for option in --state --control; do
 done
 no_place 1 'something else of that name' --state "$LAB_TMP/socket"
 no_place 1 'something else of that name' --control "$LAB_TMP/good.conf"
+# A name mistaken for another must not cost that one.
+cp -p "$LAB_TMP/good.conf" "$LAB_TMP/precious"
+no_place 1 'that l4lb has not written' --state "$LAB_TMP/precious"
+before=$(stat -c %i.%u.%a.%Z "$LAB_TMP/precious")
+refuses 1 'that l4lb has not written' "$L4LB" --state "$LAB_TMP/precious" \
+	"$VIP" "${B1[@]}"
+expect "it is as it was" "$(stat -c %i.%u.%a.%Z "$LAB_TMP/precious")" "$before"
+expect_true "to the byte" cmp "$LAB_TMP/good.conf" "$LAB_TMP/precious"
 
 say "  -- what this host does not allow"
 # Root without capabilities is nobody.

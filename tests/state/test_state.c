@@ -238,7 +238,8 @@ START_TEST(with_any_bit_of_its_header_wrong_it_is_not_used)
 	struct state_header good, h;
 
 	set_up();
-	for (size_t bit = 0; bit < sizeof(h) * 8; bit++) {
+	/* The magic says whose it is, see below. */
+	for (size_t bit = sizeof(h.magic) * 8; bit < sizeof(h) * 8; bit++) {
 		make_file();
 		read_header(&good);
 		h = good;
@@ -293,27 +294,21 @@ static void other_netns(struct state_header *h)
 {
 	h->netns++;
 }
-static void other_magic(struct state_header *h)
+static void no_header(struct state_header *h)
 {
-	h->magic[0] = 'L';
+	memset(h, 0, sizeof(*h));
 }
 
 static const struct wrong {
 	void (*make)(struct state_header *h);
 	const char *why;
 } wrong[] = {
-	{old_version, "version 0"},
-	{new_version, "version 2"},
-	{other_flow, "128 bytes"},
-	{no_flows, "0 flows"},
-	{all_flows, "4294967295 flows"},
-	{many_flows, "truncated"},
-	{more_flows, "truncated"},
-	{less_flows, "truncated"},
-	{other_boot, "started since"},
-	{long_boot, "started since"},
-	{other_netns, "network namespace"},
-	{other_magic, "not written by l4lb"},
+	{old_version, "version 0"},	    {new_version, "version 2"},
+	{other_flow, "128 bytes"},	    {no_flows, "0 flows"},
+	{all_flows, "4294967295 flows"},    {many_flows, "should have"},
+	{more_flows, "should have"},	    {less_flows, "should have"},
+	{other_boot, "started since"},	    {long_boot, "started since"},
+	{other_netns, "network namespace"}, {no_header, "no header"},
 };
 
 START_TEST(a_header_that_is_not_ours_says_why)
@@ -341,10 +336,14 @@ START_TEST(noise_never_breaks_it)
 
 		make_file();
 		fd = open(FILE_, O_WRONLY);
+		/* Without the magic it would not be l4lb's: see below. */
 		for (uint32_t i = 0; i < n; i++) {
 			uint8_t byte = (uint8_t)random_next(&random);
-			off_t at = random_below(
-				&random, (uint32_t)state_file_bytes(FLOWS));
+			off_t at =
+				8 +
+				random_below(&random,
+					     (uint32_t)state_file_bytes(FLOWS) -
+						     8);
 
 			ck_assert_int_eq(pwrite(fd, &byte, 1, at), 1);
 		}
@@ -378,16 +377,44 @@ static void expect_text(const char *path, const char *text)
 	fclose(f);
 }
 
-START_TEST(a_file_of_somebody_else_is_moved_aside)
+/* Mode, owner, age and all: nothing of it has changed. */
+static void expect_refused(const char *path, const char *text)
 {
-	write_text(FILE_, "important\n");
-	ck_assert_int_eq(chmod(FILE_, 0600), 0);
-	expect_fresh("not written by l4lb");
-	expect_text(FILE_ ".old", "important\n");
-	write_text(FILE_, "x");
-	ck_assert_int_eq(chmod(FILE_, 0600), 0);
-	expect_fresh("not written by l4lb");
-	expect_text(FILE_ ".old", "x");
+	const struct owner owner = {.uid = 1, .gid = 1};
+	struct stat before, after;
+	struct state *s;
+
+	ck_assert_int_eq(stat(path, &before), 0);
+	ck_assert_int_eq(state_open(&s, FILE_, FLOWS, &owner, &err), -EEXIST);
+	ck_assert_ptr_nonnull(strstr(err.text, FILE_));
+	ck_assert_ptr_nonnull(strstr(err.text, "has not written"));
+	ck_assert_int_eq(stat(path, &after), 0);
+	ck_assert_uint_eq(after.st_ino, before.st_ino);
+	ck_assert_uint_eq(after.st_mode, before.st_mode);
+	ck_assert_uint_eq(after.st_uid, before.st_uid);
+	ck_assert_int_eq(after.st_ctim.tv_nsec, before.st_ctim.tv_nsec);
+	expect_text(path, text);
+	ck_assert_int_eq(access(FILE_ ".old", F_OK), -1);
+	ck_assert_int_eq(access(FILE_ ".new", F_OK), -1);
+}
+
+/* As --state /etc/passwd: a start must not take it away from the host. */
+START_TEST(a_file_of_somebody_else_is_left_alone)
+{
+	static const char *const texts[] = {"important\n", "x", "L4lbflow",
+					    "l4lbflo"};
+	static const mode_t modes[] = {0600, 0644, 0666};
+
+	set_up();
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		for (size_t m = 0; m < sizeof(modes) / sizeof(*modes); m++) {
+			write_text(FILE_, texts[i]);
+			ck_assert_int_eq(chmod(FILE_, modes[m]), 0);
+			expect_refused(FILE_, texts[i]);
+		}
+	ck_assert_int_eq(link(FILE_, FOLDER "/second"), 0);
+	expect_refused(FOLDER "/second", "l4lbflo");
+	set_up();
 }
 END_TEST
 
@@ -698,7 +725,7 @@ int main(void)
 		{with_any_bit_of_its_header_wrong_it_is_not_used, 0},
 		{a_header_that_is_not_ours_says_why, ARRAY_LEN(wrong)},
 		{noise_never_breaks_it, 0},
-		{a_file_of_somebody_else_is_moved_aside, 0},
+		{a_file_of_somebody_else_is_left_alone, 0},
 		{a_symbolic_link_is_not_followed, 0},
 		{a_file_that_others_could_write_is_not_believed, 0},
 		{what_is_no_file_is_refused_and_left, 0},
