@@ -121,8 +121,10 @@ need_root() {
 
 parse_name() {
 	name=${1:-}
+	[ -n "$name" ] || misuse "no NAME given: l4lb's --name, by default the port" \
+		"of its first service"
 	case $name in
-	'' | -* | *[!A-Za-z0-9_-]*)
+	-* | *[!A-Za-z0-9_-]*)
 		misuse "instance name \"$name\": expected letters, digits, _ and -" ;;
 	esac
 	[ ${#name} -le 31 ] || misuse "instance name \"$name\" is longer than 31 bytes"

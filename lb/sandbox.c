@@ -92,6 +92,12 @@ int sandbox_user(struct user *out, const char *wanted, struct err *err)
 		snprintf(out->name, sizeof(out->name), "%s", pw->pw_name);
 	} else if (automatic) {
 		out->owner = nobodys();
+	} else if (wanted[strspn(wanted, "0123456789")] == '\0') {
+		return err_set(err, -ENOENT,
+			       "--user \"%s\": a number is not the name of a "
+			       "user; expected for example " SANDBOX_USER
+			       ", or auto",
+			       wanted);
 	} else {
 		return err_set(err, -ENOENT,
 			       "there is no user \"%s\" on this host; useradd "

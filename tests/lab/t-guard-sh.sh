@@ -28,6 +28,8 @@ says() { # STATUS REGEX ARGUMENTS...: what guard.sh says, and how it ends
 
 say "  -- wrong use"
 FULL=(--service "$VIP:$VIP_PORT" --source "$VIP" --nat-ports 10240-32767)
+says 2 'no NAME given' down
+says 2 'no NAME given' up
 says 2 'no --backend IP:PORT' up hand "${FULL[@]}"
 says 2 'no --service' up hand --backend 198.18.0.11:"$PORT"
 says 2 '"1023-9000": ports below 1024 are privileged' up hand --nat-ports 1023-9000

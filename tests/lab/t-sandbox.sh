@@ -197,6 +197,10 @@ on lb timeout 10 "$L4LB" --user nosuch "$VIP" "${B1[@]}" 2>"$LAB_TMP/said" || st
 expect "--user nosuch, status" "$status" 1
 grep -q 'no user "nosuch"' "$LAB_TMP/said" || fail "the message" "$(cat "$LAB_TMP/said")"
 status=0
+on lb timeout 10 "$L4LB" --user 61184 "$VIP" "${B1[@]}" 2>"$LAB_TMP/said" || status=$?
+expect "--user 61184, status" "$status" 1
+grep -q 'a number is not the name' "$LAB_TMP/said" || fail "the message" "$(cat "$LAB_TMP/said")"
+status=0
 on lb timeout 10 "$L4LB" --user 'a:b' "$VIP" "${B1[@]}" 2>"$LAB_TMP/said" || status=$?
 expect "--user a:b, status" "$status" 2
 if [ -z "$ALONE" ]; then
