@@ -5,7 +5,7 @@
 # who died meanwhile is found down when the switch is back. A backend that is
 # silent while its neighbours, or only its own ARP, still answer is reset as
 # ever.
-# t-cut-off.sh port|switch|alone
+# t-cut-off.sh port|switch|alone|apart
 # shellcheck source=lab.sh
 . "$(dirname "$0")/lab.sh"
 need nginx curl
@@ -122,6 +122,32 @@ alone() {
 	stop lb
 }
 
+# Each backend has a network of its own, where nobody else is.
+apart() {
+	local i
+	start_clock
+	for i in 1 2; do
+		lab_switch br$i
+		lab_host b$i
+		lab_cable lb eth$i 198.19.$i.1 br$i
+		lab_cable b$i eth0 198.19.$i.11 br$i
+		start_echo echo$i b$i 198.19.$i.11 "$PORT"
+	done
+	start_l4lb lb --state none "$VIP" 198.19.1.11 "$PORT" 198.19.2.11 "$PORT"
+	start_hold hold client "$VIP" "$VIP_PORT" 4
+	NET=198.19.1
+	on b1 ip link set eth0 down # with its ARP, while the switch is there
+	found_down "alone on its link, beside another elsewhere"
+	on b1 ip link set eth0 up
+	wait_log lb "backend $NET.11:$PORT is up" 20
+	# All of them: nobody is left who says that it is not us.
+	on b1 ip link set eth0 down
+	on b2 ip link set eth0 down
+	wait_log lb 'cut off: no answer' 20
+	expect "all silent at once: found down since" "$(($(downs) - 1))" 0
+	stop lb
+}
+
 case $1 in
 port)
 	lab_up lan
@@ -135,5 +161,8 @@ alone)
 	lab_up two-armed
 	NET=198.19.0
 	alone ;;
+apart)
+	lab_up single-host
+	apart ;;
 *) fail "no test $1" ;;
 esac
