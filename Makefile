@@ -25,7 +25,7 @@ LAB_TARGETS := l4lb chat_serv chat_clnt sniff
 # Sources of ours, as git knows them, and new ones.
 ours = $(shell git ls-files -co --exclude-standard -- $(1))
 
-.PHONY: all build deps test demo lab check-style tidy install uninstall \
+.PHONY: all build deps test demo lab check-style check-layers tidy install uninstall \
 	fuzz clean help
 .DEFAULT_GOAL := all
 
@@ -62,6 +62,12 @@ check-style:
 	clang-format --dry-run -Werror $(call ours,'*.c' '*.h')
 	shellcheck $(call ours,'*.sh' .ci/run tests/lab/run)
 	$(if $(MAN),mandoc -T lint -W warning $(MAN))
+
+# No circle in lb/core, nothing but core in core, no control in io.
+check-layers:
+	@tests/deps.sh build
+	@$(MAKE) --no-print-directory build TARGETS=l4lb_core
+	@/usr/bin/python3 tests/layers/layers.py lb $(BUILD)/lb/libl4lb_core.a
 
 # Minutes, not seconds: apart from check-style.
 tidy:
@@ -108,6 +114,7 @@ help:
 	@echo 'make lab          a network to play in: a shell on every host'
 	@echo 'make install      into PREFIX=$(PREFIX) (DESTDIR= to stage); make uninstall'
 	@echo 'make check-style  formatting, shell scripts, man pages; make tidy: clang-tidy'
+	@echo 'make check-layers  who may include and call whom (docs/design.md section 3)'
 	@echo 'make fuzz         each fuzz target for SECONDS_EACH=$(SECONDS_EACH) seconds'
 	@echo 'make sim          the simulator: SEEDS=N'
 	@echo 'make bench        beside the rivals (make deps-bench installs them); bench-quick'

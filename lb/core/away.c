@@ -8,7 +8,9 @@
  * sees, the one toward it is unset until there is a route: none of its ports is
  * given away before that.
  */
-#include "core/engine_internal.h"
+#include "core/away.h"
+#include "core/lookup.h"
+#include "core/state.h"
 
 void engine_set_service_away(struct engine *e, unsigned service, bool away)
 {

@@ -1,72 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * checks.c - which backends are up: when half-open checks are made, what came
- * of them and of probes that others carry out, and what real handshakes say
+ * checks.c - which backends are up: when half-open checks are made, and what
+ * came of them and of probes that others carry out; draining
  */
-#include "core/engine_internal.h"
-
-void engine_tell(struct engine *e, enum backend_event event,
-		 const struct backend *b, enum check_result why)
-{
-	if (e->on_backend)
-		e->on_backend(e->on_arg, event, b, why);
-}
-
-/* --------------------------------------------------------- real traffic */
-
-static bool another_takes_flows(const struct service *s,
-				const struct backend *b, uint64_t now_ns)
-{
-	for (unsigned i = 0; i < s->n_backends; i++)
-		if (&s->backends[i] != b &&
-		    backend_takes_flows(&s->backends[i]) &&
-		    breaker_allows(&s->backends[i].breaker, now_ns))
-			return true;
-	return false;
-}
-
-bool engine_excuses(struct engine *e, struct backend *b, uint64_t sent_ns,
-		    uint64_t now_ns)
-{
-	if (!hearing_excuses(&e->hearing, sent_ns, &b->excused_ns, now_ns))
-		return false;
-	e->counters.unheard++;
-	return true;
-}
-
-void engine_backend_answered(struct engine *e, struct backend *b,
-			     uint32_t ticket, uint64_t now_ns)
-{
-	b->excused_ns = 0;
-	b->answered_ns = now_ns;
-	engine_heard_from(e, b, now_ns);
-	if (breaker_success(&b->breaker, ticket, now_ns) == BREAKER_RECOVERED)
-		engine_tell(e, BACKEND_RECOVERED, b, CHECK_OK);
-}
-
-void engine_suspect(struct engine *e, struct backend *b, uint64_t now_ns)
-{
-	if (!e->services[b->service].checked)
-		return;
-	health_suspect(&b->health, now_ns);
-	e->checks_due_ns = 0;
-}
-
-void engine_backend_failed(struct engine *e, struct backend *b, uint32_t ticket,
-			   const struct ip_addr *client, enum check_result why,
-			   uint64_t now_ns)
-{
-	bool may_open =
-		another_takes_flows(&e->services[b->service], b, now_ns);
-
-	engine_suspect(e, b, now_ns);
-	if (breaker_failure(&b->breaker, ticket, client,
-			    engine_fails_checks(e, b), may_open,
-			    now_ns) == BREAKER_OPENED)
-		engine_tell(e, BACKEND_EJECTED, b, why);
-}
-
-/* -------------------------------------------------------- active checks */
+#include "core/checks.h"
+#include "core/cut_off.h"
+#include "core/evidence.h"
+#include "core/half_open.h"
+#include "core/state.h"
 
 static void changed(struct engine *e, struct backend *b,
 		    enum health_change change, uint64_t now_ns)
@@ -191,11 +132,18 @@ void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
 		now_ns);
 }
 
-void engine_half_open_result(struct engine *e, struct backend *b,
-			     enum check_result result, uint64_t now_ns)
+bool engine_check_answer(struct engine *e, const struct packet *p,
+			 uint64_t now_ns)
 {
-	engine_probe_result(e, b->service, b->index, b->health.number, result,
-			    now_ns);
+	enum check_result result;
+	struct backend *b;
+
+	if (!half_open_answer(e, p, &b, &result, now_ns))
+		return false;
+	if (b)
+		engine_probe_result(e, b->service, b->index, b->health.number,
+				    result, now_ns);
+	return true;
 }
 
 /* The running check has had its time. True: what becomes of it is decided. */

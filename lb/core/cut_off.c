@@ -27,7 +27,9 @@
  * Who has never answered is no witness of the link: a backend that is away at
  * the start is found down as it is.
  */
-#include "core/engine_internal.h"
+#include "core/cut_off.h"
+#include "core/source.h"
+#include "core/state.h"
 
 #define WITNESSES 2 /* two, as one of them may be dying as well */
 
@@ -138,25 +140,6 @@ void engine_probed(struct engine *e, struct backend *b, uint64_t now_ns)
 	engine_heard_from(e, b, now_ns);
 	if (e->services[b->service].check.kind != CHECK_SYN)
 		way(e, b, WAY_ANSWERED);
-}
-
-void engine_swap_source(struct backend *b, uint64_t now_ns)
-{
-	const uint16_t other = b->alternate;
-
-	b->alternate = b->pools[0];
-	b->pools[0] = other;
-	b->swapped = !b->swapped;
-	b->swapped_ns = now_ns;
-}
-
-void engine_settle_source(struct engine *e, struct backend *b, uint64_t now_ns)
-{
-	if (!b->has_alternate || e->pools[b->pools[0]].answered ||
-	    !e->pools[b->alternate].answered)
-		return;
-	engine_swap_source(b, now_ns);
-	b->has_alternate = false;
 }
 
 static bool may_swap(const struct engine *e, const struct backend *b)

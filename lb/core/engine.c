@@ -4,7 +4,14 @@
  * find its flow, follow the connection, rewrite, send. The one decision, which
  * backend, is taken once per connection, in engine_open_flow().
  */
-#include "core/engine_internal.h"
+#include "core/checks.h"
+#include "core/handshake.h"
+#include "core/lifecycle.h"
+#include "core/lookup.h"
+#include "core/opening.h"
+#include "core/say.h"
+#include "core/state.h"
+#include "core/sweep.h"
 
 #define MOVED_NS (1ull << 27) /* 134 ms */
 
@@ -32,14 +39,6 @@ void engine_unsent(struct engine *e, enum drop_reason why, uint64_t count)
 	e->counters.dropped[why] += count;
 }
 
-int engine_find_service(const struct engine *e, const struct endpoint *listen)
-{
-	for (unsigned i = 0; i < e->n_services; i++)
-		if (endpoint_equal(&e->services[i].listen, listen))
-			return (int)i;
-	return -1;
-}
-
 static bool is_from_backend(const struct engine *e, const struct packet *p)
 {
 	return engine_is_nat_port(e, ntohs(p->key.pair.dst.port)) &&
@@ -59,7 +58,7 @@ static enum verdict out_of_state(struct engine *e, const struct packet *p,
 			engine_answer_reset(e, p, &e->limit_stray, now_ns);
 		return drop(e, DROP_OUT_OF_STATE);
 	}
-	if (half_open_answer(e, p, now_ns))
+	if (engine_check_answer(e, p, now_ns))
 		return consume(e);
 	/* Anybody else who talks to our addresses talks to the host's own
 	 * stack, which has seen the packet too.

@@ -20,7 +20,7 @@
 #include "core/answers.h"
 #include "core/err.h"
 #include "core/flow.h"
-#include "core/handshake.h"
+#include "core/pending.h"
 #include "core/hearing.h"
 #include "core/icmp.h"
 #include "core/packet.h"

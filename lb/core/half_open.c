@@ -17,7 +17,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "core/engine_internal.h"
+#include "core/half_open.h"
+#include "core/lookup.h"
+#include "core/say.h"
+#include "core/state.h"
 
 int half_open_init(struct engine *e)
 {
@@ -113,7 +116,9 @@ static void end_check(struct engine *e, const struct packet *answer)
 	engine_originate(e, &rst);
 }
 
-bool half_open_answer(struct engine *e, const struct packet *p, uint64_t now_ns)
+bool half_open_answer(struct engine *e, const struct packet *p,
+		      struct backend **decided, enum check_result *result,
+		      uint64_t now_ns)
 {
 	const unsigned port = ntohs(p->key.pair.dst.port);
 	const unsigned at = port - e->probe_lo;
@@ -121,6 +126,7 @@ bool half_open_answer(struct engine *e, const struct packet *p, uint64_t now_ns)
 	struct half_open *check;
 	int pool;
 
+	*decided = NULL;
 	if (!e->probe_lo || port < e->probe_lo || at >= PROBE_PORTS)
 		return false;
 	pool = engine_find_pool(e, &p->key.pair.dst.addr, &p->key.pair.src);
@@ -136,8 +142,7 @@ bool half_open_answer(struct engine *e, const struct packet *p, uint64_t now_ns)
 		return true;
 	if (!refused)
 		end_check(e, p);
-	engine_half_open_result(
-		e, &e->services[check->service].backends[check->backend],
-		refused ? CHECK_REFUSED : CHECK_OK, now_ns);
+	*decided = &e->services[check->service].backends[check->backend];
+	*result = refused ? CHECK_REFUSED : CHECK_OK;
 	return true;
 }

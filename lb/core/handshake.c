@@ -3,107 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/engine_internal.h"
+#include "core/cut_off.h"
+#include "core/evidence.h"
+#include "core/handshake.h"
+#include "core/lifecycle.h"
+#include "core/opening.h"
+#include "core/pending.h"
+#include "core/room.h"
+#include "core/say.h"
+#include "core/state.h"
 
 #define REPAIRS_MAX 2 /* once on the same port, once from another */
 
 enum { OPT_END = 0, OPT_NOP = 1, OPT_FAST_OPEN = 34, OPT_EXPERIMENT = 254 };
-
-/* ------------------------------------------------------------ the SYNs */
-
-int pending_init(struct pending_table *t, uint32_t size)
-{
-	t->syns = calloc(size, sizeof(*t->syns));
-	t->free = calloc(size, sizeof(*t->free));
-	if (!t->syns || !t->free) {
-		pending_free(t);
-		return -ENOMEM;
-	}
-	t->size = t->n_free = size;
-	for (uint32_t i = 0; i < size; i++)
-		t->free[i] = size - 1 - i;
-	return 0;
-}
-
-void pending_free(struct pending_table *t)
-{
-	free(t->syns);
-	free(t->free);
-	t->syns = NULL;
-	t->free = NULL;
-}
-
-static struct pending_syn *pending_of(const struct engine *e,
-				      const struct flow *flow)
-{
-	return flow->pending ? &e->pending.syns[flow->pending - 1] : NULL;
-}
-
-static struct backend *tried_backend(const struct engine *e,
-				     const struct flow *flow,
-				     const struct pending_syn *pend, unsigned i)
-{
-	return &e->services[flow->service].backends[pend->tried[i].backend];
-}
-
-/*
- * A cookie belongs to one backend, and data cannot be taken back: without
- * Fast Open (RFC 7413) any backend gives the same answer. The option is
- * overwritten by NOPs, so nothing else moves.
- */
-static void strip_fast_open(uint8_t *opt, unsigned len)
-{
-	unsigned i = 0;
-
-	while (i < len && opt[i] != OPT_END) {
-		unsigned size;
-
-		if (opt[i] == OPT_NOP) {
-			i++;
-			continue;
-		}
-		if (i + 1 >= len || opt[i + 1] < 2 || i + opt[i + 1] > len)
-			return;
-		size = opt[i + 1];
-		if (opt[i] == OPT_FAST_OPEN || opt[i] == OPT_EXPERIMENT)
-			memset(opt + i, OPT_NOP, size);
-		i += size;
-	}
-}
-
-/* The backend that has the flow is asked. */
-static void begin(struct engine *e, const struct flow *flow,
-		  struct pending_syn *pend, uint64_t now_ns)
-{
-	struct backend *b = engine_backend(e, flow);
-
-	engine_asks(e, b, now_ns);
-	pend->ticket = breaker_begin(&b->breaker, now_ns);
-	pend->has_ticket = true;
-}
-
-void handshake_open(struct engine *e, struct flow *flow,
-		    const struct packet *syn, uint64_t now_ns)
-{
-	struct pending_syn *pend;
-	uint32_t at;
-
-	if (flow->tcp.syn_len || e->pending.n_free == 0)
-		return;
-	at = e->pending.free[--e->pending.n_free];
-	flow->pending = 1 + at;
-	pend = &e->pending.syns[at];
-	memset(pend, 0, sizeof(*pend));
-	pend->sent_ns = now_ns;
-	pend->isn = syn->tcp.seq;
-	pend->window = syn->tcp.window;
-	pend->flags = syn->tcp.flags & (TCP_SYN | TCP_ECE | TCP_CWR);
-	pend->options_len = (uint8_t)(packet_tcp_len(syn) - TCP_HEADER_MIN);
-	memcpy(pend->options, syn->hdr + IP_HEADER_LEN + TCP_HEADER_MIN,
-	       pend->options_len);
-	strip_fast_open(pend->options, pend->options_len);
-	begin(e, flow, pend, now_ns);
-}
 
 /* As if the SYN had been sent now: by the client it was, or its answer may have
  * been lost here. It was before in any case, and the answer may be to that.
@@ -116,30 +28,12 @@ static void wait_anew(struct engine *e, const struct flow *flow,
 	engine_set_timer(e, flow);
 }
 
-void handshake_over(struct engine *e, struct flow *flow)
-{
-	struct pending_syn *pend = pending_of(e, flow);
-
-	if (!pend)
-		return;
-	if (pend->has_ticket)
-		breaker_abandon(&engine_backend(e, flow)->breaker,
-				pend->ticket);
-	for (unsigned i = 0; i < pend->retries; i++)
-		if (pend->tried[i].why != CHECK_OK)
-			breaker_abandon(
-				&tried_backend(e, flow, pend, i)->breaker,
-				pend->tried[i].ticket);
-	e->pending.free[e->pending.n_free++] = flow->pending - 1;
-	flow->pending = 0;
-}
-
 void handshake_repeated(struct engine *e, struct flow *flow,
 			const struct packet *syn, uint64_t now_ns)
 {
 	/* Taken over from an earlier process, which had kept it. */
 	if (!flow->pending)
-		handshake_open(e, flow, syn, now_ns);
+		pending_open(e, flow, syn, now_ns);
 	if (!flow->pending)
 		return;
 	/* Its data must not come to two (Fast Open). */
@@ -165,7 +59,7 @@ static void succeeded(struct engine *e, const struct flow *flow,
 
 		if (asked->why != CHECK_OK)
 			engine_backend_failed(
-				e, tried_backend(e, flow, pend, i),
+				e, pending_tried(e, flow, pend, i),
 				asked->ticket, &client.addr,
 				(enum check_result)asked->why, now_ns);
 		asked->why = CHECK_OK;
@@ -286,7 +180,7 @@ static bool ask_another(struct engine *e, struct flow *flow,
 	pend->repairs = 0;
 	pend->repeated = false;
 	move_flow(e, flow, b, (unsigned)pool);
-	begin(e, flow, pend, now_ns);
+	pending_begin(e, flow, pend, now_ns);
 	e->counters.redispatched++;
 	send_syn(e, flow, pend, now_ns);
 	engine_notify(e, FLOW_REDISPATCHED, flow);
@@ -411,8 +305,8 @@ bool handshake_unreachable(struct engine *e, struct flow *flow, uint64_t now_ns)
 
 	if (!pend)
 		return false;
-	/* What this host says of SYNs from a time when it was cut off comes when
-	 * that is over: the backend may have been heard by then.
+	/* What this host says of SYNs from a time when it was cut off comes
+	 * when that is over: the backend may have been heard by then.
 	 */
 	if (is_silent(e, flow, pend, now_ns) && !pend->cut)
 		return leave(e, flow, CHECK_UNREACHABLE, now_ns);
@@ -426,27 +320,6 @@ bool handshake_leave(struct engine *e, struct flow *flow, uint64_t now_ns)
 	return ask_another(e, flow, CHECK_OK, now_ns);
 }
 
-/* The client has waited long enough. */
-static uint64_t end_ns(const struct engine *e, const struct flow *flow)
-{
-	return flow->opened_ns + e->timeouts.syn_sent * ENGINE_NS_PER_S;
-}
-
-uint64_t handshake_deadline_ns(const struct engine *e, const struct flow *flow)
-{
-	const struct service *s = &e->services[flow->service];
-	const struct pending_syn *pend = pending_of(e, flow);
-	uint64_t wait_ns = 3 * engine_backend(e, flow)->handshake_ns;
-
-	if (!pend || pend->exhausted || pend->retries >= s->retries)
-		return end_ns(e, flow);
-	if (wait_ns < s->syn_timeout_ns)
-		wait_ns = s->syn_timeout_ns;
-	if (pend->sent_ns + wait_ns < end_ns(e, flow))
-		return pend->sent_ns + wait_ns;
-	return end_ns(e, flow);
-}
-
 bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)
 {
 	struct pending_syn *pend = pending_of(e, flow);
@@ -458,7 +331,7 @@ bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)
 		/* It may be there, or comes again; asking others would add to
 		 * the load.
 		 */
-		if (now_ns >= end_ns(e, flow))
+		if (now_ns >= pending_end_ns(e, flow))
 			return false;
 		wait_anew(e, flow, pend, now_ns);
 		pend->unheard = true;
@@ -470,7 +343,7 @@ bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)
 	/* At the end nobody is left to hear another one's answer. */
 	if (silent && engine_fails_checks(e, engine_backend(e, flow)))
 		failed(e, flow, pend, CHECK_TIMEOUT, now_ns);
-	if (now_ns < end_ns(e, flow) &&
+	if (now_ns < pending_end_ns(e, flow) &&
 	    ask_another(e, flow, silent ? CHECK_TIMEOUT : CHECK_OK, now_ns))
 		return true;
 	/* Nobody is ever asked: this is all the evidence there will be. */

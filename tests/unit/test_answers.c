@@ -11,7 +11,7 @@
 #include <math.h>
 
 #include "core/answers.h"
-#include "core/engine_internal.h"
+#include "core/lifecycle.h"
 #include "rig.h"
 #include "unit.h"
 

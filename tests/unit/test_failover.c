@@ -856,7 +856,7 @@ START_TEST(syn_repeated_after_a_takeover_is_kept)
 
 	ck_assert(conn_syn(r, &c));
 	flow = conn_flow(r, &c);
-	handshake_over(r->e, flow); /* as engine_adopt() leaves it */
+	pending_over(r->e, flow); /* as engine_adopt() leaves it */
 	rig_wait(r, S);
 	ck_assert_uint_eq(r->e->counters.redispatched, 0);
 	c.seq[ORIG]--;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine_new.c - the engine's tables, and the flows of an earlier process
+ * new.c - the engine's tables
  *
  * All memory is taken here; nothing is allocated per packet.
  */
@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/engine_internal.h"
+#include "core/half_open.h"
+#include "core/lifecycle.h"
+#include "core/lookup.h"
+#include "core/pending.h"
+#include "core/state.h"
 
 #define STRAY_PER_S   1000 /* enough for any restart, too slow to reflect */
 #define REFUSED_PER_S 10000
@@ -115,28 +119,6 @@ static int count_pools(const struct engine_spec *spec)
 	return n <= UINT16_MAX ? (int)n : -1;
 }
 
-static int compare_pool(const struct pool *pool, const struct ip_addr *source,
-			const struct endpoint *backend)
-{
-	int order = memcmp(&pool->backend, backend, sizeof(*backend));
-
-	return order ? order : memcmp(&pool->source, source, sizeof(*source));
-}
-
-static int by_ends(const void *a, const void *b, void *pools)
-{
-	const struct pool *y = (struct pool *)pools + *(const uint16_t *)b;
-
-	return compare_pool((struct pool *)pools + *(const uint16_t *)a,
-			    &y->source, &y->backend);
-}
-
-void engine_order_pools(struct engine *e)
-{
-	qsort_r(e->pool_order, e->n_pools, sizeof(*e->pool_order), by_ends,
-		e->pools);
-}
-
 static int sort_pools(struct engine *e)
 {
 	e->pool_order = calloc(e->n_pools + 1u, sizeof(*e->pool_order));
@@ -146,26 +128,6 @@ static int sort_pools(struct engine *e)
 		e->pool_order[i] = (uint16_t)i;
 	engine_order_pools(e);
 	return 0;
-}
-
-int engine_find_pool(const struct engine *e, const struct ip_addr *source,
-		     const struct endpoint *backend)
-{
-	unsigned lo = 0, hi = e->n_pools;
-
-	while (lo < hi) {
-		unsigned mid = lo + (hi - lo) / 2;
-		int order = compare_pool(&e->pools[e->pool_order[mid]], source,
-					 backend);
-
-		if (order == 0)
-			return e->pool_order[mid];
-		if (order < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return -1;
 }
 
 static int fill_pools(struct engine *e, const struct engine_spec *spec)
@@ -296,144 +258,4 @@ void engine_free(struct engine *e)
 	syn_gate_free(&e->gate);
 	flow_table_free(&e->table);
 	free(e);
-}
-
-/* ------------------------------------------------------------- takeover */
-
-/* Which ports of each pool the adopted flows hold. */
-struct takeover {
-	struct engine *e;
-	uint64_t now_ns;
-	uint8_t *used; /* a bitmap of 65536 per pool */
-	unsigned pool; /* for port_used() */
-};
-
-static bool port_used(void *arg, uint16_t port)
-{
-	const struct takeover *t = arg;
-
-	return t->used[(size_t)t->pool * 8192 + port / 8] >> port % 8 & 1;
-}
-
-/* By which of its pools @b has the flow; -1: it cannot have it. */
-static int find_source(const struct engine *e, const struct backend *b,
-		       const struct ip_addr *source)
-{
-	for (unsigned n = 0; n < b->n_sources; n++)
-		if (addr_equal(&e->pools[b->pools[n]].source, source))
-			return b->pools[n];
-	if (b->has_alternate &&
-	    addr_equal(&e->pools[b->alternate].source, source))
-		return b->alternate;
-	return -1;
-}
-
-static bool find_place(struct engine *e, struct flow *flow)
-{
-	const struct endpoint vip = flow_vip(flow), nat = flow_nat(flow),
-			      backend = flow_backend(flow);
-
-	for (unsigned i = 0; i < e->n_services; i++) {
-		const struct service *s = &e->services[i];
-
-		if (!endpoint_equal(&s->listen, &vip))
-			continue;
-		for (unsigned k = 0; k < s->n_backends; k++) {
-			const struct backend *b = &s->backends[k];
-			int pool = find_source(e, b, &nat.addr);
-
-			if (pool < 0 || !endpoint_equal(&b->addr, &backend))
-				continue;
-			flow->service = (uint16_t)i;
-			flow->backend = (uint16_t)k;
-			flow->pool = (uint16_t)pool;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Nothing in the file is believed that is not checked here (rule 13). */
-static bool keep_flow(void *arg, struct flow *flow)
-{
-	struct takeover *t = arg;
-	const struct endpoint client = flow_client(flow);
-	uint16_t port = ntohs(flow_nat(flow).port);
-	uint8_t *byte;
-
-	if (flow->proto != PACKET_PROTO_TCP || !endpoint_is_host(&client) ||
-	    !tcp_track_mend(&flow->tcp) || flow->opened_ns > t->now_ns ||
-	    flow->seen_ns > t->now_ns || flow->id > UINT64_MAX / 2 ||
-	    !engine_is_nat_port(t->e, port) || !find_place(t->e, flow))
-		return false;
-	byte = &t->used[(size_t)flow->pool * 8192 + port / 8];
-	if (*byte >> port % 8 & 1)
-		return false;
-	*byte |= (uint8_t)(1 << port % 8);
-	flow->flags &= FLOW_KILLED | FLOW_FAILED;
-	if (flow->tcp.state != TCP_RESET)
-		flow->flags &= (uint8_t)~FLOW_KILLED;
-	flow->pending = 0;
-	if (flow->keepalives > 3)
-		flow->keepalives = 0;
-	return true;
-}
-
-/* Lists are by age: those that come first are recycled first. */
-static int by_age(const void *a, const void *b)
-{
-	const struct flow *x = *(const struct flow *const *)a;
-	const struct flow *y = *(const struct flow *const *)b;
-
-	return (x->seen_ns > y->seen_ns) - (x->seen_ns < y->seen_ns);
-}
-
-static void enlist(struct engine *e, struct flow *flow)
-{
-	struct backend *b = engine_backend(e, flow);
-
-	if (!tcp_is_closed(flow->tcp.state)) {
-		b->flows++;
-		if (flow->tcp.state != TCP_SYN_SENT) {
-			/* It had been found to answer that one. */
-			if (b->has_alternate && flow->pool == b->alternate)
-				engine_swap_source(b, b->swapped_ns);
-			b->has_alternate = false;
-			e->pools[b->pools[0]].answered = true;
-		}
-		if (b->gone && !e->services[flow->service].keep_on_down)
-			engine_start_sweep(e, b);
-	}
-	b->total++;
-	engine_list_flow(e, flow);
-	engine_set_timer(e, flow);
-}
-
-int64_t engine_adopt(struct engine *e, uint64_t now_ns, uint32_t *refused)
-{
-	struct takeover t = {.e = e, .now_ns = now_ns};
-	struct flow **flows, *flow;
-	uint32_t n = 0;
-
-	t.used = calloc(e->n_pools + 1, 8192);
-	flows = calloc(e->table.size, sizeof(struct flow *));
-	if (!t.used || !flows) {
-		free(t.used);
-		free(flows);
-		return -ENOMEM;
-	}
-	flow_table_adopt(&e->table, keep_flow, &t, refused);
-	for (t.pool = 0; t.pool < e->n_pools; t.pool++)
-		ports_take_used(&e->pools[t.pool].ports, port_used, &t);
-
-	for (flow = flow_next(&e->table, 0); flow;
-	     flow = flow_next(&e->table, flow_index(&e->table, flow) + 1))
-		flows[n++] = flow;
-	qsort(flows, n, sizeof(struct flow *), by_age);
-	for (uint32_t i = 0; i < n; i++)
-		enlist(e, flows[i]);
-	free(t.used);
-	free(flows);
-	e->counters.adopted = n;
-	return n;
 }

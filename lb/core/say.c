@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reset.c - resets on our own account, and their sweep over a dead backend
+ * say.c - what the engine says on its own account
  *
- * A reset counts only at exactly the receiver's expected sequence (RFC 5961
- * section 3.2). That is its own last ACK, or the end of what it was sent
- * since; after losses neither may be right, and then its challenge ACK says
- * what is. So resets go to both places, and the flow stays to answer.
+ * It waits in the outbox until somebody fetches it (engine_next). A reset
+ * counts only at exactly the receiver's expected sequence (RFC 5961
+ * section 3.2). That is its own last ACK, or the end of what it was sent since;
+ * after losses neither may be right, and then its challenge ACK says what is.
+ * So resets go to both places, and the flow stays to answer.
  */
-#include "core/engine_internal.h"
-
-#define SWEEP_STEP 512 /* flows looked at between two packets' batches */
+#include "core/lookup.h"
+#include "core/say.h"
+#include "core/state.h"
 
 bool engine_originate(struct engine *e, const struct segment *seg)
 {
@@ -101,23 +102,6 @@ void engine_reset_side(struct engine *e, const struct flow *flow,
 	}
 }
 
-void engine_reset_flow(struct engine *e, struct flow *flow,
-		       enum flow_event ending, uint64_t now_ns)
-{
-	enum tcp_state was = flow->tcp.state;
-
-	engine_reset_side(e, flow, FLOW_ORIG);
-	engine_reset_side(e, flow, FLOW_REPLY);
-	e->counters.reset++;
-	flow->flags |= FLOW_KILLED;
-	flow->tcp.state = TCP_RESET;
-	if (was != TCP_RESET)
-		engine_state_changed(e, flow, was, ending);
-	/* However long it was idle: who does not believe has time to ask. */
-	flow->seen_ns = now_ns;
-	engine_set_timer(e, flow);
-}
-
 void engine_challenge(struct engine *e, const struct flow *flow,
 		      const struct packet *syn, uint64_t now_ns)
 {
@@ -152,60 +136,4 @@ void engine_keepalive(struct engine *e, const struct flow *flow,
 	};
 
 	engine_originate(e, &probe);
-}
-
-/* ---------------------------------------------------------------- sweeps */
-
-void engine_start_sweep(struct engine *e, struct backend *b)
-{
-	b->sweep = true;
-	e->sweep_left = e->table.size; /* once around from here */
-}
-
-/*
- * Paced by the outbox: what is originated must leave before more comes, so a
- * hundred thousand flows of one dead backend do not stall the others.
- */
-bool engine_sweep(struct engine *e, uint64_t now_ns)
-{
-	if (e->sweep_left == 0)
-		return false;
-	for (unsigned n = 0; n < SWEEP_STEP && e->sweep_left > 0; n++) {
-		struct flow *flow;
-
-		if (!engine_has_room(e, ENGINE_OUTBOX_MAX / 2))
-			return true;
-		flow = &e->table.flows[e->sweep_at];
-		if (++e->sweep_at == e->table.size)
-			e->sweep_at = 0;
-		e->sweep_left--;
-		if (!flow->open || tcp_is_closed(flow->tcp.state) ||
-		    !engine_backend(e, flow)->sweep)
-			continue;
-		/* Its client has heard of nobody yet: another one may do. */
-		if (flow->tcp.state == TCP_SYN_SENT &&
-		    handshake_leave(e, flow, now_ns))
-			continue;
-		engine_reset_flow(e, flow, FLOW_CLOSED, now_ns);
-	}
-	if (e->sweep_left > 0)
-		return true;
-	for (unsigned s = 0; s < e->n_services; s++)
-		for (unsigned i = 0; i < e->services[s].n_backends; i++)
-			e->services[s].backends[i].sweep = false;
-	return false;
-}
-
-bool engine_reset_all(struct engine *e, uint64_t now_ns)
-{
-	for (; e->reset_at < e->table.size; e->reset_at++) {
-		struct flow *flow = &e->table.flows[e->reset_at];
-
-		if (!engine_has_room(e, ENGINE_OUTBOX_MAX))
-			return true;
-		if (flow->open && !tcp_is_closed(flow->tcp.state))
-			engine_reset_flow(e, flow, FLOW_CLOSED, now_ns);
-	}
-	e->reset_at = 0;
-	return false;
 }

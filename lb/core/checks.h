@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* checks.h - which backends are up: active checks, and draining */
+#ifndef L4LB_CHECKS_H
+#define L4LB_CHECKS_H
+
+#include "core/state.h"
+
+/* True if @p answers a half-open check: it was dealt with. */
+bool engine_check_answer(struct engine *e, const struct packet *p,
+			 uint64_t now_ns);
+
+/* Starts checks, times out what is late at @heard_ns; when to call again. */
+uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns,
+			   uint64_t now_ns);
+
+#endif

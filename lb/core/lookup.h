@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* lookup.h - which service listens at an end, which pool speaks between two */
+#ifndef L4LB_LOOKUP_H
+#define L4LB_LOOKUP_H
+
+#include "core/state.h"
+
+/* Of the one that listens there, or -1. */
+int engine_find_service(const struct engine *e, const struct endpoint *listen);
+
+/* The one by which we speak from @source to @backend, or -1. O(log pools). */
+int engine_find_pool(const struct engine *e, const struct ip_addr *source,
+		     const struct endpoint *backend);
+
+/* Again, after the source of one has changed. */
+void engine_order_pools(struct engine *e);
+
+static inline bool engine_is_nat_port(const struct engine *e, uint16_t port)
+{
+	return e->nat_ports[port / 8] >> port % 8 & 1;
+}
+
+#endif

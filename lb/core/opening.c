@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * opening.c - a new flow: which backend, which of our addresses and ports
+ */
+#include "core/away.h"
+#include "core/lifecycle.h"
+#include "core/opening.h"
+#include "core/pending.h"
+#include "core/room.h"
+#include "core/source.h"
+#include "core/state.h"
+
+static struct backend *pick_recycling(struct engine *e, struct service *s,
+				      struct backend_set tried,
+				      enum age_list last,
+				      const struct flow *except, int *pool,
+				      enum drop_reason *why, uint64_t now_ns)
+{
+	*why = DROP_NO_BACKEND;
+	for (;;) {
+		struct backend *b = sched_pick(s, &tried, now_ns);
+
+		if (!b)
+			return NULL;
+		engine_settle_source(e, b, now_ns);
+		*pool = engine_pick_pool(e, b, last, except);
+		if (*pool >= 0)
+			return b;
+		/* No way yet: silence has the client try again. */
+		*why = *why != DROP_NO_PORT && engine_all_away(e, b)
+			       ? DROP_NO_ROUTE
+			       : DROP_NO_PORT;
+		backend_set_add(&tried, b->index);
+	}
+}
+
+struct backend *engine_pick(struct engine *e, struct service *s,
+			    const struct backend_set *tried,
+			    const struct flow *except, int *pool,
+			    enum drop_reason *why, uint64_t now_ns)
+{
+	struct backend *b = pick_recycling(e, s, *tried, AGE_HALF_OPEN, except,
+					   pool, why, now_ns);
+
+	/* Another backend's port rather than one of a connection that may be
+	 * alive.
+	 */
+	if (!b && *why == DROP_NO_PORT)
+		b = pick_recycling(e, s, *tried, AGE_HALF_CLOSED, except, pool,
+				   why, now_ns);
+	return b;
+}
+
+struct flow *engine_open_flow(struct engine *e, unsigned service_index,
+			      const struct packet *p, uint64_t now_ns,
+			      enum drop_reason *why)
+{
+	struct service *s = &e->services[service_index];
+	struct backend_set tried = {0};
+	struct flow_identity id;
+	struct backend *b;
+	struct flow *flow;
+	int pool;
+
+	*why = DROP_NOT_OURS;
+	if (s->away)
+		return NULL;
+	/* Somebody who gets no backend must not cost another one a place. */
+	b = engine_pick(e, s, &tried, NULL, &pool, why, now_ns);
+	if (!b)
+		return NULL;
+	/* A flood displaces its own flows first. */
+	if (s->half_open >= s->half_open_max)
+		engine_recycle_half_open(e, service_index);
+	*why = DROP_TABLE_FULL;
+	if (!engine_make_room(e))
+		return NULL;
+
+	id = (struct flow_identity){
+		.client = p->key.pair.src,
+		.vip = p->key.pair.dst,
+		.nat = engine_take_nat(e, (unsigned)pool),
+		.backend = b->addr,
+		.proto = p->key.proto,
+		.service_index = (uint16_t)service_index,
+		.backend_index = (uint16_t)b->index,
+		.pool = (uint16_t)pool,
+	};
+	flow = flow_open(&e->table, &id, now_ns);
+	assert(flow); /* room was made */
+	tcp_track_open(&flow->tcp, &p->tcp);
+	b->flows++;
+	b->total++;
+	pending_open(e, flow, p, now_ns);
+	engine_list_flow(e, flow);
+	engine_set_timer(e, flow);
+	engine_notify(e, FLOW_OPENED, flow);
+	return flow;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sweep.c - resets of many flows: of a dead backend, and all at a clean exit
+ */
+#include "core/handshake.h"
+#include "core/lifecycle.h"
+#include "core/say.h"
+#include "core/state.h"
+#include "core/sweep.h"
+
+#define SWEEP_STEP 512 /* flows looked at between two packets' batches */
+
+/*
+ * Paced by the outbox: what is originated must leave before more comes, so a
+ * hundred thousand flows of one dead backend do not stall the others.
+ */
+bool engine_sweep(struct engine *e, uint64_t now_ns)
+{
+	if (e->sweep_left == 0)
+		return false;
+	for (unsigned n = 0; n < SWEEP_STEP && e->sweep_left > 0; n++) {
+		struct flow *flow;
+
+		if (!engine_has_room(e, ENGINE_OUTBOX_MAX / 2))
+			return true;
+		flow = &e->table.flows[e->sweep_at];
+		if (++e->sweep_at == e->table.size)
+			e->sweep_at = 0;
+		e->sweep_left--;
+		if (!flow->open || tcp_is_closed(flow->tcp.state) ||
+		    !engine_backend(e, flow)->sweep)
+			continue;
+		/* Its client has heard of nobody yet: another one may do. */
+		if (flow->tcp.state == TCP_SYN_SENT &&
+		    handshake_leave(e, flow, now_ns))
+			continue;
+		engine_reset_flow(e, flow, FLOW_CLOSED, now_ns);
+	}
+	if (e->sweep_left > 0)
+		return true;
+	for (unsigned s = 0; s < e->n_services; s++)
+		for (unsigned i = 0; i < e->services[s].n_backends; i++)
+			e->services[s].backends[i].sweep = false;
+	return false;
+}
+
+bool engine_reset_all(struct engine *e, uint64_t now_ns)
+{
+	for (; e->reset_at < e->table.size; e->reset_at++) {
+		struct flow *flow = &e->table.flows[e->reset_at];
+
+		if (!engine_has_room(e, ENGINE_OUTBOX_MAX))
+			return true;
+		if (flow->open && !tcp_is_closed(flow->tcp.state))
+			engine_reset_flow(e, flow, FLOW_CLOSED, now_ns);
+	}
+	e->reset_at = 0;
+	return false;
+}

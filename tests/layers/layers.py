@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""
+layers.py - holds the program to its layers (docs/design.md section 3)
+
+    layers.py SOURCES LIBRARY...
+
+SOURCES is the folder lb/, LIBRARY a static library built from some of it. Three
+rules:
+
+  1. lb/core includes nothing of ours but lb/core;
+  2. no other layer includes one that may know it (FORBIDDEN below);
+  3. the files of lb/core form no circle, neither by what they include nor by
+     what they call.
+
+Calls are read from the symbol tables of LIBRARY, so a call through an inline
+function of a header counts for the file that it was compiled into. Prints each
+breach with its place, and exits 1; 2 when it cannot be told.
+"""
+
+import collections
+import pathlib
+import re
+import subprocess
+import sys
+
+# Layer: the layers that it must not include.
+FORBIDDEN = {
+    "io": {"control"},
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
+
+
+def includes(path):
+    """(line number, what is included) of every include of ours in @path."""
+    with open(path, encoding="utf-8") as f:
+        for number, line in enumerate(f, 1):
+            found = INCLUDE.match(line)
+            if found:
+                yield number, found.group(1)
+
+
+def layer(name):
+    """The layer of an include or a file below lb/: its folder, or "" for lb/."""
+    return name.rpartition("/")[0]
+
+
+def check_layers(sources):
+    """One sentence for each include that a layer may not have."""
+    for path in sorted(sources.rglob("*.[ch]")):
+        here = layer(str(path.relative_to(sources)))
+        for number, name in includes(path):
+            there = layer(name)
+            if here == "core" and there != "core":
+                yield f"{path}:{number}: core includes {name}, which is not core"
+            if there in FORBIDDEN.get(here, set()):
+                yield f"{path}:{number}: {here} includes {name} of {there}"
+
+
+def unit(name):
+    """foo for core/foo.c and its object, foo.c.o."""
+    return re.sub(r"\.c(\.o)?$", "", pathlib.PurePath(name).name)
+
+
+def include_edges(core):
+    """{file: {file it includes: where}} of the files in @core."""
+    edges = collections.defaultdict(dict)
+    for path in sorted(core.glob("*.[ch]")):
+        for number, name in includes(path):
+            if layer(name) == "core":
+                edges[path.name].setdefault(
+                    pathlib.PurePath(name).name,
+                    f"{path}:{number} includes {name}")
+    return edges
+
+
+def symbols(library):
+    """(defined, wanted): {symbol: object}, {object: symbols} of @library."""
+    out = subprocess.run(["nm", "-A", library], check=True,
+                         capture_output=True, text=True).stdout
+    defined, wanted = {}, collections.defaultdict(set)
+    for line in out.splitlines():
+        found = re.match(r".*?:([^:]+\.o):\S*\s+(\w)\s+(\S+)$", line)
+        if not found:
+            continue
+        member, kind, symbol = found.groups()
+        if kind == "U":
+            wanted[member].add(symbol)
+        elif kind in "TDBRV":
+            defined[symbol] = member
+    return defined, wanted
+
+
+def call_edges(libraries, units):
+    """{unit: {unit it calls: which function}} between @units."""
+    defined, wanted = {}, {}
+    for library in libraries:
+        more_defined, more_wanted = symbols(library)
+        defined.update(more_defined)
+        wanted.update(more_wanted)
+    edges = collections.defaultdict(dict)
+    for member in sorted(wanted):
+        for symbol in sorted(wanted[member]):
+            target = defined.get(symbol)
+            a, b = unit(member), unit(target) if target else None
+            if b and a != b and a in units and b in units:
+                edges[a].setdefault(b, f"{a} calls {symbol}() of {b}")
+    return edges
+
+
+def circle(edges):
+    """The units of a circle in @edges, the first once more at the end, or None."""
+    done, path = set(), []
+
+    def visit(node):
+        if node in path:
+            return path[path.index(node):] + [node]
+        if node in done:
+            return None
+        path.append(node)
+        for following in sorted(edges.get(node, {})):
+            found = visit(following)
+            if found:
+                return found
+        done.add(path.pop())
+        return None
+
+    for start in sorted(edges):
+        found = visit(start)
+        if found:
+            return found
+    return None
+
+
+def check_circle(edges, what):
+    """Sentences that show a circle in @edges, if there is one."""
+    found = circle(edges)
+    if not found:
+        return
+    yield f"lb/core has a circle of {what}: {' -> '.join(found)}"
+    for a, b in zip(found, found[1:]):
+        yield f"    {edges[a][b]}"
+
+
+def main():
+    if len(sys.argv) < 3:
+        print(__doc__.strip(), file=sys.stderr)
+        return 2
+    sources = pathlib.Path(sys.argv[1])
+    core = sources / "core"
+    units = {unit(path.name) for path in core.glob("*.c")}
+    if not units:
+        print(f"{core}: there are no sources", file=sys.stderr)
+        return 2
+    try:
+        calls = call_edges(sys.argv[2:], units)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"the symbols cannot be read: {error}", file=sys.stderr)
+        return 2
+    if not calls:
+        print("no call between files of lb/core was found: are the libraries "
+              "those of lb/core?", file=sys.stderr)
+        return 2
+    breaches = [*check_layers(sources),
+                *check_circle(include_edges(core), "includes"),
+                *check_circle(calls, "calls")]
+    for breach in breaches:
+        print(breach)
+    if not breaches:
+        print(f"{len(units)} files of lb/core: no circle, layers kept")
+    return 1 if breaches else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
