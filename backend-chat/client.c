@@ -61,13 +61,11 @@ static void client_watch_queue(struct client *c)
 
 int64_t client_awaited_until_ms(const struct client *c)
 {
-	int64_t until = c->behind_ms + PATIENCE_MS, silent = c->behind_ms;
+	const bool wary = c->behind_ms < c->room->wary_ms;
+	const int64_t until = c->behind_ms + PATIENCE_MS;
+	int64_t silent = c->took_ms > c->behind_ms ? c->took_ms : c->behind_ms;
 
-	if (c->behind_ms >= c->room->wary_ms)
-		return until;
-	if (c->took_ms > silent)
-		silent = c->took_ms;
-	silent += WARY_SILENCE_MS;
+	silent += wary ? WARY_SILENCE_MS : SILENCE_MS;
 	return silent < until ? silent : until;
 }
 

@@ -25,12 +25,14 @@
 #define SETTLE_MS 300
 /*
  * Who says more than its share (pace.h) waits so long for one that is behind,
- * until that one's queue, half full, is down to a quarter.
+ * until that one's queue, half full, is down to a quarter; and so long while it
+ * takes nothing: a segment that was lost twice, a machine that is busy.
  */
-#define PATIENCE_MS 1000
+#define PATIENCE_MS 10000
+#define SILENCE_MS  3000
 /*
  * Once that was in vain, those who are deaf and come again must not renew it:
- * for a while nobody is waited for who takes nothing for so long.
+ * for a while no longer silence is waited for.
  */
 #define WARY_MS		30000
 #define WARY_SILENCE_MS 100

@@ -276,7 +276,7 @@ class Crowd(ChatTest):
         self.assertLess(min(longest), 0.8, longest)
 
     def test_a_burst_of_many_loses_nobody(self):
-        speakers, lines = scaled(20), scaled(100)
+        speakers, lines = scaled(10), scaled(100)
         server = self.serve("--queue", "256")
         ear = self.join(server, "ear", receive_buffer=4096)
         peers = []
