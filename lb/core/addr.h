@@ -53,7 +53,7 @@ static inline uint32_t addr_to_v4(const struct ip_addr *a)
 	return v4;
 }
 
-/* Not all zero: an address that is not known yet is. */
+/* An address that is not known yet is all zero. */
 static inline bool addr_is_set(const struct ip_addr *a)
 {
 	static const struct ip_addr unset;
@@ -78,7 +78,7 @@ static inline bool addr_is_loopback(const struct ip_addr *a)
 	return addr_is_v4(a) && a->b[12] == 127;
 }
 
-/* One host may be there (RFC 1122 section 3.2.1.3), by IPv4; a port, too. */
+/* A unicast IPv4 address (RFC 1122 section 3.2.1.3) and a nonzero port. */
 static inline bool endpoint_is_host(const struct endpoint *e)
 {
 	return addr_is_v4(&e->addr) && e->port && e->addr.b[12] > 0 &&

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * answers.h - how often we answer what anybody can send in another one's name
+ * answers.h - rate limits for answers to packets with a forged source
  *
- * A limit that all share tells each of them what the others use of it: who
- * sends packets of a connection that he wants to know of, and then counts the
- * answers to as many of his own, learns whether the first were answered
- * (CVE-2016-5696). So there are two, as in Linux since 4.7. A pair of ends gets
- * a few answers in half a second, whatever is sent in its name. And what all
- * share is a number drawn anew each second, in whose noise those few are lost.
+ * A limit shared by all senders leaks: an attacker sends packets with the
+ * addresses of another connection, counts the answers to his own packets, and
+ * learns how many of the forged ones were answered (CVE-2016-5696). So there
+ * are two limits, as in Linux since 4.7. Each pair of ends gets a few answers
+ * in half a second, however many packets carry its addresses. The shared limit
+ * is drawn at random each second, and its noise hides those few.
  *
- * Pairs are told apart by their hash and a salt that is drawn anew each time,
- * so that nobody learns who shares a place with whom.
+ * Pairs are counted by their hash with a salt that changes every half second,
+ * so that nobody learns which pairs share a counter.
  */
 #ifndef L4LB_ANSWERS_H
 #define L4LB_ANSWERS_H
@@ -25,22 +25,22 @@
 #define ANSWERS_ALL_NS	1000000000ull
 #define ANSWERS_PLACES	65536
 
-/* To one pair of ends, in ANSWERS_PAIR_NS. */
-#define ANSWERS_ACKS   1 /* challenges, as Linux's own limit */
+/* Limits for one pair of ends in ANSWERS_PAIR_NS. */
+#define ANSWERS_ACKS   1 /* challenge ACKs; the limit of Linux */
 #define ANSWERS_RESETS 3 /* one may be lost, and one not believed */
 
-/* To whom; begins as zeros. */
+/* Answers given to each pair of ends; begins zeroed. */
 struct answers {
 	uint64_t until_ns;
 	uint64_t salt;
 	uint8_t given[ANSWERS_PLACES];
 };
 
-/* What all share, of one kind of answer; begins with @per_s alone. */
+/* The shared limit of one kind of answer; begins zeroed but for @per_s. */
 struct answer_limit {
-	uint32_t per_s;	   /* on average; half as many or as many again */
-	uint32_t left;	   /* of this second */
-	uint64_t until_ns; /* its end */
+	uint32_t per_s;	   /* average; drawn from half to one and a half */
+	uint32_t left;	   /* in this second */
+	uint64_t until_ns; /* end of this second */
 };
 
 static inline bool answers_pair(struct answers *a, struct random *r,
@@ -76,8 +76,8 @@ static inline bool answers_all(struct answer_limit *l, struct random *r,
 }
 
 /*
- * True if one more is allowed to the ends whose packet has @hash, of which
- * there are at most @most, and counts it.
+ * True if the pair of ends with @hash may get one more answer, at most @most in
+ * ANSWERS_PAIR_NS. Counts it.
  */
 static inline bool answers_allow(struct answers *a, struct answer_limit *l,
 				 struct random *r, uint32_t hash, unsigned most,

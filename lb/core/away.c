@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * away.c - what this host does not have now: addresses, and ways to backends
+ * away.c - addresses and routes to backends that this host lacks now
  *
- * A service whose address is away is not served, as the kernel would not take
- * its packets either. A source address that is away gets no new flows; those it
- * has wait for it. And where the route decides which of our addresses a backend
- * sees, the one toward it is unset until there is a route: none of its ports is
- * given away before that.
+ * A service whose address is away is not served: the kernel would not take its
+ * packets either. A source address that is away gets no new flows; its existing
+ * flows wait for it. Where the route chooses the source toward a backend, the
+ * source is unset until there is a route. Until then none of its ports is given
+ * to a flow.
  */
 #include "core/away.h"
 #include "core/lookup.h"
@@ -33,13 +33,13 @@ bool engine_all_away(const struct engine *e, const struct backend *b)
 	return true;
 }
 
-/* What was a route's choice for it as well is wrong for it, too. */
+/* Its source was chosen by the same route and is as wrong as @b's. */
 static bool may_change(const struct backend *b)
 {
 	return b->routed && !b->up;
 }
 
-/* By another backend entry than @b, which is to keep it. */
+/* True if a backend other than @b must keep the pool of @b. */
 static bool is_kept(const struct engine *e, const struct backend *b)
 {
 	for (unsigned i = 0; i < e->n_services; i++) {
@@ -61,8 +61,8 @@ static bool is_kept(const struct engine *e, const struct backend *b)
 }
 
 /*
- * The pool itself becomes that of the new source. Flows that it has keep the
- * addresses they have, and give back its ports: none is given away twice.
+ * The pool changes its source in place. Its flows keep their addresses and
+ * still return their ports to it, so no port is in use twice.
  */
 bool engine_set_source(struct engine *e, unsigned service, unsigned backend,
 		       const struct ip_addr *source)
@@ -72,7 +72,7 @@ bool engine_set_source(struct engine *e, unsigned service, unsigned backend,
 
 	assert(b->n_sources == 1);
 	assert(addr_is_set(source));
-	/* Another service may have the pair already. */
+	/* Another service may have a pool for this pair already. */
 	for (unsigned i = 0; i < e->n_pools; i++) {
 		if (addr_equal(&e->pools[i].source, source) &&
 		    endpoint_equal(&e->pools[i].backend, &b->addr)) {

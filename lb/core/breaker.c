@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See breaker.h. set_state() is the only one that changes the state. */
+/* See breaker.h. Only set_state() changes the state. */
 #include <assert.h>
 #include <stddef.h>
 
@@ -78,7 +78,7 @@ bool breaker_allows(const struct breaker *b, uint64_t now_ns)
 
 void breaker_tick(struct breaker *b, uint64_t now_ns)
 {
-	/* Lost trials count neither way, and their tickets are void. */
+	/* Trials without a result count neither way; their tickets are void. */
 	if (b->state != BREAKER_CLOSED && now_ns >= b->due_ns)
 		set_state(b, BREAKER_HALF_OPEN, BREAKER_IDLE);
 }
@@ -105,7 +105,7 @@ enum breaker_change breaker_success(struct breaker *b, uint32_t ticket,
 	return BREAKER_RECOVERED;
 }
 
-/* One more in a row. */
+/* Counts one more failure in a row. */
 static void count(struct breaker *b, const struct ip_addr *client, bool checked)
 {
 	if (b->failed == 0) {
@@ -113,7 +113,7 @@ static void count(struct breaker *b, const struct ip_addr *client, bool checked)
 		b->several = false;
 	}
 	b->several |= checked || !addr_equal(&b->client, client);
-	/* It stays at the limit while it may not open. */
+	/* The count stays at the limit while the breaker may not open. */
 	if (b->failed < b->params.failures)
 		b->failed++;
 }
@@ -146,7 +146,7 @@ enum breaker_change breaker_failure(struct breaker *b, uint32_t ticket,
 		b->failed = b->params.failures;
 		b->several = true;
 		return BREAKER_SAME;
-	case BREAKER_OPEN: /* sent for want of others: nothing new */
+	case BREAKER_OPEN: /* no other backend was left: no new evidence */
 	case BREAKER_STATES: break;
 	}
 	return BREAKER_SAME;

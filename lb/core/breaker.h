@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * breaker.h - passive check: what real connections say about one backend
+ * breaker.h - passive check of one backend by the handshakes of real
+ * connections
  *
- * A circuit breaker. The engine reports each handshake it sends to a backend
- * and what became of it: SYN-ACK is success; RST, ICMP unreachable and SYN
- * timeout are failures. Several failures in a row open it, and new
- * connections go elsewhere; after a back-off a few of them may try again.
+ * A circuit breaker. The engine reports each handshake with a backend and its
+ * outcome: SYN-ACK is success; RST, ICMP unreachable and SYN timeout are
+ * failures. Several failures in a row open the breaker, and new connections go
+ * to other backends. After a back-off a few connections may try this one again.
  *
- * Evidence counts only in the state it was gathered in: breaker_begin() hands
- * out a ticket, and every change of state makes the older tickets void. So of
- * a hundred handshakes under way when a host dies three open the breaker, and
- * the others neither extend the back-off nor fail the trials that follow.
+ * Evidence counts only in the state in which its handshake began:
+ * breaker_begin() returns a ticket, and every change of state makes older
+ * tickets void. Say a hundred handshakes are under way when a host dies: three
+ * of them open the breaker; the others neither extend the back-off nor fail
+ * later trials.
  *
- * One client alone makes no evidence: there are SYNs that healthy backends
- * refuse or ignore (of MPTCP or TCP-MD5, or just odd), and anybody can send
- * them. A streak opens the breaker only when it has failures of two clients, by
- * address, or when a check of the backend has failed as well; and a trial that
- * fails counts only if it is not of the client whose failure was the first.
+ * One client alone is no evidence: healthy backends refuse or ignore some SYNs
+ * (with MPTCP or TCP-MD5 options, or malformed), and anybody can send those. A
+ * streak opens the breaker only if it has failures of two client addresses, or
+ * if a check of the backend has failed as well. A failed trial counts only if
+ * its client is not the one whose failure began the streak.
  *
- * It cannot know whether another backend is left. The rule "never eject the
- * last one on passive evidence alone" takes two things of the caller:
- * @may_open of breaker_failure(), and, if others went away since, asking
- * backends whose breaker is open when nobody else is left. A success of such a
- * connection closes it at once.
+ * The breaker cannot know whether another backend is left. For the rule "never
+ * eject the last one on passive evidence alone" the caller does two things: it
+ * passes @may_open to breaker_failure(), and it uses backends with an open
+ * breaker when no other is left. If such a connection succeeds, the breaker
+ * closes at once.
  */
 #ifndef L4LB_BREAKER_H
 #define L4LB_BREAKER_H
@@ -33,15 +35,15 @@
 #include "core/addr.h"
 
 #define BREAKER_IDLE	UINT64_MAX /* nothing is timed */
-#define BREAKER_TICKETS (1u << 22) /* then they come around: hours at least */
+#define BREAKER_TICKETS (1u << 22) /* then they repeat: hours at least */
 
 struct breaker_params {
 	uint32_t failures;    /* in a row, until it opens; 0: never */
 	uint32_t trials;      /* at a time while half open, at least 1 */
 	uint32_t open_ms;     /* the first back-off */
 	uint32_t open_max_ms; /* doubled up to this */
-	uint32_t quiet_ms;    /* closed for so long: the first back-off again */
-	uint32_t trial_ms;    /* a trial nothing was heard of is given up */
+	uint32_t quiet_ms;    /* closed this long: back-off starts over */
+	uint32_t trial_ms;    /* a trial without a result ends after this */
 };
 #define BREAKER_PARAMS_DEFAULT                                            \
 	{                                                                 \
@@ -50,20 +52,20 @@ struct breaker_params {
 	}
 
 enum breaker_state {
-	/* Everything is let through. -> OPEN by failures in a row. */
+	/* All connections pass. -> OPEN by failures in a row. */
 	BREAKER_CLOSED,
-	/* Nothing is let through. -> HALF_OPEN by time, -> CLOSED by the
-	 * success of a connection sent all the same.
+	/* No connection passes. -> HALF_OPEN by time, -> CLOSED if a connection
+	 * that was sent all the same succeeds.
 	 */
 	BREAKER_OPEN,
-	/* A few trials are let through. -> CLOSED by the first success,
-	 * -> OPEN by the first failure, with the back-off doubled.
+	/* A few trials pass. -> CLOSED by the first success, -> OPEN by the
+	 * first failure, with the back-off doubled.
 	 */
 	BREAKER_HALF_OPEN,
 	BREAKER_STATES
 };
 
-/* What to log. Becoming half open is no news. */
+/* Changes to log. Half open is not logged. */
 enum breaker_change { BREAKER_SAME, BREAKER_OPENED, BREAKER_RECOVERED };
 
 struct breaker {
@@ -72,13 +74,13 @@ struct breaker {
 	uint32_t ticket; /* valid now */
 	uint32_t failed; /* in a row, while closed */
 	struct ip_addr
-		client;	     /* of the first of these, or of the last streak */
-	bool several;	     /* another one as well, or a check */
-	uint32_t trials;     /* under way, while half open */
-	uint32_t backoff_ms; /* the last one; 0: none yet */
-	uint64_t due_ns;     /* open: its end; half open: trials given up */
-	uint64_t closed_ns;  /* closed since */
-	uint64_t times_opened; /* counted, for whoever asks */
+		client;	 /* of the first failure in this or the last streak */
+	bool several;	 /* a second client failed too, or a check */
+	uint32_t trials; /* trials under way, while half open */
+	uint32_t backoff_ms; /* the latest; 0: none yet */
+	uint64_t due_ns;     /* open: its end; half open: end of trials */
+	uint64_t closed_ns;  /* time of the last closing */
+	uint64_t times_opened;
 };
 
 void breaker_init(struct breaker *b, const struct breaker_params *params,
@@ -87,13 +89,14 @@ void breaker_init(struct breaker *b, const struct breaker_params *params,
 /* "closed", "open", "half-open" */
 const char *breaker_state_name(enum breaker_state state);
 
-/* Whether a new connection may be sent there now. Needs no tick. */
+/* True if a new connection may be sent to the backend now. Needs no tick. */
 bool breaker_allows(const struct breaker *b, uint64_t now_ns);
 
 /*
- * A SYN is being sent there, allowed or not. Keep the ticket with the flow
- * until the handshake is decided and give it back to exactly one of the three
- * below. A SYN repeated to the same backend is the same handshake.
+ * A SYN is being sent to the backend, allowed or not. Keep the ticket in the
+ * flow until the handshake is decided, then pass it to exactly one of
+ * breaker_success(), breaker_failure() and breaker_abandon(). A SYN repeated to
+ * the same backend is the same handshake.
  */
 uint32_t breaker_begin(struct breaker *b, uint64_t now_ns);
 
@@ -101,30 +104,31 @@ enum breaker_change breaker_success(struct breaker *b, uint32_t ticket,
 				    uint64_t now_ns);
 
 /*
- * @client: whose handshake it was. @checked: a check fails at present, too.
- * @may_open: another backend takes flows. If not, the count stands, and the
- * next failure with @may_open opens it; a failed trial lets everything through.
+ * @client: the client of the handshake. @checked: checks of the backend fail at
+ * present, too. @may_open: another backend takes flows. Without @may_open the
+ * count stands, and the next failure with @may_open opens the breaker; a failed
+ * trial closes it.
  */
 enum breaker_change breaker_failure(struct breaker *b, uint32_t ticket,
 				    const struct ip_addr *client, bool checked,
 				    bool may_open, uint64_t now_ns);
 
-/* A check has failed: what clients found since it was well is true. */
+/* A check has failed: it confirms the failures counted in this streak. */
 void breaker_check_failed(struct breaker *b);
 
-/* Failures so far, and of what is under way, are void: it was not to blame. */
+/* Voids all failures, also of handshakes under way: not the backend's fault. */
 void breaker_forget(struct breaker *b);
 
-/* Nothing was learnt: the client gave up first, or the flow was recycled. */
+/* No outcome: the client gave up first, or the flow was recycled. */
 void breaker_abandon(struct breaker *b, uint32_t ticket);
 
 /*
- * Closed, whatever was: active checks have just brought the backend back, or
- * the administrator did. The back-off is remembered until it was quiet.
+ * Closes the breaker from any state: active checks or the administrator have
+ * just brought the backend back. The back-off starts over only after @quiet_ms.
  */
 void breaker_reset(struct breaker *b, uint64_t now_ns);
 
-/* Only for those who look at .state: half open, and trials given up, by time */
+/* Applies timed changes; needed only before .state is read directly. */
 void breaker_tick(struct breaker *b, uint64_t now_ns);
 uint64_t breaker_next_ns(const struct breaker *b);
 

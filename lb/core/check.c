@@ -50,7 +50,7 @@ static bool word_is(const struct word *w, const char *name)
 	return w->len == strlen(name) && memcmp(w->at, name, w->len) == 0;
 }
 
-/* The user's text, fit for a message: short, and no control characters. */
+/* The user's text made fit for a message: short, without control characters. */
 static const char *quote(const struct word *w, char quoted[QUOTED_MAX])
 {
 	size_t i;
@@ -111,7 +111,7 @@ static bool parse_status(struct check_spec *c, const struct word *w)
 	return true;
 }
 
-/* Takes a comma with a status on both sides, if one is next. */
+/* Skips a comma if one is next. False unless a status stands on both sides. */
 static bool next_comma(const char **text, bool first)
 {
 	*text += strspn(*text, BLANKS);
@@ -164,7 +164,7 @@ static int parse_path(const struct word *w, struct check_spec *c,
 		return err_set(err, -EINVAL,
 			       "a path has at most %d bytes, this one has %zu",
 			       CHECK_TEXT_MAX - 1, w->len);
-	/* RFC 9112 section 3.2.1; what else there is must be %-encoded. */
+	/* RFC 9112 section 3.2.1: all other bytes must be %-encoded. */
 	for (size_t i = 0; i < w->len; i++)
 		if (w->at[i] <= 0x20 || w->at[i] >= 0x7f || w->at[i] == '#')
 			return err_set(err, -EINVAL,
@@ -291,7 +291,7 @@ size_t check_request(const struct check_spec *c, const struct endpoint *backend,
 	return (size_t)len;
 }
 
-/* One byte of "HTTP/1.1 200 OK": false if it cannot stand there. */
+/* One byte of "HTTP/1.1 200 OK"; false if it is not allowed at this place. */
 static bool read_status_line(struct check_reader *r, char c)
 {
 	static const char line[] = "HTTP/1.d sss";

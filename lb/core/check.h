@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check.h - what a health check asks, and what is made of the answer
+ * check.h - what a health check sends, and how the answer is judged
  *
  * Text of the configuration in, request bytes out, answer bytes in, result
  * out. Who carries the bytes is another matter: the engine itself (syn) or
@@ -36,7 +36,7 @@
 
 enum check_kind { CHECK_SYN, CHECK_TCP, CHECK_HTTP, CHECK_EXPECT };
 
-/* Zeroed where unused, so two of them may be compared as bytes. */
+/* Unused bytes are zero, so two specs may be compared as bytes. */
 struct check_spec {
 	enum check_kind kind;
 	char text[CHECK_TEXT_MAX]; /* path of http, TEXT of expect */
@@ -51,12 +51,13 @@ enum check_result {
 	CHECK_OK,
 	CHECK_TIMEOUT,	    /* no answer, or not a complete one, in time */
 	CHECK_REFUSED,	    /* RST to our SYN */
-	CHECK_UNREACHABLE,  /* ICMP said so, or no neighbour, or no route */
-	CHECK_CLOSED,	    /* FIN or RST before there was an answer */
+	CHECK_UNREACHABLE,  /* an ICMP error, no neighbour, or no route */
+	CHECK_CLOSED,	    /* FIN or RST before an answer */
 	CHECK_WRONG_STATUS, /* HTTP, but not an expected status */
 	CHECK_WRONG_ANSWER, /* not HTTP; or too long, and TEXT not in it */
-	/* It could not be asked: no descriptor, no port, our address away.
-	 * That says nothing of the backend and must not count against it.
+	/* The check could not be made: no descriptor, no port, our address
+	 * away. This says nothing about the backend and must not count against
+	 * it.
 	 */
 	CHECK_LOCAL,
 	CHECK_RESULTS
@@ -67,8 +68,8 @@ const char *check_result_text(enum check_result result);
 
 /*
  * syn | tcp | http GET PATH [expect LIST] | expect "TEXT"
- * LIST: statuses as 204 or 2xx, separated by commas; default 2xx,3xx. -EINVAL
- * with what is wrong with the value, and an example.
+ * LIST: statuses as 204 or 2xx, separated by commas; default 2xx,3xx. On
+ * -EINVAL @err says what is wrong and gives an example.
  */
 int check_parse(const char *text, struct check_spec *out, struct err *err);
 
@@ -81,21 +82,21 @@ static inline bool check_expects(const struct check_spec *c, unsigned status)
 }
 
 /*
- * The bytes to send once connected, not terminated; their number, 0 for syn
- * and tcp. Host: is the backend's ADDRESS:PORT.
+ * Writes the bytes to send once connected, not terminated. Returns their
+ * number; 0 for syn and tcp. The Host field is the backend's ADDRESS:PORT.
  */
 size_t check_request(const struct check_spec *c, const struct endpoint *backend,
 		     char request[CHECK_REQUEST_MAX]);
 
-/* An answer as it comes in, in whatever pieces. Begins zeroed. */
+/* State of reading an answer, in pieces of any size. Begins zeroed. */
 struct check_reader {
 	uint32_t bytes;	  /* read so far */
-	uint16_t matched; /* of the status line, or of TEXT */
+	uint16_t matched; /* bytes of the status line, or of TEXT */
 	uint16_t status;  /* of http */
-	bool skip;	  /* to the end of this line of expect */
+	bool skip;	  /* expect: ignore the rest of this line */
 };
 
-/* True when the answer is decided: then @result is set. For http, expect. */
+/* True once the result is decided and @result is set. For http and expect. */
 bool check_read(const struct check_spec *c, struct check_reader *r,
 		const char *bytes, size_t len, enum check_result *result);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * checks.c - which backends are up: when half-open checks are made, and what
- * came of them and of probes that others carry out; draining
+ * checks.c - which backends are up: when checks start, and what their results
+ * mean, both of the engine's half-open checks and of probes by sockets;
+ * draining
  */
 #include "core/checks.h"
 #include "core/cut_off.h"
@@ -20,9 +21,9 @@ static void changed(struct engine *e, struct backend *b,
 	case HEALTH_SAME: break;
 	case HEALTH_WENT_DOWN:
 		b->up = false;
-		/* A kernel that refuses speaks for its connections itself: it
-		 * has ended those of a process that died, and others, of one
-		 * that only stopped to listen, may go on.
+		/* A backend that refuses has a live kernel, which resets the
+		 * connections of a process that died. If the process only
+		 * stopped listening, its other connections may go on.
 		 */
 		if (!s->keep_on_down && !b->health.refusing)
 			engine_start_sweep(e, b);
@@ -35,7 +36,7 @@ static void changed(struct engine *e, struct backend *b,
 		break;
 	case HEALTH_WENT_UP:
 		b->up = true;
-		b->sweep &= b->drained; /* what is left of it may go on */
+		b->sweep &= b->drained; /* its remaining flows may go on */
 		breaker_reset(&b->breaker, now_ns);
 		engine_tell(e, BACKEND_UP, b, CHECK_OK);
 		break;
@@ -72,8 +73,8 @@ bool engine_next_probe(struct engine *e, struct probe_request *out)
 }
 
 /*
- * A check had no answer from the backend itself. True: it has failed. Else it
- * is @ours, or not decided yet.
+ * The backend itself did not answer a check. True: the check has failed. False:
+ * the silence is @ours, or not decided yet.
  */
 static bool has_failed(struct engine *e, struct backend *b, bool *ours,
 		       uint64_t now_ns)
@@ -87,7 +88,7 @@ static bool has_failed(struct engine *e, struct backend *b, bool *ours,
 	return silence == SILENCE_OWN;
 }
 
-/* Late, but perhaps not by the backend's fault: asked again soon. */
+/* A late check may not be the backend's fault: drops it and repeats it soon. */
 static void let_go(struct backend *b, uint64_t now_ns)
 {
 	half_open_over(b);
@@ -146,7 +147,7 @@ bool engine_check_answer(struct engine *e, const struct packet *p,
 	return true;
 }
 
-/* The running check has had its time. True: what becomes of it is decided. */
+/* The running check has timed out. True: it does not count as failed. */
 static bool excused(struct engine *e, struct backend *b, uint64_t now_ns)
 {
 	const bool half_open = e->services[b->service].check.kind == CHECK_SYN;
@@ -171,7 +172,7 @@ static void run_check(struct engine *e, struct backend *b, uint64_t heard_ns,
 	if (health_next_ns(h) > (h->probing ? heard_ns : now_ns))
 		return;
 	if (h->probing && excused(e, b, now_ns) && h->probing)
-		return; /* it goes on for a moment */
+		return; /* the check goes on for a moment */
 	changed(e, b, health_tick(h, now_ns, &e->random, &start), now_ns);
 	if (start || !h->probing)
 		half_open_over(b);
@@ -181,7 +182,7 @@ static void run_check(struct engine *e, struct backend *b, uint64_t heard_ns,
 	asked = addr_is_set(&e->pools[b->pools[0]].source) &&
 		(half_open ? half_open_start(e, b, b->pools[0])
 			   : queue_probe(e, b));
-	if (!asked) /* too much is waiting, or no way yet: asked again */
+	if (!asked) /* the queue is full, or no route yet: retry */
 		health_unasked(h, now_ns);
 }
 
@@ -202,7 +203,7 @@ uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns, uint64_t now_ns)
 	if (now_ns < e->checks_due_ns)
 		return e->checks_due_ns;
 	e->checks_due_ns = WHEEL_IDLE;
-	/* In turn: the first ones must not have all the ports there are. */
+	/* Rotate who is first: the first service must not take all ports. */
 	if (++e->checks_from >= e->n_services)
 		e->checks_from = 0;
 	for (unsigned i = 0; i < e->n_services; i++) {
@@ -222,8 +223,7 @@ uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns, uint64_t now_ns)
 				next_ns = health_next_ns(&b->health);
 		}
 	}
-	/* Somebody is to be asked sooner than was known when it was his turn.
-	 */
+	/* A check became due earlier after its backend's turn was over. */
 	if (e->checks_due_ns == 0)
 		return now_ns;
 	e->checks_due_ns = next_ns;

@@ -5,11 +5,11 @@
 
 #include "core/state.h"
 
-/* True if @p answers a half-open check: it was dealt with. */
+/* True if @p answers a half-open check; @p is then handled. */
 bool engine_check_answer(struct engine *e, const struct packet *p,
 			 uint64_t now_ns);
 
-/* Starts checks, times out what is late at @heard_ns; when to call again. */
+/* Starts checks, ends those late at @heard_ns; returns when to call again. */
 uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns,
 			   uint64_t now_ns);
 
