@@ -90,12 +90,12 @@ int lane_open_builder(struct lane *lane, struct err *err)
 {
 	char why[LIBNET_ERRBUF_SIZE];
 
-	*lane = (struct lane){.net = libnet_init(LIBNET_LINK_ADV, "lo", why)};
+	/* With LINK_ADV from the beginning it would want a link that is up. */
+	*lane = (struct lane){.net = libnet_init(LIBNET_NONE, NULL, why)};
 	if (!lane->net)
-		return err_set(err, -EPERM, "cannot open a link socket: %s",
-			       why);
-	lane->fd = libnet_getfd(lane->net);
-	stop_receiving(lane->fd, (int)if_nametoindex("lo"));
+		return err_set(err, -ENOMEM, "cannot build packets: %s", why);
+	lane->net->injection_type = LIBNET_LINK_ADV;
+	lane->fd = -1;
 	return 0;
 }
 

@@ -35,8 +35,8 @@ int lane_open_raw(struct lane *lane, struct err *err);
 bool lane_open_link(struct lane *lane, int ifindex);
 
 /*
- * Nothing leaves by this one: libnet gives away what it has built only in its
- * advanced link mode, and that wants a link.
+ * Nothing leaves by this one, and it has no descriptor: libnet gives away what
+ * it has built only in its advanced link mode.
  */
 int lane_open_builder(struct lane *lane, struct err *err);
 

@@ -202,6 +202,13 @@ on lb ip link set eth1 up
 served "$VIP" "served when both are up"
 nobody_down lb
 stop lb
+# As in a fresh network namespace; nothing of this service goes by it.
+on lb ip link set lo down
+start_l4lb lb "$VIP" "${B1[@]}"
+served "$VIP" "served while lo is down"
+nobody_down lb
+on lb ip link set lo up
+stop lb
 
 say "  -- a host name"
 cp /etc/hosts "$LAB_TMP/hosts"
