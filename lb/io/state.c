@@ -175,13 +175,13 @@ static int lock_file(int fd)
 	return 0;
 }
 
-static int refuse_foreign(const struct state *s, struct err *err)
+static int refuse_foreign(const char *path, struct err *err)
 {
 	return err_set(err, -EEXIST,
 		       "state file %s: there is a file of that name that l4lb "
 		       "has not written; choose another --state, or none, or "
 		       "move it away",
-		       s->path);
+		       path);
 }
 
 /* A file with something in it that l4lb has not written is not touched. */
@@ -215,7 +215,7 @@ static int find_file(struct state *s, struct stat *st, bool *aside,
 				       "another --state, or none",
 				       s->path);
 		if (is_foreign(s->path))
-			return refuse_foreign(s, err);
+			return refuse_foreign(s->path, err);
 		*aside = !is_trusted(s, st, &s->why);
 		if (*aside)
 			return 0;
@@ -311,23 +311,30 @@ static int explain_create(const struct state *s, int code, struct err *err)
 		       s->path, strerror(-code));
 }
 
-static void make_folder(const struct state *s, const char *path)
+static int make_folder(const struct state *s, const char *path, struct err *err)
 {
 	char folder[PATH_MAX];
 	const char *end = strrchr(path, '/');
 	int fd;
 
 	if (!end || end == path || end - path >= (int)sizeof(folder))
-		return;
+		return 0;
 	snprintf(folder, sizeof(folder), "%.*s", (int)(end - path), path);
-	/* If it fails, so will what comes next. */
 	if (mkdir(folder, 0700) == -1)
-		return;
+		return errno == EEXIST
+			       ? 0
+			       : err_set(err, -errno,
+					 "state file %s: cannot make "
+					 "its folder %s: %s; choose "
+					 "another --state, or none",
+					 s->path, folder, strerror(errno));
+	/* If it fails, so will what comes next. */
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1)
-		return;
+		return 0;
 	(void)owner_give(fd, s->owner);
 	close(fd);
+	return 0;
 }
 
 static int create(const struct state *s, const char *path, struct err *err)
@@ -335,10 +342,14 @@ static int create(const struct state *s, const char *path, struct err *err)
 	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	int fd, ret;
 
+	if (is_foreign(path))
+		return refuse_foreign(path, err);
 	(void)unlink(path); /* of somebody who died here */
 	fd = open(path, flags, 0600);
 	if (fd == -1 && errno == ENOENT) {
-		make_folder(s, path);
+		ret = make_folder(s, path, err);
+		if (ret)
+			return ret;
 		fd = open(path, flags, 0600);
 	}
 	if (fd == -1)
@@ -424,6 +435,8 @@ static int replace(struct state *s, uint32_t flows, bool aside, struct err *err)
 
 	snprintf(path, sizeof(path), "%s.new", s->path);
 	snprintf(old, sizeof(old), "%s.old", s->path);
+	if (aside && is_foreign(old))
+		return refuse_foreign(old, err);
 	new.fd = create(s, path, err);
 	if (new.fd < 0)
 		return new.fd;

@@ -418,6 +418,47 @@ START_TEST(a_file_of_somebody_else_is_left_alone)
 }
 END_TEST
 
+START_TEST(nor_is_one_beside_it_that_has_the_name_it_wants)
+{
+	struct state *s;
+
+	set_up();
+	write_text(FILE_ ".new", "important\n");
+	ck_assert_int_eq(state_open(&s, FILE_, FLOWS, NULL, &err), -EEXIST);
+	ck_assert_ptr_nonnull(strstr(err.text, FILE_ ".new"));
+	expect_text(FILE_ ".new", "important\n");
+	ck_assert_int_eq(access(FILE_, F_OK), -1);
+	set_up();
+	make_file();
+	ck_assert_int_eq(chmod(FILE_, 0666), 0); /* is moved aside */
+	write_text(FILE_ ".old", "important\n");
+	ck_assert_int_eq(state_open(&s, FILE_, FLOWS, NULL, &err), -EEXIST);
+	ck_assert_ptr_nonnull(strstr(err.text, FILE_ ".old"));
+	expect_text(FILE_ ".old", "important\n");
+	ck_assert_int_eq(access(FILE_ ".new", F_OK), -1);
+	set_up();
+}
+END_TEST
+
+START_TEST(a_folder_that_cannot_be_made_says_which)
+{
+	struct state *s;
+
+	set_up();
+	ck_assert_int_eq(state_open(&s, FOLDER "/no/such/a", FLOWS, NULL, &err),
+			 -ENOENT);
+	ck_assert_ptr_nonnull(
+		strstr(err.text, "its folder " FOLDER "/no/such: "));
+	ck_assert_int_eq(mkdir(FOLDER "/ro", 0755), 0);
+	ck_assert_int_eq(mount("tmpfs", FOLDER "/ro", "tmpfs", MS_RDONLY, ""),
+			 0);
+	ck_assert_int_eq(state_open(&s, FOLDER "/ro/in/a", FLOWS, NULL, &err),
+			 -EROFS);
+	ck_assert_ptr_nonnull(strstr(err.text, "Read-only"));
+	ck_assert_int_eq(umount(FOLDER "/ro"), 0);
+}
+END_TEST
+
 START_TEST(a_symbolic_link_is_not_followed)
 {
 	make_file();
@@ -554,8 +595,15 @@ START_TEST(what_somebody_who_died_here_began_is_no_hindrance)
 
 	set_up();
 	make_file();
-	write_text(FILE_ ".new", "half a file");
+	write_text(FILE_ ".new", "");
 	s = open_state(2 * FLOWS);
+	ck_assert(state_found(s));
+	state_close(s);
+	ck_assert_int_eq(access(FILE_ ".new", F_OK), -1);
+	/* No header yet: it is written last. */
+	write_text(FILE_ ".new", "");
+	ck_assert_int_eq(truncate(FILE_ ".new", 5000), 0);
+	s = open_state(3 * FLOWS);
 	ck_assert(state_found(s));
 	state_close(s);
 	ck_assert_int_eq(access(FILE_ ".new", F_OK), -1);
@@ -726,6 +774,8 @@ int main(void)
 		{a_header_that_is_not_ours_says_why, ARRAY_LEN(wrong)},
 		{noise_never_breaks_it, 0},
 		{a_file_of_somebody_else_is_left_alone, 0},
+		{nor_is_one_beside_it_that_has_the_name_it_wants, 0},
+		{a_folder_that_cannot_be_made_says_which, 0},
 		{a_symbolic_link_is_not_followed, 0},
 		{a_file_that_others_could_write_is_not_believed, 0},
 		{what_is_no_file_is_refused_and_left, 0},
