@@ -3,9 +3,10 @@
 
 #include "core/csum.h"
 
-/* Wide adds: eight bytes a step into a 64-bit sum, which cannot overflow for
- * any length a packet can have. The compiler makes vectors of it (this file is
- * built with -O3).
+/*
+ * Adds eight bytes a step into a 64-bit sum, which cannot overflow for any
+ * length of a packet. The compiler vectorizes the loop (this file is built with
+ * -O3).
  */
 uint64_t csum_add(uint64_t sum, const void *data, size_t len)
 {

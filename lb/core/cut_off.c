@@ -1,37 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cut_off.c - whether a backend's silence is its own
+ * cut_off.c - whether a backend is silent, or the link toward it
  *
- * It is not where this host has no way to the backend; and it may not be where
- * nothing else is heard by that way either: a switch that starts anew takes
- * three seconds and more, in which no backend answers, and connections that
- * are reset for that would have outlived it.
+ * Silence says nothing about a backend if this host has no route to it. It may
+ * say nothing if nothing else is heard on that link either: a switch that
+ * restarts takes three seconds or more, in which no backend answers.
+ * Connections survive that, unless we reset them.
  *
- * So a silence counts only if something was heard by the same way since the
- * question was asked: a frame, an answer to another check, a neighbour that the
- * kernel has just verified. An answer of another backend counts as well, by
- * whatever way: nobody is beside one that has a tunnel of its own, and it must
- * not be waited for while others can take its clients. Not so one on this host,
- * which answers when the wire is cut, too.
+ * So a silence counts only if something was heard on the same link since the
+ * question was sent: a frame, an answer to another check, a neighbour that the
+ * kernel has just verified. An answer of another backend counts as well, on any
+ * link: a backend with a tunnel of its own has no neighbours there, and we must
+ * not wait for it while others can take its clients. A backend on this host
+ * does not count: it answers even when the cable is cut.
  *
- * Who has not answered what it was asked last is not asked again alone: so are
- * the neighbours on its link, and two others who did answer. If nobody answers
- * at all, we are cut off. Backends stay what they were then. When something
- * is heard again, one more silence is let go, as its question may have been
- * lost, and they are judged from there as if nothing had been.
+ * If a backend has not answered the last question, its next one comes with
+ * questions to the neighbours on its link and to two other backends that did
+ * answer. If none of them answers, we are cut off, and all backends keep their
+ * state. When something is heard again, each backend is forgiven one more
+ * silence, since its question may have been lost. From then on failures are
+ * counted from zero.
  *
- * Who has never answered may hold the service's address itself, left from
- * direct routing: to him we are a martian then. If the route prefers another
- * address of ours he is asked from both, in turn, and keeps the one he answers.
+ * A backend that has never answered may hold the service's address itself, left
+ * from direct routing. Then it drops our packets as martians. If the route
+ * prefers another address of ours, we ask from both in turn, and keep the one
+ * that the backend answers.
  *
- * Who has never answered is no witness of the link: a backend that is away at
- * the start is found down as it is.
+ * The silence of such a backend says nothing about the link: a backend that is
+ * dead at the start is found down without delay.
  */
 #include "core/cut_off.h"
 #include "core/source.h"
 #include "core/state.h"
 
-#define WITNESSES 2 /* two, as one of them may be dying as well */
+#define WITNESSES 2 /* one of them may be dying as well */
 
 static uint64_t way(struct engine *e, const struct backend *b,
 		    enum way_wish wish)
@@ -43,7 +45,7 @@ static uint64_t way(struct engine *e, const struct backend *b,
 	return e->way_heard_ns(e->on_arg, &p->source, &p->backend.addr, wish);
 }
 
-/* A cable that is pulled out, or a route that is gone. */
+/* False if the cable is pulled out, or the route is gone. */
 static bool has_way(struct engine *e, const struct backend *b)
 {
 	if (!e->can_reach ||
@@ -67,7 +69,7 @@ static void told_over(struct engine *e, struct backend *b, uint64_t now_ns)
 	e->cut_since_ns = 0;
 }
 
-/* A whole fall period of silence, all around. */
+/* Reports the silence once it has lasted for a whole fall count. */
 static void tell(struct engine *e, struct backend *b, uint64_t now_ns)
 {
 	const uint32_t fall = e->services[b->service].checked
@@ -84,8 +86,9 @@ static void tell(struct engine *e, struct backend *b, uint64_t now_ns)
 }
 
 /*
- * A few who answered what they were asked last are checked soon: the first ones
- * that would be missed if @b's link were gone, as far as the core can know.
+ * Checks up to @n backends soon that answered their last question. They come
+ * from @s in order: the core does not know which share @b's link. Returns how
+ * many of @n are left.
  */
 static unsigned ask_service(struct service *s, const struct backend *b,
 			    unsigned n, uint64_t now_ns)
@@ -125,11 +128,11 @@ void engine_asks(struct engine *e, struct backend *b, uint64_t now_ns)
 
 void engine_heard_from(struct engine *e, struct backend *b, uint64_t now_ns)
 {
-	/* Told once, however many services it is of. */
+	/* Reported once, however many services share the backend. */
 	if (b->swapped && b->has_alternate && !e->pools[b->pools[0]].answered)
 		engine_tell(e, BACKEND_SOURCE, b, CHECK_OK);
 	e->pools[b->pools[0]].answered = true;
-	b->has_alternate = false; /* it is decided */
+	b->has_alternate = false; /* the source is decided */
 	b->unanswered = false;
 	b->cut = false;
 	told_over(e, b, now_ns);
@@ -172,7 +175,7 @@ enum silence engine_silence(struct engine *e, struct backend *b,
 			engine_swap_source(b, now_ns);
 		return SILENCE_OWN;
 	}
-	if (asked_ns < e->over_ns) /* it may have been lost before that */
+	if (asked_ns < e->over_ns) /* the question may have been lost */
 		return SILENCE_OURS;
 	b->unanswered = true;
 	if (way(e, b, WAY_LOOK) > asked_ns || another_answered(e, asked_ns)) {

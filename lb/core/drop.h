@@ -2,8 +2,8 @@
 /*
  * drop.h - every reason why a captured frame is not forwarded
  *
- * Per-packet code never logs: it counts here. The names are stable, they are
- * what the dump, the log and later the metrics show.
+ * Per-packet code never logs: it counts here. The names are stable: the dump,
+ * the log and later the metrics show them.
  */
 #ifndef L4LB_DROP_H
 #define L4LB_DROP_H
@@ -16,20 +16,20 @@ enum drop_reason {
 	DROP_IP_OPTIONS,   /* RFC 7126: nothing legitimate needs them here */
 	DROP_FRAGMENT,	   /* IP fragments are not reassembled */
 	DROP_NOT_TCP,	   /* another transport protocol */
-	DROP_BAD_TCP,	   /* TCP header malformed, or flags that cannot be */
-	DROP_BAD_CHECKSUM, /* wrong, nor a TCP one left to hardware */
+	DROP_BAD_TCP,	   /* TCP header malformed, or flags impossible */
+	DROP_BAD_CHECKSUM, /* wrong, and not left to hardware */
 	DROP_TTL,	   /* would leave with TTL 0 */
-	DROP_MARTIAN, /* a source that cannot come from there: io/martian.h */
+	DROP_MARTIAN,	   /* impossible on that interface: io/martian.h */
 	/* not an ICMP error that can be translated (icmp.c) */
-	DROP_ICMP_OTHER, /* no error, or about no segment: echo, UDP's errors */
-	DROP_BAD_ICMP,	 /* malformed, or not sent to whom it is about */
-	DROP_ICMP_STALE, /* about a segment not in flight: RFC 5927 */
-	/* no place to send it (engine.c) */
+	DROP_ICMP_OTHER, /* echo, or an error about UDP: no TCP segment */
+	DROP_BAD_ICMP,	 /* malformed, or sent to another host than quoted */
+	DROP_ICMP_STALE, /* the segment is not in flight: RFC 5927 */
+	/* no flow to send it to (engine.c) */
 	DROP_NOT_OURS,	   /* neither to a service nor from a backend */
 	DROP_OUT_OF_STATE, /* no flow, and not a SYN */
 	DROP_RESET,	   /* for a flow that we have reset */
-	DROP_WRONG_WAY,	   /* SYN of a backend, SYN-ACK of a client */
-	DROP_MPTCP_JOIN,   /* it cannot be known which backend it is for */
+	DROP_WRONG_WAY,	   /* SYN from a backend, SYN-ACK from a client */
+	DROP_MPTCP_JOIN,   /* the backend of its connection is not known */
 	DROP_SYN_OVERLOAD, /* more SYNs than can be carried (syn_gate.h) */
 	DROP_NO_BACKEND,   /* no backend of the service may take flows */
 	DROP_TABLE_FULL,   /* --flows reached, nothing to recycle */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every packet to a service, from either side, comes through engine_packet():
- * find its flow, follow the connection, rewrite, send. The one decision, which
- * backend, is taken once per connection, in engine_open_flow().
+ * Every packet of a service, from either side, goes through engine_packet():
+ * find its flow, track the connection, rewrite, send. The backend is chosen
+ * once per connection, in engine_open_flow().
  */
 #include "core/checks.h"
 #include "core/handshake.h"
@@ -46,12 +46,14 @@ static bool is_from_backend(const struct engine *e, const struct packet *p)
 		       0;
 }
 
-/* Nobody's, and not a SYN: the sender learns at once (design rule 5). */
+/* A packet without a flow that is no SYN: reset the sender (design rule 5). */
 static enum verdict out_of_state(struct engine *e, const struct packet *p,
 				 int service, uint64_t now_ns)
 {
 	if (service >= 0) {
-		/* It may be of a connection that moved on with the address. */
+		/* Its connection may have moved with the address to another
+		 * host.
+		 */
 		if (e->services[service].away)
 			return drop(e, DROP_NOT_OURS);
 		if (e->services[service].reset_out_of_state)
@@ -60,8 +62,8 @@ static enum verdict out_of_state(struct engine *e, const struct packet *p,
 	}
 	if (engine_check_answer(e, p, now_ns))
 		return consume(e);
-	/* Anybody else who talks to our addresses talks to the host's own
-	 * stack, which has seen the packet too.
+	/* Other packets to our addresses are for the host's own stack, which
+	 * has got them too.
 	 */
 	if (!is_from_backend(e, p))
 		return drop(e, DROP_NOT_OURS);
@@ -76,8 +78,8 @@ static struct flow *new_flow(struct engine *e, int service,
 	struct flow *flow =
 		engine_open_flow(e, (unsigned)service, p, now_ns, why);
 
-	/* Silence asks the client to try again, which only helps if it is
-	 * the backends that are away, or what this host needs.
+	/* Silence makes the client try again, which only helps if the backends,
+	 * an address or a route of this host may come back.
 	 */
 	if (!flow && *why != DROP_NOT_OURS && *why != DROP_NO_ROUTE &&
 	    (*why != DROP_NO_BACKEND || !e->services[service].drop_all_down))
@@ -86,9 +88,9 @@ static struct flow *new_flow(struct engine *e, int service,
 }
 
 /*
- * Only what belongs to the connection keeps it alive; and of what may answer a
- * keepalive probe, answers of both sides, or a vanished client's flow would
- * live as long as its backend does.
+ * Only packets of the connection keep it alive. Possible answers to keepalive
+ * probes must come from both sides: otherwise the flow of a vanished client
+ * would live as long as its backend.
  */
 static void note_alive(struct engine *e, struct flow *flow, enum flow_side side,
 		       const struct packet *p, enum tcp_state was,
@@ -99,7 +101,7 @@ static void note_alive(struct engine *e, struct flow *flow, enum flow_side side,
 		if (flow->answered != (1 << FLOW_ORIG | 1 << FLOW_REPLY))
 			return;
 	}
-	/* Not with each packet: a move costs a dozen cache lines. */
+	/* Not for each packet: a move costs a dozen cache lines. */
 	if ((flow->flags & FLOW_HALF_CLOSED) &&
 	    now_ns / MOVED_NS != flow->seen_ns / MOVED_NS)
 		engine_flow_moves(e, flow);
@@ -125,10 +127,10 @@ static void follow(struct engine *e, struct flow *flow, enum flow_side side,
 }
 
 /*
- * A SYN of the backend's, or the answer to one from the client: passed on, a
- * backend could open connections to its clients, and to whoever is made to be
- * one. No end of a connection that goes through us sends them: both would have
- * had to connect to the other's port, and a service never does.
+ * A SYN from the backend, or a SYN-ACK from the client. If we forwarded those,
+ * a backend could open connections to its clients, and to anybody whose address
+ * was forged as a client's. No legitimate connection needs them: the service
+ * would have to connect to the client's port.
  */
 static bool is_wrong_way(const struct packet *p, enum flow_side side)
 {
@@ -136,7 +138,7 @@ static bool is_wrong_way(const struct packet *p, enum flow_side side)
 	       !(p->tcp.flags & TCP_ACK) == (side == FLOW_REPLY);
 }
 
-/* A packet for a flow that we have reset: its sender did not believe it. */
+/* A packet for a flow that we have reset: its sender did not accept the RST. */
 static enum verdict killed(struct engine *e, const struct packet *p,
 			   uint64_t now_ns)
 {
@@ -145,9 +147,9 @@ static enum verdict killed(struct engine *e, const struct packet *p,
 }
 
 /*
- * MPTCP in a client's SYN: what would make it more than TCP is taken out, or
- * any backend could be the one that knows its connection. True: it joins one,
- * and was refused; its client goes on without that path.
+ * MPTCP in a client's SYN: MP_CAPABLE is removed, so that the connection is
+ * plain TCP. True: the SYN was an MP_JOIN and is refused, since we do not know
+ * the backend of its connection; the client goes on without that path.
  */
 static bool refuses_join(struct engine *e, unsigned service, struct packet *p,
 			 uint64_t now_ns)
@@ -225,7 +227,7 @@ enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns)
 void engine_announced(struct engine *e, const struct endpoint *from,
 		      const struct endpoint *to, uint16_t mss)
 {
-	/* As a packet that answers it will come. */
+	/* The key of a packet that answers the SYN. */
 	const struct flow_key key = {
 		.pair = {.src = *to, .dst = *from},
 		.proto = PACKET_PROTO_TCP,
@@ -243,9 +245,9 @@ void engine_announced(struct engine *e, const struct endpoint *from,
 }
 
 /*
- * A router, or a host on either side, says why a segment of ours went no
- * further. Acted on and passed on only if that segment may be on its way now:
- * anybody can send these (RFC 5927).
+ * A router, or a host on either side, reports that a segment of ours was
+ * dropped. The error is used and forwarded only if that segment may be in
+ * flight now: anybody can send such errors (RFC 5927).
  */
 enum verdict engine_icmp(struct engine *e, struct icmp_error *m,
 			 uint64_t now_ns)
@@ -302,8 +304,8 @@ unsigned engine_syn_turn(struct engine *e, uint64_t now_ns)
 }
 
 /*
- * The flow's deadline has passed. @heard_ns: what came until then was dealt
- * with, so that who is late by that time is late.
+ * The flow's deadline has passed. @heard_ns: all frames that arrived until then
+ * were handled, so an answer missing at that time is late.
  */
 static void run_out(struct engine *e, struct flow *flow, uint64_t heard_ns,
 		    uint64_t now_ns)
@@ -323,7 +325,7 @@ static void run_out(struct engine *e, struct flow *flow, uint64_t heard_ns,
 		flow->keepalives++;
 		engine_keepalive(e, flow, FLOW_ORIG);
 		engine_keepalive(e, flow, FLOW_REPLY);
-		/* However late it is: an answer gets its time. */
+		/* Counted from now: the answer needs its time. */
 		due_ns = now_ns + e->timeouts.keepalive * ENGINE_NS_PER_S;
 	}
 	if (due_ns > heard_ns) {
@@ -332,8 +334,8 @@ static void run_out(struct engine *e, struct flow *flow, uint64_t heard_ns,
 	}
 	e->counters.expired++;
 	if (state == TCP_SYN_SENT) {
-		/* Nobody answered: the client has waited long enough. But where
-		 * we are cut off it may be answered the next time.
+		/* No backend answered, and the client has waited long enough.
+		 * But if we are cut off, its next SYN may be answered.
 		 */
 		engine_notify(e, FLOW_EXPIRED, flow);
 		if (!handshake_was_cut(e, flow))
@@ -355,8 +357,8 @@ uint64_t engine_tick(struct engine *e, uint64_t now_ns, unsigned budget)
 		uint64_t due_ns;
 		uint32_t i;
 
-		/* Ten thousand may have gone idle at once: nobody is left to
-		 * wait for a reset that found no place.
+		/* Ten thousand flows may expire at once. A reset lost for want
+		 * of room is never sent again.
 		 */
 		if (!engine_has_room(e, ENGINE_OUTBOX_MAX))
 			return now_ns;
@@ -365,7 +367,7 @@ uint64_t engine_tick(struct engine *e, uint64_t now_ns, unsigned budget)
 			break;
 		flow = &e->table.flows[i];
 		due_ns = engine_deadline_ns(e, flow);
-		if (due_ns > heard_ns) /* postponed by packets since */
+		if (due_ns > heard_ns) /* packets have postponed it */
 			wheel_set(&e->wheel, i, due_ns);
 		else
 			run_out(e, flow, heard_ns, now_ns);

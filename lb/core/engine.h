@@ -3,13 +3,13 @@
  * engine.h - the balancer as a function of packets and time
  *
  * A packet and the time go in, a verdict comes out; with VERDICT_SEND the
- * packet has been rewritten in place. What the engine says on its own account
- * (resets) waits in an outbox. Timers run when engine_tick() is called. No
- * system call, no clock, no log, and memory only at the start (but see
- * syn_gate.h).
+ * packet has been rewritten in place. Segments that the engine originates
+ * (resets) wait in an outbox. Timers run when engine_tick() is called. The
+ * engine makes no system call, reads no clock, writes no log, and allocates
+ * memory only at the start (but see syn_gate.h).
  *
- * Times are nanoseconds of one clock that never goes back; the program uses
- * CLOCK_BOOTTIME, so that a suspended Pi's idle flows age.
+ * Times are nanoseconds of one monotonic clock. The program uses
+ * CLOCK_BOOTTIME, so that idle flows age while the machine is suspended.
  */
 #ifndef L4LB_ENGINE_H
 #define L4LB_ENGINE_H
@@ -29,8 +29,8 @@
 #include "core/syn_gate.h"
 
 #define ENGINE_NS_PER_S	  1000000000ull
-#define ENGINE_PROBES_MAX 256 /* that wait to be carried out */
-#define ENGINE_OUTBOX_MAX 256 /* segments; more than that are counted lost */
+#define ENGINE_PROBES_MAX 256 /* waiting to be carried out */
+#define ENGINE_OUTBOX_MAX 256 /* segments; any more are lost, and counted */
 
 /* Idle limits in seconds, by state of the flow (design rule 10). */
 struct engine_timeouts {
@@ -38,9 +38,9 @@ struct engine_timeouts {
 	uint32_t syn_received; /* no ACK from the client */
 	uint32_t established;  /* RFC 5382 REQ-5: at least 2 h 4 min */
 	uint32_t closing;      /* one or both FINs: RFC 5382, at least 4 min */
-	uint32_t closed;       /* TIME_WAIT and RESET keep their mapping */
+	uint32_t closed;       /* TIME_WAIT and RESET: the mapping stays */
 	uint32_t keepalive;    /* between the three probes before an established
-				* flow expires; 0: none
+				* flow expires; 0: no probes
 				*/
 };
 #define ENGINE_TIMEOUTS_DEFAULT                                          \
@@ -53,16 +53,16 @@ struct backend_spec {
 	struct endpoint addr;
 	unsigned weight;
 	bool backup;
-	bool gone;	/* of an earlier configuration: down, only its flows */
-	bool waits;	/* for a way to it; the engine does not ask */
-	bool routed;	/* its source is as a route has it: may change */
-	bool undrained; /* of weight 0 for another reason than to be drained:
-			 * its flows go on as long as they like
+	bool gone;	/* no longer configured: down, keeps its old flows */
+	bool waits;	/* no route to it yet: no checks */
+	bool routed;	/* a route chose its source: may change */
+	bool undrained; /* its weight is 0, but not to drain it: its flows have
+			 * no time limit
 			 */
 	unsigned n_sources; /* at least 1 */
-	/* The only one may be unset: see engine_set_source(). */
+	/* A single source may be unset: see engine_set_source(). */
 	struct ip_addr sources[SERVICE_SOURCES_MAX];
-	/* Unset: none. Tried where it never answered the only source. */
+	/* Unset: none. Used if the backend never answered its only source. */
 	struct ip_addr alternate;
 };
 
@@ -70,13 +70,13 @@ struct service_spec {
 	struct endpoint listen;
 	enum sched_kind scheduler;
 	bool reset_out_of_state;
-	bool drop_all_down; /* no backend: be silent; else refuse at once */
-	bool mptcp_pass;    /* options of MPTCP stay in SYNs */
-	bool keep_on_down;  /* a backend goes down: leave its flows alone */
-	unsigned retries;   /* other backends asked for one SYN, at most 8 */
-	uint32_t syn_timeout_ms;  /* before the next one is asked, at least */
+	bool drop_all_down; /* without a backend drop SYNs, else refuse them */
+	bool mptcp_pass;    /* leave MPTCP options in SYNs */
+	bool keep_on_down;  /* keep the flows of a backend that goes down */
+	unsigned retries;   /* other backends tried for one SYN, at most 8 */
+	uint32_t syn_timeout_ms;  /* minimum wait before the next is tried */
 	uint32_t half_open_max;	  /* 0: an eighth, at least 1024 */
-	uint32_t drain_timeout_s; /* of backends of weight 0; 0: for ever */
+	uint32_t drain_timeout_s; /* for backends of weight 0; 0: no limit */
 	bool checked;
 	struct check_spec check;
 	struct health_params health;
@@ -88,40 +88,39 @@ struct service_spec {
 #define ENGINE_SYN_TIMEOUT_MS_DEFAULT 300
 
 enum flow_event {
-	FLOW_OPENED,	   /* a SYN was given to a backend */
+	FLOW_OPENED,	   /* its SYN was sent to a backend */
 	FLOW_CLOSED,	   /* both sides finished, or a reset was believed */
 	FLOW_REVIVED,	   /* a reset was not believed after all */
-	FLOW_EXPIRED,	   /* idle for too long, and not closed before */
-	FLOW_RECYCLED,	   /* not closed, but its place or port was wanted */
-	FLOW_REDISPATCHED, /* its SYN was given to another backend */
+	FLOW_EXPIRED,	   /* idle too long, before it was closed */
+	FLOW_RECYCLED,	   /* not closed, but its place or port was needed */
+	FLOW_REDISPATCHED, /* its SYN was sent to another backend */
 };
 
 enum backend_event {
-	BACKEND_DOWN,	   /* by its health check */
-	BACKEND_UP,	   /* again */
-	BACKEND_EJECTED,   /* by failed handshakes of real connections */
-	BACKEND_RECOVERED, /* one of them succeeded again */
-	BACKEND_DRAINED,   /* its time is over, the last flows are reset */
-	BACKEND_CUT_OFF, /* nothing is heard from where it is: the first one */
-	BACKEND_SOURCE,	 /* it answers its alternate source, and only that */
-	BACKEND_HEARD,	 /* something is again: for all of them */
+	BACKEND_DOWN,	   /* its health check failed */
+	BACKEND_UP,	   /* its health check succeeds again */
+	BACKEND_EJECTED,   /* handshakes of real connections failed */
+	BACKEND_RECOVERED, /* such a handshake succeeded again */
+	BACKEND_DRAINED,   /* drain_timeout is over, its last flows are reset */
+	BACKEND_CUT_OFF,   /* first backend whose link is silent */
+	BACKEND_SOURCE,	   /* it answers only its alternate source */
+	BACKEND_HEARD,	   /* the silence of the links is over, for all */
 };
 
-/* A probe that somebody with sockets has to carry out. */
+/* A probe that the caller carries out with sockets. */
 struct probe_request {
 	unsigned service, backend;
-	uint32_t number; /* give it back to engine_probe_result() */
+	uint32_t number; /* pass it to engine_probe_result() */
 	uint32_t timeout_ms;
-	const struct check_spec *check; /* lives as long as the engine */
+	const struct check_spec *check; /* valid as long as the engine */
 	struct endpoint to;
 	struct ip_addr source;
 };
 
 enum way_wish {
 	WAY_LOOK,
-	WAY_ASK,      /* and ask whoever else is there to show himself */
-	WAY_ANSWERED, /* the backend has just answered: heard by us, not by you
-		       */
+	WAY_ASK,      /* and make the neighbours on its link answer */
+	WAY_ANSWERED, /* the engine has just heard the backend itself */
 };
 
 struct engine_spec {
@@ -138,37 +137,38 @@ struct engine_spec {
 	/* May be NULL. Called with the flow as it is after the event. */
 	void (*on_flow)(void *arg, enum flow_event event,
 			const struct flow *flow);
-	/* May be NULL. @why: of the probe or handshake that decided. */
+	/* May be NULL. @why: result of the deciding probe or handshake. */
 	void (*on_backend)(void *arg, enum backend_event event,
 			   const struct backend *b, enum check_result why);
-	/* May be NULL: always. Whether this host has a way to @backend now, a
-	 * route and an interface that is up: if not, silence is its own fault.
+	/* NULL: always true. True if this host has a route to @backend now, by
+	 * an interface that is up. If not, silence says nothing about the
+	 * backend.
 	 */
 	bool (*can_reach)(void *arg, const struct ip_addr *source,
 			  const struct ip_addr *backend);
-	/* May be NULL: always. When anything was last heard by the way to
-	 * @backend, from whomever: if nothing was since it was asked, nobody
-	 * can say whether it is the backend that is silent (cut_off.c).
-	 * UINT64_MAX: that is not known.
+	/* NULL: not known. When anything was last heard, from any host, on the
+	 * link toward @backend. If that was before the backend was asked,
+	 * either the backend or the link may be silent (cut_off.c). UINT64_MAX:
+	 * not known.
 	 */
 	uint64_t (*way_heard_ns)(void *arg, const struct ip_addr *source,
 				 const struct ip_addr *backend,
 				 enum way_wish wish);
-	/* May be NULL: always. Whether @source, a backend's alternate, is ours
-	 * to use already; if not, it is asked again later.
+	/* NULL: always true. True if @source, a backend's alternate, may be
+	 * used already. If not, the engine calls again later.
 	 */
 	bool (*may_use)(void *arg, const struct ip_addr *source);
-	void *on_arg; /* of all of them */
-	/* PROBE_PORTS ports of the NAT range, this the first, that are not in
-	 * @ports: for half-open checks. 0: no such checks can be made.
+	void *on_arg; /* for all callbacks */
+	/* The first of PROBE_PORTS ports of the NAT range for half-open checks.
+	 * They are not in @ports. 0: half-open checks are impossible.
 	 */
 	uint16_t probe_lo;
 };
 #define PROBE_PORTS 64
 
 enum verdict {
-	VERDICT_DROP,	  /* counted by reason, and perhaps answered */
-	VERDICT_CONSUMED, /* was for the balancer itself */
+	VERDICT_DROP,	  /* counted by reason; the engine may have answered */
+	VERDICT_CONSUMED, /* it was for the balancer itself */
 	VERDICT_SEND,
 };
 
@@ -188,12 +188,12 @@ struct pool {
 	struct endpoint backend;
 	struct port_pool ports;
 	uint32_t recyclable; /* ports of closed and half-open flows */
-	bool away;	     /* the source is not on this host now, or unset */
-	uint8_t next_probe;  /* of its half-open checks, the next port */
-	bool answered;	     /* ever, or it has connections from before */
+	bool away;	     /* the source is unset, or not on this host now */
+	uint8_t next_probe;  /* next port for a half-open check */
+	bool answered;	     /* the backend did once, or has old flows */
 };
 
-/* A half-open check under way: one for each pool and each port of those. */
+/* A half-open check under way: one for each pool and probe port. */
 struct half_open {
 	uint32_t isn;
 	uint16_t service, backend;
@@ -207,48 +207,49 @@ struct engine_counters {
 	uint64_t consumed;
 	uint64_t dropped[DROP_REASONS];
 	uint64_t originated;	  /* segments put into the outbox */
-	uint64_t outbox_lost;	  /* not put there, it was full */
-	uint64_t answers_spared;  /* these ends were answered just now */
-	uint64_t answers_limited; /* resets, ACKs not sent: too many */
+	uint64_t outbox_lost;	  /* not put there: outbox full */
+	uint64_t answers_spared;  /* this pair of ends had its answers */
+	uint64_t answers_limited; /* resets and ACKs above the limit */
 	uint64_t out_of_window;	  /* forwarded, but changed nothing */
-	uint64_t bad_rst;	  /* the same, resets */
+	uint64_t bad_rst;	  /* the same for resets */
 	uint64_t recycled_closed, recycled_half_open, recycled_half_closed;
-	uint64_t expired;      /* idle; not counting those closed before */
-	uint64_t redispatched; /* SYNs given to another backend */
-	uint64_t repaired;     /* answers from a backend's earlier connection */
-	uint64_t reset;	       /* flows ended by resets of ours */
-	uint64_t unheard;      /* silences excused, see hearing.h */
-	uint64_t unreached;    /* silences while this host had no way out */
-	uint64_t cut_off;      /* silences while nothing was heard at all */
-	uint64_t adopted;      /* flows taken over at the start */
+	uint64_t expired;      /* idle, and not closed before */
+	uint64_t redispatched; /* SYNs sent to another backend */
+	uint64_t repaired;     /* backends that remembered an old connection */
+	uint64_t reset;	       /* flows that we ended by resets */
+	uint64_t unheard;      /* silences excused: see hearing.h */
+	uint64_t unreached;    /* silences while this host had no route */
+	uint64_t cut_off;      /* silences while the link was silent */
+	uint64_t adopted;      /* flows of an earlier process */
 };
 
 struct engine {
 	struct flow_table table;
 	struct wheel wheel;
 	struct list_node *wheel_nodes;
-	/* Flows that may be recycled, oldest first: closed ones, half-closed
-	 * ones, half-open ones per service; and all three again per pool.
+	/* Flows that may be recycled, oldest first: one list of closed, one of
+	 * half-closed, one of half-open flows for each service; and the same
+	 * three for each pool.
 	 */
 	struct list_node *age_nodes, *pool_nodes;
 	struct pending_table pending;
-	uint32_t sweep_left, sweep_at; /* flows still to look at, and where */
-	uint32_t reset_at;	       /* the same of engine_reset_all() */
+	uint32_t sweep_left, sweep_at; /* flows left to visit; the next */
+	uint32_t reset_at; /* the next flow for engine_reset_all() */
 	struct service *services;
 	unsigned n_services;
 	struct pool *pools;
-	uint16_t *pool_order; /* indices of pools, sorted: find_pool() */
+	uint16_t *pool_order; /* sorted indices: engine_find_pool() */
 	unsigned n_pools;
 	uint16_t *port_memory;
 	struct engine_timeouts timeouts;
-	struct answers answers;		 /* of all of these: to whom */
-	struct answer_limit limit_stray; /* resets to packets without a flow */
-	struct answer_limit limit_challenge; /* ACKs to SYNs of living flows */
-	struct answer_limit limit_reply;     /* the same, from backends */
+	struct answers answers; /* per pair of ends, for all limits below */
+	struct answer_limit limit_stray; /* RSTs to packets without a flow */
+	struct answer_limit limit_challenge; /* ACKs to SYNs in open flows */
+	struct answer_limit limit_reply;     /* RSTs to backends' strays */
 	struct answer_limit
-		limit_refused; /* resets to SYNs that found no place */
+		limit_refused; /* RSTs to SYNs for which there is no place */
 	struct answer_limit
-		limit_killed; /* to what comes for a flow we reset */
+		limit_killed; /* RSTs to packets of flows we reset */
 	struct segment outbox[ENGINE_OUTBOX_MAX];
 	unsigned outbox_head, outbox_used;
 	struct engine_counters counters;
@@ -263,46 +264,49 @@ struct engine {
 				 enum way_wish wish);
 	bool (*may_use)(void *arg, const struct ip_addr *source);
 	void *on_arg;
-	unsigned cut_off; /* backends that nothing is heard of, and around */
-	uint64_t cut_since_ns; /* told since then; 0: not, or it is over */
-	uint64_t over_ns;      /* one that was told ended; 0: never */
+	unsigned cut_off;      /* backends whose link is silent too */
+	uint64_t cut_since_ns; /* announced then; 0: not cut off */
+	uint64_t over_ns;      /* end of the last such silence; 0: none */
 	struct hearing hearing;
 	struct syn_gate gate;
-	struct random random; /* jitter, sequence numbers of probes */
+	struct random random; /* jitter, sequence numbers of checks */
 	uint64_t checks_due_ns;
-	uint8_t nat_ports[8192]; /* bitmap: those that pools were filled with */
+	uint8_t nat_ports[8192]; /* bitmap: ports of the pools */
 	uint16_t probe_lo;
 	struct half_open *half_open; /* n_pools * PROBE_PORTS */
-	unsigned checks_from; /* the service that was last seen to first */
+	unsigned checks_from; /* service whose checks ran first last time */
 	struct probe_request probes[ENGINE_PROBES_MAX];
 	unsigned probes_head, probes_used;
 };
 
-/* -ENOMEM, or -EINVAL when the spec cannot be (too many of something). */
+/* -ENOMEM, or -EINVAL if the spec exceeds a limit. */
 int engine_new(struct engine **out, const struct engine_spec *spec,
 	       uint64_t now_ns, struct err *err);
 void engine_free(struct engine *e);
 
 /*
  * Takes over the flows that an earlier process left in the memory given to
- * engine_new() (design rule 13): call before the first packet. Those that are
- * not whole, or whose service, backend or port is no longer ours, are cleared.
- * Returns how many live on. -ENOMEM.
+ * engine_new() (design rule 13). Call it before the first packet. It clears
+ * flows that are not whole, or whose service, backend or port is no longer
+ * ours. Returns the number of flows kept, or -ENOMEM.
  */
 int64_t engine_adopt(struct engine *e, uint64_t now_ns, uint32_t *refused);
 
 /*
- * Ends all flows by resets, for a clean exit: as many as the outbox has room
- * for. Send those and call again until it returns false.
+ * Ends all flows by resets, for a clean exit: as many per call as the outbox
+ * has room for. Send those and call again until it returns false.
  */
 bool engine_reset_all(struct engine *e, uint64_t now_ns);
 
 /*
- * What this host has, as it comes and goes (away.c): the address of a service,
- * one of ours toward backends, and the way to a backend, which decides its
- * source where that was unset in the spec, or is another one now. False: other
- * services have that backend by its source of before, so it stays. Unless it is
- * down for them, too, and theirs is as a route has it: then theirs changes.
+ * Reports what this host gains or loses (away.c): the address of a service, one
+ * of our source addresses, and the source that the route toward a backend
+ * prefers.
+ *
+ * engine_set_source() sets a source that was unset or has changed. It returns
+ * false, and the source stays, if another service shares the pool and must keep
+ * it. That service need not keep it if the backend is down there too and its
+ * source was also chosen by a route: then the source changes for both.
  */
 void engine_set_service_away(struct engine *e, unsigned service, bool away);
 void engine_set_source_away(struct engine *e, const struct ip_addr *source,
@@ -310,7 +314,7 @@ void engine_set_source_away(struct engine *e, const struct ip_addr *source,
 bool engine_set_source(struct engine *e, unsigned service, unsigned backend,
 		       const struct ip_addr *source);
 
-/* For batches: hash every packet, then prefetch every flow, then decide. */
+/* For batches: hash all packets, then prefetch all flows, then decide. */
 static inline void engine_prepare(const struct engine *e, struct packet *p)
 {
 	p->hash = flow_hash(&e->table, &p->key);
@@ -327,16 +331,16 @@ static inline void engine_prefetch(const struct engine *e,
 enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns);
 
 /*
- * A SYN of @from's was made to announce at most @mss (0: any) to its peer @to,
- * both as they know each other through us: longer segments than that do not
- * come for it, see packet.out_mss.
+ * A SYN from @from to @to now announces at most @mss (0: unchanged). Both are
+ * the endpoints of the rewritten SYN. Longer segments toward @from are cut, see
+ * packet.out_mss.
  */
 void engine_announced(struct engine *e, const struct endpoint *from,
 		      const struct endpoint *to, uint16_t mss);
 
 /*
- * An ICMP error that came to one of our addresses. With VERDICT_SEND it was
- * translated and @m->msg is to be sent on.
+ * An ICMP error sent to one of our addresses. With VERDICT_SEND it has been
+ * translated, and @m->msg is to be sent.
  */
 enum verdict engine_icmp(struct engine *e, struct icmp_error *m,
 			 uint64_t now_ns);
@@ -348,35 +352,35 @@ void engine_refused(struct engine *e, enum drop_reason why);
 void engine_unsent(struct engine *e, enum drop_reason why, uint64_t count);
 
 /*
- * What the captures had for us; whoever does not answer is judged by it. All
- * that had come by @until_ns was given to engine_packet(); and of what came
- * since the last call, @lost frames were not, and @seen were.
+ * What the captures delivered; timeouts are judged by it. engine_heard(): every
+ * frame that arrived by @until_ns was given to engine_packet(). engine_lost():
+ * since the last call @seen frames were captured and @lost were not.
  */
 void engine_heard(struct engine *e, uint64_t until_ns);
 void engine_lost(struct engine *e, uint64_t seen, uint64_t lost,
 		 uint64_t now_ns);
 
 /*
- * The same of clients' SYNs, which have a ring of their own (syn_gate.h): some
- * were lost; and a turn of reading them begins, of how many at the most.
+ * The same for clients' SYNs, which have their own ring (syn_gate.h).
+ * engine_syns_lost(): some were lost. engine_syn_turn(): a turn of reading
+ * begins; returns how many to read at most.
  */
 void engine_syns_lost(struct engine *e, uint64_t now_ns);
 unsigned engine_syn_turn(struct engine *e, uint64_t now_ns);
 
-/* The oldest originated segment; false if there is none. */
+/* Takes the oldest originated segment; false if there is none. */
 bool engine_next(struct engine *e, struct segment *out);
 
-/* The oldest probe to carry out; false if there is none. */
+/* Takes the oldest probe to carry out; false if there is none. */
 bool engine_next_probe(struct engine *e, struct probe_request *out);
 void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
 			 uint32_t number, enum check_result result,
 			 uint64_t now_ns);
 
 /*
- * Runs what is due: at most @budget timers of flows, checks, sweeps, and as
- * much of them as the outbox has room for. Returns when to call again:
- * WHEEL_IDLE if nothing is timed; @now_ns if something is left to do (fetch
- * what was originated first).
+ * Runs at most @budget flow timers, and checks and sweeps that are due, as far
+ * as the outbox has room. Returns when to call again: WHEEL_IDLE if nothing is
+ * timed; @now_ns if work is left (first fetch the originated segments).
  */
 uint64_t engine_tick(struct engine *e, uint64_t now_ns, unsigned budget);
 

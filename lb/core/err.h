@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * err.h - why something failed, for whoever decides what to do about it
+ * err.h - why something failed, as one sentence for the user
  *
  * Set-up code returns 0 or a negative errno and writes one sentence for the
- * user. It does not print it: only main() does. Per-packet code uses neither,
- * it counts (see enum drop_reason).
+ * user. Only main() prints it. Per-packet code uses neither: it counts (see
+ * enum drop_reason).
  */
 #ifndef L4LB_ERR_H
 #define L4LB_ERR_H
@@ -15,7 +15,7 @@ struct err {
 	char text[ERR_TEXT_MAX];
 };
 
-/* Writes the sentence; returns @code, so: return err_set(err, -EINVAL, ...) */
+/* Writes the sentence and returns @code: return err_set(err, -EINVAL, ...); */
 __attribute__((format(printf, 3, 4))) int err_set(struct err *err, int code,
 						  const char *fmt, ...);
 #endif

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * evidence.c - what real connections say of a backend
- */
+/* evidence.c - what real connections show about a backend */
 #include "core/cut_off.h"
 #include "core/evidence.h"
 #include "core/state.h"
@@ -9,7 +7,7 @@
 void engine_start_sweep(struct engine *e, struct backend *b)
 {
 	b->sweep = true;
-	e->sweep_left = e->table.size; /* once around from here */
+	e->sweep_left = e->table.size; /* one round from here */
 }
 
 static bool another_takes_flows(const struct service *s,

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* evidence.h - what real connections say of a backend, and what follows */
+/* evidence.h - what real connections show about a backend, and what follows */
 #ifndef L4LB_EVIDENCE_H
 #define L4LB_EVIDENCE_H
 
 #include "core/state.h"
 
-/* What traffic says about a backend (passive checks). */
+/* Passive checks: a handshake was answered, or failed. */
 void engine_backend_answered(struct engine *e, struct backend *b,
 			     uint32_t ticket, uint64_t now_ns);
 void engine_backend_failed(struct engine *e, struct backend *b, uint32_t ticket,
 			   const struct ip_addr *client, enum check_result why,
 			   uint64_t now_ns);
 
-/* Its checks fail at present, or have failed it. */
+/* True if its checks fail at present, or have taken it down. */
 static inline bool engine_fails_checks(const struct engine *e,
 				       const struct backend *b)
 {
@@ -20,17 +20,17 @@ static inline bool engine_fails_checks(const struct engine *e,
 	       (!b->up || b->health.streak > 0);
 }
 
-/* It may be gone: the active check is to ask soon, where there is one. */
+/* The backend may be dead: its active check, if it has one, runs soon. */
 void engine_suspect(struct engine *e, struct backend *b, uint64_t now_ns);
 
 /*
- * True if what @b may have answered since @sent_ns may have been lost in our
- * captures: its silence is no evidence.
+ * True if an answer of @b since @sent_ns may have been lost in our captures:
+ * then its silence is no evidence.
  */
 bool engine_excuses(struct engine *e, struct backend *b, uint64_t sent_ns,
 		    uint64_t now_ns);
 
-/* Its flows are to be reset, a few at a time: engine_sweep() does it. */
+/* Marks the flows of @b for reset; engine_sweep() resets a few at a time. */
 void engine_start_sweep(struct engine *e, struct backend *b);
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * The index is one array of (hash, reference) slots with linear probing, at
  * most two thirds full, so a lookup reads one cache line of it, then the flow.
- * The 32-bit hash in the slot decides nearly always without looking at the
- * flow. Closing shifts later slots back instead of leaving tombstones: the
- * table never needs a rebuild, whatever its history.
+ * The 32-bit hash in the slot nearly always decides without reading the flow.
+ * Closing shifts later slots back instead of leaving tombstones, so the index
+ * never needs a rebuild.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -47,7 +47,7 @@ uint32_t flow_hash(const struct flow_table *t, const struct flow_key *key)
 						sizeof(t->secret));
 }
 
-/* Multiplying maps the hash onto any table size, in order. */
+/* Multiplication maps the hash onto any table size, in order. */
 static uint32_t home_slot(const struct flow_table *t, uint32_t hash)
 {
 	return (uint32_t)((uint64_t)hash * t->n_slots >> 32);
@@ -141,7 +141,7 @@ static void index_remove(struct flow_table *t, const struct flow *flow,
 		hole = after_slot(t, hole);
 	}
 
-	/* Move back whatever may lie nearer to its home. */
+	/* Move back every slot that may be nearer to its home. */
 	for (i = after_slot(t, hole); t->slots[i].ref; i = after_slot(t, i)) {
 		uint32_t home = home_slot(t, t->slots[i].hash);
 		uint32_t from_home =
@@ -157,7 +157,7 @@ static void index_remove(struct flow_table *t, const struct flow *flow,
 	t->slots[hole].ref = 0;
 }
 
-/* Identity as the state file vouches for it: what a restart may trust. */
+/* The checksum by which a restart trusts an identity in the state file. */
 static uint32_t identity_check(const struct flow *flow)
 {
 	struct {
@@ -176,8 +176,8 @@ bool flow_is_whole(const struct flow *flow)
 }
 
 /*
- * A flow is seen by the next process only with @open set, which is stored last
- * and cleared first: kill -9 at any moment leaves a whole flow or none.
+ * The next process sees a flow only if @open is set. @open is stored last and
+ * cleared first, so kill -9 at any moment leaves a whole flow or none.
  */
 static void publish(struct flow_table *t, struct flow *flow)
 {
@@ -207,8 +207,8 @@ static void set_identity(struct flow *flow, const struct flow_identity *id)
 }
 
 /*
- * Places used before first, then fresh ones in order: memory is touched only
- * as far as it was ever needed.
+ * Takes used places first, then fresh ones in order: only memory that was
+ * needed at some time is ever touched.
  */
 static struct flow *take_place(struct flow_table *t)
 {

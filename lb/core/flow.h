@@ -2,13 +2,13 @@
 /*
  * flow.h - the table of connections passing through the balancer
  *
- * A flow is one client connection. It is found from either side: by what the
- * client sends (FLOW_ORIG) or by what the backend answers (FLOW_REPLY). The
- * table has a fixed size and lives in memory that the caller supplies; all
+ * A flow is one client connection. Packets of either side find it: those that
+ * the client sends (FLOW_ORIG) and those that the backend sends (FLOW_REPLY).
+ * The table has a fixed size and lives in memory that the caller supplies; all
  * operations are O(1).
  *
- * A struct flow * stays valid until flow_close(). Whoever keeps a flow longer
- * than one call keeps a struct flow_ref, which knows when its flow is gone.
+ * A struct flow * stays valid until flow_close(). To keep a flow beyond one
+ * call, keep a struct flow_ref, which detects that its flow is gone.
  *
  * Not thread-safe: one thread owns a table.
  */
@@ -26,63 +26,63 @@
 #include "core/wheel.h"
 
 #define FLOWS_MAX  (4u << 20)
-#define FLOW_SLOTS 3 /* of the index per flow: two thirds full */
+#define FLOW_SLOTS 3 /* index slots per flow: two thirds full */
 #define FLOW_SECRET_BYTES                                   \
 	192 /* XXH3_SECRET_DEFAULT_SIZE, asserted in flow.c \
 	     */
 
 /*
- * Three cache lines: what finds and rewrites a packet, what follows the
- * connection, and what is only counted. Plain values without pointers.
+ * Three cache lines: identity, for look-up and rewriting; TCP tracking;
+ * counters. Plain values without pointers.
  */
 struct flow {
-	/* Identity: written when the flow opens; changed only while no SYN-ACK
-	 * was forwarded (flow_rebind). The addresses of packets as they arrive
-	 * from each side; they leave with source pair[!side].dst and
-	 * destination pair[!side].src.
+	/* Identity: written when the flow opens; changed only before a SYN-ACK
+	 * was forwarded (flow_rebind). pair[side] has the addresses of packets
+	 * as they arrive from that side; they leave with source pair[!side].dst
+	 * and destination pair[!side].src.
 	 */
 	struct flow_pair pair[FLOW_SIDES];
 	uint8_t proto;
 	uint8_t open;	     /* 1: in use; stored last, see flow_open() */
 	uint16_t service;    /* index in the engine */
 	uint16_t backend;    /* index in the service */
-	uint16_t pool;	     /* where its NAT port came from */
-	uint32_t generation; /* of this table slot: counts its flows */
-	uint32_t check;	     /* over pair, proto, generation: the state file */
+	uint16_t pool;	     /* the pool of its NAT port */
+	uint32_t generation; /* counts the flows of this place */
+	uint32_t check;	     /* checksum of pair, proto, generation */
 
 	struct tcp_track tcp;
 	uint32_t pending; /* 1 + index of its SYN, see handshake.h; 0 without.
 			   * Of a free place: 1 + the next one, or 0.
 			   */
 
-	uint64_t packets[FLOW_SIDES]; /* from that side, as captured */
+	uint64_t packets[FLOW_SIDES]; /* from each side, as captured */
 	uint64_t bytes[FLOW_SIDES];   /* of IP packets */
 	uint64_t opened_ns;
-	uint64_t seen_ns;	  /* last packet of it, or our resets */
-	uint64_t id;		  /* counts all flows of this table, from 1 */
-	uint16_t mtu[FLOW_SIDES]; /* toward that side, learned; 0: not */
+	uint64_t seen_ns;	  /* its last packet, or our last RST */
+	uint64_t id;		  /* number of the flow, from 1 */
+	uint16_t mtu[FLOW_SIDES]; /* path MTU toward each side; 0: not known */
 	uint8_t flags;		  /* enum flow_flag */
-	uint8_t keepalives;	  /* probes sent since it was last seen */
-	uint8_t answered;	  /* since then, a bit for each side */
+	uint8_t keepalives;	  /* probes sent since its last packet */
+	uint8_t answered;	  /* sides that answered those, one bit each */
 	uint8_t zero;
 } __attribute__((aligned(64)));
 static_assert(sizeof(struct flow) == 192, "with index and lists <= 256");
 
 enum flow_flag {
-	FLOW_KILLED = 0x01,	 /* we reset it: never revived, only answered */
+	FLOW_KILLED = 0x01,	 /* we reset it: only answered, never revived */
 	FLOW_HALF_OPEN = 0x02,	 /* counted in its service */
-	FLOW_FAILED = 0x04,	 /* counted in its backend, as never answered */
-	FLOW_HALF_CLOSED = 0x08, /* in the list of such, see engine_list_flow */
+	FLOW_FAILED = 0x04,	 /* counted as failed in its backend */
+	FLOW_HALF_CLOSED = 0x08, /* in the list of half-closed flows */
 };
 
-/* In use, and its identity is as it was written: the state file's question. */
+/* True if the flow is in use and its identity matches its checksum. */
 bool flow_is_whole(const struct flow *flow);
 
 struct flow_ref {
 	uint32_t index, generation;
 };
 
-/* What flow_open() needs to know. */
+/* Arguments of flow_open(). */
 struct flow_identity {
 	struct endpoint client, vip, nat, backend;
 	uint8_t proto;
@@ -98,22 +98,22 @@ struct flow_table {
 	struct flow *flows;
 	uint32_t size;
 	uint32_t used;
-	uint32_t free_head;	 /* 1 + a place that was used before, or 0 */
-	uint32_t fresh;		 /* from here on no place was ever used */
+	uint32_t free_head;	 /* 1 + the first used and free place, or 0 */
+	uint32_t fresh;		 /* first place that was never used */
 	struct flow_slot *slots; /* the index, open addressing */
 	bool own_slots;
 	uint32_t n_slots;
-	uint64_t opened; /* flows ever opened */
+	uint64_t opened; /* flows opened so far */
 	uint8_t secret[FLOW_SECRET_BYTES];
 };
 
 /*
  * @flows: @size flows, 64-byte aligned, zeroed; owned by the caller and used
  * until flow_table_free(). -ENOMEM if there is no room for the index.
- * @secret: random bytes, so that nobody can choose colliding clients.
- * @slots: zeroed memory for @size * FLOW_SLOTS of the index, the caller's; or
- * NULL, then it is taken here. It is touched at random, so a caller who can
- * have huge pages should.
+ * @secret: random bytes, so that nobody can choose clients that collide.
+ * @slots: zeroed memory for @size * FLOW_SLOTS of the index, owned by the
+ * caller; NULL: allocated here. Access is random, so use huge pages if
+ * possible.
  */
 int flow_table_init(struct flow_table *t, struct flow *flows, uint32_t size,
 		    const uint8_t secret[FLOW_SECRET_BYTES],
@@ -121,35 +121,35 @@ int flow_table_init(struct flow_table *t, struct flow *flows, uint32_t size,
 
 /*
  * Takes over the flows that @flows already held when flow_table_init() was
- * called: those whose identity is whole, whose keys nobody else has, and that
- * @keep accepts (it may correct the indices). The others are cleared. Returns
- * how many were kept.
+ * called. It keeps a flow if its identity is whole, its keys are unique, and
+ * @keep accepts it (@keep may correct the indices), and clears the others.
+ * Returns how many were kept.
  */
 typedef bool flow_keep_fn(void *arg, struct flow *flow);
 uint32_t flow_table_adopt(struct flow_table *t, flow_keep_fn *keep, void *arg,
 			  uint32_t *refused);
 void flow_table_free(struct flow_table *t);
 
-/* Hash of a key, for the three calls below. */
+/* Hash of a key, for the calls below. */
 uint32_t flow_hash(const struct flow_table *t, const struct flow_key *key);
 
 /* Two steps of prefetching, for a batch of packets: index, then the flow. */
 void flow_prefetch_slot(const struct flow_table *t, uint32_t hash);
 void flow_prefetch(const struct flow_table *t, uint32_t hash);
 
-/* The flow that a packet with this key belongs to, and who sent it. */
+/* The flow of a packet with this key; NULL if none. *side: the sender. */
 struct flow *flow_find(const struct flow_table *t, const struct flow_key *key,
 		       uint32_t hash, enum flow_side *side);
 
 /*
- * A new flow; NULL if the table is full. Both keys must be free: the caller
+ * Opens a flow; NULL if the table is full. Both keys must be unused: the caller
  * has looked for the client's, and the NAT port came from the pool.
  */
 struct flow *flow_open(struct flow_table *t, const struct flow_identity *id,
 		       uint64_t now_ns);
 void flow_close(struct flow_table *t, struct flow *flow);
 
-/* Another backend, NAT address and port for a flow not yet answered. */
+/* Changes backend, NAT address and port of a flow without an answer so far. */
 void flow_rebind(struct flow_table *t, struct flow *flow,
 		 const struct flow_identity *id);
 
@@ -165,7 +165,7 @@ static inline struct flow_ref flow_ref(const struct flow_table *t,
 	return (struct flow_ref){flow_index(t, flow), flow->generation};
 }
 
-/* NULL if that flow is gone, even when its place was taken since. */
+/* NULL if that flow is gone, even if another flow has its place now. */
 struct flow *flow_deref(const struct flow_table *t, struct flow_ref ref);
 
 /* Walks all flows: the first one at index >= @from, or NULL. */

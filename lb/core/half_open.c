@@ -2,17 +2,17 @@
 /*
  * half_open.c - the engine's own check: SYN, an answer, RST
  *
- * It is sent from one of 64 ports of the NAT range that flows never get, so
- * that guard and kernel filter cover it. SYN-ACK or RST decides, and a RST ends
- * it. The application behind the port never hears of it.
+ * The SYN is sent from one of 64 ports of the NAT range that flows never get,
+ * so that guard and kernel filter cover it. SYN-ACK or RST decides the check,
+ * and our RST ends it. The application never sees the connection.
  *
- * Many services may ask the same backend, each at its own pace, so a port says
- * nothing of who asked: each pool (our address, backend) has a table of the
- * checks that run now, by port. An answer is believed by the check that runs
- * from the port it came to, and only if it acknowledges that check's own
- * number. All else is of a check that is over, perhaps of an earlier process:
- * it is reset and says nothing. A port is taken again after the other 63 of its
- * pool; while all run, nobody is asked.
+ * Many services may check the same backend, each at its own pace, so a port
+ * does not identify the service. Each pool (our address, backend) has a table
+ * of running checks by port. An answer counts only for the check that runs from
+ * its destination port, and only if it acknowledges the sequence number of that
+ * check. Any other answer is for a check that is over, perhaps of an earlier
+ * process: it is reset and has no other effect. A port is used again after the
+ * other 63 of its pool; while all are in use, no check starts.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -88,8 +88,8 @@ void half_open_over(struct backend *b)
 }
 
 /*
- * It remembers an earlier check, whose RST was lost: cleared as for flows
- * (design rule 8), and asked once more if one runs there now.
+ * The backend remembers an earlier check whose RST was lost. We clear it as for
+ * flows (design rule 8), and repeat the SYN if a check runs on this port now.
  */
 static void repair(struct engine *e, unsigned pool, unsigned at,
 		   const struct packet *p, uint64_t now_ns)
@@ -103,7 +103,7 @@ static void repair(struct engine *e, unsigned pool, unsigned at,
 	send_syn(e, pool, at);
 }
 
-/* As often as we ask: no limit, else the backend's queue of SYNs fills up. */
+/* No rate limit: one RST per check, or the backend's SYN queue fills up. */
 static void end_check(struct engine *e, const struct packet *answer)
 {
 	const struct segment rst = {

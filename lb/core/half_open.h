@@ -7,15 +7,15 @@
 
 int half_open_init(struct engine *e); /* -ENOMEM */
 
-/* False: it could not be asked now. */
+/* False: the check could not be sent now. */
 bool half_open_start(struct engine *e, struct backend *b, unsigned pool);
 
-/* The check of @b that is under way, if there is one, is decided. */
+/* Ends the running check of @b, if there is one. */
 void half_open_over(struct backend *b);
 
 /*
- * True if @p came to a port of these checks: it was dealt with. *decided: whose
- * running check it answers, with *result; NULL: nobody's.
+ * True if @p was sent to a port of these checks; @p is then handled. *decided:
+ * the backend whose running check @p answers with *result; NULL if none.
  */
 bool half_open_answer(struct engine *e, const struct packet *p,
 		      struct backend **decided, enum check_result *result,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* See health.h. One function counts, one times, whatever the result was. */
+/* See health.h. count() counts every result; wait_for_next() sets the timer. */
 #include <assert.h>
 
 #include "core/health.h"
 
 #define NS_PER_MS 1000000ull
 
-/* Tenths either way, in per mille. */
+/* A tenth either way, in per mille. */
 #define STRETCH_LO    900
 #define STRETCH_SPAN  201
 #define STRETCH_PARTS 1000
@@ -19,7 +19,7 @@ void health_init(struct health *h, const struct health_params *params,
 	*h = (struct health){
 		.params = *params,
 		.up = true,
-		.refusing = true, /* no failure was anything else */
+		.refusing = true, /* no failure so far */
 		.stretch = STRETCH_PARTS,
 		.started_ns = now_ns,
 		.since_ns = now_ns,
@@ -28,12 +28,12 @@ void health_init(struct health *h, const struct health_params *params,
 	h->due_ns = now_ns + random_below(random, params->fast_ms) * NS_PER_MS;
 }
 
-/* When the next probe is due, by what is known now. */
+/* When the next probe is due, by the results so far. */
 static uint64_t next_start_ns(const struct health *h)
 {
 	uint32_t ms = h->streak ? h->params.fast_ms : h->params.interval_ms;
 
-	/* From start to start, or a slow answer would slow the checks. */
+	/* Counted from the last start, lest slow answers slow the checks. */
 	return h->started_ns + ms * NS_PER_MS / STRETCH_PARTS * h->stretch;
 }
 
@@ -45,7 +45,10 @@ static void wait_for_next(struct health *h, uint64_t now_ns)
 	h->due_ns = next_ns > now_ns ? next_ns : now_ns;
 }
 
-/* Whether its kernel is alive, which a refusal proves; apart from .up. */
+/*
+ * True if a backend that was down by refusals now fails in other ways: a
+ * refusal proves that its kernel is alive. Independent of .up.
+ */
 static bool fell_silent(struct health *h, enum check_result result)
 {
 	if (result == CHECK_OK || result == CHECK_REFUSED) {
@@ -63,7 +66,7 @@ static bool fell_silent(struct health *h, enum check_result result)
 	return true;
 }
 
-/* Whether there was anything in it. */
+/* Sets the wait before the next suspicion: was this one right? */
 static void note_suspicion(struct health *h, bool ok)
 {
 	uint32_t most_ms = h->params.interval_ms;

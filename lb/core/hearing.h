@@ -2,12 +2,12 @@
 /*
  * hearing.h - whether silence means anything
  *
- * That nobody answered in time is evidence only if we would have heard it. We
- * may not have, in two ways: what came is still in a capture's ring, since
- * this process was suspended, or busy; or the ring was full and it was lost.
- * In the first case we look again when we have read what waits. In the second
- * silence says nothing: of three checks in a row each may have been lost, and
- * under a flood of packets healthy backends would go down one by one.
+ * A missing answer is evidence only if we would have captured it. It may be
+ * missing for two other reasons. It may still be in a capture's ring, because
+ * this process was suspended or busy: then we judge again after reading the
+ * ring. Or the ring was full and the answer was lost: then silence says
+ * nothing. Otherwise, under a flood of packets, three checks in a row may each
+ * be lost, and healthy backends would go down one by one.
  */
 #ifndef L4LB_HEARING_H
 #define L4LB_HEARING_H
@@ -15,43 +15,43 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* For so long at the most nobody is judged because frames wait. */
+/* Unread frames delay a judgement by at most this. */
 #define HEARING_LATE_MAX_NS 2000000000ull
 
 /*
- * A loss of so much is no excuse: three checks in a row are lost once in a
- * million then.
+ * A loss of up to this much is no excuse: at this rate three checks in a row
+ * are lost once in a million times.
  */
 #define HEARING_LOSS_PERCENT 1
-#define HEARING_WINDOW_NS    100000000ull /* in which losses are counted */
+#define HEARING_WINDOW_NS    100000000ull /* losses are counted per window */
 
-/* Nor is any loss for who was excused for so long and not heard of. */
+/* A backend excused for this long without any answer has no excuse any more. */
 #define HEARING_PATIENCE_NS 10000000000ull
 
 struct hearing {
-	uint64_t heard_ns;   /* all that had come by then was dealt with */
-	uint64_t lossy_ns;   /* last time that much was lost; 0: never */
-	uint64_t window_ns;  /* since then are counted: */
-	uint64_t seen, lost; /* frames */
+	uint64_t heard_ns;   /* all frames that arrived by then were handled */
+	uint64_t lossy_ns;   /* last time with too much loss; 0: never */
+	uint64_t window_ns;  /* start of the window */
+	uint64_t seen, lost; /* frames in this window */
 };
 
-/* Who never reports is taken to hear everything at once. */
+/* If no capture ever reports, everything is taken as heard at once. */
 void hearing_init(struct hearing *h);
 
-/* All that had come by @until_ns was dealt with. */
+/* All frames that arrived by @until_ns were handled. */
 void hearing_note_all_until(struct hearing *h, uint64_t until_ns);
 
-/* @lost more frames were, besides @seen more that were not. */
+/* Since the last call @seen frames were captured and @lost were lost. */
 void hearing_note_lost(struct hearing *h, uint64_t seen, uint64_t lost,
 		       uint64_t now_ns);
 
-/* The time that it is for whoever waits for an answer: never beyond @now_ns. */
+/* The time for judging missing answers; never later than @now_ns. */
 uint64_t hearing_now_ns(const struct hearing *h, uint64_t now_ns);
 
 /*
- * Whether an answer to what was sent at @sent_ns may have been lost here.
- * @since_ns: of the same peer; since when it is excused, 0: not. Set here, and
- * back to 0 by the caller when anything is heard of that peer.
+ * True if an answer to what was sent at @sent_ns may have been lost here.
+ * @since_ns: since when that peer is excused; 0: it is not. Set here; the
+ * caller clears it when the peer is heard.
  */
 bool hearing_excuses(const struct hearing *h, uint64_t sent_ns,
 		     uint64_t *since_ns, uint64_t now_ns);

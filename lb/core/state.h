@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * state.h - the engine from inside: what every part of it knows
+ * state.h - the private state of the engine, shared by its files
  *
- * Private to the engine's own files. Each of them has a header of its own for
- * what it does. They call each other in one direction only, from the top of
- * this list to the bottom (`make check-layers` holds them to it):
+ * Each file of the engine has its own header for what it does. They call each
+ * other in one direction only, from the top of this list to the bottom (`make
+ * check-layers` checks that):
  *
  *   new         its tables                  takeover  flows of an earlier process
  *   engine      one packet, one tick
- *   sweep       resets of many flows        checks    who is asked, and results
+ *   sweep       resets of many flows        checks    health checks, results
  *   handshake   until the SYN-ACK
  *   opening     a new flow
  *   room        places and ports
  *   lifecycle   states, lists, timers
  *   pending     the SYN that is kept
- *   half_open   our own check               evidence  what traffic says
- *   cut_off     whose silence it is         away      what this host has not
- *   source      which address of ours
- *   say         what we say ourselves       lookup    who is where
+ *   half_open   our own check               evidence  outcomes of handshakes
+ *   cut_off     backend or link silent?     away      what this host lacks
+ *   source      our address toward a backend
+ *   say         what the engine originates  lookup    services, pools
  */
 #ifndef L4LB_STATE_H
 #define L4LB_STATE_H
