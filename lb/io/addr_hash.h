@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * addr_hash.h - keyed hash for tables that the outside world fills
+ * addr_hash.h - keyed hash for tables whose keys the outside world chooses
  *
- * Clients choose their addresses. Without a secret they could choose ones
- * that all land in one place of a table; with a random secret, drawn at every
- * start, they cannot know which those are.
+ * Clients choose their addresses. Without a secret they could choose addresses
+ * that all fall into one place of a table. The secret is random and drawn at
+ * every start, so they cannot know which addresses those are.
  */
 #ifndef L4LB_ADDR_HASH_H
 #define L4LB_ADDR_HASH_H
@@ -22,11 +22,11 @@ struct addr_hash_key {
 
 static inline int addr_hash_key_draw(struct addr_hash_key *key)
 {
-	/* Up to 256 bytes come whole and uninterrupted: getrandom(2). */
+	/* getrandom(2) returns up to 256 bytes whole and uninterrupted. */
 	return getrandom(key, sizeof(*key), 0) == sizeof(*key) ? 0 : -errno;
 }
 
-/* @bytes must hold no padding */
+/* @bytes must contain no padding. */
 static inline uint64_t addr_hash(const struct addr_hash_key *key,
 				 const void *bytes, size_t len)
 {

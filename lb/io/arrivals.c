@@ -25,7 +25,9 @@ struct arrival *arrivals_find(struct arrivals *a, int ifindex)
 	return i < a->n ? &a->at[i] : NULL;
 }
 
-/* A place for one more: a new one, or that of the most silent. */
+/*
+ * Returns a new place, or that of the interface that has been silent longest.
+ */
 static unsigned take_place(struct arrivals *a, int ifindex)
 {
 	unsigned place = 0;

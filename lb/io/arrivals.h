@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * arrivals.h - what came in by which interface, and when last
+ * arrivals.h - frames per interface, and when the last one came
  *
- * One capture hears all interfaces, so this is where they are told apart: for
- * the counters, and for whoever wants to know whether a link is alive. Only
- * interfaces that brought something have a place. Should there be more of them
- * than places, the one that was silent longest gives up its own: containers'
- * interfaces come and go for ever.
+ * One capture hears all interfaces. This table tells them apart, for the
+ * counters and for the question whether a link is alive. Only an interface that
+ * brought a frame has a place. When the table is full, the interface that has
+ * been silent longest loses its place, because container interfaces are created
+ * and deleted without end.
  *
- * Pure; the caller says what time it is.
+ * Pure: the caller passes the time.
  */
 #ifndef L4LB_ARRIVALS_H
 #define L4LB_ARRIVALS_H
@@ -18,35 +18,35 @@
 #include <stdint.h>
 
 #define ARRIVALS_MAX   256
-#define ARRIVALS_KINDS 2 /* of captures: the caller numbers them */
+#define ARRIVALS_KINDS 2 /* kinds of captures; the caller numbers them */
 #define ARRIVALS_HINTS 64
 
 struct arrival {
 	int ifindex;
-	char name[IF_NAMESIZE]; /* the caller's to fill in; "": not yet */
+	char name[IF_NAMESIZE]; /* filled in by the caller; "": not yet */
 	uint64_t frames[ARRIVALS_KINDS];
-	uint64_t heard_ns; /* the last one */
-	bool down;	   /* the caller's */
+	uint64_t heard_ns; /* time of the last frame */
+	bool down;	   /* owned by the caller */
 };
 
 struct arrivals {
 	uint64_t now_ns; /* the caller sets it before it reads frames */
-	bool fresh; /* there is one without a name: the caller sets it back */
+	bool fresh;	 /* an entry has no name yet; the caller clears it */
 	unsigned n;
-	uint8_t hint[ARRIVALS_HINTS]; /* where an ifindex was found last */
+	uint8_t hint[ARRIVALS_HINTS]; /* index of the last match */
 	struct arrival at[ARRIVALS_MAX];
 };
 
-/* NULL: nothing came by it, or it is forgotten. */
+/* Returns NULL if no frame came by @ifindex, or if its place was reused. */
 struct arrival *arrivals_find(struct arrivals *a, int ifindex);
 
-/* A frame came in by @ifindex, in a capture of that kind. */
+/* Counts a frame that came by @ifindex in a capture of @kind. */
 void arrivals_note(struct arrivals *a, int ifindex, unsigned kind);
 
-/* @ifindex is @before made anew: what is known of that counts for this one. */
+/* @before was deleted and created anew as @ifindex, which gets its record. */
 void arrivals_inherit(struct arrivals *a, int ifindex, struct arrival *before);
 
-/* When the last one came by it; 0: none did. */
+/* Time of the last frame by @ifindex; 0: none came. */
 uint64_t arrivals_heard_ns(const struct arrivals *a, int ifindex);
 
 #endif

@@ -15,9 +15,9 @@
 struct capture {
 	pcap_t *pcap;
 	struct capture_spec spec;
-	struct bpf_program cooked; /* the filter, for libpcap's frames */
-	struct bpf_program match;  /* the same, for what the kernel sees */
-	bool judges;		   /* the kernel could not take it */
+	struct bpf_program cooked; /* the filter for libpcap's cooked frames */
+	struct bpf_program match; /* the same filter for what the kernel sees */
+	bool judges; /* the kernel refused it: user space filters */
 	struct tap_links links;
 	bool truncated;
 	struct capture_stats stats;
@@ -25,7 +25,7 @@ struct capture {
 	void *arg;
 };
 
-/* In front of each packet libpcap puts what the kernel says of it. */
+/* libpcap prepends this header, with the kernel's metadata, to each packet. */
 #define COOKED_LEN SLL2_HDR_LEN
 
 static int activate_error(struct err *err, const struct capture *c, int status)
@@ -38,7 +38,7 @@ static int activate_error(struct err *err, const struct capture *c, int status)
 		return err_set(err, -EPERM,
 			       "no permission to capture packets; run as root "
 			       "or with CAP_NET_RAW and CAP_NET_ADMIN");
-	case PCAP_ERROR: break; /* the text alone says which */
+	case PCAP_ERROR: break; /* the text alone gives the reason */
 	default:
 		return err_set(err, -EIO, "cannot capture: %s: %s",
 			       pcap_statustostr(status), why);
@@ -63,7 +63,7 @@ static int compile(pcap_t *pcap, const char *filter, struct bpf_program *out,
 	return 0;
 }
 
-/* As the kernel sees a packet on this socket: from its IP header on. */
+/* On this socket the kernel sees a packet from its IP header on. */
 static int compile_for_kernel(struct capture *c, struct err *err)
 {
 	pcap_t *raw = pcap_open_dead(DLT_RAW, (int)c->spec.snaplen);
@@ -76,7 +76,7 @@ static int compile_for_kernel(struct capture *c, struct err *err)
 	return ret;
 }
 
-/* 0 or -errno */
+/* Returns 0 or -errno. */
 static int attach_one(struct capture *c, const struct bpf_program *match)
 {
 	struct sock_fprog kernel;
@@ -92,7 +92,8 @@ static int attach_one(struct capture *c, const struct bpf_program *match)
 	return ret;
 }
 
-/* Where the kernel has no room for all of it, the rest is done in user space.
+/*
+ * If the kernel has no memory for the whole filter, user space does the rest.
  */
 static int attach(struct capture *c)
 {
@@ -103,8 +104,8 @@ static int attach(struct capture *c)
 }
 
 /*
- * libpcap's own first: it drains what came before there was a filter, and runs
- * it on what is in the ring already. Then the kernel gets ours in its place.
+ * libpcap's filter comes first: setting it drains what arrived unfiltered and
+ * filters what is in the ring already. Then ours replaces it in the kernel.
  */
 static int set_filter(struct capture *c, struct err *err)
 {
@@ -126,17 +127,17 @@ static int set_filter(struct capture *c, struct err *err)
 }
 
 /*
- * One slot holds one frame whatever its size, since immediate mode means
- * TPACKET_V2. libpcap takes the ring's size in bytes, divides it by a slot's,
- * and then asks for blocks of a power of two pages that hold whole slots: a
- * slot of 64 KiB and a little takes 128 KiB of memory.
+ * Immediate mode means TPACKET_V2, where one slot holds one frame of any size.
+ * libpcap divides the ring's size in bytes by the size of a slot. Then it asks
+ * for blocks of a power of two pages that hold whole slots, so a slot of
+ * slightly more than 64 KiB takes 128 KiB of memory.
  */
 static size_t slot_bytes(uint32_t snaplen)
 {
 	return snaplen + CAPTURE_SLOT_HEADER;
 }
 
-/* Slots that a block has, and its size. */
+/* Returns the slots per block; @block gets its size in bytes. */
 static size_t slots_of_block(uint32_t snaplen, size_t *block)
 {
 	*block = (size_t)getpagesize();
@@ -228,7 +229,10 @@ void capture_set_links(struct capture *c, const struct tap_links *links)
 	if (tap_links_equal(&c->links, links))
 		return;
 	c->links = *links;
-	/* Without memory the kernel keeps the old one: on_frame() knows. */
+	/*
+	 * On ENOMEM the kernel keeps the old filter; on_frame() checks @links
+	 * again.
+	 */
 	(void)attach(c);
 }
 
@@ -237,7 +241,7 @@ int capture_fd(const struct capture *c)
 	return pcap_get_selectable_fd(c->pcap);
 }
 
-/* What is in the ring from before there was our filter is judged here. */
+/* Filters frames that entered the ring before our filter was set. */
 static bool is_for_us(const struct capture *c, const struct sll2_header *from)
 {
 	return from->sll2_protocol == htons(ETH_P_IP) &&

@@ -2,15 +2,15 @@
 /*
  * capture.h - IPv4 packets from all interfaces, by libpcap
  *
- * One packet socket that is bound to no interface and to one protocol, IPv4:
- * the kernel hands it a packet at the moment, and on the interface, where it
- * hands it to its own IP (design rule 12). So it hears all interfaces, also one
- * that comes up later, whatever their link type; a frame that passes several
- * (port and bridge, member and bond, parent and macvlan) comes once, by the
- * last; and what this host sends never comes.
+ * One packet socket, bound to no interface and to the protocol IPv4. The kernel
+ * hands it each packet at the moment, and on the interface, where it hands the
+ * packet to its own IP layer (design rule 12). So the socket hears interfaces
+ * of every link type, also those that come up later. A frame that passes
+ * several interfaces (port and bridge, member and bond, parent and macvlan)
+ * comes once, by the last of them. Packets that this host sends never come.
  *
- * Immediate mode, a ring of slots, and a kernel filter by destination, so that
- * only our own packets reach user space.
+ * Immediate mode, a ring of slots, and a kernel filter by destination: only
+ * packets for us reach user space.
  */
 #ifndef L4LB_CAPTURE_H
 #define L4LB_CAPTURE_H
@@ -30,39 +30,39 @@
 struct capture;
 
 /*
- * @ip: the IP packet, valid during the call; @len: captured bytes from there;
- * @ifindex: the interface it came in by.
+ * @ip: the IP packet, valid during the call. @len: bytes captured from there.
+ * @ifindex: the interface by which the packet came in.
  */
 typedef void capture_frame_fn(void *arg, const uint8_t *ip, uint32_t len,
 			      int ifindex);
 
 struct capture_stats {
 	uint64_t received; /* passed the filter */
-	uint64_t dropped;  /* of those, found the ring full */
+	uint64_t dropped;  /* of those, lost because the ring was full */
 };
 
 struct capture_spec {
 	const char *filter; /* pcap expression */
 	unsigned slots;	    /* frames the ring holds */
 	uint32_t snaplen;   /* longest IP packet that can be delivered */
-	unsigned kind;	    /* under which it is counted in: */
+	unsigned kind;	    /* index of its counter in: */
 	struct arrivals *arrivals;
 };
 
-/* @spec is copied, what it points to is borrowed. */
+/* Copies @spec and borrows what it points to. */
 int capture_open(struct capture **out, const struct capture_spec *spec,
 		 const struct tap_links *links, struct err *err);
 void capture_close(struct capture *c);
 
 /*
- * Other interfaces count from now on. At once: nothing is lost, and nothing
- * of those that do not is delivered any more.
+ * Replaces the set of interfaces, at once: no packet is lost, and none is
+ * delivered any more from an interface outside @links.
  */
 void capture_set_links(struct capture *c, const struct tap_links *links);
 
 /*
- * Another filter from now on; borrowed. The ring stays, with what is in it. On
- * an error: close it.
+ * Replaces the filter, which is borrowed. The ring and its content stay. On an
+ * error the caller closes the capture.
  */
 int capture_set_filter(struct capture *c, const char *filter, struct err *err);
 
@@ -70,25 +70,28 @@ int capture_set_filter(struct capture *c, const char *filter, struct err *err);
 int capture_fd(const struct capture *c);
 
 /*
- * Hands up to @max waiting frames to @fn; never blocks. The number of frames,
- * or -EIO when there will be no more: close, and open again.
+ * Hands up to @max waiting frames to @fn; never blocks. Returns the number of
+ * frames, or -EIO when no more will come: close the capture and open a new one.
  */
 int capture_read(struct capture *c, int max, capture_frame_fn *fn, void *arg);
 
-/* True if a packet was longer than a slot: it was lost, and more may be. */
+/* True if a packet was longer than a slot: it was lost, and others may be. */
 bool capture_truncated(const struct capture *c);
 
-/* Bytes that a slot takes, and a ring of so many, about. */
+/* Approximate memory in bytes, of a slot and of a ring of @slots slots. */
 size_t capture_slot(uint32_t snaplen);
 size_t capture_memory(unsigned slots, uint32_t snaplen);
 
 /*
- * libpcap counts in 32 bits, which an hour or a day overflows: to be called
- * before 2^32 more frames have come.
+ * libpcap's counters have 32 bits, which overflow within hours to a day: call
+ * this before 2^32 more frames have come.
  */
 void capture_get_stats(struct capture *c, struct capture_stats *out);
 
-/* @total, and what @counter, its lower 32 bits then, has grown by since. */
+/*
+ * Extends a 32-bit counter: returns @total, advanced until its lower 32 bits
+ * equal @counter.
+ */
 static inline uint64_t capture_widen(uint64_t total, uint32_t counter)
 {
 	return total + (uint32_t)(counter - (uint32_t)total);

@@ -8,12 +8,12 @@
 struct checker {
 	struct engine *engine;
 	struct prober *prober;
-	uint64_t now_ns; /* while in checker_read() */
+	uint64_t now_ns; /* valid during checker_read() */
 	int trouble;	 /* the last errno, positive; 0: none */
 	unsigned troubles;
 };
 
-/* Which probe it was: service, backend and number in one. */
+/* Packs service, backend and sequence number into one id. */
 static uint64_t id_of(const struct probe_request *r)
 {
 	return (uint64_t)r->service << 48 | (uint64_t)r->backend << 32 |
@@ -21,7 +21,7 @@ static uint64_t id_of(const struct probe_request *r)
 }
 static_assert(SERVICE_BACKENDS_MAX <= 1 << 16, "an index has 16 bits in an id");
 
-/* Backends that are asked by sockets. */
+/* Backends whose check needs a socket. */
 static unsigned count(const struct engine *e)
 {
 	unsigned n = 0;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * checker.h - the engine's questions to backends, put by the host's sockets
+ * checker.h - the engine's health checks that need sockets of the host
  *
- * The engine says which backend to ask what (tcp, http and expect; syn it does
- * itself), io/probe asks, and the answers go back to the engine. In a turn of
- * the main loop: checker_read(), then the engine's tick, which may want more
- * probes, then checker_start().
+ * The engine decides which backend to check and how (tcp, http and expect; it
+ * does syn itself). io/probe carries the check out, and the result goes back to
+ * the engine. In each turn of the main loop: checker_read(), then the engine's
+ * tick, which may ask for more probes, then checker_start().
  */
 #ifndef L4LB_CHECKER_H
 #define L4LB_CHECKER_H
@@ -15,25 +15,25 @@
 struct checker;
 
 /*
- * *@out stays NULL if no service of @engine (which is borrowed) needs one; all
- * functions below take that. @nat_lo, @nat_hi: see probe_open().
+ * *@out stays NULL if no service of @engine needs a socket; all functions below
+ * accept that. @engine is borrowed. @nat_lo, @nat_hi: see probe_open().
  */
 int checker_open(struct checker **out, struct engine *engine, uint16_t nat_lo,
 		 uint16_t nat_hi, struct err *err);
 void checker_close(struct checker *c);
 
-/* Readable when an answer is there; -1 without a checker. */
+/* Readable when a result is there; -1 without a checker. */
 int checker_fd(const struct checker *c);
 
-/* Gives the answers that have come, and missing ones, to the engine. */
+/* Gives results and timeouts to the engine. */
 void checker_read(struct checker *c, uint64_t now_ns);
 
-/* Asks what the engine wants to know; returns when to call again. */
+/* Starts the probes that the engine wants. Returns when to call again. */
 uint64_t checker_start(struct checker *c, uint64_t now_ns);
 
 /*
- * Why a probe could not be made (an errno), if there was one since the last
- * call, and how many; else 0. Such a backend keeps the state it had.
+ * Returns the errno of the last probe that could not be made since the last
+ * call, or 0, and their number in @n. Their backends keep their states.
  */
 int checker_trouble(struct checker *c, unsigned *n);
 

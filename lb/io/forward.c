@@ -6,11 +6,11 @@
 
 #include "io/forward.h"
 
-#define SMALL_MAX     2048 /* payload bytes that are copied, not sent in place */
+#define SMALL_MAX     2048 /* bytes; larger payloads are sent from the ring */
 #define TOO_BIG_PER_S 1000 /* fragmentation-needed, RFC 1812 4.3.2.8 */
-#define MTU_SURE      576  /* that every link has, as good as: RFC 791 */
-#define TICK_BUDGET   1024 /* flows ended between two looks at the captures */
-#define RETRY_NS      1000000ull /* until what found no room is tried again */
+#define MTU_SURE      576  /* bytes; practically every link has it: RFC 791 */
+#define TICK_BUDGET   1024 /* flows ended per tick, between two reads */
+#define RETRY_NS      1000000ull /* before another try after a full queue */
 
 struct forward {
 	struct engine *engine;
@@ -21,10 +21,10 @@ struct forward {
 	struct answers told_too_big;
 	uint64_t too_big_limited;
 	struct random random;
-	/* What the engine originated and found no room, the oldest first. */
+	/* Originated segments that found no room, the oldest first. */
 	struct outgoing outgoing[INJECT_SEGMENTS_MAX];
 	unsigned n_outgoing;
-	uint64_t retry_ns; /* when to try again, if there are any */
+	uint64_t retry_ns; /* when to try again; valid if n_outgoing > 0 */
 	unsigned staged;
 	struct packet packets[INJECT_BATCH];
 	uint8_t payload[INJECT_BATCH][SMALL_MAX];
@@ -62,8 +62,9 @@ void forward_free(struct forward *f)
 }
 
 /*
- * Our next hop is the narrow one: the segment goes on in pieces, and its
- * sender is told, so that the next ones fit (RFC 1191).
+ * Our next hop has the smallest MTU of the path. The segment goes on in
+ * fragments, and its sender is informed, so that the next segments fit (RFC
+ * 1191).
  */
 static void tell_sender(struct forward *f, const struct packet *p, uint32_t mtu,
 			uint64_t now_ns)
@@ -81,7 +82,7 @@ static void tell_sender(struct forward *f, const struct packet *p, uint32_t mtu,
 		inject_message(f->inject, &message);
 }
 
-/* The largest MSS that a SYN may announce by what @hop carries; 0: any. */
+/* The largest MSS a SYN through @hop may announce; 0: no limit. */
 static uint16_t mss_limit(const struct forward *f, const struct hop *hop)
 {
 	const uint32_t headers = IP_HEADER_LEN + TCP_HEADER_MIN;
@@ -101,10 +102,11 @@ static uint16_t mss_limit(const struct forward *f, const struct hop *hop)
 }
 
 /*
- * Before the engine: a SYN is also what it remembers the MSS from, and what
- * another backend may be sent. False: the way back to its sender goes into this
- * host, and it did not come from there. That is more than a list of addresses
- * can say (local routes), and too dear for other packets than the first.
+ * Runs before the engine, which stores the MSS of a SYN and may send the SYN to
+ * another backend. Returns false if the route back to the sender leads into
+ * this host although the SYN came from the wire. The address list of
+ * io/martian.h does not see local routes, and this look-up is too expensive for
+ * every packet.
  */
 static bool clamp_back(struct forward *f, struct packet *p, uint64_t now_ns)
 {
@@ -121,10 +123,10 @@ static bool clamp_back(struct forward *f, struct packet *p, uint64_t now_ns)
 }
 
 /*
- * The answer to a SYN comes by the link that it leaves by, in segments of what
- * it announces: no longer ones than that link can take, or they never arrive,
- * and nobody tells their sender. And what comes merged is cut into what its
- * sender made of it, which is by what it was told.
+ * The answer to a SYN comes back by the link that the SYN leaves by, in
+ * segments of the MSS that it announces. If these were longer than that link
+ * can carry, they would be lost without a word to their sender. The engine
+ * keeps the MSS: merged packets are cut to it, the size their sender used.
  */
 static void clamp_onward(struct forward *f, struct packet *p,
 			 const struct hop *onward)
@@ -161,7 +163,10 @@ static bool is_icmp(const uint8_t *ip, uint32_t len)
 	return len >= IP_HEADER_LEN && ip[9] == ICMP_PROTO;
 }
 
-/* An error about a segment comes from where that segment's answer would. */
+/*
+ * An ICMP error about a segment may come only from where the answer to that
+ * segment could come.
+ */
 static bool is_martian_error(struct forward *f, const struct icmp_error *m,
 			     int ifindex)
 {
@@ -199,7 +204,7 @@ static void take_from_engine(struct forward *f)
 	}
 }
 
-/* Which way, as it is now; a client's SYN that is sent again must fit it. */
+/* Looks up the current route. A retransmitted SYN must fit its MTU. */
 static void set_out(struct forward *f, struct outgoing *out, uint64_t now_ns)
 {
 	struct segment *seg = &out->seg;
@@ -215,8 +220,8 @@ static void set_out(struct forward *f, struct outgoing *out, uint64_t now_ns)
 }
 
 /*
- * One that finds no room stays, and the next ones behind it; when no more can
- * wait here they stay in the engine, which then says no more until they left.
+ * A segment that finds no room waits, and so do those behind it. When the queue
+ * here is full, the rest stay in the engine's outbox, which then takes no more.
  */
 static void send_originated(struct forward *f, uint64_t now_ns)
 {
@@ -248,7 +253,7 @@ static void count_lost(struct forward *f)
 			engine_unsent(f->engine, why, lost[why]);
 }
 
-/* All staged packets, in order, to the wire. */
+/* Sends all staged packets in order. */
 static void run_batch(struct forward *f)
 {
 	uint64_t now_ns;
@@ -263,7 +268,7 @@ static void run_batch(struct forward *f)
 	inject_flush(f->inject);
 	f->staged = 0;
 	count_lost(f);
-	send_originated(f, now_ns); /* a batch's worth fits the outbox */
+	send_originated(f, now_ns); /* a batch's answers fit the outbox */
 }
 
 static void on_frame(void *arg, const uint8_t *ip, uint32_t len, int ifindex)
@@ -293,7 +298,7 @@ static void on_frame(void *arg, const uint8_t *ip, uint32_t len, int ifindex)
 			run_batch(f);
 		return;
 	}
-	run_batch(f); /* what came before goes before; @p is not part of it */
+	run_batch(f); /* keeps the order; @p is not in the batch */
 	decide(f, p, forward_now_ns());
 	inject_flush(f->inject);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * forward.h - the data path: captured frames through the engine and out
+ * forward.h - the data path: from the captures through the engine to the wire
  *
  * Small frames are copied out of the capture ring and handled in batches, so
- * that memory is prefetched for all and one system call sends many; a
- * super-packet is sent at once from where it lies in the ring (libpcap takes a
- * slot back when its callback returns, so nothing can be kept there).
+ * that memory is prefetched for all of them and one system call sends many. A
+ * super-packet is sent directly from the ring: libpcap takes a slot back when
+ * its callback returns, so nothing can be kept there.
  */
 #ifndef L4LB_FORWARD_H
 #define L4LB_FORWARD_H
@@ -21,10 +21,11 @@ struct forward;
 #define FORWARD_CLAMP_AUTO UINT32_MAX
 
 /*
- * Borrows all three; they outlive it. @mss_clamp: the largest MSS that SYNs
- * may announce, or one of the above. Off: what the next hop that the SYN goes
- * to carries, as longer answers do not arrive. Else the one back to its sender,
- * too.
+ * Borrows all three; they must outlive it. @mss_clamp: the largest MSS that
+ * SYNs may announce, or one of the constants above. FORWARD_CLAMP_OFF limits
+ * the MSS only by the MTU of the next hop, since longer answers would not
+ * arrive. All other values limit it by the MTU of the hop back to the sender as
+ * well.
  */
 int forward_new(struct forward **out, struct engine *engine,
 		struct inject *inject, struct netlink *netlink,
@@ -33,20 +34,20 @@ void forward_free(struct forward *f);
 
 /*
  * Handles up to @max frames that wait in @capture, and sends what the engine
- * originated. The number of frames, or -ENETDOWN, see capture_read().
+ * originated. Returns the number of frames, or -EIO as capture_read() does.
  */
 int forward_read(struct forward *f, struct capture *capture, int max);
 
 /* Runs timers; returns when to call again, see engine_tick(). */
 uint64_t forward_tick(struct forward *f);
 
-/* True if something that the engine originated found no room yet. */
+/* True if an originated segment still waits for room. */
 bool forward_waits(const struct forward *f);
 
-/* Fragmentation-needed errors that were not sent: too many. */
+/* Fragmentation-needed errors that the rate limit suppressed. */
 uint64_t forward_too_big_limited(const struct forward *f);
 
-/* CLOCK_BOOTTIME in ns: the time of the whole program. */
+/* CLOCK_BOOTTIME in ns, the clock of the whole program. */
 uint64_t forward_now_ns(void);
 
 #endif

@@ -3,12 +3,12 @@
  * guard.c - writes the firewall guard: one nftables table, one transaction
  *
  * Five sets (services, backends, sources, skipped, interfaces) and eight rules,
- * whatever the number of addresses. A table that is there already is emptied
- * and filled again within the transaction and not deleted: each chain then
- * changes from the old rules to the new ones at one instant. With a second
- * table beside the dying one, a packet between the two hooks could slip past
- * both, and the host's stack would reset a live connection. Only a table of
- * another shape (another version's) is deleted and made anew.
+ * whatever the number of addresses. An existing table is emptied and refilled
+ * within the transaction, not deleted, so each chain switches from the old
+ * rules to the new ones at one instant. With a new table beside a dying one, a
+ * packet between the two hooks could slip past both, and the host's stack would
+ * reset a live connection. Only a table of another shape (from another version)
+ * is deleted and created anew.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -30,20 +30,22 @@
 #include "io/guard.h"
 #include "io/nft.h"
 
-/* Prerouting and output: before conntrack (-200), after its defragmentation
- * (-400). Input: before whatever else a host has there; fragments have been put
- * together by then.
+/*
+ * Prerouting and output: before conntrack (-200), after its defragmentation
+ * (-400). Input: before all other chains of the host; fragments are reassembled
+ * by then.
  */
 #define PRIORITY_RAW (-300)
 
-/* How nft(8) numbers its types: 6 bits each in a concatenation. Only used to
- * print the sets.
+/*
+ * The type numbers of nft(8), 6 bits each in a concatenation. Needed only to
+ * list the sets.
  */
 #define TYPE_IPV4_ADDR	   7
 #define TYPE_INET_SERVICE  13
 #define TYPE_IPV4_ENDPOINT (TYPE_IPV4_ADDR << 6 | TYPE_INET_SERVICE)
 
-/* The part of a concatenated key that follows an address in NFT_REG_1. */
+/* The register of a concatenated key's second part, behind an address. */
 #define REG_AFTER_ADDR NFT_REG32_01
 
 static const char services_set[] = "services";
@@ -57,8 +59,7 @@ static const char output_chain[] = "output";
 
 enum end { SRC, DST };
 
-/* Key of services and backends, padded to whole registers as the kernel does.
- */
+/* Key of services and backends. The kernel pads each part to a register. */
 struct endpoint_key {
 	uint32_t addr; /* network order */
 	uint16_t port; /* network order */
@@ -112,7 +113,7 @@ static void fill_ports(struct nft_batch *b, const char *name,
 	free(keys);
 }
 
-/* The kernel compares all 16 bytes: what follows a name is 0. */
+/* The kernel compares all 16 bytes: pad the name with zeros. */
 static void fill_names(struct nft_batch *b, const char *name,
 		       const char (*list)[GUARD_INTERFACE_LEN], size_t n)
 {
@@ -131,7 +132,7 @@ static void fill_names(struct nft_batch *b, const char *name,
 
 struct rule {
 	struct nft_batch *batch;
-	struct nftnl_rule *r; /* NULL: no memory, the rest does nothing */
+	struct nftnl_rule *r; /* NULL: out of memory, later calls do nothing */
 };
 
 static struct nftnl_expr *rule_expr(struct rule *rule, const char *kind)
@@ -219,7 +220,7 @@ static void match_endpoint(struct rule *rule, enum end end, const char *set)
 	match_in(rule, set);
 }
 
-/* @end is one of our source addresses with a port that a flow may have. */
+/* Matches if @end is one of our source addresses and a NAT port. */
 static void match_nat(struct rule *rule, enum end end,
 		      const struct guard_spec *spec)
 {
@@ -257,7 +258,7 @@ static void rule_begin(struct rule *rule, struct nft_batch *b,
 	compare(rule, NFT_CMP_EQ, &tcp, sizeof(tcp));
 }
 
-/* Only what comes in by one of them, if there are any. */
+/* Limits the rule to the named interfaces, if there are any. */
 static void match_interface(struct rule *rule, const struct guard_spec *spec)
 {
 	struct nftnl_expr *e;
@@ -305,13 +306,14 @@ static void rule_notrack(struct rule *rule)
 }
 
 /*
- * What reaches us is dropped at input: VIPs and sources are addresses of this
- * host. Not earlier, as br_netfilter calls prerouting when a frame is still at
- * the bridge's port, and our tap is at the bridge.
+ * Services and sources are addresses of this host, so their packets are dropped
+ * at input. An earlier hook would be too early: with br_netfilter, prerouting
+ * runs when a frame is still at the bridge's port, and our tap is at the
+ * bridge.
  *
- * All of it, both ways, is kept out of conntrack: conntrack would see one half
- * of each connection and call the other half invalid, and a host's DNAT of the
- * same port would turn packets away before they are dropped.
+ * Both directions bypass conntrack. Conntrack would see one half of each
+ * connection and call the other half invalid, and a DNAT rule of the host for
+ * the same port would divert packets before they are dropped.
  */
 static void add_rules(struct nft_batch *b, const struct guard_spec *spec)
 {
@@ -449,7 +451,7 @@ int guard_up_through(struct mnl_socket *nl, const struct guard_spec *spec,
 	int code = write_table(nl, spec, false);
 
 	switch (code) {
-	case -EEXIST: /* a table of that name and of another shape */
+	case -EEXIST: /* a table of that name has another shape */
 	case -EINVAL:
 	case -EBUSY:
 	case -EOPNOTSUPP: code = write_table(nl, spec, true); break;
@@ -477,7 +479,7 @@ static int delete_table(struct mnl_socket *nl, const char *name)
 
 	if (code)
 		return code;
-	/* Made first, so that its absence is no error. */
+	/* Create it first, so that deleting it cannot fail. */
 	nft_add_table(&b, NFT_MSG_NEWTABLE);
 	nft_add_table(&b, NFT_MSG_DELTABLE);
 	code = nft_send(&b, nl);

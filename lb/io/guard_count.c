@@ -17,7 +17,7 @@
 #define INPUT_CHAIN "input"
 #define ANSWER_MAX  16384 /* NLMSG_GOODSIZE */
 #define READS_MAX   16	  /* the chain has two rules */
-#define SEQUENCE    1	  /* one question at a time */
+#define SEQUENCE    1	  /* one request at a time */
 
 static int add_counter(struct nftnl_expr *e, void *arg)
 {
@@ -42,7 +42,7 @@ static int add_rule(const struct nlmsghdr *nlh, void *arg)
 
 static bool ask(struct mnl_socket *nl, const char *table)
 {
-	char buf[512] = {0}; /* what pads names is sent as well */
+	char buf[512] = {0}; /* zeroed, as the padding of names is sent too */
 	struct nftnl_rule *r = nftnl_rule_alloc();
 	struct nlmsghdr *nlh;
 
@@ -69,7 +69,10 @@ bool guard_count(struct mnl_socket *nl, const char *name, uint64_t *packets)
 	if (!ask(nl, table))
 		return false;
 	for (int i = 0; more == MNL_CB_OK && i < READS_MAX; i++) {
-		/* The kernel writes it within the call that asks. */
+		/*
+		 * The kernel queues the answer during the send, so this need
+		 * not wait.
+		 */
 		ssize_t n = recv(mnl_socket_get_fd(nl), buf, sizeof(buf),
 				 MSG_DONTWAIT);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guard_watch.c - reads what others do to nftables, and undoes what hurts us
+ * guard_watch.c - sees when somebody deletes the guard, and writes it again
  *
- * Two sockets. One writes the guard and is kept, so that its port id is
- * nobody else's; the kernel stamps each notification with the port id of who
- * caused it. The other one reads them, behind a filter that lets nothing
- * through that we caused: our own transaction can neither wake us nor fill the
- * receive buffer, however many backends there are.
+ * Two sockets. The writer stays open, so that no other socket gets its port id;
+ * the kernel puts the port id of whoever made a change into each notification.
+ * The reader receives the notifications through a filter that drops those of
+ * the writer. So our own transactions, however many backends they name, can
+ * neither wake us nor fill the receive buffer.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -30,17 +30,17 @@
 
 #define NS_PER_S 1000000000ull
 
-/* Somebody may load a ruleset of thousands of rules at once. */
+/* Another program may load thousands of rules at once. */
 #define RECEIVE_BUFFER (1 << 20)
-#define READS_MAX      256 /* of a call; what is left makes the next one */
+#define READS_MAX      256 /* per call; the next call reads the rest */
 
-/* The kernel makes none longer than NLMSG_GOODSIZE. */
+/* The kernel sends no message longer than NLMSG_GOODSIZE. */
 #define NOTICE_MAX 16384
 
 #define TABLE_NAME_MAX	 64
 #define PROCESS_NAME_MAX 16 /* TASK_COMM_LEN */
 
-/* The attribute of that number is the table's name, whatever was deleted. */
+/* In all of these messages the attribute of this number names the table. */
 #define ATTR_TABLE ((int)NFTA_TABLE_NAME)
 static_assert(ATTR_TABLE == (int)NFTA_CHAIN_TABLE, "of a chain");
 static_assert(ATTR_TABLE == (int)NFTA_RULE_TABLE, "of a rule");
@@ -50,23 +50,26 @@ static_assert(ATTR_TABLE == (int)NFTA_SET_ELEM_LIST_TABLE, "of its elements");
 struct guard_watch {
 	struct guard_spec spec;
 	char interfaces[GUARD_WATCH_INTERFACES_MAX][GUARD_INTERFACE_LEN];
-	size_t n_interfaces; /* a copy: of what the kernel has now */
+	size_t n_interfaces; /* a copy of what the kernel has now */
 	char table[TABLE_NAME_MAX];
 	struct mnl_socket *writer, *reader;
 	struct limit repairs;
-	bool missing;  /* something of ours was deleted, and is not back */
-	bool unread;   /* notifications were lost, it might have been */
-	bool deleting; /* it was, by a transaction that goes on */
-	char culprit[PROCESS_NAME_MAX]; /* "": not known */
-	unsigned repaired;		/* how often since the last sentence */
-	struct err failure;		/* "", or why it cannot be put up */
+	bool missing;  /* a part of our table was deleted and is not back */
+	bool unread;   /* notifications were lost; one may have been of ours */
+	bool deleting; /* the deleting transaction has not ended yet */
+	char culprit[PROCESS_NAME_MAX]; /* who deleted it; "": not known */
+	unsigned repaired;		/* repairs since the last message */
+	struct err failure;		/* why the last repair failed, or "" */
 	struct err sentence;
-	uint64_t told_ns; /* 0: never */
+	uint64_t told_ns; /* of the last message; 0: none */
 };
 
 /* ------------------------------------------------------------ the sockets */
 
-/* Nothing that @portid has caused. BPF loads big-endian, netlink is not. */
+/*
+ * Drops messages that @portid caused. BPF loads big-endian; netlink is in host
+ * byte order.
+ */
 static int keep_out(struct mnl_socket *nl, uint32_t portid)
 {
 	struct sock_filter code[] = {
@@ -94,7 +97,9 @@ static int open_reader(struct guard_watch *w)
 	w->reader = mnl_socket_open2(NETLINK_NETFILTER, flags);
 	if (!w->reader)
 		return -errno;
-	/* More than the host's default needs privilege, and is no must. */
+	/*
+	 * A buffer above the host's limit needs privilege; we can do without.
+	 */
 	fd = mnl_socket_get_fd(w->reader);
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	if (keep_out(w->reader, mnl_socket_get_portid(w->writer)) == -1 ||
@@ -105,7 +110,7 @@ static int open_reader(struct guard_watch *w)
 	return 0;
 }
 
-/* Watched first, then put up: what is deleted in between is noticed. */
+/* Watch before writing the guard, so that no deletion is missed. */
 static int begin(struct guard_watch *w, struct err *err)
 {
 	int code = nft_open(&w->writer);
@@ -173,7 +178,7 @@ static const char *text_of(const struct nlmsghdr *nlh, int type)
 	return NULL;
 }
 
-/* The end of a transaction, and who it was. */
+/* A transaction ended: notes the name of the process that sent it. */
 static void note_end(struct guard_watch *w, const struct nlmsghdr *nlh)
 {
 	const char *name = text_of(nlh, NFTA_GEN_PROC_NAME);
@@ -184,8 +189,9 @@ static void note_end(struct guard_watch *w, const struct nlmsghdr *nlh)
 }
 
 /*
- * Whatever does not add is taken for a deletion: later kernels have more kinds
- * of these (NFT_MSG_DESTROYTABLE). One transaction deletes the guard once.
+ * Every message type that does not add counts as a deletion, since later
+ * kernels have more such types (NFT_MSG_DESTROYTABLE). One transaction deletes
+ * the guard only once.
  */
 static void note(struct guard_watch *w, const struct nlmsghdr *nlh)
 {
@@ -263,7 +269,7 @@ void guard_watch_narrow(struct guard_watch *w,
 	memcpy(w->interfaces, interfaces, n * sizeof(*interfaces));
 	w->spec.interfaces = w->interfaces;
 	w->spec.n_interfaces = w->n_interfaces = n;
-	/* If the kernel refuses now, it is tried again like any repair. */
+	/* If the kernel refuses now, repair() tries again. */
 	if (guard_up_through(w->writer, &w->spec, &ignored))
 		w->missing = true;
 }
@@ -284,7 +290,7 @@ void guard_watch_sources(struct guard_watch *w, size_t n)
 		w->missing = true;
 }
 
-/* NULL if there is nothing to say, or not yet. */
+/* Returns the message for the log; NULL if there is none, or not yet. */
 static const char *tell(struct guard_watch *w, uint64_t now_ns)
 {
 	const bool failed = w->failure.text[0] != '\0';
@@ -321,10 +327,11 @@ const char *guard_watch_read(struct guard_watch *w, uint64_t now_ns)
 {
 	if (!w)
 		return NULL;
-	/* Not a notice more than needed comes first: whoever deleted the guard
-	 * is about to close his socket, and that holds up all of nftables until
-	 * what he deleted is freed. The end of his transaction, which says who
-	 * he was, is read when the guard is up.
+	/*
+	 * Repair before reading more notices than necessary. The process that
+	 * deleted the guard will close its socket next, and that blocks all of
+	 * nftables until the deleted objects are freed. The notice that ends
+	 * its transaction and names the process is read when the guard is back.
 	 */
 	do {
 		read_notices(w, false);
@@ -333,6 +340,6 @@ const char *guard_watch_read(struct guard_watch *w, uint64_t now_ns)
 		repair(w);
 	} while (!w->missing);
 	if (w->missing)
-		read_notices(w, true); /* or poll() would not wait */
+		read_notices(w, true); /* else poll() would return at once */
 	return tell(w, now_ns);
 }

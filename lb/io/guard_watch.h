@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guard_watch.h - puts the guard up, and up again when somebody deletes it
+ * guard_watch.h - writes the guard, and writes it again when it is deleted
  *
- * `nft flush ruleset`, the first line of many an /etc/nftables.conf, takes the
- * guard with it: the host's TCP then resets whatever connection it sees a
- * packet of. The kernel tells of every change (NFNLGRP_NFTABLES). What goes
- * from our table at somebody else's word is written again at once, by guard_up,
- * one transaction. Until then the host does see packets: half a millisecond, or
- * 8 to 18 where the kernel lets whoever deleted it close his socket first,
- * which waits for what he deleted to be freed and lets nobody write meanwhile.
- * What somebody adds to the table stays.
+ * `nft flush ruleset`, the first line of many an /etc/nftables.conf, deletes
+ * the guard too. The host's TCP then resets every connection of which it sees a
+ * packet. The kernel reports every change (NFNLGRP_NFTABLES). When another
+ * program deletes a part of our table, guard_up() writes all of it again in one
+ * transaction. Until then the host does see packets, for half a millisecond. It
+ * takes 8 to 18 ms if the kernel lets the other program close its socket first:
+ * the close waits until the deleted objects are freed, and nobody can write
+ * meanwhile. What others add to the table stays.
  *
- * Works with CAP_NET_ADMIN alone, also that of a user namespace.
+ * Needs only CAP_NET_ADMIN, also that of a user namespace.
  */
 #ifndef L4LB_GUARD_WATCH_H
 #define L4LB_GUARD_WATCH_H
@@ -25,30 +25,30 @@
 struct guard_watch;
 
 /*
- * guard_up(), and from then on it is watched. What @spec points to is borrowed
- * and outlives it. Errors are those of guard_up().
+ * Calls guard_up() and watches the guard from then on. What @spec points to is
+ * borrowed and must outlive the watch. Errors are those of guard_up().
  */
 int guard_watch_open(struct guard_watch **out, const struct guard_spec *spec,
 		     struct err *err);
 
 /*
- * Other interfaces from now on, as in struct guard_spec: at one instant. NULL
- * is fine.
+ * Replaces the interfaces of struct guard_spec in one transaction. Accepts
+ * NULL.
  */
 #define GUARD_WATCH_INTERFACES_MAX 32
 void guard_watch_narrow(struct guard_watch *w,
 			const char (*interfaces)[GUARD_INTERFACE_LEN],
 			size_t n);
 
-/* See guard_count(); false also for NULL. */
+/* See guard_count(); false for NULL. */
 bool guard_watch_count(struct guard_watch *w, uint64_t *packets);
 
-/* Leaves the guard as it is. NULL is fine. */
+/* Leaves the guard as it is. Accepts NULL. */
 void guard_watch_close(struct guard_watch *w);
 
 /*
- * .sources has so many from now on. NULL is fine; where it cannot be written,
- * that is said and tried again as after a deletion.
+ * Sets the number of sources of the spec to @n. Accepts NULL. If the guard
+ * cannot be written, this is reported and tried again as after a deletion.
  */
 void guard_watch_sources(struct guard_watch *w, size_t n);
 
@@ -56,11 +56,11 @@ void guard_watch_sources(struct guard_watch *w, size_t n);
 int guard_watch_fd(const struct guard_watch *w);
 
 /*
- * Reads what has changed and puts up again what is missing: at once for the
- * first few times, then as often as GUARD_WATCH_PER_S allows, so call it once
- * a second even if nothing is readable. Returns NULL or a sentence for the log,
- * valid until the next call and at most one in GUARD_WATCH_QUIET_S. NULL is
- * fine.
+ * Reads the changes and restores what is missing: at once for the first few
+ * times, then at most GUARD_WATCH_PER_S times a second. So call it once a
+ * second even if nothing is readable. Returns NULL or a message for the log,
+ * valid until the next call and at most one in GUARD_WATCH_QUIET_S seconds.
+ * Accepts NULL.
  */
 const char *guard_watch_read(struct guard_watch *w, uint64_t now_ns);
 #define GUARD_WATCH_BURST   10

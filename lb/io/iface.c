@@ -11,7 +11,7 @@ struct iface_table {
 	unsigned n_addrs;
 	struct link_slot {
 		struct link link;
-		uint32_t seen; /* the sweep it was last heard in */
+		uint32_t seen; /* number of the sweep that last saw it */
 		struct iface_life life;
 	} links[IFACE_LINKS_MAX];
 	struct addr_slot {
@@ -35,7 +35,7 @@ void iface_table_free(struct iface_table *t)
 	free(t);
 }
 
-/* Each returns n_links or n_addrs if there is none. */
+/* Both return the number of entries if there is no match. */
 static unsigned find_link(const struct iface_table *t, int ifindex)
 {
 	unsigned i = 0;
@@ -109,7 +109,7 @@ uint32_t iface_largest_mtu(const struct iface_table *t)
 	return mtu ? mtu : UINT16_MAX;
 }
 
-/* Links above one: as many as there is room for, each once. */
+/* The links above one link, each once, as far as there is room. */
 struct above {
 	unsigned n;
 	int ifindex[IFACE_ABOVE_MAX];
@@ -130,7 +130,7 @@ bool iface_carries(const struct iface_table *t, int lower, int ifindex)
 
 	if (!iface_link(t, lower))
 		return false;
-	/* It grows as it is gone through. */
+	/* The loop itself appends to the list. */
 	for (unsigned i = 0; i < above.n; i++) {
 		const struct link *l = iface_link(t, above.ifindex[i]);
 

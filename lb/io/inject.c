@@ -14,25 +14,25 @@
 
 #define LINKS_MAX	32
 #define TCP_CSUM_OFFSET 16
-#define MERGE_LOOKBACK	8 /* queued packets that may still grow */
+#define MERGE_LOOKBACK	8 /* queued packets that may still be merged with */
 #define IOV_MAX_USED	(3 + MERGE_MAX)
 
-/* Packets waiting for one lane. */
+/* Packets that wait for one lane. */
 struct queue {
 	struct lane lane;
 	unsigned used;
 	struct mmsghdr msgs[INJECT_BATCH];
 	struct iovec iov[INJECT_BATCH][IOV_MAX_USED];
-	struct merge merge[INJECT_BATCH]; /* of a link with vnet only */
+	struct merge merge[INJECT_BATCH]; /* only for a link with vnet */
 	struct virtio_net_hdr vnet_hdr[INJECT_BATCH];
 	uint8_t eth[INJECT_BATCH][ETH_HEADER_LEN];
 	struct raw_address address[INJECT_BATCH];
 };
 
 /*
- * What waits for a neighbour fills the socket it came by, for seconds, if the
- * neighbour is dead: so nothing else goes by that one, and what is for clients
- * does not wait behind what is for backends.
+ * Packets that wait in the kernel for a neighbour fill their socket, for
+ * seconds if the neighbour is dead. So these packets have sockets of their own,
+ * and those toward clients do not wait behind those toward backends.
  */
 enum raw_lane {
 	RAW_PLAIN,
@@ -68,7 +68,7 @@ static void link_close(struct queue *q)
 	free(q);
 }
 
-/* NULL: no such link, or it cannot be sent on; raw IP is left. */
+/* Returns NULL if the link is gone or cannot send; then raw IP must do. */
 static struct queue *link_queue(struct inject *inj, int ifindex)
 {
 	struct queue *q;
@@ -179,7 +179,9 @@ static void finish_merges(struct inject *inj, struct queue *q)
 	}
 }
 
-/* All that waits; a packet that fails is counted and the next one tried. */
+/*
+ * Sends the whole queue; counts a packet that fails and goes on with the next.
+ */
 static void send_queue(struct inject *inj, struct queue *q)
 {
 	unsigned sent = 0;
@@ -213,7 +215,7 @@ void inject_flush(struct inject *inj)
 			send_queue(inj, inj->links[i]);
 }
 
-/* What the kernel must do to the frame: checksum, and cut if @gso_size. */
+/* What the kernel must do: complete the checksum, and cut if @gso_size > 0. */
 static struct virtio_net_hdr offload_of(const struct packet *p,
 					uint32_t gso_size)
 {
@@ -234,7 +236,7 @@ static struct virtio_net_hdr offload_of(const struct packet *p,
 	return h;
 }
 
-/* Adds one packet to a queue; @gso_size 0: it goes as it is. */
+/* Queues one packet; @gso_size 0: no segmentation. */
 static void enqueue(struct inject *inj, struct queue *q, struct packet *p,
 		    const struct hop *hop, uint32_t gso_size)
 {
@@ -272,7 +274,7 @@ static void enqueue(struct inject *inj, struct queue *q, struct packet *p,
 	msg->msg_iovlen = n;
 }
 
-/* Onto an earlier packet of the batch, if it continues it. */
+/* Appends @p to a queued packet that it continues, if there is one. */
 static bool merge_into(struct queue *q, const struct packet *p)
 {
 	for (unsigned n = 1; n <= MERGE_LOOKBACK && n <= q->used; n++) {
@@ -281,7 +283,10 @@ static bool merge_into(struct queue *q, const struct packet *p)
 
 		if (!merge_same_flow(q->merge[at].first, p))
 			continue;
-		/* Never past one of the same flow: order is kept. */
+		/*
+		 * Never look past a packet of the same flow: that keeps the
+		 * order.
+		 */
 		if (!merge_add(&q->merge[at], p))
 			return false;
 		q->iov[at][msg->msg_iovlen++] =
@@ -291,7 +296,7 @@ static bool merge_into(struct queue *q, const struct packet *p)
 	return false;
 }
 
-/* Sends in pieces what nobody behind us will cut. */
+/* Cuts here where nothing behind us will do it. */
 static void send_cut(struct inject *inj, struct queue *q,
 		     const struct packet *p, const struct hop *hop,
 		     uint32_t size)
@@ -299,18 +304,18 @@ static void send_cut(struct inject *inj, struct queue *q,
 	struct packet piece;
 	struct cut cut;
 
-	send_queue(inj, q); /* what came before goes before */
+	send_queue(inj, q); /* keeps the order */
 	cut_start(&cut, p, size);
 	while (cut_next(&cut, &piece)) {
 		enqueue(inj, q, &piece, hop, 0);
-		send_queue(inj, q); /* the piece lives until here */
+		send_queue(inj, q); /* the piece is valid only until here */
 	}
 	inj->counters.cut++;
 }
 
 /*
- * Payload that fits one segment: what the receiver announced and what the
- * next hop carries, less this segment's TCP options (RFC 6691).
+ * The payload of one segment: the receiver's MSS or the next hop's MTU, less
+ * the TCP options of this segment (RFC 6691).
  */
 static uint32_t segment_size(const struct packet *p, uint32_t mtu)
 {
@@ -321,7 +326,9 @@ static uint32_t segment_size(const struct packet *p, uint32_t mtu)
 	return mss - (packet_tcp_len(p) - TCP_HEADER_MIN);
 }
 
-/* Below this, options would leave no room for data; Linux asks the same. */
+/*
+ * Below this, options would leave no room for data; Linux has the same minimum.
+ */
 #define MSS_MIN 88
 #define MTU_MIN (MSS_MIN + IP_HEADER_LEN + TCP_HEADER_MIN)
 
@@ -346,7 +353,7 @@ void inject_packet(struct inject *inj, struct packet *p, const struct hop *hop)
 
 	size = segment_size(p, p->out_mtu && p->out_mtu < hop->mtu ? p->out_mtu
 								   : hop->mtu);
-	cut_syn(p, size); /* so it is never a super-packet below */
+	cut_syn(p, size); /* now it is no super-packet */
 	if (p->payload_len > size && q->lane.vnet) {
 		packet_partial_csum(p);
 		inj->counters.supers++;
@@ -361,7 +368,7 @@ void inject_packet(struct inject *inj, struct packet *p, const struct hop *hop)
 		merge_start(&q->merge[q->used - 1], p, size);
 		return;
 	}
-	/* On loopback a super-packet fits as it is. */
+	/* Loopback carries a super-packet whole. */
 	if (packet_len(p) > hop->mtu ||
 	    (p->payload_len > size && (q->lane.ifindex || p->out_mtu))) {
 		send_cut(inj, q, p, hop, size);

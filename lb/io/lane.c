@@ -11,7 +11,7 @@
 #define SEND_BUFFER  (4 << 20) /* bytes */
 #define ETH_P_UNUSED 0x88b5    /* IEEE 802 local experimental */
 
-/* Beyond wmem_max only with the privilege; without it, what the host allows. */
+/* Above wmem_max only with privilege; without it, up to the host's limit. */
 static void widen(int fd)
 {
 	const int size = SEND_BUFFER;
@@ -33,8 +33,9 @@ int lane_open_raw(struct lane *lane, struct err *err)
 			       why);
 	lane->fd = libnet_getfd(lane->net);
 	widen(lane->fd);
-	/* A source that was taken from the host is still the one that the
-	 * reset must have: without this a message that names it is refused.
+	/*
+	 * A reset must keep its source even if the host has lost that address:
+	 * without this option the kernel refuses a message that names it.
 	 */
 	setsockopt(lane->fd, SOL_IP, IP_TRANSPARENT, &on, sizeof(on));
 	if (fcntl(lane->fd, F_SETFL, O_NONBLOCK) == -1)
@@ -43,9 +44,9 @@ int lane_open_raw(struct lane *lane, struct err *err)
 }
 
 /*
- * libnet's link socket receives every frame of every interface. A filter that
- * takes none and a protocol that nobody uses stop that; each message names the
- * protocol it is sent with.
+ * libnet's link socket would receive every frame of every interface. A filter
+ * that accepts none and an unused protocol prevent that. Each message names its
+ * own protocol.
  */
 static void stop_receiving(int fd, int ifindex)
 {

@@ -6,7 +6,7 @@
 #include "io/martian.h"
 
 #define LOOPBACK_NET  127
-#define MULTICAST_NET 224 /* from here on: multicast, 240/4, broadcast */
+#define MULTICAST_NET 224 /* and above: multicast, 240/4, broadcast */
 
 void martian_clear(struct martian_table *t)
 {
@@ -18,7 +18,7 @@ static_assert(MARTIAN_BITS == 1 << 12, "what is left of a hash");
 
 static unsigned bit_of(uint32_t addr)
 {
-	return addr * 0x9e3779b1u >> 20; /* of MARTIAN_BITS */
+	return addr * 0x9e3779b1u >> 20; /* an index of MARTIAN_BITS bits */
 }
 
 static void set_bit(struct martian_table *t, uint32_t addr)
@@ -44,8 +44,9 @@ void martian_add(struct martian_table *t, const struct ip_addr *own,
 		return;
 	addr = ntohl(addr_to_v4(own));
 	add(t, t->own, &t->n_own, addr);
-	/* Of a network of two or one there is none (RFC 3021). The lowest
-	 * address of a network is one like any other, since Linux 5.14.
+	/*
+	 * A /31 or /32 has no broadcast address (RFC 3021). The lowest address
+	 * of a network is an ordinary one since Linux 5.14.
 	 */
 	if (prefix_len < 31)
 		add(t, t->broadcast, &t->n_broadcast,

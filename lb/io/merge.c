@@ -66,7 +66,7 @@ bool merge_add(struct merge *m, const struct packet *p)
 	first->hdr[AT_TCP_FLAGS] = first->tcp.flags;
 	m->next_seq += p->payload_len;
 	m->segments++;
-	/* A short one, or a push, is the last that the cut can restore. */
+	/* The cut can restore a short segment or a PSH only as the last one. */
 	if (p->payload_len < m->size || (p->tcp.flags & TCP_PSH))
 		m->open = false;
 	return true;
