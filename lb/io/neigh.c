@@ -16,7 +16,7 @@ static_assert((CHAINS & (CHAINS - 1)) == 0, "chains are chosen by a mask");
 struct neigh_table {
 	uint64_t generation;
 	uint32_t sweep; /* never 0: that marks a free entry */
-	uint32_t free;	/* first of the free ones */
+	uint32_t free;	/* head of the free list */
 	struct addr_hash_key hash_key;
 	uint32_t chains[CHAINS];
 	struct neigh entries[NEIGH_MAX];

@@ -9,13 +9,15 @@
 #include "io/netlink_state.h"
 #include "io/rtmsg.h"
 
-/* Bytes. Bursts wait here, as when a bridge of many ports goes. */
+/* Bytes. Holds bursts, as when a bridge of many ports is deleted. */
 #define EVENT_BUFFER (4 * 1024 * 1024)
 
-/* Datagrams a netlink_read() handles, so that packets get their turn. */
+/* Datagrams per netlink_read(), so that packets get their turn. */
 #define READ_BATCH 256
 
-/* The same after a loss: more than the buffer holds, all to be thrown away. */
+/*
+ * The same after an overrun: more than the buffer holds, all to be discarded.
+ */
 #define DRAIN_BATCH 65536
 
 /* --- what the kernel says, into the tables ---------------------------- */
@@ -190,10 +192,11 @@ static void resync(struct netlink *nl)
 
 	nl->counters.resyncs++;
 	path_forget_all(nl->paths);
-	nl->routes_changed = true; /* maybe; nobody can tell */
+	nl->routes_changed =
+		true; /* the lost messages may have been of routes */
 	nl->lost = read_everything(nl) != 0;
 	if (nl->lost)
-		return; /* what was not heard of may still be there */
+		return; /* do not sweep: unseen entries may still exist */
 
 	while (iface_sweep_addr(nl->ifaces, &addr))
 		addr_gone(nl, &addr);
@@ -218,8 +221,9 @@ static int subscribe(struct netlink *nl)
 	if (!nl->events || mnl_socket_bind(nl->events, 0, MNL_SOCKET_AUTOPID))
 		return -errno;
 
-	/* Without the privilege for more, what the host allows must do: an
-	 * overrun costs a re-read, not the truth.
+	/*
+	 * Without privilege the host's limit must do. An overrun then costs
+	 * another complete reading, but the tables stay correct.
 	 */
 	fd = mnl_socket_get_fd(nl->events);
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
@@ -230,7 +234,7 @@ static int subscribe(struct netlink *nl)
 					  (void *)&groups[i], sizeof(int)))
 			return -errno;
 
-	/* Since Linux 5.3. Older ones have no next hop objects. */
+	/* Since Linux 5.3. Older kernels have no next hop objects. */
 	mnl_socket_setsockopt(nl->events, NETLINK_ADD_MEMBERSHIP,
 			      (void *)&nexthops, sizeof(nexthops));
 	return 0;
@@ -307,9 +311,10 @@ int netlink_fd(const struct netlink *nl)
 	return mnl_socket_get_fd(nl->events);
 }
 
-/* One datagram. False: no more waits. Once some were lost, the kernel sends
- * none until the socket was emptied (NETLINK_S_CONGESTED); what still lies
- * there is older than what will be read again, and thrown away.
+/*
+ * Handles one datagram; false if none waits. After an overrun the kernel sends
+ * nothing until the socket is empty (NETLINK_S_CONGESTED). What still lies in
+ * it is older than the reading that follows, and is discarded.
  */
 static bool read_datagram(struct netlink *nl)
 {
@@ -322,7 +327,7 @@ static bool read_datagram(struct netlink *nl)
 		if (errno == EAGAIN)
 			return false;
 		if (errno == ENOBUFS || errno == ENOSPC)
-			nl->lost = true; /* ENOSPC: longer than the buffer */
+			nl->lost = true; /* ENOSPC: longer than our buffer */
 		return errno == EINTR || nl->lost;
 	}
 	if (!nl->lost)
@@ -469,7 +474,10 @@ void netlink_resolve(struct netlink *nl, int ifindex,
 	mnl_socket_sendto(nl->events, nlh, nlh->nlmsg_len);
 }
 
-/* The kernel resolves what it is to probe at once, if it may forget it. */
+/*
+ * A usable neighbour on @ifindex that is not permanent: the kernel resolves it
+ * at once when it is set to NUD_PROBE.
+ */
 static bool can_ask(const struct neigh *n, int ifindex)
 {
 	return n->seen && n->key.ifindex == ifindex &&

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * netlink_state.h - the insides of struct netlink, for netlink.c and route.c
+ * netlink_state.h - the inside of struct netlink, for netlink.c and route.c
  *
- * Three sockets. One is subscribed and only ever heard (and sends NTF_USE,
- * whose rare refusals arrive among the notifications, where they are skipped).
- * One asks for routes. One reads everything, at start and after an overrun;
- * it is apart so that whoever hears of a change meanwhile may ask for a route.
+ * Three sockets. The first is subscribed to notifications; it also sends
+ * NTF_USE, whose rare errors arrive among the notifications and are skipped.
+ * The second asks for routes. The third reads everything, at the start and
+ * after an overrun. It is separate, so that a callback may ask for a route
+ * during such a reading.
  *
- * The tables (iface, neigh, path) know no sockets and the messages (rtmsg) no
- * tables: here they meet.
+ * The tables (iface, neigh, path) know no sockets, and the messages (rtmsg)
+ * know no tables: they meet here.
  */
 #ifndef L4LB_NETLINK_STATE_H
 #define L4LB_NETLINK_STATE_H
@@ -23,31 +24,31 @@
 struct netlink {
 	struct mnl_socket *events;
 	struct rtnl ask;  /* routes */
-	struct rtnl dump; /* everything */
+	struct rtnl dump; /* all tables */
 
 	struct iface_table *ifaces;
 	struct neigh_table *neighs;
 	struct path_cache *paths;
 	uint32_t largest_mtu;  /* of any link: see HOP_UNKNOWN */
-	uint32_t smallest_mtu; /* loopback aside */
+	uint32_t smallest_mtu; /* of any link but loopback */
 	struct martian_table martians;
-	bool martians_stale; /* to be made anew from @ifaces */
-	int loopback;	     /* its ifindex, made with them */
+	bool martians_stale; /* rebuild @martians from @ifaces */
+	int loopback;	     /* its ifindex, rebuilt with @martians */
 
-	/* Of the netlink_read() that runs; NULL while in netlink_open() */
+	/* Of the netlink_read() in progress; NULL during netlink_open(). */
 	netlink_event_fn *fn;
 	void *arg;
-	bool routes_changed; /* to be told at the end of the read */
-	bool lost;	     /* notifications were: read everything again */
-	bool dumping;	     /* reads everything: nothing of that is news */
-	uint32_t asked;	     /* the neighbour that was, last */
+	bool routes_changed; /* report it at the end of the read */
+	bool lost;	/* notifications were lost: read everything again */
+	bool dumping;	/* in a complete reading: entries are no news */
+	uint32_t asked; /* index of the neighbour asked last */
 
-	uint64_t budget_ms; /* the millisecond in which these were asked: */
+	uint64_t budget_ms; /* the millisecond of these queries: */
 	unsigned budget_used;
-	uint64_t silent_until_ns; /* none before, since one was not answered */
+	uint64_t silent_until_ns; /* no query before: one got no answer */
 
 	struct netlink_counters counters;
-	char buffer[RTNL_BUFFER]; /* of @events */
+	char buffer[RTNL_BUFFER]; /* for @events */
 };
 
 #endif

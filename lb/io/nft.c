@@ -19,14 +19,16 @@
 
 #include "io/nft.h"
 
-/* A table's messages other than its sets' contents fit into this. */
+/* Room for all messages of one table but the elements of its sets. */
 #define BATCH_FIXED 16384
-/* One element on the wire: list, key and value headers of 4, 16 bytes of key;
- * with a message header for every chunk of them, 32 is plenty.
+/*
+ * One element on the wire: the list, key and value headers of 4 bytes each, and
+ * 16 bytes of key. 32 bytes are enough with the message header of each chunk
+ * too.
  */
 #define ELEMENT_ROOM 32
 #define KEY_LEN_MAX  16
-/* A nest of elements has a 16-bit length. */
+/* A nest of elements has a 16-bit length field. */
 #define ELEMENTS_PER_MESSAGE 1024
 
 int nft_begin(struct nft_batch *b, const char *table, size_t n_elements)
@@ -94,8 +96,8 @@ static struct nftnl_set *set_named(struct nft_batch *b, const char *name)
 }
 
 /*
- * nft(8) reads here in which order the bytes of a key are, and would print
- * names backwards else. The number is one of its own.
+ * nft(8) takes the byte order of a key from this attribute; without it, it
+ * would print names backwards. The number is nft's own.
  */
 #define NFT_HOST_ENDIAN 1
 
@@ -142,7 +144,7 @@ void nft_add_set(struct nft_batch *b, const char *name, uint32_t id,
 	nftnl_set_free(s);
 }
 
-/* As many as one message holds. */
+/* Adds as many elements as one message holds. */
 static void add_some(struct nft_batch *b, const char *name, const char *keys,
 		     size_t key_len, size_t count)
 {
@@ -209,7 +211,7 @@ void nft_add_chain(struct nft_batch *b, const char *name, uint32_t hook,
 	nftnl_chain_nlmsg_build_payload(nlh, c);
 	nft_add(b, nlh);
 
-	/* A rule without a handle stands for all of the chain. */
+	/* A rule without a handle means all rules of the chain. */
 	nftnl_rule_set_u32(all, NFTNL_RULE_FAMILY, NFPROTO_IPV4);
 	nftnl_rule_set_str(all, NFTNL_RULE_TABLE, b->table);
 	nftnl_rule_set_str(all, NFTNL_RULE_CHAIN, name);
@@ -226,9 +228,9 @@ out:
 /* ---------------------------------------------------------------- sending */
 
 /*
- * The kernel works the batch off within sendmsg(), so every answer is there
- * afterwards. A batch with a fault is answered by each faulty message; the
- * first is the cause.
+ * The kernel processes the batch within sendmsg(), so all answers have come
+ * when it returns. Each faulty message of a batch gets one; the first is the
+ * cause.
  */
 static int read_answers(struct mnl_socket *nl)
 {
@@ -261,8 +263,10 @@ static int transact(struct mnl_socket *nl, struct nft_batch *b)
 {
 	int on = 1, sndbuf = (int)b->len + 4096;
 
-	/* Large batches: privileged first, the user namespace's root gets as
-	 * much as wmem_max allows. Answers without a copy of the question.
+	/*
+	 * Large batches need a large buffer. SO_SNDBUFFORCE fails in a user
+	 * namespace, where the limit is wmem_max. Answers come without a copy
+	 * of the request.
 	 */
 	if (setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_SNDBUFFORCE,
 		       &sndbuf, sizeof(sndbuf)) == -1)

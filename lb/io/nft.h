@@ -2,9 +2,9 @@
 /*
  * nft.h - one nftables transaction on one table of family ip
  *
- * Messages are collected by libnftnl into a buffer that is sized for all of
- * them before the first, and sent at once: the kernel does all or nothing. No
- * memory on the way is noticed at the end, by nft_send().
+ * libnftnl collects the messages in a buffer that has room for all of them from
+ * the start. They are sent at once, and the kernel applies all or none.
+ * nft_send() reports it if memory ran out before.
  */
 #ifndef L4LB_NFT_H
 #define L4LB_NFT_H
@@ -22,39 +22,39 @@ struct nft_batch {
 	char *buf;
 	size_t len, size;
 	uint32_t seq;
-	bool failed; /* no memory somewhere on the way */
+	bool failed; /* memory ran out in an earlier call */
 	char table[NFT_TABLE_LEN_MAX + 1];
 };
 
-/* @n_elements: of all sets together. -ENOMEM. */
+/* @n_elements: total of all sets. Returns -ENOMEM without memory. */
 int nft_begin(struct nft_batch *b, const char *table, size_t n_elements);
 void nft_end(struct nft_batch *b);
 
 /* NFT_MSG_NEWTABLE or NFT_MSG_DELTABLE */
 void nft_add_table(struct nft_batch *b, uint16_t type);
 
-/* As nft(8) numbers types: only used to print. */
+/* A type number of nft(8), only used to print. */
 #define NFT_TYPE_IFNAME 41
 
-/* Declares it if it is not there, and empties it: a set, a base chain. */
+/* Each of these creates the object if it does not exist, and empties it. */
 void nft_add_set(struct nft_batch *b, const char *name, uint32_t id,
 		 uint32_t key_type, uint32_t key_len);
 void nft_add_chain(struct nft_batch *b, const char *name, uint32_t hook,
 		   int32_t priority);
 
-/* @count keys of @key_len bytes, at most 16, one after another. */
+/* @keys: @count keys of @key_len bytes each, at most 16, without gaps. */
 void nft_add_elements(struct nft_batch *b, const char *name, const void *keys,
 		      size_t key_len, size_t count);
 
-/* For other messages: an empty one, and then it, with its payload. */
+/* For other messages: returns an empty one; the caller adds the payload. */
 struct nlmsghdr *nft_message(struct nft_batch *b, uint16_t type,
 			     uint16_t flags);
 void nft_add(struct nft_batch *b, const struct nlmsghdr *nlh);
 
-/* A NETLINK_NETFILTER socket, bound. 0; or -errno, and *out is NULL. */
+/* A bound NETLINK_NETFILTER socket. Returns 0; or -errno, with *out NULL. */
 int nft_open(struct mnl_socket **out);
 
-/* 0, or the kernel's first refusal as -errno; -ENOMEM. */
+/* Returns 0, the kernel's first error as -errno, or -ENOMEM. */
 int nft_send(struct nft_batch *b, struct mnl_socket *nl);
 
 #endif

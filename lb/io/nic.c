@@ -10,7 +10,7 @@
 
 #include "io/nic.h"
 
-/* Newer than the C library's list. */
+/* Newer than the list of the C library. */
 #ifndef ARPHRD_NETLINK
 #define ARPHRD_NETLINK 824
 #endif
@@ -18,7 +18,7 @@
 #define ARPHRD_VSOCKMON 826
 #endif
 
-/* False if the driver cannot. */
+/* False if the driver does not support it. */
 static bool ethtool(int ifindex, void *command)
 {
 	struct ifreq ifr = {.ifr_data = command};
@@ -34,7 +34,7 @@ static bool ethtool(int ifindex, void *command)
 	return status == 0;
 }
 
-/* One ETHTOOL_G* or _S* of a single value. */
+/* Sends one ETHTOOL_G* or _S* command that has a single value. */
 static bool ethtool_value(int ifindex, uint32_t cmd, uint32_t *value)
 {
 	struct ethtool_value ev = {.cmd = cmd, .data = *value};
@@ -52,8 +52,8 @@ static bool is_on(int ifindex, uint32_t cmd)
 }
 
 /*
- * What a wire has brought: a device has an address on some bus. Those of
- * virtual machines have one, too, and pass on what the sender left to hardware.
+ * A network card: its device has an address on a bus. So have those of virtual
+ * machines, and these pass on super-packets that the sender left to its card.
  */
 static bool is_physical(int ifindex)
 {
@@ -120,7 +120,7 @@ bool nic_carries_ipv4(const struct link *link)
 	case ARPHRD_IEEE80211_PRISM:
 	case ARPHRD_IEEE80211_RADIOTAP:
 	case ARPHRD_IEEE802154:
-	case ARPHRD_IEEE802154 + 1: /* its monitor */
+	case ARPHRD_IEEE802154 + 1: /* its monitor mode */
 	case ARPHRD_NETLINK:
 	case ARPHRD_VSOCKMON: return false;
 	default: return true;

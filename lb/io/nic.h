@@ -17,21 +17,23 @@ struct nic_lro {
 };
 
 /*
- * LRO merges segments beyond repair (a forwarding host must not use it).
- * Switches it off, which is undone for all of them at the exit.
+ * LRO merges segments in a way that cannot be undone; a forwarding host must
+ * not use it. nic_lro_off() switches it off, nic_lro_restore() switches it on
+ * again for all interfaces at the exit.
  */
 void nic_lro_off(struct nic_lro *lro, const struct link *link);
 void nic_lro_restore(const struct nic_lro *lro);
 
 /*
- * Whether packets may come by it that are longer than its MTU (design rule 3):
- * merged by GRO, or by the sender's card, as virtual links hand them on.
+ * True if packets longer than its MTU may come by the interface (design rule
+ * 3): merged by GRO, or left to the sender's card and passed on by a virtual
+ * link.
  */
 bool nic_brings_supers(const struct link *link);
 
 /*
- * False for an interface by which IPv4 never comes, whatever one sets: raw
- * radio, buses, monitors of other things. NULL is fine.
+ * False for an interface that can never carry IPv4: raw radio, buses, monitors
+ * of other devices. Accepts NULL.
  */
 bool nic_carries_ipv4(const struct link *link);
 

@@ -13,23 +13,24 @@
 #define TTL 64
 #define FRAME_MAX \
 	(ETH_HEADER_LEN + LIBNET_IPV4_H + LIBNET_TCP_H + SYN_OPTIONS_MAX)
-#define IOV_USED 2 /* virtio_net_hdr and the frame, or what is in it */
+#define IOV_USED 2 /* virtio_net_hdr and frame, or header and payload */
 
 /*
- * A queue that is full has room again a little later. One that is not full and
- * refuses all the same, as a filter behind it may, must not stop those behind:
- * so each is tried a few times only, and so are several of them each time.
+ * A full queue has room a little later. A queue that is not full may refuse a
+ * segment too, for instance by a filter behind it, and that segment must not
+ * hold up those behind it. So each segment is tried a limited number of times,
+ * and several are tried each time.
  */
-#define REFUSALS_MAX   20 /* of one segment */
-#define REFUSALS_A_TRY 4  /* of one lane, then it is taken to be full */
+#define REFUSALS_MAX   20 /* per segment */
+#define REFUSALS_A_TRY 4  /* per lane; then the lane counts as full */
 
 struct originator {
 	struct lane builder;
 	uint8_t frame[INJECT_SEGMENTS_MAX][FRAME_MAX];
 	uint16_t len[INJECT_SEGMENTS_MAX];
-	bool waits[INJECT_SEGMENTS_MAX]; /* it is to be given again */
+	bool waits[INJECT_SEGMENTS_MAX]; /* to be given again */
 	struct raw_address address[INJECT_SEGMENTS_MAX];
-	/* Those of one lane, and which they are. */
+	/* The messages of one lane, and the index of each segment. */
 	struct mmsghdr msgs[INJECT_SEGMENTS_MAX];
 	struct iovec iov[INJECT_SEGMENTS_MAX][IOV_USED];
 	unsigned which[INJECT_SEGMENTS_MAX];
@@ -82,7 +83,7 @@ static bool describe(libnet_t *l, const struct segment *seg,
 				     NULL, 0, l, 0) != -1;
 }
 
-/* Bytes of the frame at @frame; 0 if it cannot be built. */
+/* Returns the length of the frame in bytes; 0 if it cannot be built. */
 static uint16_t build(libnet_t *l, const struct outgoing *out,
 		      uint8_t frame[FRAME_MAX])
 {
@@ -106,7 +107,7 @@ static uint16_t build(libnet_t *l, const struct outgoing *out,
 static void address(struct originator *o, struct outgoing *out, unsigned i,
 		    unsigned at)
 {
-	/* The checksum is whole, nothing is to be cut. */
+	/* The checksum is complete, and there is nothing to cut. */
 	static const struct virtio_net_hdr as_it_is;
 	struct msghdr *msg = &o->msgs[at].msg_hdr;
 	struct lane *lane = out->lane;
@@ -129,7 +130,7 @@ static void address(struct originator *o, struct outgoing *out, unsigned i,
 	msg->msg_iovlen = n;
 }
 
-/* All of one lane, in their order; the others stay as they are. */
+/* Gathers all segments of one lane in order; skips the others. */
 static unsigned gather(struct originator *o, struct outgoing *out, unsigned n,
 		       const struct lane *lane)
 {
@@ -145,7 +146,10 @@ static unsigned gather(struct originator *o, struct outgoing *out, unsigned n,
 	return used;
 }
 
-/* One found no room. What waits for a dead neighbour would wait in vain. */
+/*
+ * A segment found no room. One that waits for a neighbour is dropped: if the
+ * neighbour is dead, its socket stays full.
+ */
 static void keep(struct originator *o, const struct outgoing *out, unsigned i,
 		 const struct lane *lane, struct inject_counters *counters)
 {
@@ -177,7 +181,10 @@ static void send_lane(struct originator *o, struct outgoing *out, unsigned n,
 			counters->originate_failed++;
 			continue;
 		}
-		/* A socket is full for all, a queue perhaps for this one. */
+		/*
+		 * EAGAIN: the socket is full for all. Else a queue may have
+		 * refused only this segment.
+		 */
 		refusals += errno == EAGAIN ? REFUSALS_A_TRY : 1;
 		out[i].refused++;
 		keep(o, out, i, lane, counters);

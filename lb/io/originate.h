@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * originate.h - what the engine says on its own account, onto the wire
+ * originate.h - sends what the engine originates
  *
- * libnet builds each segment, checksums included; they are sent as forwarded
- * packets are, many in one system call and by the lane that inject.c chose.
- * Nobody sends these again if they are lost here, and a side that stays silent
- * would never learn that it was reset: so what finds no room is kept.
+ * libnet builds each segment with its checksums. Segments leave as forwarded
+ * packets do: many in one system call, by the lane that inject.c chose. Nobody
+ * retransmits these segments, and a silent side would never learn that it was
+ * reset. So a segment that finds no room is kept.
  */
 #ifndef L4LB_ORIGINATE_H
 #define L4LB_ORIGINATE_H
@@ -18,7 +18,7 @@ struct originator;
 int originator_new(struct originator **out, struct err *err);
 void originator_free(struct originator *o);
 
-/* As inject_segments(), with the lane of each one chosen. */
+/* As inject_segments(); the caller has chosen the lane of each segment. */
 unsigned originator_send(struct originator *o, struct outgoing *out, unsigned n,
 			 struct inject_counters *counters);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * owner.h - whose our files are
+ * owner.h - the user that our files belong to
  *
- * l4lb starts as root and goes on as another user (sandbox.h), who writes the
- * files at the end and removes them. So that user is given what root makes, and
- * what an earlier version left to root.
+ * l4lb starts as root and continues as another user (sandbox.h), who writes and
+ * removes the files at the end. So that user gets the files that root creates,
+ * and those that an earlier version left to root.
  */
 #ifndef L4LB_OWNER_H
 #define L4LB_OWNER_H
@@ -18,13 +18,16 @@ struct owner {
 	gid_t gid;
 };
 
-/* Is it ours already? @owner may be NULL: then only the one we are counts. */
+/*
+ * True if the file is ours already. @owner NULL: only the current user counts.
+ */
 bool owner_is(const struct stat *st, const struct owner *owner);
 
 /*
- * Gives the open file or folder to @owner, if we are root and it is not NULL.
- * A file that has a second name is not: it could be anything of root's, put
- * there by whoever owns the folder. 0 or -errno; -EMLINK: a second name.
+ * Gives the open file or folder to @owner, if we are root and @owner is not
+ * NULL. Refuses a file with a second name: whoever owns the folder could have
+ * linked any file of root's there. Returns 0 or -errno; -EMLINK: it has a
+ * second name.
  */
 int owner_give(int fd, const struct owner *owner);
 

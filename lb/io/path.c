@@ -13,8 +13,9 @@ struct path_cache {
 	uint64_t generation; /* never 0: that marks an entry never used */
 	struct addr_hash_key hash_key;
 	struct path_set {
-		/* Other bits of the hash, so that looking for one entry does
-		 * not touch the memory of all four.
+		/*
+		 * Other bits of the hash: a look-up reads these instead of all
+		 * four entries.
 		 */
 		uint32_t tags[PATH_WAYS];
 		struct path ways[PATH_WAYS];
@@ -84,7 +85,7 @@ struct path *path_find(struct path_cache *c, const struct path_key *key,
 	return path;
 }
 
-/* The one to overwrite: a forgotten one, else the least recently used. */
+/* The entry to overwrite: an outdated one, else the least recently used. */
 static int victim(const struct path_set *set, uint64_t generation)
 {
 	int i, oldest = 0;

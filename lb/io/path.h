@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * path.h - answers to route lookups, remembered per (source, destination)
+ * path.h - answers to route look-ups, remembered per (source, destination)
  *
- * A bounded cache. A place is found by a keyed hash; of the PATH_WAYS entries
- * there the least recently used is overwritten, so a flood from invented
- * sources, each seen once, does not push out the clients that talk all the
- * time. path_forget_all() is O(1): entries of an older generation are not
- * found any more.
+ * A bounded cache. A keyed hash selects a set of PATH_WAYS entries, and a new
+ * entry overwrites the least recently used one of its set. So a flood from
+ * invented sources, each seen once, does not push out the clients that send all
+ * the time. path_forget_all() is O(1): entries of an older generation no longer
+ * match.
  *
- * No system calls: netlink.c asks the kernel and fills it.
+ * No system calls: netlink.c asks the kernel and fills the cache.
  */
 #ifndef L4LB_PATH_H
 #define L4LB_PATH_H
@@ -33,7 +33,7 @@ struct path {
 	uint64_t asked_ns;
 	int ifindex; /* as in struct hop */
 	uint32_t mtu;
-	/* Everything below only if a frame can be sent, given a neighbour. */
+	/* Valid only if a frame can be sent once the neighbour is known. */
 	bool link;
 	uint8_t mac[6];	     /* ours, on that link */
 	struct ip_addr next; /* the destination or a gateway */
@@ -46,11 +46,12 @@ struct path_cache;
 int path_cache_new(struct path_cache **out);
 void path_cache_free(struct path_cache *c);
 
-/* NULL: not there. */
+/* NULL: not in the cache. */
 struct path *path_find(struct path_cache *c, const struct path_key *key,
 		       uint64_t now_ns);
-/* The entry for @key, new or as it was; everything but the key, the generation
- * and used_ns is for the caller to fill.
+/*
+ * The entry for @key, new or existing. The caller fills all fields but the key,
+ * the generation and used_ns.
  */
 struct path *path_put(struct path_cache *c, const struct path_key *key,
 		      uint64_t now_ns);

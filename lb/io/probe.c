@@ -2,9 +2,9 @@
 /*
  * probe.c - see probe.h
  *
- * A child of this process (the one that writes a dump) may hold copies of all
- * descriptors, so close() alone ends neither a connection nor the interest of
- * epoll: both are ended by name first.
+ * The child that writes a dump may hold copies of all descriptors. So close()
+ * alone ends neither a connection nor the registration with epoll; both are
+ * ended explicitly before it.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -22,7 +22,7 @@
 
 #define EVENTS_MAX 64
 #define READ_BYTES 4096
-#define READS_MAX  16 /* of one probe, before the next one's turn */
+#define READS_MAX  16 /* per probe, before the next one's turn */
 #define PORT_TRIES 64
 #define PORT_LO	   1024u
 #define PORT_HI	   65535u
@@ -30,22 +30,22 @@
 
 enum phase {
 	PHASE_FREE,
-	/* SYN sent. -> ASKED when connected, -> FREE by a result. */
+	/* SYN sent. When connected -> ASKED, with a result -> FREE. */
 	PHASE_CONNECTING,
-	/* The request is sent. -> LEAVING by an answer, -> FREE without. */
+	/* Request sent. With an answer -> LEAVING, without -> FREE. */
 	PHASE_ASKED,
-	/* Reported; waits for the other side to close. -> FREE */
+	/* Reported; waits until the other side closes -> FREE. */
 	PHASE_LEAVING,
-	/* Failed in probe_start(); probe_read() is to report it. -> FREE */
+	/* Failed in probe_start(); probe_read() reports it -> FREE. */
 	PHASE_FAILED,
 };
 
 struct slot {
 	enum phase phase;
 	int fd;		     /* -1: FREE, FAILED */
-	uint32_t generation; /* events of an earlier use are not for us */
+	uint32_t generation; /* tells events of an earlier use of the slot */
 	uint32_t next_free;
-	int error;	  /* of FAILED */
+	int error;	  /* if FAILED */
 	uint32_t drained; /* bytes, while LEAVING */
 	uint64_t started_ns, deadline_ns;
 	struct check_reader reader;
@@ -55,12 +55,12 @@ struct slot {
 struct prober {
 	int epoll;
 	uint16_t nat_lo, nat_hi;
-	uint16_t port; /* the last one chosen here, not by the kernel */
+	uint16_t port; /* chosen last by us, not by the kernel */
 	unsigned capacity;
 	uint32_t first_free;
-	uint64_t next_ns; /* no deadline is earlier */
+	uint64_t next_ns; /* not later than any deadline */
 	struct slot *slots;
-	probe_result_fn *fn; /* while in probe_read() */
+	probe_result_fn *fn; /* set during probe_read() */
 	void *arg;
 	uint64_t now_ns;
 };
@@ -72,7 +72,7 @@ static bool in_nat_range(const struct prober *p, unsigned port)
 	return port >= p->nat_lo && port <= p->nat_hi;
 }
 
-/* Downward from the top: the kernel's own choice is mostly further down. */
+/* Counts down from the top: the kernel's own choices are mostly lower. */
 static uint16_t next_port(struct prober *p)
 {
 	unsigned port = p->port;
@@ -93,7 +93,10 @@ static struct sockaddr_in sockaddr_of(const struct ip_addr *a, uint16_t port)
 	};
 }
 
-/* A socket bound to @source and @port (host byte order), 0: any; or -errno. */
+/*
+ * Returns a socket bound to @source and @port (host byte order, 0: any), or
+ * -errno.
+ */
 static int socket_bound(const struct ip_addr *source, uint16_t port)
 {
 	struct sockaddr_in sa = sockaddr_of(source, htons(port));
@@ -103,7 +106,7 @@ static int socket_bound(const struct ip_addr *source, uint16_t port)
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return -errno;
-	/* Our own TIME_WAIT toward another backend is no obstacle. */
+	/* Allows a port whose TIME_WAIT is toward another backend. */
 	if (port)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) == -1) {
@@ -115,9 +118,9 @@ static int socket_bound(const struct ip_addr *source, uint16_t port)
 }
 
 /*
- * The kernel leaves reserved ports out, but perhaps could not be told of ours
- * (read-only /proc/sys). And a socket connected to itself would be a backend
- * that is always up.
+ * False for a port of the NAT range: the kernel skips reserved ports, but ours
+ * may not be reserved there (read-only /proc/sys). False also for a socket
+ * connected to itself: it would pass for a backend that is always up.
  */
 static bool port_will_do(const struct prober *p, int fd,
 			 const struct probe *probe)
@@ -132,8 +135,8 @@ static bool port_will_do(const struct prober *p, int fd,
 }
 
 /*
- * Linux delays the ACK that completes a handshake if there may be data to send
- * along: a reset then comes before it, and accept() never sees a tcp probe.
+ * Linux delays the ACK that completes a handshake if data may follow soon. Our
+ * reset then comes before that ACK, and accept() never returns a tcp probe.
  */
 static void hold_ack_back(int fd)
 {
@@ -142,7 +145,7 @@ static void hold_ack_back(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
 }
 
-/* The socket of a connection under way, or -errno. */
+/* Returns a socket that is connecting, or -errno. */
 static int socket_connecting(struct prober *p, const struct probe *probe)
 {
 	struct sockaddr_in to =
@@ -168,14 +171,16 @@ static int socket_connecting(struct prober *p, const struct probe *probe)
 		if (ret == -EINPROGRESS)
 			return fd;
 		close(fd);
-		/* Our TIME_WAIT toward this very backend. */
+		/* TIME_WAIT toward this backend: try the next port. */
 		if (ret != -EADDRNOTAVAIL && ret != -EADDRINUSE)
 			return ret;
 	}
 	return -EADDRINUSE;
 }
 
-/* Sends a RST unless both sides have closed, whoever else holds the socket. */
+/*
+ * Sends a RST unless both sides have closed, even if a child holds the socket.
+ */
 static void reset(int fd)
 {
 	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
@@ -183,7 +188,7 @@ static void reset(int fd)
 	(void)connect(fd, &nobody, sizeof(nobody));
 }
 
-/* What an errno of connect(), send() or recv() says about the backend. */
+/* Classifies an errno of connect(), send() or recv(). */
 static enum check_result result_of(int error)
 {
 	switch (error) {
@@ -223,7 +228,7 @@ static void slot_abort(struct prober *p, struct slot *s)
 	slot_free(p, s);
 }
 
-/* Those whose result is known give way to new ones. */
+/* A new probe may take the slot of one that is already reported. */
 static struct slot *slot_take(struct prober *p)
 {
 	struct slot *s;
@@ -273,7 +278,7 @@ static struct probe_result result_now(const struct prober *p,
 	};
 }
 
-/* The slot goes first: the callback may want it for another probe. */
+/* Free the slot first: the callback may start another probe in it. */
 static void finish(struct prober *p, struct slot *s, enum check_result result,
 		   int detail)
 {
@@ -283,7 +288,7 @@ static void finish(struct prober *p, struct slot *s, enum check_result result,
 	p->fn(p->arg, &r);
 }
 
-/* It has answered: report, and let it say the rest and close. */
+/* The backend has answered: report it, then wait until it closes. */
 static void finish_politely(struct prober *p, struct slot *s,
 			    enum check_result result)
 {
@@ -308,7 +313,7 @@ static void connected(struct prober *p, struct slot *s)
 		finish(p, s, CHECK_OK, 0);
 		return;
 	}
-	/* An empty send buffer takes more than this at once. */
+	/* An empty send buffer always has room for the whole request. */
 	sent = send(s->fd, request, len, MSG_NOSIGNAL);
 	if (sent != (ssize_t)len) {
 		ret = sent == -1 ? errno : ENOBUFS;
@@ -334,7 +339,7 @@ static void on_connecting(struct prober *p, struct slot *s, uint32_t events)
 		connected(p, s);
 }
 
-/* True: go on reading. */
+/* Returns true to go on reading. */
 static bool on_answer(struct prober *p, struct slot *s, const char *bytes,
 		      ssize_t n)
 {
@@ -351,7 +356,7 @@ static bool on_answer(struct prober *p, struct slot *s, const char *bytes,
 		finish(p, s, result, 0);
 	else
 		finish_politely(p, s, result);
-	return false; /* what is left makes it readable again */
+	return false; /* epoll reports the rest again */
 }
 
 static bool on_leaving(struct prober *p, struct slot *s, ssize_t n)
@@ -359,7 +364,7 @@ static bool on_leaving(struct prober *p, struct slot *s, ssize_t n)
 	s->drained += n > 0 ? (uint32_t)n : 0;
 	if (n > 0 && s->drained <= CHECK_ANSWER_MAX)
 		return true;
-	/* Of expect both sides have closed, then there is nothing to reset. */
+	/* With expect both sides have closed, so nothing is reset. */
 	slot_abort(p, s);
 	return false;
 }
@@ -435,7 +440,10 @@ void probe_read(struct prober *p, probe_result_fn *fn, void *arg,
 	p->fn = fn;
 	p->arg = arg;
 	p->now_ns = now_ns;
-	/* Answers first: what has arrived is not late because we are. */
+	/*
+	 * Answers before timeouts: an answer that has arrived is in time,
+	 * however late we are.
+	 */
 	for (unsigned turn = 0; turn <= p->capacity / EVENTS_MAX; turn++) {
 		n = epoll_wait(p->epoll, events, EVENTS_MAX, 0);
 		for (int i = 0; i < n; i++)

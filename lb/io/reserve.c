@@ -2,15 +2,15 @@
 /*
  * reserve.c - takes the service ports and a NAT range, and gives them back
  *
- * Everything that is decided by looking at others (their records, the
- * kernel's list) is decided and written down under the lock of /run/l4lb, so
- * two instances that start or stop at once do not see each other half-way.
+ * All decisions that depend on others (their records, the kernel's list) are
+ * made and recorded under the lock of /run/l4lb, so instances that start or
+ * stop at the same time never see each other half-way.
  *
- * Whose a reserved port is: every record lists the ports it claims in the
- * kernel's list, `added`. A port that was reserved and in no record is somebody
- * else's and never claimed. A port leaves the kernel's list with the last
- * record that claims it. The record is written before the kernel is told, so
- * that a crash in between forgets nothing.
+ * Ownership of a reserved port: each record lists, as `added`, the ports that
+ * it claims in the kernel's list. A reserved port in no record belongs to
+ * somebody else and is never claimed. A port leaves the kernel's list with the
+ * last record that claims it. The record is written before the kernel's list,
+ * so that a crash in between loses nothing.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -33,16 +33,16 @@
 #endif
 
 struct reservation {
-	struct record mine;	  /* what the file says; its arrays are ours */
-	struct port_set unusable; /* within the range */
-	uint16_t *skipped;	  /* the same as a list */
+	struct record mine;	  /* content of our file; we own its arrays */
+	struct port_set unusable; /* ports within the range */
+	uint16_t *skipped;	  /* @unusable as a list */
 	unsigned n_skipped;
-	int record_fd; /* the lock lives as long as it is open */
-	int sysctl_fd; /* -1: cannot be written */
+	int record_fd; /* open as long as the lock is held */
+	int sysctl_fd; /* -1: not writable */
 	int *service_fds;
 	size_t n_service_fds;
-	struct err warning; /* "" for none */
-	struct err *shared; /* the same, one a service */
+	struct err warning; /* "": none */
+	struct err *shared; /* such a warning per service, or "" */
 };
 
 /* Service ports */
@@ -75,10 +75,10 @@ static int set_option(int fd, int level, int option, int value)
 }
 
 /*
- * Without SO_REUSEADDR a bound socket keeps everybody off, whatever options
- * they set. But it would also be refused for a minute after a server on that
- * port has stopped: where only its dying connections are left, the option is
- * set for this one call.
+ * Without SO_REUSEADDR a bound socket excludes all others, whatever options
+ * they set. But bind() would then fail for a minute after a server on that port
+ * has stopped. If only closing connections of it are left, the option is set
+ * for this one call.
  */
 static int bind_service(int fd, const struct endpoint *ep)
 {
@@ -159,7 +159,7 @@ static int bind_services(struct reservation *r,
 		if (fd == -1)
 			return explain_bind(err, -errno, ep, others);
 		r->service_fds[r->n_service_fds++] = fd;
-		/* The address may come later. */
+		/* The address may be added to the host later. */
 		(void)set_option(fd, SOL_IP, IP_FREEBIND, 1);
 		code = bind_service(fd, ep);
 		if (code)
@@ -204,7 +204,7 @@ static void warn_unreserved(struct reservation *r, int code)
 		r->mine.lo, r->mine.hi, strerror(-code));
 }
 
-/* If the kernel was told, that is: else nothing is taken from the host. */
+/* Only if the kernel has reserved the range: else the host loses no ports. */
 static void warn_short(struct reservation *r, const struct range *range)
 {
 	if (!range->host_short || r->warning.text[0])
@@ -217,7 +217,7 @@ static void warn_short(struct reservation *r, const struct range *range)
 		r->mine.lo, r->mine.hi, range->host_left, range->host_all);
 }
 
-/* What all of @list claim. */
+/* The union of what the records in @list claim. */
 static void claimed_by(const struct record *list, struct port_set *out)
 {
 	memset(out, 0, sizeof(*out));
@@ -226,8 +226,8 @@ static void claimed_by(const struct record *list, struct port_set *out)
 }
 
 /*
- * Which ports this instance claims, and what the kernel's list is to become:
- * what an earlier run claimed and this one does not is taken out.
+ * Decides which ports this instance claims, and the kernel's next list: without
+ * the ports that an earlier run claimed and this one does not.
  */
 static void divide(struct reservation *r, const struct port_set *now,
 		   const struct record *others, const struct record *before,
@@ -248,7 +248,7 @@ static void divide(struct reservation *r, const struct port_set *now,
 	port_set_add_all(after, &r->mine.added);
 }
 
-/* Opened once: may still be written when privileges have been dropped. */
+/* Opened once: stays writable after privileges are dropped. */
 static int open_kernel_list(struct reservation *r, struct port_set *now,
 			    int *write_code)
 {
@@ -261,7 +261,7 @@ static int open_kernel_list(struct reservation *r, struct port_set *now,
 	return reserved_ports_read(r->sysctl_fd, now);
 }
 
-/* Writes the record, then the kernel's list. Only the first is needed. */
+/* Writes the record, then the kernel's list. Only the record must succeed. */
 static int reserve_in_kernel(struct reservation *r, const struct record *others,
 			     const struct record *before, struct err *err)
 {
@@ -308,7 +308,7 @@ static void unreserve_in_kernel(const struct reservation *r,
 
 /* Putting it together */
 
-/* Takes the record of @name out of the list, if it is there. */
+/* Removes the record of @name from the list and returns it; NULL: not there. */
 static struct record *take_out(struct record **list, const char *name)
 {
 	struct record *found;
@@ -324,7 +324,7 @@ static struct record *take_out(struct record **list, const char *name)
 	return NULL;
 }
 
-/* Closes and frees; undoes nothing that is written down. */
+/* Closes and frees; leaves the record and the kernel's list as they are. */
 static void reservation_free(struct reservation *r)
 {
 	if (!r)
@@ -468,7 +468,7 @@ int reserve_take(struct reservation **out, const struct reserve_request *req,
 		before = take_out(&others, req->name);
 		code = take_ports(r, req, others, before, err);
 	}
-	/* What a crash left stays written down for the next try. */
+	/* Keep the record of a crash for the next try. */
 	if (code && made)
 		record_remove(dir, req->name);
 out:
@@ -482,7 +482,7 @@ out:
 	return code;
 }
 
-/* In our list, and the file. */
+/* Appends to our list and to the file. */
 static int append_source(struct reservation *r, const struct ip_addr *source)
 {
 	const size_t n = r->mine.n_sources;

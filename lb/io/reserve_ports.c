@@ -13,8 +13,9 @@
 
 #include "io/reserve_ports.h"
 
-/* The kernel shows as much of its list as one read() takes, so the first must
- * take all: every second port, 5 digits and a comma each.
+/*
+ * The kernel shows only as much of its list as one read() takes, so one read
+ * must take all of it: at most every second port, 5 digits and a comma each.
  */
 #define READ_CHUNK (256u << 10)
 
@@ -164,14 +165,15 @@ int reserved_ports_write(int fd, const struct port_set *ports)
 	if (!file)
 		return -errno;
 	port_set_print(ports, file);
-	(void)fputc('\n', file); /* alone it empties the list */
+	(void)fputc('\n', file); /* alone it clears the list */
 	if (fclose(file) == EOF) {
 		free(text);
 		return -ENOMEM;
 	}
 
-	/* At offset 0 the kernel replaces its list, further on it adds: a text
-	 * longer than a page is taken in parts.
+	/*
+	 * At offset 0 the kernel replaces its list, at other offsets it adds.
+	 * It takes a text longer than a page in parts.
 	 */
 	while (done < len) {
 		n = pwrite(fd, text + done, len - done, (off_t)done);
@@ -187,10 +189,13 @@ int reserved_ports_write(int fd, const struct port_set *ports)
 	return code;
 }
 
-/* Called for each socket; @arg is the caller's. */
+/* Called for each socket; @arg comes from the caller. */
 typedef void socket_fn(const struct endpoint *local, unsigned state, void *arg);
 
-/* Reads exactly @digits and moves on; false if there are none. */
+/*
+ * Reads exactly @digits hexadecimal digits and advances; false if there are
+ * fewer.
+ */
 static bool take_hex(const char **text, unsigned digits, unsigned *out)
 {
 	char number[9] = "";
@@ -208,8 +213,9 @@ static bool take_char(const char **text, char c)
 	return *(*text)++ == c;
 }
 
-/* "0100007F:1F90": 32-bit words of network order memory, printed as host
- * numbers, one for IPv4 and four for IPv6.
+/*
+ * "0100007F:1F90": the address in 32-bit words, stored in network order and
+ * printed as host numbers: one word for IPv4, four for IPv6.
  */
 static bool take_endpoint(const char **text, bool v6, struct endpoint *out)
 {
@@ -268,7 +274,7 @@ static int each_tcp_socket(socket_fn *fn, void *arg)
 	if (code)
 		return code;
 	code = each_socket("/proc/net/tcp6", true, fn, arg);
-	return code == -ENOENT ? 0 : code; /* a kernel without IPv6 */
+	return code == -ENOENT ? 0 : code; /* the kernel has no IPv6 */
 }
 
 bool port_addr_is_any(const struct ip_addr *a)

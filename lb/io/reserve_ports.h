@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reserve_ports.h - sets of TCP ports, and the two the kernel keeps
+ * reserve_ports.h - sets of TCP ports, and two such sets of the kernel
  *
- * Which ports it does not give to outgoing connections
- * (net.ipv4.ip_local_reserved_ports, one per network namespace), and which are
- * in use (/proc/net/tcp). Private to lb/io/reserve*.c. Ports are host order.
+ * The ports that the kernel does not give to outgoing connections
+ * (net.ipv4.ip_local_reserved_ports, one list per network namespace), and the
+ * ports in use (/proc/net/tcp). Private to lb/io/reserve*.c. Ports are in host
+ * byte order.
  */
 #ifndef L4LB_RESERVE_PORTS_H
 #define L4LB_RESERVE_PORTS_H
@@ -39,19 +40,22 @@ void port_set_add_range(struct port_set *s, unsigned lo, unsigned hi);
 void port_set_add_all(struct port_set *s, const struct port_set *other);
 void port_set_remove_all(struct port_set *s, const struct port_set *other);
 bool port_set_equal(const struct port_set *a, const struct port_set *b);
-/* How many of lo..hi are in the set. */
+/* The number of ports from @lo to @hi that are in the set. */
 unsigned port_set_count(const struct port_set *s, unsigned lo, unsigned hi);
 
-/* 0.0.0.0 or ::, which takes IPv4 connections too unless told otherwise */
+/* True for 0.0.0.0 and ::, which by default takes IPv4 connections too. */
 bool port_addr_is_any(const struct ip_addr *a);
 
-/* One number from the start of @text up to *end; false if it is no port. */
+/* Reads one number at @text and sets *end behind it; false if it is no port. */
 bool port_parse(const char *text, char **end, unsigned *port);
-/* The kernel's notation: "10240-32767,40000". Adds to the set; -EINVAL. */
+/*
+ * The kernel's notation: "10240-32767,40000". Parsing adds to the set; returns
+ * -EINVAL on an error.
+ */
 int port_set_parse(struct port_set *s, const char *text);
 void port_set_print(const struct port_set *s, FILE *file);
 
-/* @fd: RESERVED_PORTS_PATH. Both 0 or -errno. */
+/* @fd: RESERVED_PORTS_PATH. Both return 0 or -errno. */
 int reserved_ports_read(int fd, struct port_set *out);
 int reserved_ports_write(int fd, const struct port_set *ports);
 
@@ -60,12 +64,15 @@ int bound_ports_read(struct port_set *out, const struct ip_addr *addrs,
 		     size_t n_addrs);
 
 /*
- * True if nothing but dying connections (TIME_WAIT and before it) of a server
- * that is gone stands on @ep, and at least one does.
+ * True if @ep holds at least one socket, and only closing connections
+ * (TIME_WAIT or a state before it) of a server that is gone.
  */
 bool bound_only_closing(const struct endpoint *ep);
 
-/* The whole file from its start, terminated; NULL with errno. For free(). */
+/*
+ * Reads the whole file from its start into a string; NULL with errno. free()
+ * it.
+ */
 char *read_whole(int fd);
 
 #endif
