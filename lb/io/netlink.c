@@ -15,9 +15,7 @@
 /* Datagrams per netlink_read(), so that packets get their turn. */
 #define READ_BATCH 256
 
-/*
- * The same after an overrun: more than the buffer holds, all to be discarded.
- */
+/* The same after an overrun: more than the buffer holds, all discarded. */
 #define DRAIN_BATCH 65536
 
 /* --- what the kernel says, into the tables ---------------------------- */
@@ -192,8 +190,7 @@ static void resync(struct netlink *nl)
 
 	nl->counters.resyncs++;
 	path_forget_all(nl->paths);
-	nl->routes_changed =
-		true; /* the lost messages may have been of routes */
+	nl->routes_changed = true; /* possibly; messages were lost */
 	nl->lost = read_everything(nl) != 0;
 	if (nl->lost)
 		return; /* do not sweep: unseen entries may still exist */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * reserve_range.c - looks for a NAT range nobody else holds
- */
+/* reserve_range.c - finds a NAT range that nobody else holds */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,15 +12,15 @@
 #define PORT_UNPRIVILEGED 1024u
 
 /*
- * So many ports are left to the host's own connections, or half of what it has,
- * where that is less. It needs one for each connection to one address and port,
- * and for a minute after: 4096 are 68 new ones a second to one server. And UDP
- * takes from them as well: 12 bits that somebody has to guess who forges an
- * answer of DNS.
+ * The host keeps this number of ports for its own connections, or half of what
+ * it has, if that is less. Each connection to one address and port takes a
+ * port, until a minute after its end: 4096 ports are 68 new connections a
+ * second to one server. UDP takes its ports here as well, and whoever forges a
+ * DNS answer has to guess one: 4096 ports are 12 bits.
  */
 #define HOST_PORTS_MIN 4096u
 
-/* As struct range, with room for an empty one: lo > hi. */
+/* Like struct range, but can be empty: lo > hi. */
 struct span {
 	unsigned lo, hi;
 };
@@ -43,7 +41,9 @@ static bool shares_source(const struct record *other,
 	return false;
 }
 
-/* The first instance that holds a port of lo..hi on one of our sources. */
+/*
+ * The first instance that holds a port from @lo to @hi on one of our sources.
+ */
 static const struct record *holder_of(const struct record *others,
 				      const struct reserve_request *req,
 				      unsigned lo, unsigned hi)
@@ -59,11 +59,11 @@ static const struct record *holder_of(const struct record *others,
 struct choice {
 	struct port_set held;	  /* by other instances, on our sources */
 	struct port_set used;	  /* by sockets and services */
-	struct span host;	  /* the host's own connections get these, */
-	struct port_set reserved; /* but not these, as others need them */
+	struct span host;	  /* the host's ephemeral ports, */
+	struct port_set reserved; /* without these, which others reserved */
 };
 
-/* What the host uses for its own connections. */
+/* The host's ephemeral ports. */
 static struct span ephemeral_span(void)
 {
 	const struct span usual = {32768, 60999}; /* the kernel's default */
@@ -82,7 +82,7 @@ static struct span ephemeral_span(void)
 	return s;
 }
 
-/* By others than the instance that left @before. */
+/* Ports reserved by others than the instance that left @before. */
 static void read_reserved(struct port_set *out, const struct record *before)
 {
 	const int fd = open(RESERVED_PORTS_PATH, O_RDONLY | O_CLOEXEC);
@@ -112,8 +112,9 @@ static int choice_init(struct choice *c, const struct reserve_request *req,
 	for (o = others; o; o = o->next) {
 		if (shares_source(o, req))
 			port_set_add_range(&c->held, o->lo, o->hi);
-		/* Bound sockets that do not listen are in no list of the
-		 * kernel's before Linux 6.8.
+		/*
+		 * Before Linux 6.8 the kernel lists no bound sockets that do
+		 * not listen.
 		 */
 		for (i = 0; i < o->n_services; i++)
 			port_set_add(&c->used, ntohs(o->services[i].port));
@@ -154,7 +155,7 @@ static struct span best_run(const struct choice *c, struct span window)
 	return best;
 }
 
-/* What the host has for its own connections when @taken is ours. */
+/* The number of ephemeral ports that the host keeps if @taken is ours. */
 static unsigned host_ports(const struct choice *c, struct span taken)
 {
 	unsigned port, n = 0;
@@ -181,7 +182,7 @@ static bool is_enough(const struct choice *c, const struct reserve_request *req,
 	return range.lo <= range.hi && usable_in(c, range) >= req->ports_min;
 }
 
-/* Where flows have their ports: no reason to move it is good enough. */
+/* The range where flows have their ports: no reason justifies moving it. */
 static int choose_old(const struct choice *c, const struct reserve_request *req,
 		      const struct record *before, struct span *out)
 {
@@ -197,10 +198,10 @@ static int choose_old(const struct choice *c, const struct reserve_request *req,
 }
 
 /*
- * Where to look, the best first: what is wanted; the lower half of what the
- * host uses for its own connections (the host keeps the other half) or, if that
- * is more, what is above; at last the ports below, many of which some server
- * may want later. No more than was wanted.
+ * Searches in this order: the wanted range; the lower half of the host's
+ * ephemeral ports (the host keeps the upper half) or, if there are more, the
+ * ports above; last the ports below, many of which a server may want later.
+ * Takes no more ports than were wanted.
  */
 static int choose_new(const struct choice *c, const struct reserve_request *req,
 		      bool spare_host, struct span *out)

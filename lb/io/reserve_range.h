@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reserve_range.h - which NAT range an instance gets
+ * reserve_range.h - chooses an instance's NAT range
  *
  * Private to lb/io/reserve*.c.
  */
@@ -12,34 +12,35 @@
 #include "io/reserve_record.h"
 
 struct range {
-	uint16_t lo, hi; /* host byte order, both included */
-	/* Ports that the host gives to its own connections: how many are left
-	 * to it, of how many.
+	uint16_t lo, hi; /* host byte order, inclusive */
+	/*
+	 * The host's ephemeral ports: how many it keeps, and how many it has.
 	 */
 	unsigned host_left, host_all;
-	bool host_short; /* too few, because of the range */
+	bool host_short; /* it keeps too few because of the range */
 };
 
 /*
- * @others: what the other instances hold. @before: what this one left behind,
- * or NULL. *unusable: every port a service or a socket uses, in the range or
- * not. -EADDRINUSE names who holds a fixed range; -ENOSPC.
+ * @others: records of the other instances. @before: the record that this
+ * instance left, or NULL. @unusable gets every port that a service or a socket
+ * uses, in the range or not. -EADDRINUSE: another instance, which is named,
+ * holds a fixed range. -ENOSPC: too few ports.
  */
 int range_choose(const struct reserve_request *req, const struct record *others,
 		 const struct record *before, struct range *out,
 		 struct port_set *unusable, struct err *err);
 
 /*
- * The instance, running or with connections that may go on, whose NAT range on
- * that address has the port: as it did not know of the service when it chose
- * them, it may use it. NULL: none.
+ * The instance whose NAT range on the address of @service contains its port, be
+ * it running or only its connections alive. It chose its ports without knowing
+ * of the service, so it may use this one. NULL: none.
  */
 const struct record *range_holder(const struct record *others,
 				  const struct endpoint *service);
 
 /*
- * Whether lo..hi can be had of @source, too. -EADDRINUSE names who of @others
- * has it.
+ * Checks that the range is free on @source too. -EADDRINUSE names the instance
+ * of @others that holds it.
  */
 int range_check(const struct record *others, const struct ip_addr *source,
 		unsigned lo, unsigned hi, struct err *err);

@@ -29,7 +29,7 @@ static void file_name(char out[FILE_NAME_MAX], const char *name)
 	snprintf(out, FILE_NAME_MAX, "%s" FILE_SUFFIX, name);
 }
 
-/* Where ports mean the same: a boot, and a network namespace in it. */
+/* Port numbers are comparable only within one boot and network namespace. */
 struct place {
 	char boot[BOOT_ID_MAX];
 	uintmax_t netns;
@@ -51,7 +51,7 @@ static struct place place_here(void)
 	return p;
 }
 
-/* There is no option for another folder, so none is offered. */
+/* Other folders are not suggested, as there is no option for one. */
 const char *record_advice(int code)
 {
 	switch (-code) {
@@ -84,8 +84,8 @@ const char *record_advice(int code)
 /* The folder */
 
 /*
- * Who may open a file may lock it, and we would wait for that. An earlier
- * version left them open to all.
+ * Whoever may open a file may lock it, and we would wait for that lock. An
+ * earlier version left the files open to all.
  */
 static void make_private(int fd, mode_t mode)
 {
@@ -96,7 +96,7 @@ static void make_private(int fd, mode_t mode)
 		(void)fchmod(fd, mode);
 }
 
-/* Neither a FIFO, which one waits for, nor a device: else -errno. */
+/* Refuses a FIFO, where open() would wait, and a device: -errno. */
 static int check_plain(int fd)
 {
 	struct stat st;
@@ -146,7 +146,7 @@ static int open_and_lock_dir(const struct owner *owner)
 			close(fd);
 			return code;
 		}
-		/* Removed and made again while we waited? */
+		/* Was the folder removed and created again while we waited? */
 		if (fstat(fd, &opened) == 0 && stat(RECORD_DIR, &named) == 0 &&
 		    opened.st_ino == named.st_ino)
 			return fd;
@@ -195,7 +195,10 @@ static bool parse_addr(const char *text, struct ip_addr *out)
 	return inet_pton(AF_INET6, text, out->b) == 1;
 }
 
-/* As endpoint_format() writes it: 198.18.0.1:80 or [2001:db8::1]:80. Cuts it */
+/*
+ * Parses what endpoint_format() writes: 198.18.0.1:80 or [2001:db8::1]:80.
+ * Modifies @text.
+ */
 static bool parse_endpoint(char *text, struct endpoint *out)
 {
 	char *colon = strrchr(text, ':');
@@ -233,7 +236,7 @@ static bool append_service(struct record *r, char *text)
 	return parse_endpoint(text, &r->services[r->n_services++]);
 }
 
-/* A key this version does not know is skipped. */
+/* Skips keys that this version does not know. */
 static bool parse_line(struct record *r, const char *key, char *value,
 		       const struct place *here)
 {
@@ -262,7 +265,7 @@ static bool parse_line(struct record *r, const char *key, char *value,
 	return true;
 }
 
-/* Cuts @text into lines. */
+/* Splits @text into lines, in place. */
 static bool parse_record(struct record *r, char *text, const struct place *here)
 {
 	char *line, *value, *rest = text;
@@ -284,8 +287,8 @@ static bool parse_record(struct record *r, char *text, const struct place *here)
 }
 
 /*
- * -EINVAL: not understood. An empty file is that of an instance that died
- * before it took anything: -ENODATA.
+ * -EINVAL: not a valid record. -ENODATA: empty, as an instance leaves it that
+ * died before it took anything.
  */
 static int read_record(int fd, struct record *r, const struct place *here)
 {
@@ -329,7 +332,7 @@ static int load_record(int dir, const char *name, const struct place *here,
 	}
 	snprintf(r->name, sizeof(r->name), "%s", name);
 	code = read_record(fd, r, here);
-	close(fd); /* and with it our own lock */
+	close(fd); /* also releases our own lock */
 	if (code == 0)
 		*out = r;
 	else
@@ -409,7 +412,7 @@ int record_read_all(int dir, struct record **out, struct err *err)
 
 /* The own file */
 
-/* Of any boot and namespace; 0 if it cannot be told. */
+/* Of any boot and namespace; 0 if unknown. */
 static pid_t pid_of(int dir, const char *name)
 {
 	const struct place here = place_here();
@@ -483,7 +486,10 @@ static void print_record(FILE *file, const struct record *r)
 	(void)fputs("end\n", file);
 }
 
-/* In place, as the lock is on the file; "end" ends it at every moment. */
+/*
+ * Writes in place, since the lock is on the file. The line "end" marks a
+ * complete record at every moment.
+ */
 int record_write(int fd, const struct record *record)
 {
 	char *text = NULL;

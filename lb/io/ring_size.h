@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ring_size.h - how many frames the captures' rings hold
+ * ring_size.h - the number of slots in the captures' rings
  *
- * A ring bridges the moments in which this process does not run. A slot holds
- * one frame whatever its size, so slots for super-packets are dear: more than
- * RING_SLOTS_LARGE of them gain little (docs/bench/notes.md), of small ones
- * there can be more. A small machine gives a 24th of its memory, for all
- * interfaces together: on one of 1 GB all of the program, 65536 flows included,
- * stays below 64 MiB.
+ * A ring holds the frames that come while this process does not run. A slot
+ * holds one frame of any size, so slots for super-packets are expensive. More
+ * than RING_SLOTS_LARGE of them gain little (docs/bench/notes.md); small slots
+ * can be more. A ring takes at most a 24th of the machine's memory, for all
+ * interfaces together. On a machine of 1 GB the whole program, with 65536
+ * flows, stays below 64 MiB.
  */
 #ifndef L4LB_RING_SIZE_H
 #define L4LB_RING_SIZE_H
@@ -17,20 +17,20 @@
 
 #define RING_SLOTS_LARGE 1024
 #define RING_SLOTS_SMALL 4096
-#define RING_SMALL_BYTES 4096 /* a slot of so much is a small one */
+#define RING_SMALL_BYTES 4096 /* slots up to this size are small */
 #define RING_SLOTS_MIN	 64
 
-/* Of the machine's memory, one part of so many. */
+/* The rings take at most 1/24 of the machine's memory. */
 #define RING_MEMORY_SHARE 24
 
 /*
- * Slots of @slot_bytes each, on a machine of so much memory, of which
- * @other_bytes go to the other ring. Memory 0: not known, taken to be plenty.
+ * The number of slots, of @slot_bytes each, for a machine of @memory_bytes, of
+ * which @other_bytes go to the other ring. 0: unknown, assumed to be plenty.
  */
 unsigned ring_slots(uint64_t memory_bytes, size_t slot_bytes,
 		    size_t other_bytes);
 
-/* What /proc/meminfo says in its first line, in bytes; 0: nothing. */
+/* Memory in bytes by the first line of /proc/meminfo; 0: unknown. */
 uint64_t ring_machine_memory(void);
 
 #endif

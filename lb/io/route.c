@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where packets go: the routes the kernel chooses, and per packet the frame
- * header that follows from route, link and neighbour.
+ * Where packets go: the routes that the kernel chooses and, per packet, the
+ * frame header that follows from route, link and neighbour.
  */
 #include <errno.h>
 #include <linux/neighbour.h>
@@ -16,13 +16,14 @@
 #define MS_NS  UINT64_C(1000000)
 #define SEC_NS (1000 * MS_NS)
 
-/* What changes without a notification (a path MTU learned, a redirect) is
- * seen after this time.
+/*
+ * Some changes come without a notification (a learned path MTU, a redirect).
+ * They are seen after this time.
  */
 #define PATH_LIFETIME_NS (30 * SEC_NS)
 
 #define PROBE_INTERVAL_NS SEC_NS
-#define SILENCE_NS	  SEC_NS /* after a question without an answer */
+#define SILENCE_NS	  SEC_NS /* no queries after one without an answer */
 
 
 struct route_answer {
@@ -37,7 +38,9 @@ static void take_route(const struct nlmsghdr *nlh, void *arg)
 	answer->usable = rtmsg_read_route(nlh, answer->route);
 }
 
-/* 0 or the kernel's refusal; -ENETUNREACH also for broadcast, multicast. */
+/*
+ * Returns 0 or the kernel's error; -ENETUNREACH also for broadcast, multicast.
+ */
 static int ask_route(struct netlink *nl, const struct ip_addr *src,
 		     const struct ip_addr *dst, struct route *out)
 {
@@ -56,7 +59,7 @@ static int ask_route(struct netlink *nl, const struct ip_addr *src,
 		return err;
 	if (!answer.usable)
 		return -ENETUNREACH;
-	if (src) /* then the answer has none */
+	if (src) /* the kernel's answer then has no source */
 		out->prefsrc = *src;
 	link = netlink_link(nl, out->ifindex);
 	if (!out->mtu)
@@ -124,7 +127,7 @@ static bool carries_ethernet(const struct link *link)
 	       link->type == ARPHRD_ETHER;
 }
 
-/* NULL: may not or cannot ask now. */
+/* NULL: the query budget is spent, or the kernel did not answer. */
 static struct path *ask_path(struct netlink *nl, const struct path_key *key,
 			     const struct ip_addr *src, uint64_t now_ns)
 {
@@ -137,8 +140,9 @@ static struct path *ask_path(struct netlink *nl, const struct path_key *key,
 		return NULL;
 	err = ask_route(nl, src, &key->dst, &route);
 	if (err && !means_no_route(err)) {
-		/* Something is wrong with netlink. Packets must not wait for
-		 * it, one timeout after another.
+		/*
+		 * Something is wrong with netlink. Packets must not wait for
+		 * one timeout after another.
 		 */
 		nl->silent_until_ns = now_ns + SILENCE_NS;
 		return NULL;
@@ -173,7 +177,7 @@ static struct path *current_path(struct netlink *nl, const struct ip_addr *src,
 	if (path && now_ns - path->asked_ns < PATH_LIFETIME_NS)
 		return path;
 	asked = ask_path(nl, &key, src, now_ns);
-	return asked ? asked : path; /* an old answer rather than none */
+	return asked ? asked : path; /* an outdated answer is better than none */
 }
 
 static struct neigh *path_neigh(struct netlink *nl, struct path *path)
@@ -190,10 +194,11 @@ static struct neigh *path_neigh(struct netlink *nl, struct path *path)
 	return neigh_at(nl->neighs, path->neigh);
 }
 
-/* Frames that we inject never refresh the kernel's entry: left alone it stays
- * STALE for ever, and a machine that was replaced is never noticed. NTF_USE
- * makes the kernel resolve it anew, as if it had sent the frame. The result
- * comes as a notification.
+/*
+ * Frames that we send never refresh the kernel's entry. It would stay STALE for
+ * ever, and nobody would notice that a machine was replaced. NTF_USE makes the
+ * kernel resolve the entry as if it had sent the frame itself. The result comes
+ * as a notification.
  */
 static void verify(struct netlink *nl, struct neigh *neigh, uint64_t now_ns)
 {

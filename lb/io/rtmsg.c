@@ -6,8 +6,9 @@
 
 #include "io/rtmsg.h"
 
-/* Attributes by type, as far as we read them. The kernel's newer ones are
- * beyond and left alone.
+/*
+ * The attributes that we read, by type. Newer ones have higher numbers and are
+ * ignored.
  */
 #define ATTRS 40
 struct attrs {
@@ -23,7 +24,7 @@ static int collect(const struct nlattr *attr, void *arg)
 	return MNL_CB_OK;
 }
 
-/* The payload of an attribute, if it has exactly @len bytes; else NULL. */
+/* The payload of an attribute if it has exactly @len bytes, else NULL. */
 static const void *payload(const struct attrs *attrs, int type, size_t len)
 {
 	const struct nlattr *attr = attrs->at[type];
@@ -65,7 +66,9 @@ static void read_name(const struct attrs *attrs, char name[IF_NAMESIZE])
 	memcpy(name, mnl_attr_get_payload(attr), len);
 }
 
-/* The fixed part, after which the attributes begin; NULL if it is cut. */
+/*
+ * The fixed part in front of the attributes; NULL if the message is cut short.
+ */
 static const void *fixed_part(const struct nlmsghdr *nlh, size_t len,
 			      struct attrs *attrs)
 {
@@ -87,7 +90,7 @@ int rtmsg_link_index(const struct nlmsghdr *nlh)
 	return ifi->ifi_index;
 }
 
-/* Is this port one of a VRF? */
+/* True if the link is a port of a VRF. */
 static bool is_vrf_port(const struct nlattr *info)
 {
 	static const char vrf[] = "vrf";
@@ -110,8 +113,9 @@ static int read_ifindex(const struct attrs *attrs, int type)
 	return (int)ifindex;
 }
 
-/* A message that tells all of a link has its MTU: then what it does not say is
- * not so. The ifindex of a parent elsewhere means nothing here.
+/*
+ * A message with an MTU describes the whole link: an attribute that it lacks is
+ * not set. The ifindex of a parent in another namespace has no meaning here.
  */
 static void read_levels(const struct attrs *attrs, struct link *link)
 {
@@ -167,7 +171,7 @@ bool rtmsg_read_neigh(const struct nlmsghdr *nlh, struct neigh_key *key,
 	struct attrs attrs;
 	const struct ndmsg *ndm = fixed_part(nlh, sizeof(*ndm), &attrs);
 
-	/* NTF_PROXY: addresses that this host answers for, not neighbours */
+	/* NTF_PROXY: an address that this host answers for, no neighbour. */
 	if (!ndm || ndm->ndm_family != AF_INET || (ndm->ndm_flags & NTF_PROXY))
 		return false;
 	if (!read_v4(&attrs, NDA_DST, &key->addr))
@@ -182,8 +186,9 @@ bool rtmsg_moves_routes(const struct nlmsghdr *nlh)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
 
-	/* Rules and next hops have other headers; the family comes first in
-	 * all of them. A next hop may have none of its own (a group).
+	/*
+	 * Rules and next hops have other headers, but all begin with the
+	 * family. A next hop that is a group may have none.
 	 */
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(struct rtgenmsg))
 		return false;
@@ -227,8 +232,9 @@ bool rtmsg_read_route(const struct nlmsghdr *nlh, struct route *route)
 	route->ifindex = (int)oif;
 	route->local = rtm->rtm_type == RTN_LOCAL;
 	route->has_gateway = read_v4(&attrs, RTA_GATEWAY, &route->gateway);
-	/* RTA_VIA: a gateway of another family. RTA_ENCAP: the kernel puts a
-	 * header of its own around the packet.
+	/*
+	 * RTA_VIA: the gateway is of another family. RTA_ENCAP: the kernel adds
+	 * a header of its own.
 	 */
 	route->raw_only = attrs.at[RTA_VIA] || attrs.at[RTA_ENCAP];
 	read_v4(&attrs, RTA_PREFSRC, &route->prefsrc);
@@ -262,7 +268,7 @@ static struct nlmsghdr *about_neigh(void *buf, const struct neigh_key *key,
 	struct ndmsg *ndm;
 
 	nlh->nlmsg_type = RTM_NEWNEIGH;
-	nlh->nlmsg_flags = NLM_F_REQUEST; /* without CREATE: only if known */
+	nlh->nlmsg_flags = NLM_F_REQUEST; /* changes existing entries only */
 	ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));
 	ndm->ndm_family = AF_INET;
 	ndm->ndm_ifindex = key->ifindex;

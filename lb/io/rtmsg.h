@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rtmsg.h - rtnetlink messages, read and written
+ * rtmsg.h - reads and writes rtnetlink messages
  *
- * Bytes to structs and back, no system calls. Readers say false for a message
- * of no interest: another address family, or one cut short.
+ * Converts bytes to structs and back; no system calls. Readers return false for
+ * a message that does not matter: of another address family, or cut short.
  */
 #ifndef L4LB_RTMSG_H
 #define L4LB_RTMSG_H
@@ -15,39 +15,45 @@
 #include "io/neigh.h"
 #include "io/netlink.h"
 
-/* 0 if it is not about a link as such: bridges send RTM_DELLINK of a family
- * of their own when a port leaves them, and the link lives on.
+/*
+ * 0 if the message is not about the link itself: a bridge sends RTM_DELLINK of
+ * its own family when a port leaves it, and the link remains.
  */
 int rtmsg_link_index(const struct nlmsghdr *nlh);
 
-/* Fills in what the message has and leaves the rest of @link as it is: some
- * notifications (wireless events) tell only half.
+/*
+ * Sets the fields that the message has, and leaves the others of @link as they
+ * are: some notifications (wireless events) are incomplete.
  */
 void rtmsg_read_link(const struct nlmsghdr *nlh, struct link *link);
 
 bool rtmsg_read_addr(const struct nlmsghdr *nlh, struct iface_addr *addr);
 
-/* @mac NULL: not known */
+/* @mac is NULL if it is unknown. */
 bool rtmsg_read_neigh(const struct nlmsghdr *nlh, struct neigh_key *key,
 		      uint16_t *state, const uint8_t **mac);
 
-/* Does an IPv4 route, policy rule or next hop come, go or change? */
+/* True if an IPv4 route, policy rule or next hop comes, goes or changes. */
 bool rtmsg_moves_routes(const struct nlmsghdr *nlh);
 
-/* The answer to rtmsg_ask_route(). mtu 0: the route says none. False also for
- * broadcast and multicast.
+/*
+ * Reads the answer to rtmsg_ask_route(). mtu 0: the route has none. False also
+ * for broadcast and multicast.
  */
 bool rtmsg_read_route(const struct nlmsghdr *nlh, struct route *route);
 
-#define RTMSG_REQUEST 128 /* bytes, of each of these */
+#define RTMSG_REQUEST 128 /* bytes; the size of each of these requests */
 
-/* Requests; the sequence number is for the sender to set. IPv4 only. */
+/* Requests, IPv4 only. The sender sets the sequence number. */
 struct nlmsghdr *rtmsg_ask_route(void *buf, const struct ip_addr *src,
 				 const struct ip_addr *dst);
 struct nlmsghdr *rtmsg_use_neigh(void *buf, const struct neigh_key *key);
-/* The same, and it is known from then on. */
+/* Like rtmsg_use_neigh(), but creates the entry if there is none. */
 struct nlmsghdr *rtmsg_resolve_neigh(void *buf, const struct neigh_key *key);
-/* It is asked at once, by unicast; the other waits 5 s for a STALE one. */
+/*
+ * Makes the kernel ask the neighbour at once, by unicast; rtmsg_use_neigh()
+ * lets it wait 5 s if the neighbour is STALE.
+ */
 struct nlmsghdr *rtmsg_probe_neigh(void *buf, const struct neigh_key *key);
 
 #endif

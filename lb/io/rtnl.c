@@ -8,18 +8,19 @@
 
 #include "io/rtnl.h"
 
-/* A table that changes all the time never gives a whole dump; the
- * notifications of those changes mend what this many attempts leave.
+/*
+ * A table that changes all the time never gives a consistent dump. After this
+ * many attempts the notifications of those changes must correct the rest.
  */
 #define DUMP_ATTEMPTS 8
 
-/* The progress of one question. */
+/* The state of one request. */
 struct answer {
 	rtnl_fn *fn;
 	void *arg;
 	bool complete;
-	bool interrupted; /* changed while it was read: read it again */
-	int error;	  /* negative errno from the kernel */
+	bool interrupted; /* the table changed meanwhile: read it again */
+	int error;	  /* negative errno of the kernel */
 };
 
 int rtnl_open(struct rtnl *r)
@@ -44,7 +45,7 @@ void rtnl_close(struct rtnl *r)
 	r->socket = NULL;
 }
 
-/* Of NLMSG_ERROR and NLMSG_DONE: both begin with a negative errno or 0. */
+/* NLMSG_ERROR and NLMSG_DONE both begin with a negative errno or 0. */
 static int leading_error(const struct nlmsghdr *nlh)
 {
 	int error = 0;

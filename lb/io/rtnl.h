@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rtnl.h - a netlink socket to ask the kernel's routing with
+ * rtnl.h - a netlink socket for requests to the kernel's routing
  *
- * Answers that belong to an earlier question, given up for lost, are skipped.
- * None is waited for longer than RTNL_TIMEOUT_MS: the kernel answers while it
- * handles the request, so what is not there soon never comes.
+ * Skips answers to an earlier request that timed out. Waits at most
+ * RTNL_TIMEOUT_MS for an answer: the kernel answers while it handles the
+ * request, so an answer that does not come soon never comes.
  */
 #ifndef L4LB_RTNL_H
 #define L4LB_RTNL_H
@@ -14,7 +14,9 @@
 
 #define RTNL_TIMEOUT_MS 200
 
-/* Bytes. The kernel fills dumps up to 32 KiB if the reader has the room. */
+/*
+ * Bytes. The kernel fills dumps up to 32 KiB if the reader's buffer has room.
+ */
 #define RTNL_BUFFER (32 * 1024)
 
 struct rtnl {
@@ -26,15 +28,17 @@ struct rtnl {
 typedef void rtnl_fn(const struct nlmsghdr *nlh, void *arg);
 
 int rtnl_open(struct rtnl *r);
-void rtnl_close(struct rtnl *r); /* also if never opened: all zero */
+void rtnl_close(struct rtnl *r); /* accepts a zeroed one */
 
-/* Sends, and gives the one answer to @fn. What the kernel refuses is returned
- * as its negative errno; -ETIMEDOUT if it is silent.
+/*
+ * Sends @request and passes the answer to @fn. Returns the kernel's error as a
+ * negative errno; -ETIMEDOUT if no answer comes.
  */
 int rtnl_ask(struct rtnl *r, struct nlmsghdr *request, rtnl_fn *fn, void *arg);
 
-/* Everything of one kind (RTM_GET*) and IPv4 or no family. It is read again
- * if it changed meanwhile, so @fn may see the same thing twice.
+/*
+ * Reads all objects of one kind (RTM_GET*), of IPv4 or of no family. Reads them
+ * again if the table changed meanwhile, so @fn may get an object twice.
  */
 int rtnl_dump(struct rtnl *r, uint16_t type, uint8_t family, rtnl_fn *fn,
 	      void *arg);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A new file is made complete beside the old one and then renamed over it, so
- * at every moment the name stands for a whole file, and whoever holds its lock
- * holds the flows. Only the header of a file in use is written again, by one
+ * A new file is completed under a temporary name and then renamed over the old
+ * one. So at every moment the name means a complete file, and whoever holds its
+ * lock holds the flows. Of a file in use only the header is rewritten, by one
  * pwrite() within one page: a kill comes before or after it.
  */
 #include <arpa/inet.h>
@@ -27,18 +27,18 @@
 
 #define MIB (1024.0 * 1024.0)
 
-#define LOCK_TRIES 50 /* a second of them */
+#define LOCK_TRIES 50 /* about a second in all */
 
 struct state {
 	char *path;		   /* NULL: memory only */
-	const struct owner *owner; /* borrowed until it is open; or NULL */
-	int fd;			   /* its lock lives as long as it is open */
+	const struct owner *owner; /* borrowed during the open; or NULL */
+	int fd;			   /* open as long as the lock is held */
 	void *map;
 	size_t bytes;
 	struct flow *flows;
 	struct state_header head;
 	bool found, empty;
-	struct err why; /* "" or why the file is fresh */
+	struct err why; /* why the file is fresh, or "" */
 };
 
 uint64_t state_header_check(const struct state_header *h)
@@ -97,7 +97,7 @@ static int fresh_header(struct state *s, uint32_t flows)
 	return 0;
 }
 
-/* What is wrong with the header of a file of @size bytes; @why stays "". */
+/* Sets @why if the header of a file of @size bytes is wrong. */
 static void check_header(const struct state_header *h, off_t size,
 			 struct err *why)
 {
@@ -125,7 +125,7 @@ static void check_header(const struct state_header *h, off_t size,
 
 /* ------------------------------------------------------- the file we find */
 
-/* False and why, if somebody else could have written it. */
+/* Returns false and sets @why if another user could have written the file. */
 static bool is_trusted(const struct state *s, const struct stat *st,
 		       struct err *why)
 {
@@ -159,8 +159,8 @@ static int refuse_locked(const struct state *s, int fd, struct err *err)
 }
 
 /*
- * A process that was killed a moment ago still has its lock while the kernel
- * takes its memory apart: 0.14 s for the rings of two interfaces.
+ * A process that was just killed keeps its lock while the kernel frees its
+ * memory: 0.14 s for the rings of two interfaces.
  */
 static int lock_file(int fd)
 {
@@ -184,7 +184,9 @@ static int refuse_foreign(const char *path, struct err *err)
 		       path);
 }
 
-/* A file with something in it that l4lb has not written is not touched. */
+/*
+ * True if the file has content that l4lb did not write: it must not be touched.
+ */
 static bool is_foreign(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -196,8 +198,9 @@ static bool is_foreign(const char *path)
 }
 
 /*
- * Opens and locks the file if there is one that nobody else could have
- * written. s->fd stays -1 without; *aside: it is not l4lb's to overwrite.
+ * Opens and locks an existing file that no other user could have written.
+ * Without one, s->fd stays -1. *aside: another user could have; move it away,
+ * do not overwrite it.
  */
 static int find_file(struct state *s, struct stat *st, bool *aside,
 		     struct err *err)
@@ -230,7 +233,10 @@ static int find_file(struct state *s, struct stat *st, bool *aside,
 			close(fd);
 			return -EADDRINUSE;
 		}
-		/* Replaced while we opened it, or by one of other rights? */
+		/*
+		 * Was it replaced while we opened it, or by one with other
+		 * rights?
+		 */
 		if (fstat(fd, st) == 0 && lstat(s->path, &named) == 0 &&
 		    st->st_ino == named.st_ino && st->st_dev == named.st_dev &&
 		    S_ISREG(st->st_mode) && is_trusted(s, st, &s->why) &&
@@ -243,7 +249,7 @@ static int find_file(struct state *s, struct stat *st, bool *aside,
 	}
 }
 
-/* Is it a file to go on with? Then its header is s->head. */
+/* Decides whether to continue with this file; if so, s->head is its header. */
 static void look_at(struct state *s, const struct stat *st)
 {
 	struct state_header *h = &s->head;
@@ -265,7 +271,7 @@ static void look_at(struct state *s, const struct stat *st)
 
 /* ---------------------------------------------------------------- memory */
 
-/* Every page of it now, so that none can be missing later. */
+/* Allocates every page now, so that none can be missing later. */
 static int reserve(const struct state *s, int fd, size_t bytes, struct err *err)
 {
 	int ret;
@@ -286,7 +292,7 @@ static int reserve(const struct state *s, int fd, size_t bytes, struct err *err)
 
 static int map(struct state *s, int fd, uint32_t flows, struct err *err)
 {
-	/* Anonymous memory is used as flows come, not at the start. */
+	/* Anonymous memory is allocated as flows come, not at the start. */
 	int flags = fd == -1 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
 			     : MAP_SHARED;
 
@@ -328,7 +334,7 @@ static int make_folder(const struct state *s, const char *path, struct err *err)
 					 "its folder %s: %s; choose "
 					 "another --state, or none",
 					 s->path, folder, strerror(errno));
-	/* If it fails, so will what comes next. */
+	/* On an error the next call fails too. */
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1)
 		return 0;
@@ -344,7 +350,7 @@ static int create(const struct state *s, const char *path, struct err *err)
 
 	if (is_foreign(path))
 		return refuse_foreign(path, err);
-	(void)unlink(path); /* of somebody who died here */
+	(void)unlink(path); /* left by a process that died here */
 	fd = open(path, flags, 0600);
 	if (fd == -1 && errno == ENOENT) {
 		ret = make_folder(s, path, err);
@@ -366,7 +372,7 @@ static int create(const struct state *s, const char *path, struct err *err)
 	return fd;
 }
 
-/* How much it would hurt to lose it: less comes first. */
+/* How important a flow is; the least important is 0. */
 static unsigned rank(const struct flow *f)
 {
 	if (f->open != 1)
@@ -376,7 +382,10 @@ static unsigned rank(const struct flow *f)
 	return tcp_is_half_open(f->tcp.state) ? 2 : 3;
 }
 
-/* Connections first; what closed or never opened has the room that is left. */
+/*
+ * Copies connections first. Closed flows and those that never opened get the
+ * room that is left.
+ */
 static void copy_flows(struct flow *to, uint32_t room, const struct flow *from,
 		       uint32_t size)
 {
@@ -388,7 +397,7 @@ static void copy_flows(struct flow *to, uint32_t room, const struct flow *from,
 				to[n++] = from[i];
 }
 
-/* A table that holds more connections than it has room for cannot be made. */
+/* Refuses a table with less room than there are connections. */
 static int check_room(const struct state *s, uint32_t room, struct err *err)
 {
 	uint32_t live = 0;
@@ -403,7 +412,7 @@ static int check_room(const struct state *s, uint32_t room, struct err *err)
 		       s->path, live, room);
 }
 
-/* Makes the file that is to be @path, complete but for its name. */
+/* Makes the new file of @path, complete but for its name. */
 static int fill_file(struct state *s, struct state *new, uint32_t flows,
 		     struct err *err)
 {
@@ -426,7 +435,7 @@ static int fill_file(struct state *s, struct state *new, uint32_t flows,
 	return ret ? explain_create(s, ret, err) : 0;
 }
 
-/* Puts a new file in the place of the one that s->fd is, if any. */
+/* Replaces the file that s->fd is, if any, by a new one. */
 static int replace(struct state *s, uint32_t flows, bool aside, struct err *err)
 {
 	struct state new = {.fd = -1};
@@ -471,7 +480,7 @@ fail:
 
 static int go_on(struct state *s, uint32_t flows, struct err *err)
 {
-	/* Also of a file that is there: it may have holes. */
+	/* Also for an existing file: it may have holes. */
 	int ret = reserve(s, s->fd, state_file_bytes(s->head.flows), err);
 
 	if (!ret)
@@ -502,7 +511,7 @@ static int open_file(struct state *s, uint32_t flows, struct err *err)
 	ret = s->found ? go_on(s, flows, err) : replace(s, flows, aside, err);
 	if (ret)
 		return ret;
-	ret = write_header(s); /* our pid */
+	ret = write_header(s); /* for our pid */
 	return ret ? explain_create(s, ret, err) : 0;
 }
 
@@ -557,7 +566,7 @@ void state_remove(struct state *s)
 	if (s->fd != -1) {
 		munmap(s->map, s->bytes);
 		s->map = NULL;
-		/* Without the right to unlink it is at least empty. */
+		/* If unlink() is not permitted, the file is at least empty. */
 		(void)!ftruncate(s->fd, 0);
 		(void)unlink(s->path);
 	}
@@ -609,13 +618,13 @@ void state_set_ports(struct state *s, uint16_t lo, uint16_t hi,
 	s->head.nat_lo = lo;
 	s->head.nat_hi = hi;
 	s->head.probe_lo = probe_lo;
-	/* Only a hint for the next start: if it fails, so be it. */
+	/* Only a hint for the next start; an error does not matter. */
 	(void)write_header(s);
 }
 
 /* ---------------------------------------------------------- what they need */
 
-#define PLACES (4 * STATE_BACKENDS_MAX) /* of the hash: a quarter full */
+#define PLACES (4 * STATE_BACKENDS_MAX) /* of the hash; a quarter is used */
 
 struct backend_set {
 	struct state_backend *list;
@@ -653,7 +662,7 @@ static void add_backend(struct backend_set *set, const struct flow *f)
 	set->places[i] = (uint16_t)++set->n;
 }
 
-/* What else is wrong with them is engine_adopt()'s to find. */
+/* engine_adopt() checks everything else. */
 static bool is_plausible(const struct flow *f)
 {
 	const struct endpoint nat = flow_nat(f), backend = flow_backend(f);

@@ -2,14 +2,14 @@
 /*
  * state.h - the flow table in a mapped file, which outlives the process
  *
- * kill -9 at any moment leaves every whole flow in the file; the next process
- * of this boot and network namespace finds them there (design rule 13). What
- * the file says is believed here only as far as its header goes; of the flows,
- * engine_adopt() decides one by one.
+ * kill -9 at any moment leaves every complete flow in the file. The next
+ * process of this boot and network namespace finds the flows there (design rule
+ * 13). Only the header is judged here; engine_adopt() judges the flows one by
+ * one.
  *
- * All of it is allocated when it is opened, so a full disk is an error at the
- * start and never a SIGBUS later. A lock (flock) keeps a second process out;
- * guard.sh looks at it, too.
+ * The whole file is allocated when it is opened, so a full disk is an error at
+ * the start and never a SIGBUS later. A lock (flock) keeps a second process
+ * out; guard.sh looks at this lock too.
  */
 #ifndef L4LB_STATE_H
 #define L4LB_STATE_H
@@ -26,74 +26,78 @@
 struct state;
 
 /*
- * Opens or creates the file for @flows flows; "" is memory that dies with the
- * process. A file that cannot be used is replaced by a fresh one, see
- * state_why_fresh(); one that others could have written is first moved aside,
- * to PATH.old. What l4lb has not written is not touched, and an error: somebody
- * has mistaken the name. A file of another size is copied: the connections stay.
+ * Opens or creates the file for @flows flows; "" means memory that dies with
+ * the process. A file that cannot be used is replaced by a fresh one, see
+ * state_why_fresh(). A file that another user could have written is first moved
+ * aside, to PATH.old. A file that l4lb has not written is left alone, and that
+ * is an error: the user has mistaken the name. A file of another size is
+ * copied, so its connections stay.
  *
- * @owner: who goes on with it after the start, or NULL; the file is given to
- * that user, and so is its folder, if it is made here.
+ * @owner: the user who will own the file after the start, or NULL. The folder
+ * is given to that user too, if it is created here.
  *
- * -EEXIST: it is not l4lb's. -EADDRINUSE: another process has it. -ENOSPC: no room for it. -EINVAL: not a
- * file, or fewer @flows than connections in it. Others as open(2) has them.
+ * -EEXIST: l4lb has not written the file. -EADDRINUSE: another process uses it.
+ * -ENOSPC: no room on the disk. -EINVAL: not a plain file, or it holds more
+ * connections than @flows. Others as of open(2).
  */
 int state_open(struct state **out, const char *path, uint32_t flows,
 	       const struct owner *owner, struct err *err);
 
-/* Leaves the file to the next start. NULL is fine. */
+/* Leaves the file to the next start. Accepts NULL. */
 void state_close(struct state *s);
 
-/* The same, but the file goes: there is nothing to go on with. */
+/* Closes and removes the file: nothing in it is needed any more. */
 void state_remove(struct state *s);
 
-/* Memory for the flow table, 64-byte aligned. */
+/* Memory of the flow table, 64-byte aligned. */
 struct flow *state_flows(struct state *s);
 
-/* Random, made with the file. */
+/* Random bytes, drawn when the file was created. */
 const uint8_t *state_secret(const struct state *s);
 
-/* Flows of an earlier process may be there. */
+/* True if the file may contain flows of an earlier process. */
 bool state_found(const struct state *s);
 
-/* Why a file that was there is not used, for the log; NULL if it is. */
+/* Why an existing file is not used, for the log; NULL if it is used. */
 const char *state_why_fresh(const struct state *s);
 
-/* It was empty: state_remove() had no right to remove it. */
+/* True if the file was empty: state_remove() was not permitted to remove it. */
 bool state_was_empty(const struct state *s);
 
 /*
- * The NAT range of the process before, host byte order; false if it is not
- * known. A flow can only go on while its port is in the range.
+ * The NAT range of the previous process, host byte order; false if it is
+ * unknown. A flow can continue only if its port is in the range.
  */
 bool state_ports(const struct state *s, uint16_t *lo, uint16_t *hi);
 
-/* The first of the ports in it that no flow was given, for health checks, host
- * byte order; 0: not known.
+/*
+ * The first port of that range kept for health checks instead of flows, host
+ * byte order; 0: unknown.
  */
 uint16_t state_probe_ports(const struct state *s);
 
-/* For the next process. @probe_lo: 0 if there are none. */
+/* Records them for the next process. @probe_lo 0: no such ports. */
 void state_set_ports(struct state *s, uint16_t lo, uint16_t hi,
 		     uint16_t probe_lo);
 
-/* Sets @used, by host byte order, for each NAT port that a flow in the file
- * has, whatever the state it is in.
+/*
+ * Sets @used, indexed in host byte order, for the NAT port of every flow in the
+ * file, in any state.
  */
 #define STATE_PORTS 65536
 void state_mark_ports(const struct state *s, bool used[STATE_PORTS]);
 
-/* What the flows in the file need: without it they cannot go on. */
+/* What the flows in the file need to continue. */
 struct state_backend {
 	struct endpoint vip, backend;
 	struct ip_addr source; /* our address toward the backend */
-	uint32_t flows;	       /* that are open or were closed lately */
+	uint32_t flows;	       /* open or recently closed ones */
 };
 #define STATE_BACKENDS_MAX 4096
 
 /*
- * The distinct ones, in order of appearance: at most STATE_BACKENDS_MAX, the
- * others are left out. *out is to be freed. -ENOMEM.
+ * The distinct ones in order of appearance, at most STATE_BACKENDS_MAX; further
+ * ones are left out. The caller frees *out. -ENOMEM.
  */
 int state_backends(const struct state *s, struct state_backend **out,
 		   size_t *n);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * state_file.h - the state file byte by byte; for state.c and its tests
+ * state_file.h - the layout of the state file; for state.c and its tests
  *
- * The header, in a page of its own, then the flows. Numbers are in host order:
- * the file never leaves its host, nor the boot that wrote it.
+ * The header, in a page of its own, then the flows. Numbers are in host byte
+ * order: the file never leaves its host, nor the boot that wrote it.
  */
 #ifndef L4LB_STATE_FILE_H
 #define L4LB_STATE_FILE_H
@@ -18,8 +18,8 @@
 #include "core/flow.h"
 
 #define STATE_MAGIC    "l4lbflow" /* 8 bytes, no final 0 in the file */
-#define STATE_VERSION  1	  /* of this header and of struct flow */
-#define STATE_FLOWS_AT 4096	  /* bytes; the header lies in the first page */
+#define STATE_VERSION  1	  /* of header and struct flow */
+#define STATE_FLOWS_AT 4096	  /* bytes; the header has the first page */
 #define STATE_BOOT_MAX 40	  /* boot_id has 36 */
 
 struct state_header {
@@ -27,14 +27,14 @@ struct state_header {
 	uint32_t version;
 	uint32_t flow_size;
 	uint32_t flows;
-	uint32_t pid; /* of the last process, to name it */
+	uint32_t pid; /* of the last process, for messages */
 	char boot[STATE_BOOT_MAX];
 	uint64_t netns;
-	uint16_t nat_lo, nat_hi; /* host byte order; 0: not known */
-	uint16_t probe_lo;	 /* the same; 0 in files of before it was */
+	uint16_t nat_lo, nat_hi; /* host byte order; 0: unknown */
+	uint16_t probe_lo;	 /* the same; 0 also in older files */
 	uint16_t zero;
 	uint8_t secret[FLOW_SECRET_BYTES];
-	uint64_t check; /* XXH64 of all before it */
+	uint64_t check; /* XXH64 of everything above */
 };
 static_assert(sizeof(struct state_header) == 280, "no padding: checksummed");
 static_assert(sizeof(struct state_header) <= STATE_FLOWS_AT, "in its page");
@@ -46,9 +46,10 @@ static inline size_t state_file_bytes(uint32_t flows)
 }
 
 /*
- * Whether the file @fd has in it what l4lb has not written: it does not begin
- * with the magic. One that begins with zeros is l4lb's, too: its pages were
- * allocated, and the machine lost its power before the header was on the disk.
+ * True if the file has content that l4lb has not written, that is, if it does
+ * not begin with the magic number. A file that begins with zeros is l4lb's: its
+ * pages were allocated, then the machine lost power before the header reached
+ * the disk.
  */
 static inline bool state_file_is_foreign(int fd)
 {

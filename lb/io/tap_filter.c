@@ -19,10 +19,13 @@ static const struct sock_filter for_us[] = {
 };
 #define FOR_US (sizeof(for_us) / sizeof(for_us[0]))
 
-/* Loads the interface, two for each that is meant, and the end. */
+/*
+ * Two instructions load the interface and end the list; each interface takes
+ * two.
+ */
 #define LINKS_LEN_MAX (2 + 2 * TAP_FILTER_LINKS_MAX)
 
-/* As much of a packet as there is; what the ring has no room for is cut off. */
+/* The whole packet; the ring cuts off what its slot has no room for. */
 #define ALL UINT32_MAX
 
 bool tap_links_have(const struct tap_links *l, int ifindex)
@@ -42,7 +45,7 @@ bool tap_links_equal(const struct tap_links *a, const struct tap_links *b)
 		       0;
 }
 
-/* What is for one of these is taken; returns how many instructions. */
+/* Accepts packets of one of these links. Returns the number of instructions. */
 static size_t put_links(struct sock_filter *to, const struct tap_links *links)
 {
 	size_t n = 0;
@@ -62,7 +65,10 @@ static size_t put_links(struct sock_filter *to, const struct tap_links *links)
 	return n;
 }
 
-/* @match, with a jump behind its end wherever it takes a packet. */
+/*
+ * Copies @match; each instruction that accepts a packet becomes a jump behind
+ * it.
+ */
 static void put_match(struct sock_filter *to, const struct bpf_program *match)
 {
 	memcpy(to, match->bf_insns, match->bf_len * sizeof(*to));

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tap_filter.h - which packets the kernel copies for us, as a BPF program
+ * tap_filter.h - a BPF program for the packets that the kernel copies for us
  *
- * A pcap expression says to whom a packet must be addressed. Before it comes
- * what the kernel itself would take (PACKET_HOST, and no other MAC's, which
- * flooding and promiscuous mode bring), behind it the interfaces, if the user
- * named some: there a packet that is not ours pays nothing for them. pcap's
- * language has no words for either.
+ * A pcap expression selects packets by destination. In front of it the program
+ * accepts only what the kernel itself would take (PACKET_HOST), not frames for
+ * other MACs, which flooding and promiscuous mode bring. Behind it follow the
+ * interfaces, if the user named some, so that a packet for others does not pay
+ * for them. The language of pcap can express neither.
  *
- * The program is for a packet socket of SOCK_DGRAM: it sees the packet from
- * its IP header on, whatever the link is. So the expression is compiled for raw
- * IP (DLT_RAW).
+ * The program is for a packet socket of SOCK_DGRAM, which sees a packet from
+ * its IP header on, on every type of link. So the expression is compiled for
+ * raw IP (DLT_RAW).
  *
  * Pure: bytes in, bytes out.
  */
@@ -20,13 +20,13 @@
 #include <linux/filter.h>
 #include <stdbool.h>
 
-struct bpf_program; /* libpcap's */
+struct bpf_program; /* from libpcap */
 
 #define TAP_FILTER_LINKS_MAX 64
 
-/* Empty: any interface. */
+/* Zeroed: any interface. */
 struct tap_links {
-	bool only; /* these, and if there are none no packet at all */
+	bool only; /* only these links; no packet at all if there are none */
 	unsigned n;
 	int ifindex[TAP_FILTER_LINKS_MAX];
 };
@@ -35,9 +35,9 @@ bool tap_links_have(const struct tap_links *l, int ifindex);
 bool tap_links_equal(const struct tap_links *a, const struct tap_links *b);
 
 /*
- * The whole program, to be freed. NULL: no memory, or it is longer than the
- * kernel allows. Without @match, NULL, it takes whatever is for this host:
- * where the kernel has no room for more.
+ * Returns the whole program; the caller frees it. NULL: out of memory, or
+ * longer than the kernel allows. @match NULL: accepts every packet for this
+ * host, for use when the kernel has no room for more.
  */
 struct sock_filter *tap_filter_make(const struct bpf_program *match,
 				    const struct tap_links *links,
