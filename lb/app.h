@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * app.h - the program's parts, and what main() does with them
+ * app.h - the parts of the program, and what main() does with them
  *
- * One thread owns all of it. start.c puts it together, loop.c keeps it going
- * and ends it.
+ * One thread owns all of it. start.c assembles the parts; loop.c runs them and
+ * ends them.
  */
 #ifndef L4LB_APP_H
 #define L4LB_APP_H
@@ -29,7 +29,9 @@
 
 #define NS_PER_MS 1000000ull
 
-/* What was told of a counter: when it has grown, and at most every 10 s. */
+/*
+ * What was last logged of a counter: logged when it grows, at most every 10 s.
+ */
 struct told {
 	uint64_t count;
 	uint64_t at_ns; /* 0: never */
@@ -37,56 +39,59 @@ struct told {
 
 struct app {
 	struct config config;
-	struct user user; /* whom it runs as after the start */
+	struct user user; /* the user it runs as after the start */
 	struct setup *setup;
 	struct netlink *netlink;
 	struct reservation *reservation;
 	struct presence presence;
 	uint16_t probe_lo;	   /* see setup_probe_ports() */
-	struct guard_watch *guard; /* NULL: none of ours */
-	struct state *state;	   /* the flow table lies there */
-	struct flow_slot *slots;   /* its index */
+	struct guard_watch *guard; /* NULL: --guard none */
+	struct state *state;	   /* holds the flow table */
+	struct flow_slot *slots;   /* the index of the flow table */
 	size_t slots_bytes;
 	struct engine *engine;
 	struct inject *inject;
 	struct forward *forward;
-	struct checker *checker; /* NULL: no service needs it */
+	struct checker *checker; /* NULL: no service needs one */
 	char *filter[TAP_RINGS];
 	struct taps taps;
-	unsigned frames; /* read in the last turn */
+	unsigned frames; /* frames read in the last turn */
 	int signals;
-	pid_t dumper;	    /* child writing a dump, or 0 */
-	bool dump_again;    /* asked for meanwhile */
-	uint64_t dumped_ns; /* when it was started */
-	unsigned stops;	    /* how often it was told to */
+	pid_t dumper;	    /* pid of the child writing a dump, or 0 */
+	bool dump_again;    /* another dump was requested meanwhile */
+	uint64_t dumped_ns; /* start of the last dump */
+	unsigned stops;	    /* number of signals to stop */
 	bool links_changed;
 	uint64_t started_ns;
 	uint64_t housekept_ns;
-	bool checks_warned;    /* some could not be made */
-	unsigned pool_warned;  /* percent of the fullest, last told */
-	struct told refused;   /* new connections, since the table was full */
-	struct told no_port;   /* the same, since no NAT port was left */
-	struct told displaced; /* half-closed connections */
-	struct told limited;   /* answers of ours: too many */
-	struct told outbox;    /* the same: no room */
-	struct told forgotten; /* of the network */
-	struct told unreached; /* checks without a way */
+	bool checks_warned;    /* warned that checks cannot be made */
+	unsigned pool_warned;  /* percent used of the fullest pool, last */
+	struct told refused;   /* connections refused: table full */
+	struct told no_port;   /* connections refused: no NAT port free */
+	struct told displaced; /* half-closed flows that were recycled */
+	struct told limited;   /* our answers that a rate limit stopped */
+	struct told outbox;    /* resets and checks that found no room */
+	struct told forgotten; /* links, neighbours ... not remembered */
+	struct told unreached; /* checks not made for lack of a route */
 	struct guard_balance balance;
-	uint64_t weighed_ns; /* guard against captures, last */
+	uint64_t weighed_ns; /* last comparison of guard and captures */
 };
 
-/* Everything up to the first packet; half of it may be there on an error. */
+/*
+ * Does everything up to the first packet. On an error the app may be
+ * half-built.
+ */
 int app_start(struct app *app, struct err *err);
 
-/* Until it is told to stop; false: it cannot go on, which was logged. */
+/* Runs until a signal stops it. False: it cannot continue; this was logged. */
 bool app_run(struct app *app);
 
-/* What SIGUSR1 and the end log. */
+/* Logs the counters, for SIGUSR1 and at the end. */
 void app_log_counters(struct app *app);
 
 /*
- * In reverse; everything may be half-built. @started: it ran, and ends as it
- * was asked to; otherwise what a crash had left is left to the next try.
+ * Undoes the start in reverse; accepts a half-built app. @started: it ran and
+ * ends as requested. Otherwise what a crash had left stays for the next try.
  */
 void app_finish(struct app *app, bool started);
 

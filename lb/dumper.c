@@ -11,9 +11,9 @@
 #include "dumper.h"
 
 /*
- * The table is shared with the child that dumps it, and goes on changing: the
- * child takes a copy of each flow, leaves out those that changed while it did,
- * and counts anew what it has.
+ * The parent shares the table with the child that dumps it, and changes it
+ * meanwhile. The child copies each flow, skips those that changed during the
+ * copy, and counts again what it has.
  */
 static void freeze_flows(struct engine *e)
 {
@@ -54,9 +54,9 @@ pid_t dumper_start(struct engine *e, uint64_t now_ns, uint64_t started_ns)
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* Our locks are not to outlive us in a child. */
+	/* A child must not keep our locks after we end. */
 	(void)close_range(STDERR_FILENO + 1, UINT_MAX, 0);
 	freeze_flows(e);
-	/* A byte: every errno of a write fits. */
+	/* The exit status has a byte, and every errno of a write fits. */
 	_exit(dump_flows(stdout, e, now_ns, started_ns) ? errno : 0);
 }

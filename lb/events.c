@@ -4,7 +4,7 @@
 #include "events.h"
 #include "log.h"
 
-/* Backends of the service that take new connections, and all of them. */
+/* Counts the backends that take new connections, and all backends. */
 static void count_left(const struct service *s, uint64_t now_ns, unsigned *left,
 		       unsigned *all)
 {
@@ -24,7 +24,10 @@ static const char *source_of(const struct engine *e, unsigned pool,
 	return addr_format(&e->pools[pool].source, text);
 }
 
-/* Why it may never have answered: it takes us for a martian. */
+/*
+ * A possible reason why a backend has never answered: it holds our source
+ * address itself and drops our packets as martians.
+ */
 static void hint(const struct config *config, const struct engine *e,
 		 const struct backend *b, const char *who)
 {

@@ -11,9 +11,9 @@
 #include "filter.h"
 
 /* clang-format off */
-/* Names that a machine, or this libseccomp, does not know are left out. */
+/* Names that this machine or this libseccomp does not know are skipped. */
 static const char *const allowed[] = {
-	/* files: our own, /proc and /sys, and what libpcap asks of them */
+	/* files: our own, /proc, /sys, and those of libpcap */
 	"open", "openat", "close", "close_range", "read", "readv", "pread64",
 	"write", "writev", "pwrite64", "lseek", "_llseek", "fcntl", "fcntl64",
 	"fstat", "fstat64", "stat", "stat64", "lstat", "lstat64", "fstatat64",
@@ -43,7 +43,7 @@ static const char *const allowed[] = {
 	"capget", "prctl", "set_robust_list", "set_tid_address", "rseq",
 	"prlimit64", "getrlimit", "ugetrlimit", "getrusage", "exit",
 	"exit_group",
-	/* signals: our own; kill() is not among them */
+	/* signals: only our own; kill() is not allowed */
 	"rt_sigaction", "sigaction", "rt_sigprocmask", "sigprocmask",
 	"rt_sigreturn", "sigreturn", "sigaltstack", "signalfd4", "tgkill",
 	"cacheflush", "set_tls",
@@ -85,7 +85,7 @@ static int add_names(scmp_filter_ctx ctx, uint32_t action,
 	return ret;
 }
 
-/* Allowed where bits @mask of argument @arg are @value. */
+/* Allows the call if bits @mask of argument @arg equal @value. */
 static int add_masked(scmp_filter_ctx ctx, const char *name, unsigned arg,
 		      uint64_t mask, uint64_t value)
 {
@@ -95,7 +95,7 @@ static int add_masked(scmp_filter_ctx ctx, const char *name, unsigned arg,
 	return add(ctx, SCMP_ACT_ALLOW, name, 1, &cmp);
 }
 
-/* Deadly where any of @bits of argument @arg is set, which are few. */
+/* Kills the process if any of the few bits @bits is set in argument @arg. */
 static int kill_bits(scmp_filter_ctx ctx, const char *name, unsigned arg,
 		     uint64_t bits)
 {
@@ -111,7 +111,7 @@ static int kill_bits(scmp_filter_ctx ctx, const char *name, unsigned arg,
 	return ret;
 }
 
-/* Memory that code can be written to and run from, or become so. */
+/* Forbids memory that is writable and executable, or becomes so. */
 static int add_memory(scmp_filter_ctx ctx)
 {
 	static const char *const calls[] = {"mmap", "mmap2", "mprotect"};
@@ -125,7 +125,7 @@ static int add_memory(scmp_filter_ctx ctx)
 	return ret;
 }
 
-/* A child, but neither in new namespaces nor traced along with us. */
+/* Allows a child, but no new namespaces and no tracing of the child. */
 static int add_clone(scmp_filter_ctx ctx)
 {
 	const uint64_t spaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |
@@ -136,9 +136,12 @@ static int add_clone(scmp_filter_ctx ctx)
 	return ret ? ret : kill_bits(ctx, "clone", 0, spaces);
 }
 
-#define SOCKET_TYPE 0xf /* less its flags */
+#define SOCKET_TYPE 0xf /* without its flags */
 
-/* Packets, TCP, netlink; of UNIX sockets those that libpcap makes for ioctl. */
+/*
+ * Allows packet, TCP and netlink sockets, and the UNIX sockets that libpcap
+ * makes for ioctl().
+ */
 static int add_sockets(scmp_filter_ctx ctx)
 {
 	static const int families[] = {AF_INET, AF_INET6, AF_NETLINK,
@@ -159,8 +162,8 @@ static int add_sockets(scmp_filter_ctx ctx)
 }
 
 /*
- * Of interfaces (sockios.h, wireless.h), and what stdio asks a terminal; not
- * what puts words into one (TIOCSTI).
+ * Interfaces (sockios.h, wireless.h), and what stdio asks a terminal. Not
+ * TIOCSTI, which puts input into a terminal.
  */
 #define SOCKET_IOCTLS	0x8900
 #define WIRELESS_IOCTLS 0x8b00
@@ -219,9 +222,11 @@ int filter_load(struct err *err)
 	ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	if (!ctx)
 		return err_set(err, -ENOMEM, "out of memory");
-	/* What is refused is seen in the kernel's log; older ones cannot. */
+	/* Logs refusals to the kernel's log; older kernels cannot. */
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_LOG, 1);
-	/* A tree, not a row: the list is asked at each system call. */
+	/*
+	 * A binary tree instead of a list: the filter runs at each system call.
+	 */
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	ret = build(ctx);
 	if (!ret)

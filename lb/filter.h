@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * filter.h - which system calls are left once l4lb runs (seccomp)
+ * filter.h - the system calls that are allowed once l4lb runs (seccomp)
  *
- * A list of what the loop needs, made from what it was seen to do (strace over
- * the lab's tests) and from what another C library or a 32-bit machine calls
- * in its place. Three answers:
+ * The list contains what the loop needs, as strace saw it in the lab's tests,
+ * and what other C libraries and 32-bit machines call instead. Three answers:
  *
- *   on the list          done
+ *   on the list          allowed
  *   what only a break-in would ask (another program, another user, a mount, a
  *   module, another process's memory, code in writable memory)
- *                        the process is killed, and the kernel logs it
- *   anything else        ENOSYS, as an older kernel would say, and logged: a C
- *                        library that tries something newer falls back, and
- *                        an update of it does not end connections
+ *                        kills the process; the kernel logs it
+ *   anything else        ENOSYS, as of an older kernel, and logged: a C library
+ *                        that tries something newer falls back, so an update
+ *                        of it does not end connections
  *
- * A path cannot be looked at here: which files can be opened is a matter of the
- * user that we are (sandbox.h).
+ * The filter cannot see paths. Which files can be opened depends on the user
+ * that we are (sandbox.h).
  */
 #ifndef L4LB_FILTER_H
 #define L4LB_FILTER_H
@@ -25,8 +24,8 @@
 #define FILTER_NAME "l4lb-loop"
 
 /*
- * For good, and for all children. -EOPNOTSUPP: this kernel has no such filter,
- * or this build none (sanitizers need more).
+ * Cannot be undone, and holds for all children. -EOPNOTSUPP: this kernel has no
+ * such filter, or this build has none (sanitizers need more calls).
  */
 int filter_load(struct err *err);
 

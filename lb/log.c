@@ -1,26 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log.c - one line per event on stderr, and never a wait for it
+ * log.c - one line per event on stderr, without ever waiting for it
  *
- * stderr is shared: with the shell, with whatever else writes to the same
- * pipe. O_NONBLOCK belongs to the open file description, so setting it on
- * descriptor 2 would make all of them fail with EAGAIN. Hence, by what it is:
+ * stderr is shared with the shell and with whatever else writes to the same
+ * pipe. O_NONBLOCK belongs to the open file description: set on descriptor 2,
+ * it would make all of them fail with EAGAIN. So the method depends on the type
+ * of stderr:
  *
- *   pipe, terminal   opened once more through /proc/self/fd/2. That is a new
- *                    description, and O_NONBLOCK on it is ours alone. A line
- *                    is shorter than PIPE_BUF, so a pipe takes all or nothing
- *                    (pipe(7)); a terminal may take part of it, see broken.
- *   socket           (the journal) send() with MSG_DONTWAIT, for this call
- *                    alone.
- *   file             write(): waits for the disk at most, as all file I/O. Not
- *                    opened again: a second offset would overwrite the log.
+ *   pipe, terminal   opened again through /proc/self/fd/2. That is a new
+ *                    description with an O_NONBLOCK of its own. A line is
+ *                    shorter than PIPE_BUF, so a pipe takes all or nothing
+ *                    (pipe(7)); a terminal may take a part, see broken.
+ *   socket           (the journal) send() with MSG_DONTWAIT, which affects
+ *                    this call only.
+ *   file             write(), which waits for the disk at most, as all file
+ *                    I/O does. Not opened again: a second offset would
+ *                    overwrite the log.
  *
- * Where a second open() is refused (a terminal that belongs to another user
- * after su, no /proc), poll() with no timeout asks first. A pipe is then
- * writable only if a page of it is free, which is PIPE_BUF, so our line fits;
- * a terminal only if it is not stopped. What remains is that another writer
- * fills it between poll() and write(): nothing better exists on a shared
- * blocking description.
+ * If the second open() is refused (a terminal of another user after su, no
+ * /proc), poll() without a timeout comes before each write. A pipe is writable
+ * only if a page of it is free. That is PIPE_BUF, so our line fits. A terminal
+ * is writable only if it is not stopped. Another writer can still fill the pipe
+ * between poll() and write(); nothing better exists on a shared blocking
+ * description.
  *
  * The state is process-wide, as stderr is; log from one thread only.
  */
@@ -41,14 +43,14 @@
 
 #include "log.h"
 
-#define LINE_SIZE 1024 /* with the newline; longer ones are cut */
+#define LINE_SIZE 1024 /* with the newline; longer lines are cut */
 
 static_assert(LINE_SIZE <= PIPE_BUF, "a pipe takes all of a line");
 static_assert(PIPE_BUF <= 4096, "poll() on a pipe promises one page");
 
 enum sink {
 	SINK_UNKNOWN, /* before the first line */
-	SINK_NONE,    /* stderr is closed: whatever got descriptor 2 since... */
+	SINK_NONE,    /* stderr is closed; 2 may be another file now */
 	SINK_OWN,     /* @fd is non-blocking, and ours */
 	SINK_SOCKET,
 	SINK_FILE,
@@ -59,14 +61,14 @@ static struct {
 	int level;
 	enum sink sink;
 	int fd;
-	bool journal;	    /* <N> in front, and no time: the journal adds it */
-	bool broken;	    /* the last line went out in part */
-	unsigned long lost; /* lines dropped since the last that went out */
+	bool journal;	    /* prefix <N>, no time: the journal adds it */
+	bool broken;	    /* only a part of the last line was written */
+	unsigned long lost; /* lines dropped since the last one written */
 } log_state = {.fd = STDERR_FILENO};
 
 /*
  * systemd.exec(5): JOURNAL_STREAM is DEVICE:INODE of the journal's socket. A
- * child whose stderr was redirected still inherits the variable, so compare.
+ * child whose stderr was redirected inherits the variable too, so compare.
  */
 static bool is_journal(const struct stat *st)
 {
@@ -86,7 +88,7 @@ static void open_sink(void)
 	if (log_state.sink != SINK_UNKNOWN)
 		return;
 	if (fstat(STDERR_FILENO, &st) == -1) {
-		/* Decided once, early: later 2 may be somebody's socket. */
+		/* Decide now: later, descriptor 2 may be any other socket. */
 		log_state.sink = SINK_NONE;
 		return;
 	}
@@ -126,7 +128,7 @@ static ssize_t write_now(const char *line, size_t len)
 	return -1;
 }
 
-/* True if all of it went out. */
+/* True if the whole line was written. */
 static bool put(const char *line, size_t len)
 {
 	ssize_t n;
@@ -160,7 +162,7 @@ static size_t format_prefix(char *line, size_t size, int priority)
 				now.tv_nsec / 1000000, zone);
 }
 
-/* One event is one line, whatever was put into it. */
+/* Makes one line of one event, whatever characters it contains. */
 static size_t finish_line(char *line, size_t len)
 {
 	if (len > LINE_SIZE - 1) {
@@ -177,7 +179,7 @@ static size_t finish_line(char *line, size_t len)
 	return len + 1;
 }
 
-/* Reports what was dropped, if there is room for it by now. */
+/* Reports the number of dropped lines, if there is room for it now. */
 static bool put_lost(void)
 {
 	char line[LINE_SIZE];
@@ -199,8 +201,8 @@ __attribute__((format(printf, 3, 0))) static void log_line(int priority,
 							   const char *fmt,
 							   va_list args)
 {
-	char line[LINE_SIZE + 1]; /* snprintf()'s 0 needs a byte */
-	int saved = errno;	  /* logging must not disturb who logs */
+	char line[LINE_SIZE + 1]; /* room for snprintf()'s 0 */
+	int saved = errno;	  /* the caller's errno must not change */
 	size_t len;
 
 	open_sink();

@@ -2,12 +2,13 @@
 /*
  * log.h - one line per event on stderr, never per packet
  *
- * Lines are dropped, and the loss reported later, when stderr would block: a
- * stopped terminal must not stall forwarding (design rule 12). For one thread.
+ * When stderr would block, lines are dropped and their number is reported
+ * later: a stopped terminal must not stall forwarding (design rule 12). For one
+ * thread.
  *
- * main() ignores SIGPIPE, or a pipe whose reader left ends the process, and
- * calls log_set_level() before it opens anything or drops a privilege: that is
- * when stderr is looked at.
+ * main() ignores SIGPIPE, or a pipe whose reader has left would end the
+ * process. It calls log_set_level(), which examines stderr, before it opens
+ * anything or drops a privilege.
  */
 #ifndef L4LB_LOG_H
 #define L4LB_LOG_H

@@ -19,10 +19,10 @@
 #include "io/guard.h"
 #include "log.h"
 
-#define BUSY_FRAMES_MAX 2     /* fewer in a turn: the load is light */
+#define BUSY_FRAMES_MAX 2     /* frames per turn at a light load */
 #define POLL_MAX_MS	1000  /* housekeeping */
-#define RESET_MAX_MS	30000 /* all flows, at a clean exit */
-#define RESET_LINGER_MS 100   /* for those who ask back, see reset.c */
+#define RESET_MAX_MS	30000 /* for all flows, at a clean exit */
+#define RESET_LINGER_MS 100   /* to answer replies to our resets */
 
 /* -------------------------------------------------------------- network */
 
@@ -96,8 +96,7 @@ static void start_dump(struct app *app)
 		log_warn("cannot dump the flows: fork: %s", strerror(errno));
 }
 
-/* What is for us and comes by a way that no tap sees is lost, but not silently.
- */
+/* Warns of lost packets: the guard dropped them and no capture saw them. */
 static void weigh_guard(struct app *app)
 {
 	uint64_t dropped, lost;
@@ -201,8 +200,9 @@ static void read_guard(struct app *app)
 		log_warn("%s", news);
 }
 
-/* Warns once when the fullest port pool passes 90 %, and again when it was
- * below. Ports that are taken again when no other is free are not used up.
+/*
+ * Warns when the fullest port pool reaches 90 %, and again after it was below.
+ * A port counts as free if its flow can be recycled.
  */
 static void check_pools(struct app *app)
 {
@@ -232,7 +232,10 @@ static void check_pools(struct app *app)
 	app->pool_warned = percent;
 }
 
-/* By how much @count has grown since it was told; 0: not, or too soon. */
+/*
+ * Returns the growth of @count since it was last logged; 0 if there is none or
+ * it is too soon.
+ */
 static uint64_t to_tell(struct told *told, uint64_t count, uint64_t now_ns)
 {
 	const uint64_t more = count - told->count;
@@ -271,7 +274,7 @@ static void check_table(struct app *app, uint64_t now_ns)
 			 (unsigned long long)n, e->table.size);
 }
 
-/* What else is bounded, and left something undone. */
+/* Warns of other limits that were reached. */
 static void check_limits(struct app *app, uint64_t now_ns)
 {
 	const struct engine_counters *c = &app->engine->counters;
@@ -309,7 +312,9 @@ static void check_ways(struct app *app, uint64_t now_ns)
 			(unsigned long long)n);
 }
 
-/* Warns once when health checks cannot be made, until they can again. */
+/*
+ * Warns once that health checks cannot be made, until they can be made again.
+ */
 static void check_checks(struct app *app)
 {
 	unsigned n = 0;
@@ -357,9 +362,9 @@ static int poll_timeout_ms(uint64_t next_ns)
 }
 
 /*
- * A lone packet is often followed by its answer: a short look around before
- * going to sleep saves the wake-up. After a batch there is none, since others
- * on this processor have work to do then.
+ * The answer often follows a lone packet closely: a short poll before going to
+ * sleep saves the wake-up. After a batch it is left out, because other
+ * processes have work to do then.
  */
 static int wait_for(const struct app *app, struct pollfd *fds, nfds_t n,
 		    int timeout_ms)
@@ -377,7 +382,7 @@ static int wait_for(const struct app *app, struct pollfd *fds, nfds_t n,
 	return ready ? ready : poll(fds, n, timeout_ms);
 }
 
-/* Waits for something to come and deals with it; false: it cannot. */
+/* Waits for an event and handles it. False: poll() failed. */
 static bool turn(struct app *app, int timeout_ms)
 {
 	const uint64_t before_ns = forward_now_ns();
@@ -424,10 +429,9 @@ bool app_run(struct app *app)
 /* ------------------------------------------------------------------ end */
 
 /*
- * A clean exit: both sides of every flow learn of it. An outbox full at a
- * time, and in between what comes back is answered, for a side that does not
- * believe its reset asks. Who comes new is refused. Who is told to stop a
- * second time does so at once.
+ * Clean exit: resets both sides of every flow, as many at a time as the outbox
+ * holds. In between, packets of sides that did not accept their reset are
+ * answered, and new connections are refused. A second signal ends this at once.
  */
 static void reset_flows(struct app *app)
 {
@@ -443,8 +447,11 @@ static void reset_flows(struct app *app)
 	}
 	do {
 		more = engine_reset_all(e, forward_now_ns());
-		forward_tick(app->forward); /* sends them */
-		/* What found no room needs a moment, and no processor. */
+		forward_tick(app->forward); /* sends the resets */
+		/*
+		 * A segment that found no room needs a moment, without
+		 * spinning.
+		 */
 		waits = forward_waits(app->forward);
 		if (!turn(app, waits ? 1 : 0))
 			return;

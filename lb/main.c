@@ -17,12 +17,12 @@
 #include "control/files.h"
 #include "log.h"
 
-#define EXIT_HOST   1 /* this host does not allow it, or a later failure */
-#define EXIT_CONFIG 2 /* wrong by itself */
+#define EXIT_HOST   1 /* this host does not allow it, or it failed later */
+#define EXIT_CONFIG 2 /* wrong on any host */
 
 /*
- * Where a standard descriptor is closed, the next one to be opened would get
- * its number, and the dump would be written into a socket.
+ * If a standard descriptor is closed, the next file opened would get its
+ * number, and the dump would be written into a socket.
  */
 static void fill_standard_descriptors(void)
 {
@@ -35,7 +35,7 @@ static void fill_standard_descriptors(void)
 		close(fd);
 }
 
-/* What was asked for was printed, if anybody could read it. */
+/* Success if the requested output could be written. */
 static int end_of_output(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
@@ -51,8 +51,8 @@ static bool may_come(int ret)
 }
 
 /*
- * At a boot names are known later than we start. What else is wrong with the
- * configuration is found then, as it is read again.
+ * At a boot, host names may be resolvable only later. Each try reads the whole
+ * configuration, so its other errors are found then.
  */
 static int read_config(struct config *c, int argc, char *argv[],
 		       struct err *err)
@@ -72,7 +72,7 @@ static int read_config(struct config *c, int argc, char *argv[],
 	return ret;
 }
 
-/* A name server that does not answer is this host's. */
+/* A name server that does not answer is a fault of this host. */
 static int exit_status(int ret)
 {
 	return ret == -EIO || ret == -EACCES || ret == -EAGAIN || ret == -ENOMEM
@@ -89,7 +89,7 @@ int main(int argc, char *argv[])
 
 	fill_standard_descriptors();
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* EFBIG can be told */
+	signal(SIGXFSZ, SIG_IGN); /* so that write() returns EFBIG */
 	ret = read_config(&app.config, argc, argv, &err);
 	if (ret == CONFIG_SHOWN)
 		return end_of_output();

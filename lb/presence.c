@@ -49,7 +49,7 @@ static void look_at_source(struct app *app, unsigned i)
 	if (p->looked && away == p->source_away[i])
 		return;
 	p->source_away[i] = away;
-	if (is_service(app->setup, addr)) /* that was told */
+	if (is_service(app->setup, addr)) /* already logged for the service */
 		return;
 	if (away)
 		log_warn("source %s is not on this host%s; it is used when it "
@@ -60,7 +60,7 @@ static void look_at_source(struct app *app, unsigned i)
 		log_info("source %s is there", addr_format(addr, text));
 }
 
-/* One more of our addresses toward backends: ours alone before it is used. */
+/* Adds one of our addresses toward backends: reserved before it is used. */
 static bool add_source(struct app *app, const struct ip_addr *source)
 {
 	struct err err;
@@ -81,8 +81,8 @@ static bool add_source(struct app *app, const struct ip_addr *source)
 }
 
 /*
- * The source that the route has chosen. Most often it is the service's address,
- * which was reckoned with.
+ * Uses the source that the route has chosen. Most often it is the service's
+ * address, which is prepared from the start.
  */
 static bool take_source(struct app *app, unsigned service, unsigned backend,
 			struct backend_spec *b, const struct ip_addr *source)
@@ -104,7 +104,7 @@ static struct backend_spec *spec_of(struct app *app, unsigned service,
 			    backend];
 }
 
-/* True if there is a way to it now. */
+/* True if the backend has a route now. */
 static bool look_at_backend(struct app *app, unsigned service, unsigned backend,
 			    struct err *why)
 {
@@ -133,7 +133,9 @@ static void look_at_backends(struct app *app, unsigned i)
 		p->waiting += b->waits;
 		if (p->looked && !b->waits)
 			app_tell_backend(app, b);
-		/* Of a service that is not there its own line says enough. */
+		/*
+		 * If the service is away, the line about the service is enough.
+		 */
 		else if (!p->looked && b->waits && !p->service_away[i])
 			log_warn("%s; it gets connections when there is one",
 				 why.text);
@@ -141,8 +143,9 @@ static void look_at_backends(struct app *app, unsigned i)
 }
 
 /*
- * At a boot a default route may be there before the backends' own network is:
- * then what the route says now may be why they do not answer.
+ * At a boot there may be a default route before the route to the backends'
+ * network. Backends that are down may be so because the earlier route chose a
+ * wrong source.
  */
 static void ask_again(struct app *app, unsigned service, unsigned backend)
 {
@@ -159,7 +162,7 @@ static void ask_again(struct app *app, unsigned service, unsigned backend)
 		app_tell_backend(app, b);
 }
 
-/* In turn, a few at a time: each costs a question to the kernel. */
+/* A few backends each time, in turn: each costs a query to the kernel. */
 static void ask_some_again(struct app *app)
 {
 	struct presence *p = &app->presence;
@@ -215,7 +218,7 @@ void presence_take_wanted(struct app *app)
 	    !limit_allow(&p->limit, forward_now_ns()))
 		return;
 	if (add_source(app, &p->wanted))
-		p->due = true; /* is it still there? */
+		p->due = true; /* check that the address is still there */
 	memset(&p->wanted, 0, sizeof(p->wanted));
 }
 

@@ -14,7 +14,7 @@
 
 /* ------------------------------------------------------------- whom to be */
 
-/* Whether @id means somebody here; @map: /proc/self/uid_map or gid_map. */
+/* True if @id exists in this namespace; @map: /proc/self/uid_map or gid_map. */
 static bool is_mapped(const char *map, uint32_t id)
 {
 	FILE *file = fopen(map, "re");
@@ -22,7 +22,7 @@ static bool is_mapped(const char *map, uint32_t id)
 	bool found = false;
 
 	if (!file)
-		return true; /* no /proc: the attempt will tell */
+		return true; /* no /proc: try it, and see */
 	while (!found &&
 	       fscanf(file, "%u %u %u", &inside, &outside, &count) == 3)
 		found = id >= inside && id - inside < count;
@@ -30,7 +30,7 @@ static bool is_mapped(const char *map, uint32_t id)
 	return found;
 }
 
-/* What keeps root from becoming that one, or NULL. */
+/* The reason why root cannot become @to, or NULL. */
 static const char *obstacle(const struct owner *to)
 {
 	if (!is_mapped("/proc/self/uid_map", to->uid) ||
@@ -46,8 +46,9 @@ static const char *obstacle(const struct owner *to)
 }
 
 /*
- * The same number at each start, lest our files be another's; the next one
- * where somebody has it. All instances have it: they share /run/l4lb.
+ * The same uid at each start, or our files would belong to somebody else. If it
+ * is taken, the next free one. All instances use the same, as they share
+ * /run/l4lb.
  */
 static struct owner nobodys(void)
 {
@@ -135,7 +136,7 @@ static int become(const struct user *user, struct err *err)
 				       strerror(errno), ret);
 		return 0;
 	}
-	/* May be refused: then there is none that root could use. */
+	/* May be refused: then there are no groups that root could use. */
 	if (geteuid() == 0)
 		(void)!setgroups(0, NULL);
 	if (capng_apply(CAPNG_SELECT_BOTH) < 0)

@@ -43,15 +43,15 @@ bool setup_is_local(const struct ip_addr *addr, struct netlink *nl)
 
 	if (netlink_addr_ifindex(nl, addr) || addr_is_loopback(addr))
 		return true;
-	/* A whole prefix may be, by a route of type local. */
+	/* A route of type local can make a whole prefix local. */
 	return netlink_route(nl, NULL, addr, &route, &err) == 0 && route.local;
 }
 
 /*
- * Which of our addresses a backend sees when the user did not say: the VIP
- * where it is reachable by the interface that holds it or by lo, so that
- * nothing changes in the simplest set-up; else what the route prefers, so that
- * a backend never needs a route of its own.
+ * Chooses our source address toward a backend when the user did not. The VIP,
+ * if the backend is reached by the interface that holds it or by lo: then
+ * nothing changes in the simplest set-up. Else the source that the route
+ * prefers: then a backend never needs a route of its own.
  */
 int setup_source(const struct service_config *service,
 		 const struct endpoint *backend, struct netlink *nl,
@@ -62,7 +62,7 @@ int setup_source(const struct service_config *service,
 	struct err why;
 	int ret;
 
-	/* No route is asked for, nor needed, within this host. */
+	/* Within this host no route is needed. */
 	if (service->n_sources && addr_is_loopback(&backend->addr)) {
 		*out = service->sources[0];
 		return 0;
@@ -77,7 +77,7 @@ int setup_source(const struct service_config *service,
 	else if (route.local)
 		*out = service->listen.addr;
 	else if (!setup_is_local(&service->listen.addr, nl))
-		/* Is it on that interface? */
+		/* Does that interface hold the VIP? */
 		return err_set(err, -EADDRNOTAVAIL,
 			       "service %s: its address is not there",
 			       service->name);
@@ -90,9 +90,9 @@ int setup_source(const struct service_config *service,
 }
 
 /*
- * Servers that once were behind direct routing may still hold the service's
- * address, and take what comes from it for their own. If the route to them
- * prefers another one, that is tried where this one is not answered.
+ * Servers that were once behind direct routing may still hold the service's
+ * address, and drop packets from it as their own. If the route prefers another
+ * source, that one is tried when the first gets no answer.
  */
 static void find_alternate(const struct service_config *service,
 			   struct backend_spec *b, struct netlink *nl)
@@ -106,14 +106,15 @@ static void find_alternate(const struct service_config *service,
 	    addr_equal(&route.prefsrc, &b->sources[0]))
 		return;
 	b->alternate = route.prefsrc;
-	/* Nor do they answer ARP in the name of that address. */
+	/* Such servers do not answer ARP from that address either. */
 	netlink_resolve(nl, route.ifindex,
 			route.has_gateway ? &route.gateway : &b->addr.addr);
 }
 
 /*
- * A source that is not known yet will most often be the service's address: that
- * is reckoned with, so that nothing but the engine has to be told later.
+ * An unknown source will most often be the service's address. Guard,
+ * reservation and filter are prepared for that, so that later only the engine
+ * needs the source.
  */
 static int set_up_backend(struct setup *s, const struct service_config *service,
 			  const struct backend_config *from,
@@ -181,7 +182,7 @@ static int set_up_service(struct setup *s, unsigned index,
 
 /* -------------------------------------------------- what old flows need */
 
-/* What the state file lists. */
+/* Backends that flows in the state file need. */
 struct needs {
 	struct state_backend *list;
 	size_t n;
@@ -196,8 +197,9 @@ static bool has_source(const struct backend_spec *b, const struct ip_addr *addr)
 }
 
 /*
- * Where flows of @need go on: an entry with that source, or the one to add it
- * to, or NULL. @configured: the backend's own entry, if it still has one.
+ * The entry in which the flows of @need continue: one that has their source, or
+ * one with room for it, or NULL. @configured gets the backend's configured
+ * entry, or NULL.
  */
 static struct backend_spec *find_backend(const struct service_spec *service,
 					 unsigned n_configured,
@@ -217,7 +219,7 @@ static struct backend_spec *find_backend(const struct service_spec *service,
 			*configured = b;
 		if (has_source(b, &need->source))
 			return b;
-		/* New flows keep to the sources that are configured. */
+		/* New flows use only the sources that are configured. */
 		if (i >= n_configured && b->n_sources < SERVICE_SOURCES_MAX)
 			found = b;
 	}
@@ -264,7 +266,7 @@ static void add_needs(struct setup *s, unsigned index,
 				 &needs->list[i]);
 }
 
-/* How many may be added to a service that listens at @listen. */
+/* The number of entries that a service listening at @listen may need. */
 static unsigned count_needs(const struct needs *needs,
 			    const struct endpoint *listen)
 {
@@ -362,7 +364,9 @@ void setup_free(struct setup *s)
 
 #define BLOCK_UNUSABLE (PROBE_PORTS + 1)
 
-/* How many ports of the block at @lo flows have, or BLOCK_UNUSABLE. */
+/*
+ * The number of ports in the block at @lo that flows have, or BLOCK_UNUSABLE.
+ */
 static unsigned used_in_block(const struct reservation *r, const bool *used,
 			      unsigned lo)
 {
@@ -460,8 +464,8 @@ static void write_sources(FILE *f, const struct setup *s)
 }
 
 /*
- * A client's SYN to a service, if it fits a slot of the ring for those. Longer
- * ones there are on lo only, with the data of Fast Open.
+ * Matches a client's SYN to a service that fits a slot of the SYN ring. Only lo
+ * has longer ones, with the data of Fast Open.
  */
 static void write_syn(FILE *f, const struct setup *s)
 {
@@ -475,7 +479,7 @@ static void write_syn(FILE *f, const struct setup *s)
 
 /* A string that grows as it is printed to. */
 struct text {
-	FILE *f; /* NULL: no memory */
+	FILE *f; /* NULL: out of memory */
 	char *s;
 	size_t len;
 };
@@ -486,7 +490,7 @@ static void text_open(struct text *t)
 	t->f = open_memstream(&t->s, &t->len);
 }
 
-/* What was printed, the caller's; NULL: no memory. */
+/* Returns the text, which the caller frees; NULL: out of memory. */
 static char *text_close(struct text *t)
 {
 	if (fclose(t->f) != EOF)
@@ -510,7 +514,7 @@ char *setup_syn_filter(const struct setup *s)
 /*
  * By destination only, so that backends never change it (design rule 12). What
  * we send to a client on this host comes by lo from the service's address, and
- * might hit the NAT range: that is not ours again.
+ * its port may be in the NAT range: it must not be captured.
  */
 char *setup_filter(const struct setup *s, uint16_t nat_lo, uint16_t nat_hi)
 {
@@ -523,7 +527,7 @@ char *setup_filter(const struct setup *s, uint16_t nat_lo, uint16_t nat_hi)
 	if (!f)
 		return NULL;
 	fprintf(f, "ip and ((tcp and not ");
-	write_syn(f, s); /* its port may be in the NAT range as well */
+	write_syn(f, s); /* a service port may be in the NAT range too */
 	fprintf(f, " and (");
 	write_services(f, s, "dst");
 	fprintf(f, " or (dst portrange %u-%u and ", nat_lo, nat_hi);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * setup.h - what the configuration means on this host
+ * setup.h - the configuration applied to this host
  *
- * Resolves what only the host's addresses and routes can tell: the source
+ * Determines what depends on the host's addresses and routes: the source
  * address toward each backend (design rule 8), and the kernel filter.
  */
 #ifndef L4LB_SETUP_H
@@ -21,72 +21,80 @@ struct setup {
 	const struct config *config; /* borrowed */
 	unsigned n_services;
 	struct service_spec *services;
-	struct backend_spec *backends; /* of all services, one after another */
+	struct backend_spec *backends; /* of all services, without gaps */
 
-	/* The same as flat lists, for the guard and the reservation. */
+	/* Flat lists for the guard and the reservation. */
 	struct endpoint *listens;   /* n_services */
 	struct endpoint *endpoints; /* n_backends, with duplicates */
 	unsigned n_backends;
 	struct ip_addr sources[SETUP_SOURCES_MAX]; /* distinct */
 	unsigned n_sources;
 
-	/* Flows in the state file that cannot go on, by what they lack. */
-	uint32_t lost_service; /* it is not configured any more */
-	uint32_t lost_room;    /* there are more backends than a service has */
+	/* Flows in the state file that cannot continue, by reason. */
+	uint32_t lost_service; /* their service is not configured any more */
+	uint32_t lost_room;    /* the service has too many backends */
 };
 
 /*
- * Flows in @state, those of an earlier process, may need more than what is
- * configured. A backend that is not configured any more becomes one of its
- * service with .gone set; a source address that is not, one of a second entry
- * of that backend, of weight 0.
+ * Flows of an earlier process, in @state, may need more than what is
+ * configured. A backend that is no longer configured becomes one of its service
+ * with .gone set. A source address that is no longer configured goes into a
+ * second entry of its backend, of weight 0.
  *
- * Addresses that are not on this host, and ways that are not there, may come
- * later: then the source toward a backend is unset (presence.h).
+ * Addresses and routes that this host lacks may come later. Until then the
+ * source toward the backend is unset (presence.h).
  */
 int setup_new(struct setup **out, const struct config *config,
 	      const struct state *state, struct netlink *nl, struct err *err);
 void setup_free(struct setup *s);
 
-/* An address of this host. */
+/* True if @addr is an address of this host. */
 bool setup_is_local(const struct ip_addr *addr, struct netlink *nl);
 
 /*
- * Our address toward a backend as routes are now; the first one where the user
- * said which. -EADDRNOTAVAIL: the service's address is not there, on which it
- * depends. -ENETUNREACH and the like: there is no route.
+ * Our address toward a backend by the current routes, or the first one that the
+ * user gave. -EADDRNOTAVAIL: the choice depends on the service's address, and
+ * this host does not have it. -ENETUNREACH and others: there is no route.
  */
 int setup_source(const struct service_config *service,
 		 const struct endpoint *backend, struct netlink *nl,
 		 struct ip_addr *out, struct err *err);
 
-/* One more of .sources; *added: it was none. The last one goes again. */
+/*
+ * Adds to .sources; *added is false if it was there already.
+ * setup_remove_source() removes the last one.
+ */
 int setup_add_source(struct setup *s, const struct ip_addr *addr, bool *added,
 		     struct err *err);
 void setup_remove_source(struct setup *s);
 
 /*
- * The first of the PROBE_PORTS ports that half-open checks use. They are those
- * of the process before, or the topmost of the NAT range that no flow in @state
- * has; where every such block has flows, the one that has the fewest, as a
- * service must know of dead backends. 0: there are none. Flows never get them,
- * whether there are such checks now or only after a restart.
+ * The first of the PROBE_PORTS ports for half-open checks; 0: there are none.
+ * They are those of the previous process, or else the highest block of the NAT
+ * range in which no flow of @state has a port. If every block has flows, the
+ * one with the fewest is taken, since a service must notice dead backends.
+ * Flows never get these ports, even if no such check is configured, as one may
+ * be after a restart.
  */
 uint16_t setup_probe_ports(const struct reservation *r,
 			   const struct state *state);
 
-/* Then none can be made; true if there would have been some. */
+/*
+ * Makes the engine do without its own checks; true if there would have been
+ * some.
+ */
 bool setup_without_syn_checks(struct setup *s);
 
-/* True if the source toward some backend is not known yet. */
+/* True if the source toward a backend is unset. */
 bool setup_has_unset(const struct setup *s);
 
 /* True if a backend is on this host. */
 bool setup_has_local_backend(const struct setup *s, struct netlink *nl);
 
 /*
- * Kernel filters as pcap expressions; to be freed. NULL: no memory. One for
- * clients' SYNs of at most SETUP_SYN_MAX bytes, one for all else.
+ * Kernel filters as pcap expressions, which the caller frees. NULL: out of
+ * memory. One is for clients' SYNs of at most SETUP_SYN_MAX bytes, the other
+ * for everything else.
  */
 #define SETUP_SYN_MAX 1600 /* IP bytes */
 char *setup_syn_filter(const struct setup *s);

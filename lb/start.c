@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * start.c - from a configuration to a balancer that forwards
+ * start.c - starts a balancer from a configuration
  *
- * The order matters: nothing of ours is on the wire before the ports are
- * reserved, the flows of before are taken over and the guard is up.
+ * The order matters: we send nothing before the ports are reserved, the flows
+ * of an earlier process are taken over and the guard is active.
  */
 #include <cap-ng.h>
 #include <errno.h>
@@ -30,7 +30,7 @@ static int catch_signals(struct app *app, struct err *err)
 {
 	sigset_t set;
 
-	signal(SIGCHLD, SIG_DFL); /* ignored, as inherited: nobody to reap */
+	signal(SIGCHLD, SIG_DFL); /* else a child could not be reaped */
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
@@ -65,9 +65,9 @@ static int need_privilege(struct err *err)
 }
 
 /*
- * A socket for each interface that packets leave by, and for each check under
- * way. Each of them has a sentence of its own for when it fails, and none knows
- * that it is this.
+ * One socket for each interface that packets leave by, and for each running
+ * check. If the limit is reached, each of them fails with its own message, and
+ * none names the cause.
  */
 #define FILES_MIN 256
 
@@ -138,8 +138,9 @@ static int take_ports(struct app *app, struct err *err)
 	struct ip_addr sources[SETUP_SOURCES_MAX + 1];
 	int ret;
 
-	/* One that a route will choose may be any: no other instance has the
-	 * same ports of it then.
+	/*
+	 * A source that a route will choose may be any address. So no other
+	 * instance may have the same ports on any address.
 	 */
 	if (setup_has_unset(s)) {
 		memcpy(sources, s->sources, s->n_sources * sizeof(*sources));
@@ -147,7 +148,7 @@ static int take_ports(struct app *app, struct err *err)
 		req.sources = sources;
 		req.n_sources = s->n_sources + 1;
 	}
-	/* Flows that go on have their ports. */
+	/* Flows that continue keep their ports. */
 	if (!req.fixed)
 		req.had = state_ports(app->state, &req.nat_lo, &req.nat_hi);
 	ret = reserve_take(&app->reservation, &req, err);
@@ -155,7 +156,10 @@ static int take_ports(struct app *app, struct err *err)
 		return ret;
 	if (reserve_warning(app->reservation))
 		log_warn("%s", reserve_warning(app->reservation));
-	/* A reset to what looks like a stray would end another's connection. */
+	/*
+	 * Resetting what looks like a stray would end a connection of another
+	 * instance.
+	 */
 	for (unsigned i = 0; i < s->n_services; i++) {
 		if (!reserve_shared(app->reservation, i))
 			continue;
@@ -208,9 +212,9 @@ static int put_guard(struct app *app, struct err *err)
 }
 
 /*
- * The table's index is touched at random: present from the start, so that no
- * packet waits for a page, and in huge pages where it spans many. NULL: the
- * engine takes ordinary memory.
+ * The index of the flow table is accessed at random. It is present from the
+ * start, so that no packet waits for a page, and in huge pages where it spans
+ * many. NULL: the engine uses ordinary memory.
  */
 static struct flow_slot *make_index(uint32_t flows, size_t *bytes)
 {
@@ -228,7 +232,7 @@ static struct flow_slot *make_index(uint32_t flows, size_t *bytes)
 
 static int make_engine(struct app *app, struct err *err)
 {
-	/* Reserved with the range, guarded with it, never a flow's. */
+	/* Reserved and guarded with the range, but flows never get them. */
 	const unsigned probe_lo = app->probe_lo;
 	struct engine_spec spec = {
 		.n_services = app->setup->n_services,
@@ -291,7 +295,7 @@ static int open_state(struct app *app, struct err *err)
 	return 0;
 }
 
-/* The flows of an earlier process go on from here. */
+/* Takes over the flows of an earlier process. */
 static int take_over(struct app *app, struct err *err)
 {
 	const uint64_t begin_ns = forward_now_ns();
@@ -357,7 +361,7 @@ void app_tell_backend(struct app *app, const struct backend_spec *b)
 			 text, link->name, link->name);
 }
 
-/* One line per service and backend: what, where, how. */
+/* Logs one line per service and backend: its address and its settings. */
 static void tell_setup(struct app *app)
 {
 	const struct config *c = &app->config;
@@ -388,7 +392,7 @@ static int make_filter(struct app *app)
 	return 0;
 }
 
-/* The guard first: what it leaves to the kernel must not be ours. */
+/* The guard first: the captures must not take what it leaves to the kernel. */
 void app_sources_changed(struct app *app)
 {
 	guard_watch_sources(app->guard, app->setup->n_sources);
@@ -423,8 +427,9 @@ int app_start(struct app *app, struct err *err)
 		ret = inject_open(&app->inject, err);
 	if (!ret)
 		ret = make_engine(app, err);
-	/* Before the flows of an earlier process are believed: it may not have
-	 * been itself any more, nor gone from the file.
+	/*
+	 * Before the flows of an earlier process are trusted: that process may
+	 * have been broken into and have written anything.
 	 */
 	if (!ret)
 		ret = drop_privilege(app, err);
@@ -449,7 +454,7 @@ int app_start(struct app *app, struct err *err)
 	app->taps.engine = app->engine;
 	memcpy(app->taps.filter, app->filter, sizeof(app->filter));
 	ret = taps_name(&app->taps, err);
-	/* The guard before the first packet can be answered by us. */
+	/* The guard must be active before we can answer the first packet. */
 	if (!ret)
 		ret = put_guard(app, err);
 	app->taps.guard = app->guard;

@@ -8,16 +8,16 @@
 #include "log.h"
 #include "taps.h"
 
-#define SYN_SLOTS SYN_GATE_WAITING /* thousands may come back at once */
+#define SYN_SLOTS SYN_GATE_WAITING /* thousands may be sent again at once */
 
 #define ETH_MTU		1500
 #define SUPER_SNAPLEN	(65536 - CAPTURE_SLOT_HEADER)
 #define LONGEST_SNAPLEN 65535
 
-/* Read in one turn of one ring: then the other has its own. */
+/* Frames per turn and ring: then the other ring has its turn. */
 #define FRAMES_A_TURN 512
 
-#define LOOK_AT_DROPS_NS 10000000ull /* this often, while packets come */
+#define LOOK_AT_DROPS_NS 10000000ull /* interval, while packets come */
 
 static_assert(TAP_RINGS == (int)ARRIVALS_KINDS, "one kind a ring");
 
@@ -33,7 +33,7 @@ static bool is_named(const struct taps *t, int ifindex)
 	return false;
 }
 
-/* Whether LRO there would merge what comes here. */
+/* True if LRO on this link would merge packets for us. */
 static bool carries_us(const struct taps *t, int ifindex)
 {
 	const unsigned n = t->setup->config->n_interfaces;
@@ -52,7 +52,7 @@ static void add_guarded(struct taps *t, const char *name)
 	memcpy(t->guarded[t->n_guarded++], name, IF_NAMESIZE);
 }
 
-/* A port's packets come in by its master, and by nothing else. */
+/* Warns that a port's packets come in only by its master. */
 static void tell_port(struct taps *t, struct tap_named *named,
 		      const struct link *link)
 {
@@ -68,8 +68,8 @@ static void tell_port(struct taps *t, struct tap_named *named,
 }
 
 /*
- * Who was named is that interface as long as it lives, whatever it is called;
- * after that, whoever has the name.
+ * A named interface stays the same one as long as it lives, under any name.
+ * After that, the name stands for whichever interface has it.
  */
 static void follow_name(struct taps *t, unsigned i)
 {
@@ -131,7 +131,7 @@ int taps_name(struct taps *t, struct err *err)
 	return 0;
 }
 
-/* Of those that brought something: for the log. */
+/* Updates the names of interfaces that brought packets, for the log. */
 static void follow_renames(struct taps *t)
 {
 	for (unsigned i = 0; i < t->arrivals.n; i++) {
@@ -197,7 +197,7 @@ static int open_ring(struct taps *t, enum tap_ring ring, struct err *err)
 	return 0;
 }
 
-/* All that are closed. */
+/* Opens all rings that are closed. */
 static int open_rings(struct taps *t, struct err *err)
 {
 	int ret = 0;
@@ -231,8 +231,9 @@ static bool is_open(const struct taps *t)
 }
 
 /*
- * Not the first time: without memory for longer slots it gets those of before.
- * What fits into these is worth more than a capture that waits for memory.
+ * If there is no memory for longer slots, opens the rings with the former ones,
+ * except the first time. Forwarding what fits is better than waiting for
+ * memory.
  */
 static void reopen_rings(struct taps *t)
 {
@@ -252,7 +253,7 @@ static void reopen_rings(struct taps *t)
 		rings_opened(t);
 }
 
-/* What it may bring; and no LRO there. */
+/* Notes how long packets from the link may be; switches its LRO off. */
 static void look_at(struct taps *t, const struct link *link)
 {
 	if (!carries_us(t, link->ifindex))
@@ -280,7 +281,7 @@ int taps_open(struct taps *t, struct err *err)
 	t->most = SLOTS_LONGEST;
 	t->wire_mtu = ETH_MTU;
 	t->machine_memory = ring_machine_memory();
-	/* TCP within this host makes segments of the whole MTU of lo. */
+	/* TCP within this host makes segments of the full MTU of lo. */
 	if (setup_has_local_backend(t->setup, t->netlink))
 		t->wants = SLOTS_LONGEST;
 	netlink_for_each_link(t->netlink, look, t);
@@ -314,13 +315,16 @@ void taps_refresh(struct taps *t)
 	follow_renames(t);
 	if (t->setup->config->n_interfaces) {
 		follow_names(t);
-		/* It takes what comes from the kernel before we can have it. */
+		/*
+		 * The guard takes packets from the kernel before the captures
+		 * get them.
+		 */
 		guard_watch_narrow(t->guard, t->guarded, t->n_guarded);
 		for (int ring = 0; ring < TAP_RINGS; ring++)
 			if (t->capture[ring])
 				capture_set_links(t->capture[ring], &t->links);
 	}
-	/* Before the first one comes, if it can be known. */
+	/* Before the first super-packet comes, if that can be foreseen. */
 	if (t->wants == SLOTS_SUPER && t->has == SLOTS_WIRE &&
 	    t->most > SLOTS_WIRE)
 		close_ring(t, TAP_FLOWS);
@@ -328,7 +332,7 @@ void taps_refresh(struct taps *t)
 		reopen_rings(t);
 }
 
-/* What was known of one of that name that is gone. */
+/* Passes on what is known of a deleted interface of the same name. */
 static void inherit(struct taps *t, const struct link *link)
 {
 	for (unsigned i = 0; i < t->arrivals.n; i++) {
@@ -343,7 +347,7 @@ static void inherit(struct taps *t, const struct link *link)
 	}
 }
 
-/* Of those that matter: that brought something, or were named. */
+/* Logs changes of links that brought packets or were named. */
 static void tell_link(struct taps *t, const struct link *link, bool up)
 {
 	struct arrival *a = arrivals_find(&t->arrivals, link->ifindex);
@@ -365,7 +369,9 @@ void taps_link_changed(struct taps *t, const struct link *link, bool up)
 	tell_link(t, link, up);
 	if (up)
 		look_at(t, link);
-	/* Opened anew when it is needed: it may be another device. */
+	/*
+	 * Close the descriptor: the link may be another device when it returns.
+	 */
 	inject_forget_link(t->inject, link->ifindex);
 }
 
@@ -381,7 +387,9 @@ unsigned taps_poll(const struct taps *t, struct pollfd fds[TAPS_FDS])
 	return TAPS_FDS;
 }
 
-/* A frame was longer than any slot: TCP sends it again, into longer ones. */
+/*
+ * A frame was longer than any slot. TCP sends it again: make the slots longer.
+ */
 static void lengthen(struct taps *t)
 {
 	log_info("a packet longer than %u bytes came, the ring is opened anew "
@@ -392,7 +400,7 @@ static void lengthen(struct taps *t)
 	reopen_rings(t);
 }
 
-/* Frames read, at most @max. */
+/* Returns the number of frames read, at most @max. */
 static unsigned read_ring(struct taps *t, enum tap_ring ring, int max)
 {
 	int n = forward_read(t->forward, t->capture[ring], max);
@@ -417,7 +425,7 @@ static void tell_lost(struct taps *t, uint64_t now_ns)
 	for (int ring = 0; ring < TAP_RINGS; ring++) {
 		capture_get_stats(t->capture[ring], &is[ring]);
 		lost[ring] = is[ring].dropped - was[ring].dropped;
-		/* What was received counts what was dropped, too. */
+		/* The received frames include the dropped ones. */
 		seen[ring] =
 			is[ring].received - was[ring].received - lost[ring];
 		was[ring] = is[ring];

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * taps.h - the captures: all packets of ours, by whatever interface they come
+ * taps.h - the captures of all packets for us, by any interface
  *
- * What the guard takes from the kernel is what must come here, so they hear
- * all interfaces there are and will be, or those that the user named; then the
- * guard is narrowed to the same ones (struct guard_spec .interfaces). They stay
- * open from the start to the end; an interface that comes, goes or gets another
- * name is no matter, except to one that was named.
+ * Everything that the guard takes from the kernel must arrive here. So the
+ * captures hear all interfaces, present and future, or those that the user
+ * named; in that case the guard is limited to the same ones (struct guard_spec
+ * .interfaces). The captures stay open from start to end. An interface that
+ * comes, goes or is renamed makes no difference unless it was named.
  *
- * There are two rings. One is for clients' SYNs alone, read last and little at
- * a time: when more come than can be carried, as in a flood, it overflows, and
- * what is lost are SYNs. Connections, and the answers of backends by which they
- * are judged, have the other one to themselves.
+ * There are two rings. One holds only clients' SYNs; it is read last and a
+ * little at a time. When more SYNs come than can be handled, as in a flood,
+ * this ring overflows, and only SYNs are lost. Connections, and the answers by
+ * which backends are judged, have the other ring to themselves.
  */
 #ifndef L4LB_TAPS_H
 #define L4LB_TAPS_H
@@ -35,23 +35,23 @@ enum tap_ring { TAP_FLOWS, TAP_SYNS, TAP_RINGS };
 #define TAPS_FDS TAP_RINGS
 
 /*
- * What a slot holds. A ring's blocks are powers of two: one for the longest
- * packet there can be takes 128 KiB. Super-packets that TCP and GRO make end
- * well below 64 KiB, so a slot of that size carries them in half the memory.
- * Where nothing makes any, a slot is as long as what the wires carry. Should a
- * longer packet come, the ring is opened anew with longer slots.
+ * The length of a slot. Blocks of a ring are powers of two: a block for the
+ * longest possible packet takes 128 KiB. Super-packets made by TCP and GRO end
+ * well below 64 KiB, so a slot of that size takes half the memory. Where no
+ * super-packets come, a slot is as long as the MTU of the wires. If a longer
+ * packet comes, the ring is reopened with longer slots.
  */
 enum tap_slots { SLOTS_WIRE, SLOTS_SUPER, SLOTS_LONGEST };
 
-/* An interface that the user named, and what it is called now. */
+/* An interface that the user named, and its current name. */
 struct tap_named {
 	char now[IF_NAMESIZE];
-	int ifindex;	 /* 0: there is none of that name */
-	int told_master; /* of which it was said to be a port */
-	bool missing;	 /* which was said */
+	int ifindex;	 /* 0: no interface has the name */
+	int told_master; /* master of the last warning */
+	bool missing;	 /* logged as missing */
 };
 
-/* Down to @filter they are borrowed and outlive it. */
+/* The pointers down to @guard are borrowed and must outlive it. */
 struct taps {
 	const struct setup *setup;
 	struct netlink *netlink;
@@ -59,24 +59,27 @@ struct taps {
 	struct forward *forward;
 	struct engine *engine;
 	const char *filter[TAP_RINGS]; /* pcap expressions */
-	struct guard_watch *guard;     /* NULL: none of ours, or not yet */
+	struct guard_watch *guard; /* NULL: --guard none, or not yet there */
 
-	struct capture *capture[TAP_RINGS]; /* NULL: none for now */
+	struct capture *capture[TAP_RINGS]; /* NULL: closed for now */
 	unsigned slots[TAP_RINGS];
 	uint32_t snaplen[TAP_RINGS];
 	enum tap_slots wants, has; /* of TAP_FLOWS */
-	enum tap_slots had;	   /* when it was open last */
-	enum tap_slots most;	   /* there was no memory for longer ones */
-	uint32_t wire_mtu;	   /* the largest of those that carry us */
+	enum tap_slots had;	   /* the value when it was last open */
+	enum tap_slots most;	   /* longer slots found no memory */
+	uint32_t wire_mtu;	   /* the largest of the links in use */
 	uint64_t machine_memory;   /* bytes */
 	uint64_t drops_told[TAP_RINGS];
-	struct capture_stats judged[TAP_RINGS]; /* last told the engine */
-	uint64_t looked_ns;			/* at drops, last */
+	struct capture_stats judged[TAP_RINGS]; /* last passed to the engine */
+	uint64_t looked_ns;			/* last look at the drops */
 
 	struct arrivals arrivals;
 	struct nic_lro lro;
 
-	/* As in the configuration; their names then and now, for the guard. */
+	/*
+	 * In the order of the configuration; their configured and current
+	 * names, for the guard.
+	 */
 	struct tap_named named[CONFIG_INTERFACES_MAX];
 	struct tap_links links;
 	char guarded[2 * CONFIG_INTERFACES_MAX][IF_NAMESIZE];
@@ -84,49 +87,50 @@ struct taps {
 };
 
 /*
- * What the guard is to be narrowed to is known from here on. Refuses interfaces
- * that cannot be served; those that are not there yet are waited for.
+ * Resolves the names, so the guard's interfaces are known from here on. Refuses
+ * interfaces that cannot be used; waits for those that do not exist yet.
  */
 int taps_name(struct taps *t, struct err *err);
 
 int taps_open(struct taps *t, struct err *err);
 
-/* Closes all, and restores what was changed at the interfaces. */
+/* Closes all captures, and restores the interfaces' settings. */
 void taps_close(struct taps *t);
 
 /*
- * After every change of links, and once a second: follows who was named, and
- * opens anew what could not be opened.
+ * Call it after every change of links and once a second. Follows the named
+ * interfaces, and tries again what could not be opened.
  */
 void taps_refresh(struct taps *t);
 
-/* Another expression for what is no SYN; borrowed as those before. */
+/* Replaces the expression for packets that are no SYNs; borrowed as before. */
 void taps_set_filter(struct taps *t, const char *flows);
 
 /* The interface went away or came back. */
 void taps_link_changed(struct taps *t, const struct link *link, bool up);
 
-/* One pollfd for each ring. */
+/* Fills one pollfd for each ring. */
 unsigned taps_poll(const struct taps *t, struct pollfd fds[TAPS_FDS]);
 
 /*
- * Forwards what waits, a bounded number of frames of each ring. Returns how
- * many there were. Tells the engine what it can know: @before_ns, before the
- * poll(), if all that came until then was read; and how many were lost.
+ * Forwards waiting frames, a bounded number of each ring. Returns how many
+ * there were. Reports to the engine up to what time everything was read
+ * (@before_ns, taken before the poll(), if the rings were emptied), and how
+ * many frames were lost.
  */
 unsigned taps_read(struct taps *t, const struct pollfd *fds,
 		   uint64_t before_ns);
 
-/* Frames that came to the rings, or found no room there. */
+/* Frames that the kernel had for the rings, including those without room. */
 uint64_t taps_captured(const struct taps *t);
 
-/* When something for us last came by it; 0: never. */
+/* When @ifindex last brought a packet for us; 0: never. */
 uint64_t taps_heard_ns(const struct taps *t, int ifindex);
 
 /* Logs ring drops since the last call. */
 void taps_tell_drops(struct taps *t);
 
-/* Logs what has come by each interface, and what the rings had no room for. */
+/* Logs the counts per interface and of ring drops. */
 void taps_tell_counters(struct taps *t);
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "way.h"
 
-/* Its link now; NULL: no route, or *unknown. */
+/*
+ * The link that its packets leave by now; NULL: no route, or *unknown is set.
+ */
 static const struct link *link_to(const struct app *app,
 				  const struct ip_addr *source,
 				  const struct ip_addr *backend, bool *unknown)
@@ -23,9 +25,9 @@ bool way_can_reach(void *arg, const struct ip_addr *source,
 }
 
 /*
- * By the link: frames for us that were captured, neighbours that the kernel has
- * verified, answers to checks by sockets, which are not captured. What is on
- * this host needs no link.
+ * When anything was last heard by the link: captured frames for us, neighbours
+ * that the kernel verified, and answers to checks by sockets, which are not
+ * captured. A backend on this host needs no link.
  */
 uint64_t way_heard_ns(void *arg, const struct ip_addr *source,
 		      const struct ip_addr *backend, enum way_wish wish)

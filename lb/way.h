@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * way.h - the way to a backend, as the engine wants to know it: whether there
- * is one, and whether anything is heard by it
+ * way.h - tells the engine whether a backend has a route, and when anything was
+ * last heard by its link
  */
 #ifndef L4LB_WAY_H
 #define L4LB_WAY_H
