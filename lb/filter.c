@@ -111,7 +111,10 @@ static int kill_bits(scmp_filter_ctx ctx, const char *name, unsigned arg,
 	return ret;
 }
 
-/* Forbids memory that is writable and executable, or becomes so. */
+/*
+ * Forbids memory that is executable or becomes so: an attacker could write code
+ * there.
+ */
 static int add_memory(scmp_filter_ctx ctx)
 {
 	static const char *const calls[] = {"mmap", "mmap2", "mprotect"};
@@ -125,7 +128,7 @@ static int add_memory(scmp_filter_ctx ctx)
 	return ret;
 }
 
-/* Allows a child, but no new namespaces and no tracing of the child. */
+/* Allows a child, but no new namespaces. */
 static int add_clone(scmp_filter_ctx ctx)
 {
 	const uint64_t spaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmdline.c - argv, the file it names and the names in both
+ * cmdline.c - argv, the file that it names, and host names in both
  *
- * Options are only collected while getopt_long() runs; they are applied after
- * the file, in their order, so that they override its [global] wherever they
- * stand. Each is set by the same function as the key of that meaning.
+ * getopt_long() only collects the options. They are applied after the file, in
+ * their order, so that they override its [global] section wherever they stand.
+ * An option is set by the same function as the key of the same meaning.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,9 +23,9 @@
 #include "control/cmdline.h"
 #include "control/config.value.h"
 
-#define FILE_MAX     (1u << 20) /* bytes; the largest sensible file has 1/8 */
+#define FILE_MAX     (1u << 20) /* bytes; 8 times the largest sensible file */
 #define SETTINGS_MAX 64
-#define FILE_WAIT_MS 5000 /* for each part of what comes by a pipe */
+#define FILE_WAIT_MS 5000 /* for each part of what a pipe delivers */
 
 #define QUOTE_(x) #x
 #define QUOTE(x)  QUOTE_(x)
@@ -68,7 +68,7 @@ static const struct option options[] = {
 
 #define N_OPTIONS (sizeof(options) / sizeof(*options) - 1)
 
-/* l4lb(8) defines them; tests/config/docs.sh compares the two. */
+/* l4lb(8) defines the options; tests/config/docs.sh compares the two. */
 /* clang-format off */
 static const char help[] =
 "Usage: l4lb [OPTIONS] SOURCE_IP SERVER_IP SERVER_PORT "
@@ -108,7 +108,7 @@ static_assert(CONFIG_NAT_LO == 10240, "help says so");
 static_assert(CONFIG_NAT_HI == 32767, "help says so");
 static_assert(CONFIG_FLOWS_DEFAULT == 65536, "help says so");
 
-/* An option that is a key of [global], as given. */
+/* An option that corresponds to a key of [global], as given. */
 struct setting {
 	const char *option, *key, *value;
 };
@@ -123,7 +123,7 @@ struct args {
 	unsigned n_positional;
 };
 
-/* RFC 6761 section 6.4: no name server will ever know of it. */
+/* RFC 6761 section 6.4: no name server will ever know the name. */
 static bool is_never(const char *host)
 {
 	const char *dot = strrchr(host, '.');
@@ -169,15 +169,15 @@ static int cannot_read(const char *path, int errnum, struct err *err)
 			       "anybody write to it?",
 			       path, FILE_WAIT_MS / 1000);
 
-	/* A wrong name is the user's mistake, the rest is this host's. */
+	/* A wrong name is the user's mistake; other errors are this host's. */
 	return err_set(err, here ? (errnum == EIO ? -EIO : -EACCES) : -errnum,
 		       "%.160s: cannot read the configuration: %s", path,
 		       strerror(errnum));
 }
 
 /*
- * Reads at most FILE_MAX + 1 bytes: the last one says that it is too large. A
- * FIFO may have no writer, or one that is silent: not for ever.
+ * Reads at most FILE_MAX + 1 bytes; if it reads the last one, the file is too
+ * large. A FIFO may have no writer, or a silent one, so there is a timeout.
  */
 static ssize_t read_whole(int fd, char *text)
 {
@@ -227,7 +227,10 @@ static int check_is_text(const char *path, const char *text, size_t len,
 		       path, line);
 }
 
-/* A file, or what a shell makes of <(COMMAND); not what has no end. */
+/*
+ * Accepts a file, and the pipe of a shell's <(COMMAND). Refuses what has no
+ * end.
+ */
 static int check_has_end(int fd, const char *path, struct err *err)
 {
 	struct stat st;
@@ -245,11 +248,11 @@ static int check_has_end(int fd, const char *path, struct err *err)
 }
 
 /*
- * What comes by a pipe comes once, and a configuration is read again while
- * names in it are not known yet.
+ * A pipe can be read only once, but the configuration is read again until its
+ * host names are known. So the text is kept.
  */
 static struct {
-	char *path, *text; /* NULL: none was read from a pipe */
+	char *path, *text; /* NULL: nothing was read from a pipe */
 } piped;
 
 static int keep_piped(int fd, const char *path, const char *text,
@@ -312,7 +315,7 @@ out:
 	return rc;
 }
 
-/* Puts what the value was in front of the reason why it is wrong. */
+/* Puts the meaning of the value in front of the reason why it is wrong. */
 static int fail_value(struct err *err, int rc, const char *what,
 		      const char *value, const struct err *reason)
 {
@@ -322,7 +325,7 @@ static int fail_value(struct err *err, int rc, const char *what,
 		       value_quote(value, quoted), reason->text);
 }
 
-/* getopt said '?' or ':'. */
+/* getopt_long() returned '?' or ':'. */
 static int bad_option(char *argv[], int c, struct err *err)
 {
 	const char *names[N_OPTIONS], *nearest, *given = argv[optind - 1];
@@ -335,7 +338,7 @@ static int bad_option(char *argv[], int c, struct err *err)
 			       value_quote(given, quoted));
 	for (size_t i = 0; i < N_OPTIONS; i++) {
 		names[i] = options[i].name;
-		/* A known one is only refused for --NAME=VALUE. */
+		/* A known option is refused only for --NAME=VALUE. */
 		if (optopt && options[i].val == optopt)
 			return err_set(err, -EINVAL, "--%s takes no value",
 				       options[i].name);
@@ -404,7 +407,7 @@ static int collect(struct args *a, int argc, char *argv[], struct err *err)
 {
 	int c, rc;
 
-	optind = 0; /* glibc: from the start, also when called again */
+	optind = 0; /* resets glibc's getopt, for a second call */
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":p:s:i:n:vqh", options, NULL)) !=
 	       -1) {
@@ -542,7 +545,7 @@ static int apply_settings(struct config *c, const struct args *a,
 		struct err reason;
 		int rc;
 
-		/* The first one replaces those of the file. */
+		/* The first --interface replaces those of the file. */
 		if (strcmp(s->key, "interface") == 0 && !interfaces) {
 			c->n_interfaces = 0;
 			interfaces = true;

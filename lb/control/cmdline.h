@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmdline.h - where the configuration touches the world
+ * cmdline.h - the part of the configuration that makes system calls
  *
- * config_read() itself is declared in config.h.
+ * config.h declares config_read().
  */
 #ifndef L4LB_CMDLINE_H
 #define L4LB_CMDLINE_H
@@ -10,14 +10,14 @@
 #include "control/config.h"
 
 /*
- * A config_resolve_fn: asks getaddrinfo(), so it may wait for a name server.
- * -EINVAL if there is no such name, -EIO if it could not be asked.
+ * A config_resolve_fn. Calls getaddrinfo(), so it may wait for a name server.
+ * -EINVAL: there is no such name; -EIO: no name server could be asked.
  */
 int cmdline_resolve(const char *host, struct ip_addr *out, struct err *err);
 
 /*
- * Reads a configuration file whole; *@text is then the caller's to free().
- * Refuses what is no text (a NUL byte) or larger than any configuration.
+ * Reads a whole configuration file; the caller frees *@text. Refuses a file
+ * with a NUL byte, and one that is larger than any configuration.
  */
 int cmdline_load(const char *path, char **text, struct err *err);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * config.c - struct config: what it begins as, what may be added, what it ends
+ * config.c - struct config: its initial state, additions, final checks
  *
- * Services and backends are checked against each other as they are added, so
- * that the line or argument that brought the conflict is still known.
+ * Each service and backend is checked against the others when it is added. The
+ * line or argument that caused a conflict is still known then.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -48,7 +48,7 @@ void config_free(struct config *c)
 	c->n_services = 0;
 }
 
-/* Defaults that give way to what the user did say. */
+/* Adjusts defaults to the values that the user did give. */
 static void finish_service(struct service_config *s)
 {
 	static const struct health_params health = HEALTH_PARAMS_DEFAULT;

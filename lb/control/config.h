@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * config.h - what the user asked for: command line and configuration file
+ * config.h - the user's settings, from command line and configuration file
  *
- * One struct config comes out of either. It is checked as far as it can be
- * wrong by itself (syntax, ranges, duplicates, a backend that is a service);
- * what only this host can tell (an address that is not ours, a taken port) is
+ * Both produce one struct config. It is checked for all errors that exist on
+ * any host (syntax, ranges, duplicates, a backend that is a service). Errors
+ * that depend on this host (an address that is not ours, a taken port) are
  * found by the parts that use it.
  *
- * Defaults and the meaning of every key are defined by l4lb(8), l4lb.conf(5).
+ * l4lb(8) and l4lb.conf(5) define the defaults and the meaning of every key.
  */
 #ifndef L4LB_CONFIG_H
 #define L4LB_CONFIG_H
@@ -21,8 +21,8 @@
 #include "core/sched.h"
 
 #define CONFIG_SERVICES_MAX   64
-#define CONFIG_BACKENDS_MAX   256 /* of one service */
-#define CONFIG_SOURCES_MAX    16  /* of one service */
+#define CONFIG_BACKENDS_MAX   256 /* per service */
+#define CONFIG_SOURCES_MAX    16  /* per service */
 #define CONFIG_INTERFACES_MAX 16
 #define CONFIG_NAME_MAX	      32 /* bytes with the final 0: [A-Za-z0-9_-] */
 #define CONFIG_PATH_MAX	      108
@@ -30,16 +30,17 @@
 
 #define CONFIG_FLOWS_DEFAULT 65536u
 #define CONFIG_FLOWS_MAX     (4u << 20)
-#define CONFIG_PORT_DEFAULT  20000 /* of the positional form */
+#define CONFIG_PORT_DEFAULT  20000 /* service port of the positional form */
 #define CONFIG_NAT_LO	     10240
 #define CONFIG_NAT_HI	     32767
-#define CONFIG_BUSY_POLL_US  0	  /* docs/bench/notes.md */
-#define CONFIG_NAT_MIN	     1024 /* fewer free NAT ports than this: refused */
+#define CONFIG_BUSY_POLL_US  0	  /* off; see docs/bench/notes.md */
+#define CONFIG_NAT_MIN	     1024 /* refuse fewer free NAT ports than this */
 
 #define CONFIG_CLAMP_OFF  0 /* as FORWARD_CLAMP_... */
 #define CONFIG_CLAMP_AUTO UINT32_MAX
-#define CONFIG_CLAMP_MIN  536	/* RFC 9293 section 3.7.1: anybody takes it */
-#define CONFIG_CLAMP_MAX  65495 /* the largest IPv4 packet, less its headers */
+#define CONFIG_CLAMP_MIN  536 /* RFC 9293 section 3.7.1: every host accepts it \
+			       */
+#define CONFIG_CLAMP_MAX 65495 /* the largest IPv4 packet, less its headers */
 
 enum guard_mode { GUARD_AUTO, GUARD_KEEP, GUARD_NONE };
 enum datapath { DATAPATH_AUTO, DATAPATH_PCAP, DATAPATH_BPF };
@@ -48,7 +49,7 @@ enum out_of_state { OUT_OF_STATE_RESET, OUT_OF_STATE_DROP };
 struct backend_config {
 	struct endpoint addr;
 	unsigned weight; /* 1..CONFIG_WEIGHT_MAX, or 0: no new flows */
-	bool backup;	 /* only when no other is up */
+	bool backup;	 /* used only when all others are down */
 };
 
 struct service_config {
@@ -56,17 +57,18 @@ struct service_config {
 	struct endpoint listen;
 	enum sched_kind scheduler;
 	enum out_of_state out_of_state;
-	bool checked; /* else backends are only judged by real connections */
+	bool checked; /* false: only real connections judge backends */
 	struct check_spec check;
-	struct health_params health;   /* .fast_ms 0: not given yet */
-	struct breaker_params breaker; /* .open_max_ms 0: not given yet */
-	bool keep_on_down;  /* or reset the flows of such a backend */
-	bool mptcp_pass;    /* or MPTCP is taken out of SYNs */
-	bool drop_all_down; /* or refuse at once */
-	uint32_t retries;   /* 0: one backend is asked, no other */
+	struct health_params health;   /* .fast_ms 0: not set yet */
+	struct breaker_params breaker; /* .open_max_ms 0: not set yet */
+	bool keep_on_down;  /* false: reset the flows of a backend that is down
+			     */
+	bool mptcp_pass;    /* false: remove MPTCP from SYNs */
+	bool drop_all_down; /* false: refuse at once */
+	uint32_t retries;   /* 0: ask one backend only */
 	uint32_t syn_timeout_ms;
-	uint32_t drain_timeout_s; /* 0: for ever */
-	uint32_t half_open_max;	  /* 0: an eighth, 1024 at least */
+	uint32_t drain_timeout_s; /* 0: no limit */
+	uint32_t half_open_max;	  /* 0: an eighth of the table, at least 1024 */
 	unsigned n_sources;	  /* 0: chosen by the route (design rule 8) */
 	struct ip_addr sources[CONFIG_SOURCES_MAX];
 	unsigned n_backends;
@@ -77,22 +79,22 @@ struct config {
 	char name[CONFIG_NAME_MAX];
 	unsigned n_services;
 	struct service_config *services; /* CONFIG_SERVICES_MAX, owned */
-	unsigned n_interfaces;		 /* 0: found from the routes */
+	unsigned n_interfaces;		 /* 0: all */
 	char interfaces[CONFIG_INTERFACES_MAX][16];
 	uint32_t flows;
 	struct engine_timeouts timeouts;
-	uint32_t busy_poll_us;	 /* look around before sleeping; 0: never */
+	uint32_t busy_poll_us;	 /* time to poll before sleeping; 0: off */
 	uint32_t mss_clamp;	 /* CONFIG_CLAMP_..., or the largest MSS */
-	uint16_t nat_lo, nat_hi; /* host byte order, both included */
-	bool nat_ports_set; /* by the user: do not look for another range */
+	uint16_t nat_lo, nat_hi; /* host byte order, inclusive */
+	bool nat_ports_set;	 /* by the user: do not choose another range */
 	enum guard_mode guard;
 	enum datapath datapath;
-	char state[CONFIG_PATH_MAX];   /* "" for none */
-	bool state_set;		       /* by the user, maybe to "" */
-	char control[CONFIG_PATH_MAX]; /* unix socket */
+	char state[CONFIG_PATH_MAX];   /* "": none */
+	bool state_set;		       /* by the user, possibly to "" */
+	char control[CONFIG_PATH_MAX]; /* path of the UNIX socket */
 	char user[CONFIG_NAME_MAX];    /* to run as, or "auto" */
-	bool sandbox;		       /* filter system calls */
-	int verbosity;		       /* 0 normal, +1 per -v, -1 per -q */
+	bool sandbox;		       /* filter system calls (seccomp) */
+	int verbosity;		       /* 0: normal, +1 per -v, -1 per -q */
 	bool check;		       /* check and exit */
 };
 
@@ -102,18 +104,19 @@ enum config_result {
 };
 
 /*
- * Reads the command line, and the file it names. Returns CONFIG_OK,
- * CONFIG_SHOWN or a negative errno with @err set: exit code 2 in main, but 1
- * for -EIO, -EACCES (the file could not be read, here and now) and -ENOMEM.
- * -EAGAIN: no name server answered; -ENODATA: none knows a host's name. Both
- * may be otherwise later. @c needs no preparation; config_free() is right after
- * any result, and .check is set.
+ * Reads the command line and the file that it names. Returns CONFIG_OK,
+ * CONFIG_SHOWN or a negative errno with @err set. main() exits with 2 on an
+ * error, but with 1 for -EIO, -EACCES (the file could not be read on this host)
+ * and -ENOMEM. -EAGAIN: no name server answered; -ENODATA: no name server knows
+ * a host's name. Both may be different later. @c needs no preparation. After
+ * any result config_free() is allowed and .check is set.
  */
 int config_read(struct config *c, int argc, char *argv[], struct err *err);
 
 /*
- * A file's text alone, defaults filled in: for the fuzzer and the tests.
- * Makes no system call: host names are refused, addresses must be numeric.
+ * Parses the text of a file alone and fills in defaults, for the fuzzer and the
+ * tests. Makes no system call: addresses must be numeric, host names are
+ * refused.
  */
 int config_parse(struct config *c, const char *path, const char *text,
 		 struct err *err);
@@ -121,21 +124,23 @@ int config_parse(struct config *c, const char *path, const char *text,
 void config_free(struct config *c);
 
 /*
- * The steps config_read() is made of. config_init() comes first and
- * config_finish(), which fills in what depends on the rest, last. Where one
- * fails, @err says only what is wrong with the value: which option or line it
- * came from is for the caller to put in front (config_text() does).
+ * The steps of config_read(). config_init() is the first. config_finish() is
+ * the last and fills in what depends on the others. If a step fails, @err says
+ * only what is wrong with the value. The caller puts the option or line in
+ * front (config_text() does).
  */
 
-/* Finds the address of a host name; @err: a reason, as above. */
+/*
+ * Finds the address of a host name. On failure @err has the reason, as above.
+ */
 typedef int config_resolve_fn(const char *host, struct ip_addr *out,
 			      struct err *err);
 
 int config_init(struct config *c, struct err *err);
-/* The text of a file. @resolve may be NULL: then names are refused. */
+/* Parses the text of a file. @resolve NULL: host names are refused. */
 int config_text(struct config *c, const char *path, const char *text,
 		config_resolve_fn *resolve, struct err *err);
-/* One key of [global], as if it stood in the file. */
+/* Sets one key of [global] as the file would. */
 int config_set(struct config *c, const char *key, const char *value,
 	       struct err *err);
 int config_add_service(struct config *c, const char *name,
@@ -144,10 +149,13 @@ int config_set_scheduler(struct service_config *s, const char *name,
 			 struct err *err);
 int config_set_listen(struct config *c, struct service_config *s,
 		      const struct endpoint *listen, struct err *err);
-/* -EEXIST: the service has it already; what to do instead is not in @err. */
+/*
+ * -EEXIST: the service has the backend already. The caller adds the advice to
+ * @err.
+ */
 int config_add_backend(struct config *c, struct service_config *s,
 		       const struct backend_config *backend, struct err *err);
-/* Values of several keys, each right, that cannot be together. */
+/* Check for values that are right alone but contradict each other. */
 int config_check_service(const struct service_config *s, struct err *err);
 int config_check_timeouts(const struct config *c, struct err *err);
 int config_finish(struct config *c, struct err *err);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * config.keys.c - every key of the file, and what it does to a struct config
+ * config.keys.c - every key of the file, and its effect on a struct config
  *
- * To add a key: a function that takes its value, a row in a table below, an
- * entry in l4lb.conf(5) (tests/config/docs.sh compares the two).
+ * To add a key: write a function that takes its value, add a row to a table
+ * below, and an entry to l4lb.conf(5) (tests/config/docs.sh compares the two).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "control/config.keys.h"
 #include "control/config.value.h"
 
-#define ITEM_MAX 512 /* bytes of one item of a value, and of a backend */
+#define ITEM_MAX 512 /* bytes of one item of a value or backend */
 
 static int set_name(struct target *t, const char *value, struct err *err)
 {
@@ -23,7 +23,7 @@ static int set_user(struct target *t, const char *value, struct err *err)
 {
 	size_t len = strlen(value);
 
-	/* As useradd(8) has it, and so that it can stand in a message. */
+	/* The rule of useradd(8); such a name can also stand in a message. */
 	if (len == 0 || len >= CONFIG_NAME_MAX || value[0] == '-' ||
 	    value[strspn(value, "abcdefghijklmnopqrstuvwxyz"
 				"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.$")])
@@ -94,7 +94,7 @@ malformed:
 		       CONFIG_NAT_LO, CONFIG_NAT_HI);
 }
 
-/* As the kernel's dev_valid_name(), and printable. */
+/* The rule of the kernel's dev_valid_name(), and printable. */
 static bool is_interface_name(const char *name, size_t size)
 {
 	if (strlen(name) >= size || strcmp(name, ".") == 0 ||
@@ -168,7 +168,7 @@ static int set_datapath(struct target *t, const char *value, struct err *err)
 
 	if (value_choice(value, names, 3, "auto or pcap", &datapath, err))
 		return -EINVAL;
-	/* Wrong by itself, not for this host: no host could run it. */
+	/* This is an error on any host, as no host can run it. */
 	if (datapath == DATAPATH_BPF)
 		return err_set(err, -EINVAL,
 			       "not built yet; expected auto or pcap");
@@ -437,7 +437,7 @@ static int set_seconds(struct target *t, const char *value, struct err *err)
 	return rc;
 }
 
-/* The field is 0 for off; the user's 0 could mean at once as well. */
+/* The field uses 0 for off, but a user might write 0 for "at once". */
 static int or_off(struct target *t, const char *value,
 		  int (*set)(struct target *t, const char *value,
 			     struct err *err),
@@ -475,7 +475,7 @@ static int set_seconds_or_off(struct target *t, const char *value,
 	}
 #define NO_RANGE IN_GLOBAL(name, 0, 0)
 
-/* In milliseconds, whatever the field has. */
+/* In milliseconds, even if the field is in seconds. */
 #define S    1000u
 #define MIN  (60 * S)
 #define HOUR (60 * MIN)

@@ -7,7 +7,7 @@
 
 #include "control/config.h"
 
-/* What a key's function works on. */
+/* What the function of a key works on. */
 struct target {
 	struct config *config;
 	struct service_config *service; /* NULL in [global] */
@@ -15,7 +15,9 @@ struct target {
 	config_resolve_fn *resolve; /* NULL: refuse host names */
 };
 
-/* For keys that are one uint32_t of the section's struct, and its range. */
+/*
+ * For keys that set one uint32_t of the section's struct: its offset and range.
+ */
 struct key_range {
 	size_t offset;
 	uint32_t lo, hi;
@@ -23,16 +25,19 @@ struct key_range {
 
 struct key {
 	const char *name;
-	/* Checks and stores; the reason in @err is without file and line. */
+	/*
+	 * Checks and stores the value. On failure @err has the reason without
+	 * file and line.
+	 */
 	int (*set)(struct target *t, const char *value, struct err *err);
 	bool repeatable;
 	struct key_range range;
 };
 
-#define KEYS_MAX 32 /* of one table */
+#define KEYS_MAX 32 /* per table */
 
 struct key_table {
-	const char *section; /* as users write it */
+	const char *section; /* as the user writes it */
 	const struct key *keys;
 	unsigned n;
 };

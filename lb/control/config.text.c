@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * config.text.c - a configuration file's text, cut into keys by inih
+ * config.text.c - parses a configuration file with inih
  *
- * inih cuts the lines; what it gets wrong for us is mended in the reader that
- * feeds it, and in its settings:
- *   - Debian's build gives the handler no line number: the reader counts, and
- *     since inih handles each line before it asks for the next, the count is
- *     the line being handled;
- *   - a longer line is silently cut in two: the reader refuses it;
- *   - sections without keys are not reported at all: after each section line
- *     the reader slips in a key that no file can contain, SECTION_MARK;
- *   - section names are cut at 49 bytes, and text after the "]" is ignored:
- *     the reader looks at section lines itself;
- *   - an indented line continues the value before it: switched off.
+ * inih splits the lines. The reader that feeds it and inih's settings work
+ * around what it does wrong for us:
+ *   - Debian's build passes no line number to the handler. The reader counts
+ *     lines; as inih handles each line before it asks for the next, the count
+ *     is that of the line being handled.
+ *   - It splits a line that is too long without a word. The reader refuses it.
+ *   - It does not report sections without keys. After each section line the
+ *     reader inserts a key that no file can contain, SECTION_MARK.
+ *   - It cuts section names at 49 bytes and ignores text after the "]". The
+ *     reader checks section lines itself.
+ *   - It takes an indented line as a continuation of the value before it. That
+ *     is switched off.
  */
 #include <errno.h>
 #include <ini.h>
@@ -23,25 +24,25 @@
 #include "control/config.keys.h"
 #include "control/config.value.h"
 
-#define LINE_MAX_LEN 4096 /* with the final 0; a longer line is an error */
+#define LINE_MAX_LEN 4096 /* with the final 0; longer lines are errors */
 #define SECTION_MARK "\x01"
 #define SECTION_MAX  48
 
 struct parse {
 	struct target target;
 	const char *path;
-	const char *rest; /* not yet given to inih */
-	unsigned line;	  /* the one inih has, from 1 */
-	bool mark_next;	  /* that line was a section: now SECTION_MARK */
-	const struct key_table *table; /* of this section; NULL: none yet */
-	unsigned seen[KEYS_MAX];       /* line of each key in it, 0: not yet */
+	const char *rest; /* text that inih has not had yet */
+	unsigned line;	  /* number of inih's current line, from 1 */
+	bool mark_next;	  /* the next line for inih is SECTION_MARK */
+	const struct key_table *table; /* of the section; NULL: none yet */
+	unsigned seen[KEYS_MAX]; /* the line of each key; 0: not seen yet */
 	unsigned global_line;
 	unsigned service_lines[CONFIG_SERVICES_MAX];
 	int rc;
 	struct err *err;
 };
 
-/* Ends the parse: @fmt is put behind FILE:LINE. */
+/* Ends the parse; the message is FILE:LINE and then @fmt. */
 __attribute__((format(printf, 4, 5))) static int fail_at(struct parse *p,
 							 unsigned line, int rc,
 							 const char *fmt, ...)
@@ -53,7 +54,10 @@ __attribute__((format(printf, 4, 5))) static int fail_at(struct parse *p,
 	vsnprintf(reason, sizeof(reason), fmt, args);
 	va_end(args);
 	p->rc = rc;
-	/* A very long path must not push the reason out of the sentence. */
+	/*
+	 * A very long path must not leave the message without room for the
+	 * reason.
+	 */
 	return err_set(p->err, rc, "%.160s:%u: %s", p->path, line, reason);
 }
 
@@ -110,7 +114,7 @@ static int check_line(struct parse *p, const char *text, size_t len, int size)
 	return 0;
 }
 
-/* As fgets(): one line of at most @size - 1 bytes, NULL at the end. */
+/* Works like fgets(): one line of at most @size - 1 bytes, NULL at the end. */
 static char *read_line(char *line, int size, void *arg)
 {
 	struct parse *p = arg;
@@ -132,7 +136,7 @@ static char *read_line(char *line, int size, void *arg)
 	p->mark_next = *skip_blanks(line) == '[';
 	p->rest += len;
 	if (*p->rest)
-		p->rest++; /* the newline */
+		p->rest++; /* skips the newline */
 	return line;
 }
 
@@ -247,7 +251,10 @@ static int set_key(struct parse *p, const char *name, const char *value)
 			       "%s \"%s\": the key is set already, on line %u",
 			       name, quoted, *seen);
 	*seen = p->line;
-	/* Taken for part of the value; no value has a blank and a #. */
+	/*
+	 * inih would take the comment as part of the value. No value contains a
+	 * blank and a #.
+	 */
 	if (strstr(value, " #") || strstr(value, "\t#"))
 		return fail_at(p, p->line, -EINVAL,
 			       "%s \"%s\": a comment after a value begins with "
@@ -261,7 +268,7 @@ static int set_key(struct parse *p, const char *name, const char *value)
 	return 0;
 }
 
-/* inih: non-zero to go on */
+/* Returns non-zero to continue, as inih expects. */
 static int handle(void *arg, const char *section, const char *name,
 		  const char *value)
 {
@@ -280,7 +287,7 @@ static int handle(void *arg, const char *section, const char *name,
 	return set_key(p, name, value) == 0;
 }
 
-/* Values that are right by themselves, but not beside each other. */
+/* Checks for values that are right alone but contradict each other. */
 static int check_together(struct parse *p)
 {
 	const struct config *c = p->target.config;
@@ -299,7 +306,7 @@ static int check_together(struct parse *p)
 	return 0;
 }
 
-/* What can only be missed at the end. */
+/* Checks for what is missing, at the end of the file. */
 static int check_services(struct parse *p)
 {
 	const struct config *c = p->target.config;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * config.value.c - one value of the configuration, from text
+ * config.value.c - parses single values of the configuration
  *
- * Pure: names are looked up by the caller's function only. What is refused is
- * refused with a reason and an example.
+ * Pure: only the caller's function looks up names. Each error comes with a
+ * reason and an example.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,7 +39,9 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 	return m < c ? m : c;
 }
 
-/* Levenshtein, on what fits a row: keys and options are short. */
+/*
+ * Levenshtein distance, of strings that fit a row: keys and options are short.
+ */
 static unsigned edit_distance(const char *a, const char *b)
 {
 	enum { ROW = 32 };
@@ -72,7 +74,7 @@ const char *value_nearest(const char *word, const char *const names[],
 	for (unsigned i = 0; i < n; i++) {
 		unsigned distance = edit_distance(word, names[i]);
 
-		/* More than half of it wrong is no typing mistake. */
+		/* If more than half differs, it is no typing mistake. */
 		if (distance < best && distance <= strlen(names[i]) / 2) {
 			best = distance;
 			nearest = names[i];
@@ -100,7 +102,7 @@ int value_number(const char *text, uint32_t lo, uint32_t hi, uint32_t *out,
 	return 0;
 }
 
-/* The largest first: that is also the order to write them in. */
+/* The largest first, which is also the order in which to print them. */
 static const struct time_unit {
 	const char *name;
 	uint32_t ms;
@@ -188,9 +190,9 @@ static bool is_host_name(const char *text)
 }
 
 /*
- * Whether @text was meant as a numeric address: its last label is a number.
- * The resolver must not see one that is wrong: it would ask the network for
- * "10.0.0.300" and read "10.1" and "0x0a000001" in its own way.
+ * True if @text is meant as a numeric address: its last label is a number. A
+ * wrong one must not reach the resolver, which would ask the network for
+ * "10.0.0.300", and has its own reading of "10.1" and "0x0a000001".
  */
 static bool ends_in_number(const char *text)
 {
@@ -223,7 +225,7 @@ static int check_unicast(const struct ip_addr *a, struct err *err)
 {
 	uint8_t first = a->b[12];
 
-	/* RFC 6890: "this network", multicast, reserved, broadcast */
+	/* RFC 6890: "this network", multicast, reserved, broadcast. */
 	if (first == 0 || first >= 224) {
 		char text[ADDR_TEXT_MAX];
 
@@ -288,7 +290,7 @@ int value_endpoint(const char *text, config_resolve_fn *resolve,
 	host[len] = 0;
 
 	memset(out, 0, sizeof(*out));
-	/* The port first: a wrong one should not cost a name look-up. */
+	/* The port first: with a wrong port a name look-up would be wasted. */
 	if (value_port(colon + 1, &out->port, err))
 		return -EINVAL;
 	return value_host(host, resolve, &out->addr, err);

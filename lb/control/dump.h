@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dump.h - the flow table as text (design 4.3), and the counters
+ * dump.h - prints the flow table and the counters
  *
- * The format is a contract: one record a line, columns separated by spaces,
+ * The format is a contract: one record per line, columns separated by spaces,
  * header lines begin with #.
  */
 #ifndef L4LB_DUMP_H
@@ -13,11 +13,14 @@
 
 #include "core/engine.h"
 
-/* -1 with errno when writing fails. Times are on the engine's clock. */
+/*
+ * Returns -1 with errno set on a write error. Times are those of the engine's
+ * clock.
+ */
 int dump_flows(FILE *out, const struct engine *e, uint64_t now_ns,
 	       uint64_t started_ns);
 
-/* "forwarded 12 dropped 3 (out-of-state 2, ttl 1) ..." into @text. */
+/* Writes "forwarded 12 dropped 3 (out-of-state 2, ttl 1) ..." into @text. */
 void dump_counters(const struct engine *e, char *text, size_t size);
 
 #endif

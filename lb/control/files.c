@@ -10,7 +10,7 @@
 #include "control/files.h"
 #include "io/state_file.h"
 
-/* What stands before the last slash. */
+/* Copies the part before the last slash. */
 static void folder_of(const char *path, char folder[CONFIG_PATH_MAX])
 {
 	const char *slash = strrchr(path, '/');
@@ -24,13 +24,16 @@ static void folder_of(const char *path, char folder[CONFIG_PATH_MAX])
 			 path);
 }
 
-/* @code, where it is so for root, too; else 0. */
+/* Returns @code if root would get the same error, else 0. */
 static int as_root(int code)
 {
 	return code == -EACCES && geteuid() != 0 ? 0 : code;
 }
 
-/* Whether a file can be made in @folder, which itself may be, @depth times. */
+/*
+ * Checks whether a file can be created in @folder. Up to @depth missing folders
+ * are created with it.
+ */
 static int check_folder(const char *folder, int depth)
 {
 	char above[CONFIG_PATH_MAX];
@@ -92,7 +95,9 @@ int files_check(const struct config *c, struct err *err)
 {
 	int ret = check_file("state", c->state, S_IFREG, ", or none", err);
 
-	/* The default's folder is that of the records, and made with them. */
+	/*
+	 * The default's folder is that of the records, and created with them.
+	 */
 	if (!ret && strncmp(c->control, "/run/l4lb/", 10) != 0)
 		ret = check_file("control", c->control, S_IFSOCK, "", err);
 	return ret;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * files.h - whether the files of a configuration can be on this host
+ * files.h - checks whether the files of a configuration can exist on this host
  *
- * For --check and the start: nothing is opened or made. Only what a start as
- * root would meet as well is an error; that we ourselves may not look into a
- * folder, or write there, is none where we are not root.
+ * For --check and the start: opens and creates nothing. Only what would fail
+ * for root too is an error. If we are not root and may not look into a folder
+ * or write there, that is no error.
  */
 #ifndef L4LB_FILES_H
 #define L4LB_FILES_H
