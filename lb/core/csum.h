@@ -12,13 +12,13 @@
 #include <stdint.h>
 
 /*
- * Adds @len bytes to a running sum. @data may be unaligned; it is taken to
- * start at an even offset of what is summed, so only the last piece may have
- * an odd length. 2^32 such words fit before the sum could overflow.
+ * Adds @len bytes to a running sum. @data may be unaligned. It must start at an
+ * even offset of the summed data, so only the last piece may have an odd
+ * length. The sum cannot overflow before 2^32 words.
  */
 uint64_t csum_add(uint64_t sum, const void *data, size_t len);
 
-/* Sum to 16 bits; not complemented. */
+/* Folds a sum to 16 bits; does not complement it. */
 static inline uint16_t csum_fold(uint64_t sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);

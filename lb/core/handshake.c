@@ -13,12 +13,14 @@
 #include "core/say.h"
 #include "core/state.h"
 
-#define REPAIRS_MAX 2 /* once on the same port, once from another */
+#define REPAIRS_MAX 2 /* first on the same port, then from another */
 
 enum { OPT_END = 0, OPT_NOP = 1, OPT_FAST_OPEN = 34, OPT_EXPERIMENT = 254 };
 
-/* As if the SYN had been sent now: by the client it was, or its answer may have
- * been lost here. It was before in any case, and the answer may be to that.
+/*
+ * Restarts the wait for an answer: the client has just repeated its SYN, or an
+ * answer may have been lost here. An answer may still be to the earlier SYN, so
+ * it must not be timed.
  */
 static void wait_anew(struct engine *e, const struct flow *flow,
 		      struct pending_syn *pend, uint64_t now_ns)
@@ -31,12 +33,12 @@ static void wait_anew(struct engine *e, const struct flow *flow,
 void handshake_repeated(struct engine *e, struct flow *flow,
 			const struct packet *syn, uint64_t now_ns)
 {
-	/* Taken over from an earlier process, which had kept it. */
+	/* An earlier process opened this flow: keep the copy of its SYN. */
 	if (!flow->pending)
 		pending_open(e, flow, syn, now_ns);
 	if (!flow->pending)
 		return;
-	/* Its data must not come to two (Fast Open). */
+	/* Two backends must not get the same data (Fast Open). */
 	pending_of(e, flow)->exhausted |= syn->payload_len > 0;
 	wait_anew(e, flow, pending_of(e, flow), now_ns);
 	pending_of(e, flow)->unheard = false;
@@ -67,13 +69,12 @@ static void succeeded(struct engine *e, const struct flow *flow,
 }
 
 /*
- * The backend refused, was silent or cannot be reached. Whether that is its
- * fault is not known yet: there are SYNs that every backend refuses or ignores
- * (with the options of MPTCP or TCP-MD5), and anybody can send them. So it is
- * held against it only when another backend has answered the very same SYN, or
- * when its checks fail as well; that a check is made soon is all there is till
- * then. Where nobody else can be asked, it is the evidence that there is, and
- * the breaker wants to hear it of two clients.
+ * The backend refused, was silent or cannot be reached. It may not be its
+ * fault: every backend refuses or ignores some SYNs (with MPTCP or TCP-MD5
+ * options), and anybody can send those. So the failure counts only if another
+ * backend has answered the same SYN, or if checks fail as well; until then it
+ * only makes the next check come soon. If no other backend can be asked, the
+ * failure counts too, but the breaker opens only after failures of two clients.
  */
 static void failed(struct engine *e, const struct flow *flow,
 		   struct pending_syn *pend, enum check_result why,
@@ -110,8 +111,8 @@ static void send_syn(struct engine *e, const struct flow *flow,
 }
 
 /*
- * Gives the flow to @b by way of @pool. The port it had rests at the end of
- * its queue; a late answer to it finds no flow and is reset (rule 9).
+ * Moves the flow to @b and to a port of @pool. Its old port goes to the end of
+ * the queue; a late answer to that port finds no flow and is reset (rule 9).
  */
 static void move_flow(struct engine *e, struct flow *flow, struct backend *b,
 		      unsigned pool)
@@ -143,8 +144,8 @@ static void move_flow(struct engine *e, struct flow *flow, struct backend *b,
 }
 
 /*
- * The client's SYN to a backend that was not asked yet. @why: what the one it
- * had did, which the answer of the next one may show to be its fault.
+ * Sends the client's SYN to a backend not tried yet. @why: the failure of the
+ * last one; it counts if the next backend answers.
  */
 static bool ask_another(struct engine *e, struct flow *flow,
 			enum check_result why, uint64_t now_ns)
@@ -191,9 +192,9 @@ static bool ask_another(struct engine *e, struct flow *flow,
 
 /*
  * A bare ACK: the backend remembers an earlier connection on this port, in
- * TIME_WAIT or as established (RFC 9293 section 3.10.7.4). The reset that its
- * peer would send clears it, then the SYN is taken. It is not the backend's
- * fault and costs no retry.
+ * TIME_WAIT or ESTABLISHED (RFC 9293 section 3.10.7.4). We send the RST that
+ * its peer would send, which clears the connection, and the SYN again. This is
+ * not the backend's fault and costs no retry.
  */
 static void repair(struct engine *e, struct flow *flow, const struct packet *p,
 		   uint64_t now_ns)
@@ -209,7 +210,7 @@ static void repair(struct engine *e, struct flow *flow, const struct packet *p,
 	engine_originate(e, &rst);
 	e->counters.repaired++;
 	if (!pend || pend->repairs >= REPAIRS_MAX)
-		return; /* the client's retransmission tries next */
+		return; /* the client's next SYN tries again */
 	if (pend->repairs++ > 0) {
 		struct backend *b = engine_backend(e, flow);
 		int pool = engine_pick_pool(e, b, AGE_HALF_OPEN, flow);
@@ -220,7 +221,7 @@ static void repair(struct engine *e, struct flow *flow, const struct packet *p,
 	send_syn(e, flow, pend, now_ns);
 }
 
-/* It said so itself, or somebody else did. True: another one is asked. */
+/* The backend refused or is unreachable. True: another backend is asked. */
 static bool leave(struct engine *e, struct flow *flow, enum check_result why,
 		  uint64_t now_ns)
 {
@@ -232,7 +233,7 @@ static bool leave(struct engine *e, struct flow *flow, enum check_result why,
 		failed(e, flow, pend, why, now_ns);
 	if (ask_another(e, flow, why, now_ns))
 		return true;
-	if (pend && pend->retries == 0) /* nobody else was there to ask */
+	if (pend && pend->retries == 0) /* no other backend could be asked */
 		failed(e, flow, pend, why, now_ns);
 	return false;
 }
@@ -244,14 +245,14 @@ static void answered(struct engine *e, struct flow *flow, uint64_t now_ns)
 	uint64_t took_ns;
 
 	succeeded(e, flow, pend, now_ns);
-	if (!pend || pend->repeated) /* Karn: whose answer is it? */
+	if (!pend || pend->repeated) /* Karn: an answer to which SYN? */
 		return;
 	took_ns = now_ns - pend->sent_ns;
 	if (took_ns > e->timeouts.syn_sent * ENGINE_NS_PER_S)
-		return; /* it was us: this process was suspended */
+		return; /* this process was suspended */
 	if (b->handshake_ns == 0)
 		b->handshake_ns = took_ns;
-	else /* RFC 6298's weight of an eighth */
+	else /* weight 1/8, as in RFC 6298 */
 		b->handshake_ns += took_ns / 8 - b->handshake_ns / 8;
 }
 
@@ -263,12 +264,12 @@ bool handshake_answer(struct engine *e, struct flow *flow,
 
 	if (flags & TCP_RST) {
 		if (!ours)
-			return false; /* forged, or old: forwarded, counted */
+			return false; /* forged or old: forward it, count it */
 		return leave(e, flow, CHECK_REFUSED, now_ns);
 	}
 	if (!(flags & TCP_SYN)) {
-		/* A bare ACK of our SYN overtook the SYN-ACK: not an earlier
-		 * connection but this one.
+		/* A bare ACK of our SYN overtook the SYN-ACK: it belongs to
+		 * this connection, not to an earlier one.
 		 */
 		if (ours || !(flags & TCP_ACK))
 			return false;
@@ -280,7 +281,7 @@ bool handshake_answer(struct engine *e, struct flow *flow,
 	return false;
 }
 
-/* Its silence is its own, and not that of all that is where it is. */
+/* True if the backend is silent, not the whole link toward it. */
 static bool is_silent(struct engine *e, const struct flow *flow,
 		      struct pending_syn *pend, uint64_t now_ns)
 {
@@ -298,19 +299,19 @@ bool handshake_was_cut(const struct engine *e, const struct flow *flow)
 	return pend && pend->cut;
 }
 
-/* This host says so as well, when a neighbour does not answer it. */
+/* This host, too, sends such an error if a neighbour does not answer ARP. */
 bool handshake_unreachable(struct engine *e, struct flow *flow, uint64_t now_ns)
 {
 	struct pending_syn *pend = pending_of(e, flow);
 
 	if (!pend)
 		return false;
-	/* What this host says of SYNs from a time when it was cut off comes
-	 * when that is over: the backend may have been heard by then.
+	/* This host's errors about SYNs sent while it was cut off arrive after
+	 * that has ended; by then the backend may have been heard again.
 	 */
 	if (is_silent(e, flow, pend, now_ns) && !pend->cut)
 		return leave(e, flow, CHECK_UNREACHABLE, now_ns);
-	/* Where we may be cut off the client is not told: it goes on trying. */
+	/* If we may be cut off, the client gets no error and keeps trying. */
 	ask_another(e, flow, CHECK_OK, now_ns);
 	return true;
 }
@@ -328,8 +329,8 @@ bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)
 	if (!pend)
 		return false;
 	if (engine_excuses(e, engine_backend(e, flow), pend->sent_ns, now_ns)) {
-		/* It may be there, or comes again; asking others would add to
-		 * the load.
+		/* The answer may be here already, or be sent again; asking
+		 * other backends would add load.
 		 */
 		if (now_ns >= pending_end_ns(e, flow))
 			return false;
@@ -337,16 +338,16 @@ bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)
 		pend->unheard = true;
 		return true;
 	}
-	/* Who was not asked since its answer may have been lost owes none. */
+	/* A backend whose answer may be lost owes none until asked again. */
 	silent = !pend->unheard && is_silent(e, flow, pend, now_ns);
 	engine_suspect(e, engine_backend(e, flow), now_ns);
-	/* At the end nobody is left to hear another one's answer. */
+	/* Count it now: at the end no other backend's answer can confirm it. */
 	if (silent && engine_fails_checks(e, engine_backend(e, flow)))
 		failed(e, flow, pend, CHECK_TIMEOUT, now_ns);
 	if (now_ns < pending_end_ns(e, flow) &&
 	    ask_another(e, flow, silent ? CHECK_TIMEOUT : CHECK_OK, now_ns))
 		return true;
-	/* Nobody is ever asked: this is all the evidence there will be. */
+	/* No other backend is ever asked, so there will be no more evidence. */
 	if (e->services[flow->service].retries == 0 && silent)
 		failed(e, flow, pend, CHECK_TIMEOUT, now_ns);
 	return false;

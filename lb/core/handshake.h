@@ -3,9 +3,9 @@
  * handshake.h - a flow until its first SYN-ACK was forwarded
  *
  * Until then the client knows nothing of the backend, so the balancer may try
- * another one: it keeps the client's SYN and sends it again itself (design
- * rule 9). The same SYN repairs a port that the backend still remembers (rule
- * 8). No other packet is ever repeated by the balancer.
+ * another one: it keeps the client's SYN and sends it again itself (design rule
+ * 9). It also repeats the SYN to repair a port that the backend still remembers
+ * (rule 8). It never repeats any other packet.
  */
 #ifndef L4LB_HANDSHAKE_H
 #define L4LB_HANDSHAKE_H
@@ -20,27 +20,27 @@ void handshake_repeated(struct engine *e, struct flow *flow,
 			const struct packet *syn, uint64_t now_ns);
 
 /*
- * The backend answered a flow in SYN_SENT. True: the packet was dealt with
- * here and goes no further.
+ * The backend answered a flow in SYN_SENT. True: the packet is handled and must
+ * not be forwarded.
  */
 bool handshake_answer(struct engine *e, struct flow *flow,
 		      const struct packet *p, uint64_t now_ns);
 
-/* An ICMP error says that the backend cannot be reached; the same. */
+/* An ICMP error reports the backend unreachable. True: handled, as above. */
 bool handshake_unreachable(struct engine *e, struct flow *flow,
 			   uint64_t now_ns);
 
-/* The backend is to lose its flows, for no fault of this one; the same. */
+/* The backend loses all its flows. True: this one has moved to another. */
 bool handshake_leave(struct engine *e, struct flow *flow, uint64_t now_ns);
 
-/* Nobody answered, but perhaps nobody could: its client may try again. */
+/* No backend answered, but we may be cut off: the client may try again. */
 bool handshake_was_cut(const struct engine *e, const struct flow *flow);
 
 /*
- * No answer in time. True: another one was asked, or there is an excuse and it
- * is waited for anew. False: the end.
+ * No answer in time. True: another backend was asked, or the silence is excused
+ * and the wait starts over. False: the flow ends.
  *
- * What is held against a backend, and when: see failed() in handshake.c.
+ * Which failures count against a backend: see failed() in handshake.c.
  */
 bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns);
 

@@ -28,7 +28,7 @@ enum {
 	ICMP_TYPE = 0,
 	ICMP_CODE = 1,
 	ICMP_CSUM = 2,
-	ICMP_QUOTE_WORDS = 5, /* length of the quote if something follows it */
+	ICMP_QUOTE_WORDS = 5, /* length of the quote, if data follows it */
 	ICMP_MTU = 6,
 };
 
@@ -44,12 +44,12 @@ enum {
 #define ICMP_AT	 IP_HEADER_LEN /* in a message */
 #define QUOTE_AT (ICMP_AT + ICMP_HEADER_LEN)
 
-/* A quote that something follows has at least this: RFC 4884 section 4.2 */
+/* The least length of a quote that data follows: RFC 4884 section 4.2 */
 #define EXTENDED_QUOTE_MIN 128 /* bytes */
 
 /*
- * Data in a SYN: Fast Open sends at most one segment (RFC 7413 section 4.2.1),
- * this is one on Ethernet.
+ * Most data in a SYN: Fast Open sends at most one segment (RFC 7413 section
+ * 4.2.1), here of Ethernet's size.
  */
 #define SYN_DATA_MAX 1460
 
@@ -67,7 +67,7 @@ static struct ip_addr read_addr(const uint8_t *p)
 	return addr_from_v4(v4);
 }
 
-/* Puts the right checksum over @len bytes at @from into the field @at. */
+/* Writes the checksum of the @len bytes at @from into the field at @at. */
 static void write_csum(uint8_t *from, unsigned at, uint32_t len)
 {
 	uint16_t check;
@@ -81,8 +81,8 @@ static void write_csum(uint8_t *from, unsigned at, uint32_t len)
 
 static bool is_error(uint8_t type)
 {
-	/* Not 4, source quench: RFC 6633 section 3 has it ignored. Not 5,
-	 * redirect: it is for the host's own routing.
+	/* Not 4, source quench: RFC 6633 section 3 says to ignore it. Not 5,
+	 * redirect: it concerns the host's own routing.
 	 */
 	return type == ICMP_TYPE_UNREACHABLE ||
 	       type == ICMP_TYPE_TIME_EXCEEDED || type == ICMP_TYPE_PARAMETER;
@@ -100,9 +100,9 @@ static int check_icmp(const uint8_t *icmp, uint32_t len, enum drop_reason *why)
 }
 
 /*
- * Copies the message, cut to what we hold. RFC 4884 lets something follow the
- * quote and says where; a length that no such message can have is taken for
- * none. So is that of a message which is cut: what followed is gone.
+ * Copies the message, cut to ICMP_MESSAGE_MAX. With RFC 4884 more data may
+ * follow the quote, whose length is given. An impossible length is set to 0; so
+ * is that of a message which was cut, as the data after the quote is gone.
  */
 static void copy_message(struct icmp_error *m, const uint8_t *ip,
 			 uint32_t total)
@@ -139,9 +139,9 @@ static uint32_t quote_len(const struct icmp_error *m)
 }
 
 /*
- * The quote: an IPv4 header and at least 8 bytes of TCP. Of the IP header only
- * what finds the segment is asked for: routers quote it with the TTL counted
- * down and the checksum not yet mended.
+ * Reads the quote: an IPv4 header and at least 8 bytes of TCP. Only those
+ * fields of the IP header are checked that identify the segment: routers quote
+ * it with the TTL decremented and the checksum not yet updated.
  */
 static int read_quote(struct icmp_error *m, enum drop_reason *why)
 {
@@ -153,7 +153,7 @@ static int read_quote(struct icmp_error *m, enum drop_reason *why)
 	header = (ip[0] & 0x0fu) * 4;
 	if (ip[0] >> 4 != 4 || header < IP_HEADER_LEN)
 		return refuse(why, DROP_BAD_ICMP);
-	/* A later fragment bears no ports; and of ICMP, no error is made. */
+	/* Other protocols do not concern us; a later fragment has no ports. */
 	if (ip[IP_PROTO] != PACKET_PROTO_TCP ||
 	    (get16(ip + IP_FRAG) & IP_FRAG_OFFSET))
 		return refuse(why, DROP_ICMP_OTHER);
@@ -162,7 +162,7 @@ static int read_quote(struct icmp_error *m, enum drop_reason *why)
 	total = get16(ip + IP_TOTAL_LEN);
 	if (total < header + TCP_QUOTE_MIN)
 		return refuse(why, DROP_BAD_ICMP);
-	/* Behind the packet there may be padding. */
+	/* Padding may follow the packet. */
 	m->tcp_len = (uint16_t)((len < total ? len : total) - header);
 	m->tcp_at = (uint16_t)(QUOTE_AT + header);
 
@@ -191,7 +191,7 @@ int icmp_parse(struct icmp_error *m, const uint8_t *ip, uint32_t len,
 	copy_message(m, ip, total);
 	if (read_quote(m, why))
 		return -1;
-	/* An error goes to who sent the packet, and to nobody else. */
+	/* An error must go to the sender of the quoted packet. */
 	if (!addr_equal(&m->msg.dst, &m->quoted.pair.src.addr))
 		return refuse(why, DROP_BAD_ICMP);
 	return 0;
@@ -217,7 +217,7 @@ uint16_t icmp_path_mtu(const struct icmp_error *m)
 
 /* ------------------------------------------------------------ translating */
 
-/* Where the checksum of the quoted TCP header is; NULL if not quoted so far. */
+/* The checksum of the quoted TCP header; NULL if the quote is too short. */
 static uint8_t *quoted_tcp_csum(struct icmp_error *m)
 {
 	if (m->tcp_len < TCP_CSUM + 2)
@@ -225,7 +225,7 @@ static uint8_t *quoted_tcp_csum(struct icmp_error *m)
 	return m->msg.ip + m->tcp_at + TCP_CSUM;
 }
 
-/* Writes a field of the quote, mending the checksum at @csum (may be NULL). */
+/* Updates the checksum at @csum (may be NULL) for a new value of a field. */
 static void mend(uint8_t *csum, const uint8_t *field, const void *to,
 		 size_t words)
 {
@@ -273,7 +273,7 @@ void icmp_translate(struct icmp_error *m, const struct ip_addr *src,
 	m->msg.src = *src;
 	m->msg.dst = *dst;
 	ip[IP_TTL]--;
-	/* Whole, since the message may have been cut; both were verified. */
+	/* Computed anew, as the message may be cut; both were verified. */
 	write_csum(ip, IP_CSUM, IP_HEADER_LEN);
 	write_csum(ip + ICMP_AT, ICMP_CSUM, m->msg.len - ICMP_AT);
 }
@@ -287,22 +287,23 @@ bool icmp_in_flight(const struct tcp_track *t, enum flow_side sender,
 		return false;
 	if (to->flags & TCP_SIDE_ACKED)
 		return !seq_before(seq, to->ack);
-	/* Nothing acknowledged: it sent its SYN, maybe with data. */
+	/* Nothing is acknowledged: only the SYN was sent, perhaps with data. */
 	return from->end - 1 - seq <= SYN_DATA_MAX;
 }
 
 /* ------------------------------------------------------------ originating */
 
 /*
- * Whether an error may be sent to @a: RFC 1122 section 3.2.2 names what is no
- * single host. Loopback is one here: clients may be on the balancer's host.
+ * True if an error may be sent to @a: RFC 1122 section 3.2.2 excludes addresses
+ * that are not a single host. Loopback is allowed: clients may be on the
+ * balancer's host.
  */
 static bool is_single_host(const uint8_t *a)
 {
 	return a[0] != 0 && a[0] < 224; /* above: multicast, 240/4, broadcast */
 }
 
-/* Quotes the packet from its IP header on, as far as the message has room. */
+/* Quotes the packet from its IP header on, as much as the message can hold. */
 static uint16_t quote_packet(uint8_t *out, const struct packet *p)
 {
 	uint32_t room = ICMP_MESSAGE_MAX - QUOTE_AT - p->hdr_len;
@@ -331,7 +332,7 @@ bool icmp_frag_needed(struct icmp_message *out, const struct packet *p,
 	out->src = p->key.pair.dst.addr;
 	out->dst = p->key.pair.src.addr;
 
-	/* Identification 0: raw IP fills it in. */
+	/* Identification 0: the raw IP socket fills it in. */
 	ip[0] = 0x45;
 	ip[IP_TOS] = IP_TOS_CONTROL;
 	put16(ip + IP_TOTAL_LEN, out->len);

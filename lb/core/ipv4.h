@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ipv4.h - bytes of the wire, and what every IPv4 packet must satisfy */
+/* ipv4.h - bytes on the wire, and checks of every IPv4 packet */
 #ifndef L4LB_IPV4_H
 #define L4LB_IPV4_H
 
@@ -31,9 +31,10 @@ static inline void put32(uint8_t *p, uint32_t v)
 }
 
 /*
- * Checks the IP header at @ip, of which @len bytes were captured: a whole
- * packet without options, no fragment, of protocol @proto (else @other is the
- * reason). 0 with the length of the packet in *total, else -1 and why not.
+ * Checks the IP header at @ip, where @len bytes were captured: a whole packet
+ * without options, no fragment, of protocol @proto (else the reason is @other).
+ * Returns 0 with the length of the packet in *total, else -1 and the reason in
+ * *why.
  */
 int ipv4_check(const uint8_t *ip, uint32_t len, uint8_t proto,
 	       enum drop_reason other, uint32_t *total, enum drop_reason *why);

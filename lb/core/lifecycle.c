@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * lifecycle.c - a flow changes state, waits in lists and for its timer, closes
- */
+/* lifecycle.c - states of a flow: its lists, its timer, its end */
 #include "core/lifecycle.h"
 #include "core/pending.h"
 #include "core/say.h"
 #include "core/state.h"
 
-/* Keepalive probes before an idle flow is given up. */
+/* Keepalive probes before an idle flow expires. */
 #define KEEPALIVES 3
 
 static uint32_t timeout_s(const struct engine *e, enum tcp_state state)
@@ -25,7 +23,7 @@ static uint32_t timeout_s(const struct engine *e, enum tcp_state state)
 	return e->timeouts.closed;
 }
 
-/* When something is to be done about the flow if no packet comes. */
+/* When the flow's timer must run if no packet comes. */
 uint64_t engine_deadline_ns(const struct engine *e, const struct flow *flow)
 {
 	enum tcp_state state = flow->tcp.state;
@@ -86,7 +84,7 @@ void engine_list_flow(struct engine *e, struct flow *flow)
 	}
 	list_append(e->age_nodes, head, i);
 	list_append(e->pool_nodes, pool_head(e, flow->pool, list), i);
-	/* Those of a connection that may be alive are not counted as free. */
+	/* The port of a connection that may be alive does not count as free. */
 	if (list != AGE_HALF_CLOSED)
 		e->pools[flow->pool].recyclable++;
 }
@@ -131,7 +129,7 @@ void engine_state_changed(struct engine *e, struct flow *flow,
 	}
 }
 
-/* Takes the flow out of the table; its port rests behind all others. */
+/* Removes the flow from the table; its port goes to the end of its pool. */
 void engine_close_flow(struct engine *e, struct flow *flow)
 {
 	if (!tcp_is_closed(flow->tcp.state))
@@ -149,11 +147,11 @@ void engine_displace_flow(struct engine *e, struct flow *flow)
 
 	if (state == TCP_SYN_SENT)
 		engine_count_failed(e, flow);
-	/* A backend that answered holds memory for it, too. */
+	/* A backend that answered holds memory for the connection, too. */
 	if (state == TCP_SYN_RECEIVED || tcp_is_half_closed(state))
 		engine_reset_side(e, flow, FLOW_REPLY);
-	/* What the client then still sends, a packet without a flow, tells it
-	 * again if this one is lost.
+	/* If this RST is lost, the client's next packet finds no flow and gets
+	 * another one.
 	 */
 	if (tcp_is_half_closed(state))
 		engine_reset_side(e, flow, FLOW_ORIG);
@@ -174,7 +172,7 @@ void engine_reset_flow(struct engine *e, struct flow *flow,
 	flow->tcp.state = TCP_RESET;
 	if (was != TCP_RESET)
 		engine_state_changed(e, flow, was, ending);
-	/* However long it was idle: who does not believe has time to ask. */
+	/* Counted from now: an end that missed the RST has time to ask. */
 	flow->seen_ns = now_ns;
 	engine_set_timer(e, flow);
 }

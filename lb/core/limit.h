@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* limit.h - a token bucket: so many a second, so many at once */
+/* limit.h - a token bucket: a rate per second, and a burst */
 #ifndef L4LB_LIMIT_H
 #define L4LB_LIMIT_H
 
@@ -19,7 +19,7 @@ static inline void limit_init(struct limit *l, uint32_t per_s, uint32_t burst)
 	l->spent_ns = 0;
 }
 
-/* True if one more is allowed, and counts it. */
+/* True if one more is allowed; takes its token. */
 static inline bool limit_allow(struct limit *l, uint64_t now_ns)
 {
 	if (now_ns > l->burst_ns && l->spent_ns < now_ns - l->burst_ns)

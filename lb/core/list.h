@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * list.h - doubly linked lists of things that have an index
+ * list.h - doubly linked lists of items that have an index
  *
  * One array of nodes holds many lists: nodes [0, items) belong to the items,
  * the ones after them are the heads. An item is in at most one list of the
- * array. Lists are circular, so that taking an item out needs no head.
+ * array. Lists are circular, so that removing an item needs no head.
  */
 #ifndef L4LB_LIST_H
 #define L4LB_LIST_H
@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 struct list_node {
-	uint32_t next, prev; /* the node itself: in no list, or an empty head */
+	uint32_t next, prev; /* itself: in no list, or an empty head */
 };
 
 static inline void list_init(struct list_node *nodes, uint32_t count)
@@ -34,7 +34,7 @@ static inline void list_remove(struct list_node *nodes, uint32_t i)
 	nodes[i].next = nodes[i].prev = i;
 }
 
-/* Makes @i, which is in no list, the last of the list at @head. */
+/* Appends @i, which must be in no list, to the list at @head. */
 static inline void list_append(struct list_node *nodes, uint32_t head,
 			       uint32_t i)
 {

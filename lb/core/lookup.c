@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * lookup.c - which service listens at an end, which pool speaks between two
- */
+/* lookup.c - finds the service of a listener, the pool of a pair of ends */
 #include <stdlib.h>
 #include <string.h>
 

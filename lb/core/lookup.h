@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* lookup.h - which service listens at an end, which pool speaks between two */
+/* lookup.h - finds the service of a listener, the pool of a pair of ends */
 #ifndef L4LB_LOOKUP_H
 #define L4LB_LOOKUP_H
 
 #include "core/state.h"
 
-/* Of the one that listens there, or -1. */
+/* Index of the service that listens there, or -1. */
 int engine_find_service(const struct engine *e, const struct endpoint *listen);
 
-/* The one by which we speak from @source to @backend, or -1. O(log pools). */
+/* Index of the pool from @source to @backend, or -1. O(log pools). */
 int engine_find_pool(const struct engine *e, const struct ip_addr *source,
 		     const struct endpoint *backend);
 
-/* Again, after the source of one has changed. */
+/* Sorts the pools. Call it again after the source of one has changed. */
 void engine_order_pools(struct engine *e);
 
 static inline bool engine_is_nat_port(const struct engine *e, uint16_t port)

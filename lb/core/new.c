@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * new.c - the engine's tables
+ * new.c - allocates the engine's tables
  *
- * All memory is taken here; nothing is allocated per packet.
+ * All memory is allocated here, none per packet.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ static int add_pool(struct engine *e, const struct ip_addr *source,
 {
 	struct pool *pool;
 
-	/* Each that is unset may become another one. */
+	/* Unset sources share no pool: each may become another address. */
 	for (unsigned i = 0; addr_is_set(source) && i < e->n_pools; i++)
 		if (addr_equal(&e->pools[i].source, source) &&
 		    endpoint_equal(&e->pools[i].backend, backend))
@@ -98,7 +98,7 @@ static int add_service(struct engine *e, unsigned index,
 	return 0;
 }
 
-/* Upper bound of pools; -1 when there are more than an index can name. */
+/* Upper bound of the number of pools; -1 if it exceeds an index. */
 static int count_pools(const struct engine_spec *spec)
 {
 	unsigned n = 0;
@@ -163,7 +163,7 @@ static int make_lists(struct engine *e, uint64_t now_ns)
 	return 0;
 }
 
-/* Bounds of half-open flows, and room for their SYNs. */
+/* Sets the limits of half-open flows and allocates room for their SYNs. */
 static int make_pending(struct engine *e)
 {
 	uint64_t all = 0;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * opening.c - a new flow: which backend, which of our addresses and ports
- */
+/* opening.c - opens a flow: chooses its backend, our address and port */
 #include "core/away.h"
 #include "core/lifecycle.h"
 #include "core/opening.h"
@@ -26,7 +24,7 @@ static struct backend *pick_recycling(struct engine *e, struct service *s,
 		*pool = engine_pick_pool(e, b, last, except);
 		if (*pool >= 0)
 			return b;
-		/* No way yet: silence has the client try again. */
+		/* No route yet: without an answer the client tries again. */
 		*why = *why != DROP_NO_PORT && engine_all_away(e, b)
 			       ? DROP_NO_ROUTE
 			       : DROP_NO_PORT;
@@ -42,8 +40,8 @@ struct backend *engine_pick(struct engine *e, struct service *s,
 	struct backend *b = pick_recycling(e, s, *tried, AGE_HALF_OPEN, except,
 					   pool, why, now_ns);
 
-	/* Another backend's port rather than one of a connection that may be
-	 * alive.
+	/* First try the ports of other backends, then take one of a connection
+	 * that may be alive.
 	 */
 	if (!b && *why == DROP_NO_PORT)
 		b = pick_recycling(e, s, *tried, AGE_HALF_CLOSED, except, pool,
@@ -65,7 +63,8 @@ struct flow *engine_open_flow(struct engine *e, unsigned service_index,
 	*why = DROP_NOT_OURS;
 	if (s->away)
 		return NULL;
-	/* Somebody who gets no backend must not cost another one a place. */
+	/* First the backend: a SYN without one must not cost a flow its place.
+	 */
 	b = engine_pick(e, s, &tried, NULL, &pool, why, now_ns);
 	if (!b)
 		return NULL;

@@ -34,7 +34,7 @@ enum {
 	TCPOPT_WSCALE = 3,
 	TCPOPT_MPTCP = 30
 };
-enum { MPTCP_JOIN = 1 }; /* RFC 8684: subtypes, the upper 4 bits */
+enum { MPTCP_JOIN = 1 }; /* RFC 8684: subtype, upper 4 bits */
 
 /* Sum of the pseudo-header of RFC 9293 section 3.1 */
 static uint64_t pseudo_sum(const uint8_t *ip, uint32_t tcp_len)
@@ -46,8 +46,8 @@ static uint64_t pseudo_sum(const uint8_t *ip, uint32_t tcp_len)
 }
 
 /*
- * Length of the option at or behind *@i, which moves onto it; 0 if there is
- * none left. A length that lies ends the walk: what was read before stands.
+ * Moves *@i to the next option and returns its length; 0 if none is left. An
+ * impossible length ends the walk; options read before remain valid.
  */
 static unsigned find_option(const uint8_t *opt, unsigned len, unsigned *i)
 {
@@ -108,9 +108,9 @@ int ipv4_check(const uint8_t *ip, uint32_t len, uint8_t proto,
 }
 
 /*
- * Flags no TCP sends: neither SYN, ACK nor RST; more than one of SYN, FIN and
- * RST. They would only probe the state machines behind us. PSH, URG, ECE and
- * CWR say nothing by themselves.
+ * False for flags that no TCP sends: none of SYN, ACK and RST; or more than one
+ * of SYN, FIN and RST. They would only probe the backends' TCP. PSH, URG, ECE
+ * and CWR do not matter.
  */
 static bool flags_can_be(uint8_t flags)
 {
@@ -140,7 +140,7 @@ int packet_parse(struct packet *p, const uint8_t *ip, uint32_t len,
 	    !flags_can_be(tcp[TCP_FLAGS]))
 		return refuse(why, DROP_BAD_TCP);
 
-	/* The cheap question first: on virtual links most frames are partial,
+	/* The cheap test first: on virtual links most checksums are partial,
 	 * and then the payload need not be read at all.
 	 */
 	pseudo = pseudo_sum(ip, tcp_len);
@@ -183,7 +183,7 @@ int packet_parse(struct packet *p, const uint8_t *ip, uint32_t len,
 	return 0;
 }
 
-/* Replaces bytes, a multiple of four; returns RFC 1624's ~m + m' of them. */
+/* Replaces @len bytes, a multiple of 4; returns their ~m + m' (RFC 1624). */
 static uint64_t replace(uint8_t *at, const void *with, size_t len)
 {
 	uint64_t sum = 0;
@@ -200,7 +200,7 @@ static uint64_t replace(uint8_t *at, const void *with, size_t len)
 	return sum;
 }
 
-/* HC' = ~(~HC + ~m + m'), for any number of words at once. */
+/* RFC 1624: HC' = ~(~HC + ~m + m'), for any number of words at once. */
 static void mend_csum(uint8_t *at, uint64_t difference)
 {
 	uint16_t check;
@@ -237,7 +237,7 @@ void packet_rewrite(struct packet *p, const struct endpoint *src,
 	p->out_dst = dst->addr;
 }
 
-/* Lowers one MSS option, at @at in the header, and mends the checksum. */
+/* Lowers the MSS value at @at in the header and updates the checksum. */
 static void lower_mss(struct packet *p, unsigned at, uint16_t mss)
 {
 	uint8_t *value = p->hdr + at;
@@ -250,8 +250,8 @@ static void lower_mss(struct packet *p, unsigned at, uint16_t mss)
 	memcpy(value, to, 2);
 	if (p->csum == CSUM_PARTIAL)
 		return;
-	/* Behind an odd number of NOPs each byte lies in the other half of
-	 * its word, which for the sum is the same as swapped.
+	/* After an odd number of NOPs each byte is in the other half of its
+	 * word, which for the sum is the same as swapped bytes.
 	 */
 	if (at % 2) {
 		was = (uint16_t)(was << 8 | was >> 8);
@@ -262,7 +262,7 @@ static void lower_mss(struct packet *p, unsigned at, uint16_t mss)
 	memcpy(csum, &check, 2);
 }
 
-/* The next MSS option from @i on that is larger than @mss; @len: none. */
+/* Offset of the next MSS option from @i on that exceeds @mss; @len if none. */
 static unsigned next_larger_mss(const uint8_t *opt, unsigned len, unsigned i,
 				uint16_t mss)
 {
@@ -308,7 +308,7 @@ enum packet_mptcp packet_mptcp(const struct packet *p)
 	return found;
 }
 
-/* One byte of the header, and the checksum mended. */
+/* Writes one byte of the header and updates the checksum. */
 static void put_byte(struct packet *p, unsigned at, uint8_t byte)
 {
 	uint8_t *word = p->hdr + (at & ~1u);
@@ -367,7 +367,7 @@ void packet_complete_csum(struct packet *p)
 
 	if (p->csum == CSUM_FULL)
 		return;
-	/* The partial value in the header is the pseudo-header's share. */
+	/* The partial checksum in the header is the pseudo-header's sum. */
 	sum = csum_add(0, tcp, packet_tcp_len(p));
 	sum = csum_add(sum, p->payload, p->payload_len);
 	check = (uint16_t)~csum_fold(sum);

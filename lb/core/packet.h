@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * packet.h - a bounds-checked view of one IPv4/TCP packet, and its rewrite
+ * packet.h - a bounds-checked view of one IPv4/TCP packet, and its rewriting
  *
  * The headers are copied out of the capture and rewritten in the copy; the
- * payload stays where it lies until it is sent (gathered behind the headers).
- * A packet may be a super-packet of up to 64 KiB (design rule 3).
+ * payload stays in the capture buffer until it is sent (gathered behind the
+ * headers). A packet may be a super-packet of up to 64 KiB (design rule 3).
  */
 #ifndef L4LB_PACKET_H
 #define L4LB_PACKET_H
@@ -15,7 +15,7 @@
 #include "core/addr.h"
 #include "core/drop.h"
 
-#define IP_HEADER_LEN	 20 /* bytes; packets with options are not taken */
+#define IP_HEADER_LEN	 20 /* bytes; packets with options are refused */
 #define TCP_HEADER_MIN	 20
 #define TCP_HEADER_MAX	 60
 #define PACKET_HDR_MAX	 (IP_HEADER_LEN + TCP_HEADER_MAX)
@@ -32,7 +32,7 @@ enum tcp_flag {
 	TCP_CWR = 0x80,
 };
 
-/* Source and destination of packets in one direction, as on the wire. */
+/* Source and destination of packets of one direction, as on the wire. */
 struct flow_pair {
 	struct endpoint src, dst;
 };
@@ -50,17 +50,17 @@ struct tcp_segment {
 	uint32_t seq, ack;
 	uint16_t window; /* as sent, not scaled */
 	uint8_t flags;	 /* enum tcp_flag */
-	uint8_t wscale;	 /* of a SYN; TCP_NO_WSCALE if there is none */
-	uint16_t mss;	 /* of a SYN; 0 if there is none */
+	uint8_t wscale;	 /* of a SYN; TCP_NO_WSCALE if none */
+	uint16_t mss;	 /* of a SYN; 0 if none */
 	uint32_t len;	 /* payload bytes */
 };
 #define TCP_NO_WSCALE  0xff
 #define TCP_WSCALE_MAX 14 /* RFC 7323 section 2.3 */
 
-/* How the checksum in the TCP header stands. */
+/* What the checksum field of the TCP header holds. */
 enum csum_kind {
-	CSUM_FULL,    /* right as it is */
-	CSUM_PARTIAL, /* pseudo-header only; hardware or the sender completes */
+	CSUM_FULL,    /* a right checksum */
+	CSUM_PARTIAL, /* the pseudo-header's sum; hardware completes it */
 };
 
 struct packet {
@@ -69,56 +69,57 @@ struct packet {
 	uint16_t hdr_len; /* bytes of @hdr in use: IP and TCP header */
 	enum csum_kind csum;
 	uint32_t hash;	     /* of @key, see engine_prepare() */
-	int ifindex;	     /* it came in by; io/forward.c alone asks */
+	int ifindex;	     /* where it came in; only for io/forward.c */
 	struct flow_key key; /* as received */
 	struct tcp_segment tcp;
-	/* Set with VERDICT_SEND: the addresses it has now, and the largest
-	 * segment its receiver takes (0: unknown), for cutting super-packets.
+	/* Set with VERDICT_SEND: the rewritten addresses, and the largest
+	 * segment that its receiver takes (0: unknown), for cutting
+	 * super-packets.
 	 */
 	struct ip_addr out_src, out_dst;
 	uint16_t out_mss;
-	uint16_t out_mtu; /* learned for the way to it; 0: not */
+	uint16_t out_mtu; /* path MTU to the receiver; 0: not known */
 	bool to_backend;  /* else to a client */
 	uint8_t hdr[PACKET_HDR_MAX];
 };
 
 /*
  * Reads the packet that starts at the IP header @ip; @len bytes were captured
- * there, link-layer padding included. Returns 0 with @p filled in, else -1
- * and why not. Verifies all checksums: one that is wrong is evidence of
- * corruption and never repaired (design rule 2).
+ * there, link-layer padding included. Returns 0 with @p filled in, else -1 with
+ * the reason in *why. Verifies all checksums: a wrong one is evidence of
+ * corruption and is never repaired (design rule 2).
  */
 int packet_parse(struct packet *p, const uint8_t *ip, uint32_t len,
 		 enum drop_reason *why);
 
-/* Gives the packet new addresses and ports; takes one from its TTL. */
+/* Sets new addresses and ports, and decrements the TTL. */
 void packet_rewrite(struct packet *p, const struct endpoint *src,
 		    const struct endpoint *dst);
 
 /*
- * Lowers the MSS option of a SYN to @mss if it is larger, never raises it. A
- * SYN without the option stays without: its sender's peer then sends 536 bytes
- * at most (RFC 9293 section 3.7.1). 0: no limit.
+ * Lowers the MSS option of a SYN to @mss if it is larger; never raises it. 0:
+ * no limit. A SYN without the option stays without: then its receiver sends at
+ * most 536 bytes (RFC 9293 section 3.7.1).
  */
 void packet_clamp_mss(struct packet *p, uint16_t mss);
 
-/* The same of the options of a SYN that is yet to be built. */
+/* The same for the options of a SYN that is not built yet. */
 void packet_clamp_options(uint8_t *options, unsigned len, uint16_t mss);
 
 /*
- * MPTCP (RFC 8684), which a balancer must not pass on as it is: a SYN that
- * joins a connection names it by a token that one backend alone knows. Without
+ * MPTCP (RFC 8684), which a balancer must not forward unchanged: a SYN that
+ * joins a connection names it by a token that only one backend knows. Without
  * MP_CAPABLE in its SYN a connection is plain TCP (section 3.7).
  */
 enum packet_mptcp { PACKET_NO_MPTCP, PACKET_MP_CAPABLE, PACKET_MP_JOIN };
 enum packet_mptcp packet_mptcp(const struct packet *p);
-/* Every option of MPTCP becomes NOPs, so that nothing else moves. */
+/* Overwrites all MPTCP options by NOPs, so that no other byte moves. */
 void packet_strip_mptcp(struct packet *p);
 
-/* Turns a partial checksum into a full one, where nobody behind us will. */
+/* Completes a partial checksum, where nothing after us will do so. */
 void packet_complete_csum(struct packet *p);
 
-/* And back: leaves the pseudo-header sum for whoever segments the packet. */
+/* Writes only the pseudo-header's sum, for the segmenter to complete. */
 void packet_partial_csum(struct packet *p);
 
 static inline uint8_t packet_ttl(const struct packet *p)
@@ -126,7 +127,7 @@ static inline uint8_t packet_ttl(const struct packet *p)
 	return p->hdr[8];
 }
 
-/* Its ends as it leaves: after packet_rewrite(). */
+/* Both ends of the outgoing packet; call after packet_rewrite(). */
 static inline struct flow_pair packet_out(const struct packet *p)
 {
 	struct flow_pair out = {{.addr = p->out_src}, {.addr = p->out_dst}};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pending.c - the SYN of a flow that nobody has answered yet, kept so that it
- * can be sent again: to another backend, or from another port
+ * pending.c - keeps the SYN of a flow without an answer, to send it again: to
+ * another backend, or from another port
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -41,9 +41,9 @@ struct pending_syn *pending_of(const struct engine *e, const struct flow *flow)
 }
 
 /*
- * A cookie belongs to one backend, and data cannot be taken back: without
- * Fast Open (RFC 7413) any backend gives the same answer. The option is
- * overwritten by NOPs, so nothing else moves.
+ * A Fast Open cookie (RFC 7413) belongs to one backend, and data cannot be
+ * taken back; without the option any backend gives the same answer. NOPs
+ * overwrite the option, so no other byte moves.
  */
 static void strip_fast_open(uint8_t *opt, unsigned len)
 {
@@ -65,7 +65,7 @@ static void strip_fast_open(uint8_t *opt, unsigned len)
 	}
 }
 
-/* The backend that has the flow is asked. */
+/* A handshake with the flow's backend begins. */
 void pending_begin(struct engine *e, const struct flow *flow,
 		   struct pending_syn *pend, uint64_t now_ns)
 {
@@ -123,7 +123,7 @@ void pending_over(struct engine *e, struct flow *flow)
 	flow->pending = 0;
 }
 
-/* The client has waited long enough. */
+/* When the client has waited long enough. */
 uint64_t pending_end_ns(const struct engine *e, const struct flow *flow)
 {
 	return flow->opened_ns + e->timeouts.syn_sent * ENGINE_NS_PER_S;

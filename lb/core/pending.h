@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pending.h - the SYN of a flow that nobody has answered yet, and who was asked
+ * pending.h - the SYN of a flow without an answer, and the backends tried
  *
- * Kept so that it can be sent again: to another backend, or from another port
+ * The SYN is kept to be sent again: to another backend, or from another port
  * (design rules 8, 9).
  */
 #ifndef L4LB_PENDING_H
@@ -21,26 +21,26 @@ struct packet;
 #define SYN_OPTIONS_MAX	      40 /* bytes */
 #define HANDSHAKE_RETRIES_MAX 8
 
-/* A backend that was asked and left. */
+/* A backend that was tried before the present one. */
 struct asked {
 	unsigned backend : 8;
-	unsigned ticket : 22; /* of its breaker, while @why is not CHECK_OK */
-	unsigned why : 2;     /* what will be held against it, if it is */
+	unsigned ticket : 22; /* its breaker's, while @why is not CHECK_OK */
+	unsigned why : 2;     /* the failure, if it will count */
 };
 
-/* The client's SYN, and who was asked. */
+/* The client's SYN, and the backends tried. */
 struct pending_syn {
-	uint64_t sent_ns; /* it was sent or passed on, or waited for anew */
+	uint64_t sent_ns; /* last sent or forwarded, or wait restarted */
 	uint32_t isn;
-	uint32_t ticket; /* of the backend's breaker, not yet given back */
+	uint32_t ticket; /* of the backend's breaker, if @has_ticket */
 	uint16_t window;
 	uint8_t flags; /* SYN, perhaps with ECE and CWR */
 	uint8_t retries, repairs;
 	bool has_ticket : 1;
-	bool repeated : 1;  /* or waited for anew: its answer times nothing */
-	bool unheard : 1;   /* waited for anew, and not sent again since */
-	bool exhausted : 1; /* nobody is left to ask */
-	bool cut : 1;	    /* silent since we were cut off: see cut_off.c */
+	bool repeated : 1;  /* or wait restarted: do not time the answer */
+	bool unheard : 1;   /* wait restarted, and not sent since */
+	bool exhausted : 1; /* no backend is left to try */
+	bool cut : 1;	    /* a silence was the link's: see cut_off.c */
 	uint8_t options_len;
 	struct asked tried[HANDSHAKE_RETRIES_MAX]; /* first @retries */
 	uint8_t options[SYN_OPTIONS_MAX];	   /* without Fast Open */
@@ -62,28 +62,28 @@ struct pending_table {
 int pending_init(struct pending_table *t, uint32_t size);
 void pending_free(struct pending_table *t);
 
-/* The flow was opened by @syn. Keeps it, unless that one carried data. */
+/* @syn has opened the flow. Keeps @syn, unless it carried data. */
 void pending_open(struct engine *e, struct flow *flow, const struct packet *syn,
 		  uint64_t now_ns);
 
-/* It, or NULL: the flow was answered, or its SYN is not kept. */
+/* The SYN kept for the flow; NULL if it was answered, or none is kept. */
 struct pending_syn *pending_of(const struct engine *e, const struct flow *flow);
 
-/* The @i-th backend that was asked and left. */
+/* The @i-th backend that was tried before the present one. */
 struct backend *pending_tried(const struct engine *e, const struct flow *flow,
 			      const struct pending_syn *pend, unsigned i);
 
-/* The backend that has the flow is asked. */
+/* A handshake with the flow's backend begins. */
 void pending_begin(struct engine *e, const struct flow *flow,
 		   struct pending_syn *pend, uint64_t now_ns);
 
-/* The client has waited long enough. */
+/* When the client has waited long enough. */
 uint64_t pending_end_ns(const struct engine *e, const struct flow *flow);
 
-/* When handshake_late() is to be called. */
+/* When to call handshake_late(). */
 uint64_t pending_deadline_ns(const struct engine *e, const struct flow *flow);
 
-/* The flow left SYN_SENT, or ends. */
+/* The flow leaves SYN_SENT or ends: frees its SYN, returns its tickets. */
 void pending_over(struct engine *e, struct flow *flow);
 
 #endif

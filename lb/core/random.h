@@ -2,8 +2,8 @@
 /*
  * random.h - repeatable random numbers from a seed (splitmix64)
  *
- * The seed comes from the caller: the kernel's random numbers in the program,
- * the printed seed in a simulation. Not for keys.
+ * The caller gives the seed: from the kernel's random numbers in the program,
+ * the printed one in a simulation. Not for keys.
  */
 #ifndef L4LB_RANDOM_H
 #define L4LB_RANDOM_H

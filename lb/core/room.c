@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * room.c - a place in the table and a port for a flow, if need be another's
+ * room.c - makes room for a new flow: a place in the table, a port
  *
- * A closed flow keeps its place and port only until they are wanted. When
- * something runs out, the longest-closed flow makes room, then the oldest
- * half-open one, then the half-closed one that was idle longest, never an
- * established one (design rule 10).
+ * A closed flow keeps its place and port only until they are needed. When
+ * either runs out, the flow closed longest is recycled, then the oldest
+ * half-open one, then the half-closed one idle longest; never an established
+ * one (design rule 10).
  */
 #include "core/lifecycle.h"
 #include "core/room.h"
@@ -25,7 +25,7 @@ static void recycle(struct engine *e, uint32_t index)
 	engine_displace_flow(e, flow);
 }
 
-/* The first of a list, unless it is @except or there is none. */
+/* Recycles the first flow of a list other than @except; false if none. */
 static bool recycle_first(struct engine *e, const struct list_node *nodes,
 			  uint32_t head, const struct flow *except)
 {
@@ -42,9 +42,10 @@ static bool recycle_first(struct engine *e, const struct list_node *nodes,
 #define LOOK_AT 8 /* flows */
 
 /*
- * The same of half-closed flows, whose lists are in order to within an eighth
- * of a second: one of the first that was idle longest. Both sides of what may
- * be alive must learn of it: not without room for their resets.
+ * The same for half-closed flows. Their lists are in order only to within an
+ * eighth of a second, so this looks at the first LOOK_AT and recycles the one
+ * idle longest. The connection may be alive and both sides must learn that it
+ * ended: without room for their resets nothing is recycled.
  */
 static bool recycle_idle(struct engine *e, const struct list_node *nodes,
 			 uint32_t head, const struct flow *except)
@@ -107,9 +108,9 @@ static bool pool_has_room(struct engine *e, unsigned pool, int recycle_from,
 }
 
 /*
- * One of our addresses toward the backend that has a port: in turn, so that
- * they fill evenly. First without recycling, then with, up to the list @last.
- * -1 if there is none.
+ * Chooses one of our addresses toward the backend that has a free port: in
+ * turn, so that they fill evenly. If none has, recycles from the lists up to
+ * @last. -1 if that fails.
  */
 int engine_pick_pool(struct engine *e, struct backend *b, enum age_list last,
 		     const struct flow *except)
@@ -131,7 +132,7 @@ struct endpoint engine_take_nat(struct engine *e, unsigned pool)
 {
 	uint16_t port = ports_take(&e->pools[pool].ports);
 
-	assert(port); /* the caller made sure */
+	assert(port); /* the caller has made sure */
 	return (struct endpoint){.addr = e->pools[pool].source,
 				 .port = htons(port)};
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * say.c - what the engine says on its own account
+ * say.c - segments that the engine originates
  *
- * It waits in the outbox until somebody fetches it (engine_next). A reset
- * counts only at exactly the receiver's expected sequence (RFC 5961
- * section 3.2). That is its own last ACK, or the end of what it was sent since;
- * after losses neither may be right, and then its challenge ACK says what is.
- * So resets go to both places, and the flow stays to answer.
+ * They wait in the outbox until the caller fetches them (engine_next). A
+ * receiver accepts a RST only at exactly the sequence number it expects (RFC
+ * 5961 section 3.2): that of its last ACK, or the end of the data sent to it
+ * since. After losses neither may be right; then its challenge ACK has the
+ * right one. So we send a RST at both numbers, and the flow stays to answer.
  */
 #include "core/lookup.h"
 #include "core/say.h"
@@ -23,7 +23,7 @@ bool engine_originate(struct engine *e, const struct segment *seg)
 	out = &e->outbox[(e->outbox_head + e->outbox_used++) %
 			 ENGINE_OUTBOX_MAX];
 	*out = *seg;
-	/* Only to clients do we speak as a service. */
+	/* Only segments to clients have a service's address as their source. */
 	out->to_backend = engine_find_service(e, &seg->src) < 0;
 	e->counters.originated++;
 	return true;
@@ -39,7 +39,7 @@ bool engine_next(struct engine *e, struct segment *out)
 	return true;
 }
 
-/* False is counted. */
+/* False: over a limit, and counted. */
 static bool may_answer(struct engine *e, const struct packet *p, unsigned most,
 		       struct answer_limit *limit, uint64_t now_ns)
 {
@@ -60,7 +60,7 @@ void engine_answer_reset(struct engine *e, const struct packet *p,
 	struct segment rst = {.src = p->key.pair.dst, .dst = p->key.pair.src};
 
 	if (p->tcp.flags & TCP_RST)
-		return; /* never in answer to a reset */
+		return; /* never answer a RST */
 	if (!may_answer(e, p, ANSWERS_RESETS, limit, now_ns))
 		return;
 	if (p->tcp.flags & TCP_ACK) {
@@ -86,7 +86,7 @@ void engine_reset_side(struct engine *e, const struct flow *flow,
 	};
 
 	if (!(to->flags & TCP_SIDE_ACKED) && side == FLOW_ORIG) {
-		/* A client in SYN_SENT believes the ACK of its SYN. */
+		/* A client in SYN_SENT accepts a RST with an ACK of its SYN. */
 		rst.flags |= TCP_ACK;
 		rst.ack = to->end;
 		if (peer->flags & TCP_SIDE_SEEN)
@@ -106,8 +106,8 @@ void engine_challenge(struct engine *e, const struct flow *flow,
 		      const struct packet *syn, uint64_t now_ns)
 {
 	const struct tcp_side *backend = &flow->tcp.side[FLOW_REPLY];
-	/* Acknowledges only what the backend has, and opens no more than it:
-	 * the client takes it for an update of the window.
+	/* Acknowledges no more than the backend did, with no larger window: to
+	 * the client it is a window update.
 	 */
 	const struct segment ack = {
 		.src = flow->pair[FLOW_ORIG].dst,
@@ -129,7 +129,7 @@ void engine_keepalive(struct engine *e, const struct flow *flow,
 	struct segment probe = {
 		.src = flow->pair[side].dst,
 		.dst = flow->pair[side].src,
-		.seq = to->ack - 1, /* one it has: it must answer with an ACK */
+		.seq = to->ack - 1, /* already acknowledged: an ACK is due */
 		.ack = to->end,
 		.flags = TCP_ACK,
 		.window = 1024,

@@ -27,7 +27,7 @@ enum sched_kind sched_by_name(const char *name)
 	return (enum sched_kind)kind;
 }
 
-/* Weights do not count: one each in turn, those of weight 0 left out. */
+/* Ignores weights: one flow each in turn, but none for weight 0. */
 static struct backend *pick_rr(struct service *s, struct backend *const *may,
 			       unsigned n)
 {
@@ -64,9 +64,9 @@ static bool any_ramping(const struct service *s, struct backend *const *may,
 }
 
 /*
- * Smooth weighted round robin, as in nginx: each gains its weight, the
- * richest is picked and pays the sum. Weights 3 1 give a a b a, not a a a b.
- * @equal: everybody has weight 1, but for slow start.
+ * Smooth weighted round robin, as in nginx: the credit of each grows by its
+ * weight; the largest is picked and pays the sum. Weights 3 1 give a a b a, not
+ * a a a b. @equal: all have weight 1, apart from slow start.
  */
 static struct backend *pick_wrr(const struct service *s,
 				struct backend *const *may, unsigned n,
@@ -88,7 +88,7 @@ static struct backend *pick_wrr(const struct service *s,
 	return best;
 }
 
-/* Fewest flows for its share; among equals the one after the last picked. */
+/* Fewest flows for its share; among equals in turn. */
 static struct backend *pick_lc(struct service *s, struct backend *const *may,
 			       unsigned n, uint64_t now_ns)
 {
@@ -100,7 +100,7 @@ static struct backend *pick_lc(struct service *s, struct backend *const *may,
 		unsigned share = share_of(s, may[i], now_ns);
 		uint64_t load = (uint64_t)may[i]->flows * HEALTH_SHARE_FULL;
 
-		/* A ramping backend counts its flows for more. */
+		/* In slow start each flow counts for more. */
 		load = share < HEALTH_SHARE_FULL
 			       ? (load + HEALTH_SHARE_FULL) / share
 			       : (uint64_t)may[i]->flows;
@@ -137,9 +137,7 @@ struct backend *sched_pick(struct service *s, const struct backend_set *tried,
 	struct backend *may[SERVICE_BACKENDS_MAX];
 	unsigned n = 0;
 
-	/* First those that are known to answer; backups when nobody else is
-	 * left to ask.
-	 */
+	/* First those whose breaker allows it; backups if no other is left. */
 	for (int open = 0; open <= 1 && n == 0; open++)
 		for (int backup = 0; backup <= 1 && n == 0; backup++)
 			n = candidates(s, tried, backup, open, now_ns, may);

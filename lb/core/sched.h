@@ -4,15 +4,15 @@
 #define L4LB_SCHED_H
 
 enum sched_kind {
-	SCHED_RR,  /* each in turn */
+	SCHED_RR,  /* in turn */
 	SCHED_WRR, /* in turn, by weight, interleaved */
-	SCHED_LC,  /* the one with fewest flows */
+	SCHED_LC,  /* fewest open flows */
 	SCHED_KINDS
 };
 
-/* The name users write, or NULL. */
+/* The name in the configuration, or NULL. */
 const char *sched_name(enum sched_kind kind);
-/* SCHED_KINDS if there is none of that name. */
+/* SCHED_KINDS if no scheduler has that name. */
 enum sched_kind sched_by_name(const char *name);
 
 #endif

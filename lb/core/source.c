@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * source.c - from which of our addresses a backend is reached, where it has an
- * alternate one: the one that it answers
+ * source.c - our address toward a backend that has an alternate source: the
+ * address that it answers
  */
 #include "core/source.h"
 #include "core/state.h"

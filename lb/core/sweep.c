@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * sweep.c - resets of many flows: of a dead backend, and all at a clean exit
- */
+/* sweep.c - resets many flows: of a dead backend, or all at a clean exit */
 #include "core/handshake.h"
 #include "core/lifecycle.h"
 #include "core/say.h"
 #include "core/state.h"
 #include "core/sweep.h"
 
-#define SWEEP_STEP 512 /* flows looked at between two packets' batches */
+#define SWEEP_STEP 512 /* flows visited between two batches of packets */
 
 /*
- * Paced by the outbox: what is originated must leave before more comes, so a
- * hundred thousand flows of one dead backend do not stall the others.
+ * Paced by the outbox: its segments must leave before more are added, so that a
+ * hundred thousand flows of a dead backend do not stall the others.
  */
 bool engine_sweep(struct engine *e, uint64_t now_ns)
 {
@@ -30,7 +28,7 @@ bool engine_sweep(struct engine *e, uint64_t now_ns)
 		if (!flow->open || tcp_is_closed(flow->tcp.state) ||
 		    !engine_backend(e, flow)->sweep)
 			continue;
-		/* Its client has heard of nobody yet: another one may do. */
+		/* Its client has no SYN-ACK yet: another backend may answer. */
 		if (flow->tcp.state == TCP_SYN_SENT &&
 		    handshake_leave(e, flow, now_ns))
 			continue;

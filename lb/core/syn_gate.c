@@ -32,11 +32,11 @@ unsigned syn_gate_turn(struct syn_gate *g, uint64_t now_ns)
 	return now_ns < g->closed_until_ns ? SYN_GATE_LOOK : SYN_GATE_FIRST;
 }
 
-/* A copy of one that was seen; if not, the next one will be. */
+/* True if the SYN is a copy of one seen before. Remembers it if not. */
 static bool was_seen(struct syn_gate *g, uint32_t hash, uint32_t isn,
 		     uint64_t now_ns)
 {
-	/* Fibonacci hashing: the upper bits depend on all of them. */
+	/* Fibonacci hashing: the upper bits depend on all bits. */
 	const uint64_t x = ((uint64_t)hash << 32 | isn) * 0x9e3779b97f4a7c15ull;
 	const uint32_t tag = (uint32_t)(x >> 16) & 0xffffff00;
 	const uint8_t now_s = (uint8_t)(now_ns / NS_PER_S);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * takeover.c - the flows of an earlier process go on (design rule 13)
- */
+/* takeover.c - takes over the flows of an earlier process (design rule 13) */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +10,11 @@
 #include "core/source.h"
 #include "core/state.h"
 
-/* Which ports of each pool the adopted flows hold. */
+/* The ports of each pool that adopted flows hold. */
 struct takeover {
 	struct engine *e;
 	uint64_t now_ns;
-	uint8_t *used; /* a bitmap of 65536 per pool */
+	uint8_t *used; /* a bitmap of 65536 ports per pool */
 	unsigned pool; /* for port_used() */
 };
 
@@ -27,7 +25,7 @@ static bool port_used(void *arg, uint16_t port)
 	return t->used[(size_t)t->pool * 8192 + port / 8] >> port % 8 & 1;
 }
 
-/* By which of its pools @b has the flow; -1: it cannot have it. */
+/* The pool of @b that has this source; -1 if none. */
 static int find_source(const struct engine *e, const struct backend *b,
 		       const struct ip_addr *source)
 {
@@ -65,7 +63,7 @@ static bool find_place(struct engine *e, struct flow *flow)
 	return false;
 }
 
-/* Nothing in the file is believed that is not checked here (rule 13). */
+/* Everything in the state file that we use is checked here (rule 13). */
 static bool keep_flow(void *arg, struct flow *flow)
 {
 	struct takeover *t = arg;
@@ -91,7 +89,7 @@ static bool keep_flow(void *arg, struct flow *flow)
 	return true;
 }
 
-/* Lists are by age: those that come first are recycled first. */
+/* Lists are in order of age: the first flows are recycled first. */
 static int by_age(const void *a, const void *b)
 {
 	const struct flow *x = *(const struct flow *const *)a;
@@ -107,7 +105,7 @@ static void enlist(struct engine *e, struct flow *flow)
 	if (!tcp_is_closed(flow->tcp.state)) {
 		b->flows++;
 		if (flow->tcp.state != TCP_SYN_SENT) {
-			/* It had been found to answer that one. */
+			/* The backend answered this source only. */
 			if (b->has_alternate && flow->pool == b->alternate)
 				engine_swap_source(b, b->swapped_ns);
 			b->has_alternate = false;

@@ -5,8 +5,8 @@
 #include "core/tcp_track.h"
 
 /*
- * An ACK may be this much older than the newest data: reordered in the
- * network, or one window back (nf_conntrack's MAXACKWINDOW is about the same).
+ * An ACK may be this many bytes behind the newest data: reordered in the
+ * network, or one window back (nf_conntrack's MAXACKWINDOW is similar).
  */
 #define ACK_SLACK 66000
 
@@ -54,7 +54,7 @@ void tcp_track_open(struct tcp_track *t, const struct tcp_segment *syn)
 	t->state = TCP_SYN_SENT;
 }
 
-/* What follows the client's SYN, until it has sent an ACK: then @end grows. */
+/* The sequence after the client's SYN; valid until the client's first ACK. */
 static uint32_t first_seq(const struct tcp_track *t)
 {
 	return t->side[FLOW_ORIG].end - t->syn_len;
@@ -79,11 +79,11 @@ bool tcp_track_superseded(const struct tcp_track *t,
 {
 	switch ((enum tcp_state)t->state) {
 	case TCP_SYN_SENT: return !tcp_track_is_own_syn(t, syn);
-	/* RFC 9293 section 3.6.1 asks for a SYN beyond the old sequence, which
-	 * holds for one host with one clock. Behind a client's NAT, or with
-	 * more data than the clock counts, it does not: and were the backend to
-	 * take a SYN that we pass on through a flow that is over, its
-	 * connection would be nobody's. An old duplicate costs a handshake
+	/* RFC 9293 section 3.6.1 asks for a SYN beyond the old sequence, as one
+	 * host with one clock sends. Behind a client's NAT, or after more data
+	 * than the clock counts, it may be lower. If we forwarded such a SYN
+	 * through a flow that is over and the backend accepted it, its
+	 * connection would have no flow. An old duplicate costs one handshake
 	 * that its client resets.
 	 */
 	case TCP_TIME_WAIT:
@@ -97,7 +97,7 @@ bool tcp_track_superseded(const struct tcp_track *t,
 	return false;
 }
 
-/* What a side without FIN, or with both, has reached: also after a revival. */
+/* The state by the flags and ACKs of both sides, also after a revival. */
 static enum tcp_state open_state(const struct tcp_track *t)
 {
 	const struct tcp_side *c = &t->side[FLOW_ORIG];
@@ -130,7 +130,7 @@ bool tcp_track_mend(struct tcp_track *t)
 		return false;
 	if ((b->flags & (TCP_SIDE_SEEN | TCP_SIDE_ACKED)) !=
 	    (TCP_SIDE_SEEN | TCP_SIDE_ACKED)) {
-		/* The SYN-ACK was not followed to its end: it comes again. */
+		/* The SYN-ACK was tracked only in part: it comes again. */
 		if (c->flags & (TCP_SIDE_ACKED | TCP_SIDE_FIN))
 			return false;
 		memset(b, 0, sizeof(*b));
@@ -142,9 +142,9 @@ bool tcp_track_mend(struct tcp_track *t)
 }
 
 /*
- * The receiver believes a RST only at its RCV.NXT (RFC 9293 section 3.10.7.4,
- * RFC 5961 section 3.2). We know that to be its last ACK or, when nothing was
- * lost behind us, the end of what the other side sent.
+ * A receiver accepts a RST only at its RCV.NXT (RFC 9293 section 3.10.7.4, RFC
+ * 5961 section 3.2). That is its last ACK or, if nothing was lost after us, the
+ * end of what the other side sent.
  */
 static bool rst_is_believed(const struct tcp_track *t, enum flow_side side,
 			    const struct tcp_segment *seg)
@@ -160,9 +160,9 @@ static bool rst_is_believed(const struct tcp_track *t, enum flow_side side,
 }
 
 /*
- * The first one, or a copy of it (RFC 5961 section 4.2). Or another one, as
- * long as the client has not acknowledged any: the first was lost behind us,
- * and the backend has forgotten that it sent it, as with SYN cookies or under
+ * True for the first SYN-ACK or a copy of it (RFC 5961 section 4.2), or for
+ * another one while the client has not acknowledged any. Then the first was
+ * lost after us, and the backend has forgotten it, because of SYN cookies or
  * memory pressure.
  */
 static bool is_syn_ack(const struct tcp_track *t, const struct tcp_segment *seg)
@@ -174,7 +174,7 @@ static bool is_syn_ack(const struct tcp_track *t, const struct tcp_segment *seg)
 	return segment_end(seg) == t->side[FLOW_REPLY].end;
 }
 
-/* The receiver's window, and an ACK of something that was sent. */
+/* True if the data is in the receiver's window and the ACK is of sent data. */
 static bool in_window(const struct tcp_track *t, enum flow_side side,
 		      const struct tcp_segment *seg)
 {
@@ -182,12 +182,12 @@ static bool in_window(const struct tcp_track *t, enum flow_side side,
 	uint32_t window;
 
 	if ((seg->flags & TCP_SYN) && t->state == TCP_RESET)
-		return false; /* says nothing new */
+		return false; /* proves nothing new */
 	if (seg->flags & TCP_SYN)
 		return side == FLOW_ORIG ? !(seg->flags & TCP_ACK) &&
 						   tcp_track_is_own_syn(t, seg)
 					 : is_syn_ack(t, seg);
-	/* Only a side's own SYN says where its sequence starts. */
+	/* A side's sequence is unknown before its own SYN. */
 	if (!(from->flags & TCP_SIDE_SEEN))
 		return false;
 	if (!(seg->flags & TCP_ACK))
@@ -195,15 +195,15 @@ static bool in_window(const struct tcp_track *t, enum flow_side side,
 
 	if ((to->flags & TCP_SIDE_ACKED) || side == FLOW_REPLY) {
 		window = to->limit - to->ack;
-		/* Not beyond what it takes; not older than a window ago. */
+		/* Not beyond the window; not older than one window. */
 		if (seq_after(seg->seq, to->limit) ||
 		    seq_before(segment_end(seg),
 			       to->ack - (window > ACK_SLACK ? window
 							     : ACK_SLACK)))
 			return false;
 	}
-	/* The first ACK proves that its sender saw the other side's SYN. With
-	 * Fast Open, data may have followed that before.
+	/* The first ACK proves that its sender got the other side's SYN. With
+	 * Fast Open, data may have followed that SYN already.
 	 */
 	if (!(from->flags & TCP_SIDE_ACKED))
 		return (to->flags & TCP_SIDE_SEEN) &&
@@ -216,7 +216,7 @@ static bool in_window(const struct tcp_track *t, enum flow_side side,
 				   (window > ACK_SLACK ? window : ACK_SLACK));
 }
 
-/* The backend's SYN-ACK: now the client's window has a place, too. */
+/* The backend's SYN-ACK: now the client's window has a start. */
 static void note_syn(struct tcp_track *t, const struct tcp_segment *seg)
 {
 	struct tcp_side *from = &t->side[FLOW_REPLY];
@@ -228,7 +228,7 @@ static void note_syn(struct tcp_track *t, const struct tcp_segment *seg)
 			return; /* a retransmission */
 		client->limit -= client->ack;
 		from->flags = 0;
-		/* Who reads the file after a kill finds no half of either. */
+		/* After a kill the file must not have one half of this. */
 		__atomic_signal_fence(__ATOMIC_RELEASE);
 	}
 	client->ack = segment_end(seg);
@@ -242,7 +242,7 @@ static void note_syn(struct tcp_track *t, const struct tcp_segment *seg)
 	}
 }
 
-/* RFC 7323 section 2.2: only if both offered it */
+/* RFC 7323 section 2.2: scaling only if both sides offered it. */
 static uint8_t shift_of(const struct tcp_track *t, enum flow_side side)
 {
 	const uint8_t both = t->side[0].flags & t->side[1].flags;
@@ -262,14 +262,14 @@ static void note_ack(struct tcp_track *t, enum flow_side side,
 		     const struct tcp_segment *seg)
 {
 	struct tcp_side *from = &t->side[side];
-	/* Never on a SYN. */
+	/* The window of a SYN is never scaled. */
 	uint8_t shift = seg->flags & TCP_SYN ? 0 : shift_of(t, side);
 	uint32_t limit = seg->ack + ((uint32_t)seg->window << shift);
 
 	if (!(from->flags & TCP_SIDE_ACKED)) {
 		from->ack = seg->ack;
 		from->limit = limit;
-		/* Who reads the file after a kill believes them by this. */
+		/* After a kill, a reader trusts both by the flag below. */
 		__atomic_signal_fence(__ATOMIC_RELEASE);
 		from->flags |= TCP_SIDE_ACKED;
 		return;
@@ -298,13 +298,13 @@ enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
 
 	if ((seg->flags & TCP_SYN) && side == FLOW_REPLY)
 		note_syn(t, seg);
-	/* Its copy without data came first. */
+	/* A copy without data came before this SYN with data. */
 	if ((seg->flags & TCP_SYN) && side == FLOW_ORIG &&
 	    !(from->flags & TCP_SIDE_ACKED) && seq_after(end, from->end))
 		t->syn_len = (uint16_t)(t->syn_len + (end - from->end));
 	if (seg->flags & TCP_ACK)
 		note_ack(t, side, seg);
-	/* Nothing comes after a FIN, whatever claims to. */
+	/* Data after a FIN is ignored. */
 	if (!(from->flags & TCP_SIDE_FIN)) {
 		if ((seg->flags & TCP_FIN) && !seq_before(end, from->end))
 			from->flags |= TCP_SIDE_FIN;

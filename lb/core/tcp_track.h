@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tcp_track.h - one TCP connection as a man in the middle sees it
+ * tcp_track.h - one TCP connection as a middlebox sees it
  *
  * Every segment of both sides passes through us, in the order in which the
- * receiver may get it; it can still be lost behind us. So what we know of a
- * side is what it sent (its highest sequence) and what it said it has (its
- * ACK) and will take (its window): enough to tell a segment of the connection
- * from one made up by somebody who only guesses (RFC 5961).
+ * receiver gets it, if it is not lost after us. So we know of each side its
+ * highest sequence number, its ACK and its window. That is enough to tell a
+ * segment of the connection from one forged by a guess (RFC 5961).
  *
- * Plain values, no pointers: part of a flow, and so of the state file.
+ * Plain values without pointers: part of a flow, and so of the state file.
  */
 #ifndef L4LB_TCP_TRACK_H
 #define L4LB_TCP_TRACK_H
@@ -53,33 +52,33 @@ enum tcp_side_flag {
 };
 
 /*
- * @ack and @limit have a meaning from the first ACK on. A client's begin with
- * the SYN-ACK: what its SYN's window covers; until then @limit is that window.
+ * @ack and @limit are valid from the first ACK on. Those of a client are set at
+ * the SYN-ACK, from the window of its SYN; until then @limit is that window.
  */
 struct tcp_side {
-	uint32_t end;	/* sequence after the highest it sent: its SND.NXT */
+	uint32_t end;	/* sequence after the highest sent: its SND.NXT */
 	uint32_t ack;	/* highest ACK it sent: its RCV.NXT, or a little less */
-	uint32_t limit; /* highest sequence it lets the other side send up to */
-	uint16_t mss;	/* largest segment it takes; 0: no SYN of it yet */
-	uint8_t wscale; /* shift of the windows it offers */
+	uint32_t limit; /* the other side may send up to here */
+	uint16_t mss;	/* largest segment it takes; 0: no SYN yet */
+	uint8_t wscale; /* shift of its windows */
 	uint8_t flags;	/* enum tcp_side_flag */
 };
 
 struct tcp_track {
 	struct tcp_side side[FLOW_SIDES];
 	uint8_t state;	  /* enum tcp_state */
-	uint16_t syn_len; /* bytes of data with the client's SYN */
+	uint16_t syn_len; /* bytes of data in the client's SYN */
 };
 
 enum tcp_verdict {
-	TCP_VALID,	   /* belongs to the connection; state followed it */
+	TCP_VALID,	   /* of this connection; the state is updated */
 	TCP_OUT_OF_WINDOW, /* may be forged or very old: nothing changed */
-	TCP_BAD_RST,	   /* a RST elsewhere than expected: nothing changed */
+	TCP_BAD_RST, /* a RST not at the expected sequence: nothing changed */
 };
 
 /*
- * For values read from a file: false if they cannot have come about. What a
- * process that was killed between two stores left half done is put right.
+ * Checks values read from a file: false if they are impossible. Completes what
+ * a process left half done when it was killed between two stores.
  */
 bool tcp_track_mend(struct tcp_track *t);
 
@@ -94,33 +93,34 @@ static inline bool seq_after(uint32_t a, uint32_t b)
 	return seq_before(b, a);
 }
 
-/* Starts with the client's first SYN. */
+/* Starts tracking with the client's first SYN. */
 void tcp_track_open(struct tcp_track *t, const struct tcp_segment *syn);
 
-/* Follows one segment from @side. */
+/* Tracks one segment from @side. */
 enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
 			   const struct tcp_segment *seg);
 
 /*
- * True if the client's SYN @syn on this connection's ports opens a new one:
- * the old is over or was reset; or never got an answer, and @syn is no copy of
- * its SYN. Of one with data the copies have none (RFC 7413 section 4.1.3).
+ * True if the client's SYN @syn on the ports of this connection opens a new
+ * one. That is so if the old one is over or was reset; or if it has no answer
+ * yet and @syn is no copy of its SYN. Copies of a SYN with data have no data
+ * (RFC 7413 section 4.1.3).
  */
 bool tcp_track_superseded(const struct tcp_track *t,
 			  const struct tcp_segment *syn);
 
-/* True if the client's SYN @syn may be a copy of the one that opened. */
+/* True if the client's SYN @syn may be a copy of the first one. */
 bool tcp_track_is_own_syn(const struct tcp_track *t,
 			  const struct tcp_segment *syn);
 
 /*
- * True if the ACK of a first answer is of our SYN: of the SYN alone, or of the
- * data with it, too (RFC 7413).
+ * True if a first answer acknowledges our SYN, with or without its data (RFC
+ * 7413).
  */
 bool tcp_track_acks_syn(const struct tcp_track *t,
 			const struct tcp_segment *answer);
 
-/* The window field of a segment that tells what @side lets the other send. */
+/* The window field for a segment with the present window of @side. */
 uint16_t tcp_track_window(const struct tcp_track *t, enum flow_side side);
 
 static inline bool tcp_is_half_open(enum tcp_state state)
@@ -128,7 +128,7 @@ static inline bool tcp_is_half_open(enum tcp_state state)
 	return state == TCP_SYN_SENT || state == TCP_SYN_RECEIVED;
 }
 
-/* Somebody has finished, and it may go on for as long as the other likes. */
+/* At least one side has sent its FIN; the other may go on at will. */
 static inline bool tcp_is_half_closed(enum tcp_state state)
 {
 	return state == TCP_FIN_WAIT || state == TCP_CLOSING;

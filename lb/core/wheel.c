@@ -20,7 +20,7 @@ void wheel_init(struct wheel *w, struct list_node *nodes, uint32_t items,
 
 void wheel_set(struct wheel *w, uint32_t item, uint64_t due_ns)
 {
-	/* Rounded up: a slot's turn comes when its tick has passed. */
+	/* Rounded up: a slot is taken when its tick has passed. */
 	uint64_t tick = (due_ns >> WHEEL_TICK_SHIFT) + 1;
 	uint32_t slot;
 
@@ -35,13 +35,13 @@ void wheel_set(struct wheel *w, uint32_t item, uint64_t due_ns)
 	w->busy[slot / 64] |= 1ull << slot % 64;
 }
 
-/* The slot's busy bit stays: an empty slot is found out at its turn. */
+/* The slot's busy bit stays set until the slot is taken. */
 void wheel_clear(struct wheel *w, uint32_t item)
 {
 	list_remove(w->nodes, item);
 }
 
-/* Ticks from w->tick to the first slot that may hold something, or -1. */
+/* Ticks from w->tick to the first slot that may have items, or -1. */
 static int64_t to_busy_slot(const struct wheel *w)
 {
 	uint32_t start = (uint32_t)(w->tick % WHEEL_SLOTS);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wheel.h - timers of flows: set, move and expire in O(1)
+ * wheel.h - timer wheel for flows: set, move and expire in O(1)
  *
- * One ring of slots, each a list of the items due in that tick. A deadline
- * beyond the ring waits in its last slot and is set again from there, so a
- * slot's turn only means "look at it": the caller compares the item's real
- * deadline. That also lets a packet postpone a timer without touching the
- * wheel.
+ * A ring of slots, each a list of the items due in that tick. A timer beyond
+ * the ring waits in the last slot and is set again from there. So when an item
+ * is taken, the caller must compare its real deadline. This also lets a packet
+ * postpone a timer without touching the wheel.
  */
 #ifndef L4LB_WHEEL_H
 #define L4LB_WHEEL_H
@@ -22,9 +21,9 @@
 #define WHEEL_IDLE	 UINT64_MAX
 
 struct wheel {
-	struct list_node *nodes; /* items, then one head a slot */
+	struct list_node *nodes; /* items, then one head per slot */
 	uint32_t items;
-	uint64_t tick; /* everything before it was taken */
+	uint64_t tick; /* all earlier ticks were taken */
 	uint64_t busy[WHEEL_SLOTS / 64];
 };
 
@@ -36,12 +35,12 @@ void wheel_init(struct wheel *w, struct list_node *nodes, uint32_t items,
 void wheel_set(struct wheel *w, uint32_t item, uint64_t due_ns);
 void wheel_clear(struct wheel *w, uint32_t item);
 
-/* Takes one item whose turn has come, or returns WHEEL_NONE. */
+/* Takes one item whose tick has passed, or returns WHEEL_NONE. */
 uint32_t wheel_take(struct wheel *w, uint64_t now_ns);
 
 /*
- * When wheel_take() should be called next; WHEEL_IDLE if no timer was set.
- * After wheel_clear() it may name the emptied slot once.
+ * When to call wheel_take() next; WHEEL_IDLE if no timer is set. After
+ * wheel_clear() it may return the time of an empty slot once.
  */
 uint64_t wheel_next_ns(const struct wheel *w);
 
