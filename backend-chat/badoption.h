@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is wrong with an option that getopt_long() does not take. */
+/* Describes an option that getopt_long() refused. */
 #ifndef CHAT_BADOPTION_H
 #define CHAT_BADOPTION_H
 
@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 /*
- * @result: what getopt_long() returned, '?' or ':', with opterr 0 and an
- * option string that begins with ':'. @names: the table it was given.
+ * @result: '?' or ':' as returned by getopt_long(), with opterr 0 and an option
+ * string that begins with ':'. @names: the table that it used.
  */
 static inline void badoption_text(char *const argv[],
 				  const struct option *names, int result,
@@ -20,7 +20,7 @@ static inline void badoption_text(char *const argv[],
 		snprintf(text, size, "option %s needs a value", given);
 		return;
 	}
-	/* A known one is only refused for --NAME=VALUE. */
+	/* A known option is refused only for --NAME=VALUE. */
 	for (; optopt && names->name; names++) {
 		if (names->val == optopt) {
 			snprintf(text, size, "option --%s takes no value",

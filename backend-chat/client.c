@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See client.h: what becomes of one client, and of what is queued for it.
+ * See client.h: the life of one client and of its queue.
  *
- * Nobody waits for a socket. A full queue drops its client at once; half a
- * queue is room enough for all that may be said without waiting (pace.h),
- * and a client that has more is waited for by those who flood, for as long as
- * it may yet read.
+ * Nobody blocks on a socket. A full queue drops its client at once. Half a
+ * queue has room for everything that speakers may say without waiting (pace.h).
+ * When a client has more in its queue, those who flood wait for it, as long as
+ * it may still read.
  */
 #include "client.h"
 #include "report.h"
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* A notice must always find room behind a full queue. */
+/* A notice must fit even behind a full queue. */
 #define NOTICE_BYTES 256
 
 bool client_is_present(const struct client *c)
@@ -38,7 +38,7 @@ static void client_set_awaited(struct client *c, bool awaited)
 	c->awaited = awaited;
 	if (awaited) {
 		r->awaited++;
-		courier_wake(r); /* it has a deadline to keep */
+		courier_wake(r); /* the deadline has to be watched */
 	} else if (--r->awaited == 0) {
 		pthread_cond_broadcast(&r->calm);
 	}
@@ -69,7 +69,10 @@ int64_t client_awaited_until_ms(const struct client *c)
 	return silent < until ? silent : until;
 }
 
-/* It stays, and may catch up by itself, until its queue is full. */
+/*
+ * Stops waiting for the client. It stays and may catch up until its queue is
+ * full.
+ */
 void client_give_up(struct client *c)
 {
 	client_set_awaited(c, false);
@@ -90,7 +93,7 @@ void client_claim(struct client *c, struct client **list)
 
 static void client_broke(struct client *c)
 {
-	c->broken = true; /* its reader finds out the same way */
+	c->broken = true; /* its reader will notice the same error */
 	c->flying = 0;
 	outbox_clear(&c->flight);
 	outbox_clear(&c->queue);
@@ -98,9 +101,9 @@ static void client_broke(struct client *c)
 }
 
 /*
- * What was queued when it was claimed goes, as far as the socket takes it.
- * What others queue meanwhile is the courier's: nobody shall be kept by the
- * lines of others.
+ * Sends what was queued when the client was claimed, as far as the socket takes
+ * it. What others queue meanwhile is left to the courier, so that nobody is
+ * kept busy by the lines of others.
  */
 static void client_send(struct client *c)
 {
@@ -139,14 +142,17 @@ void clients_send(struct client *list)
 	while (list) {
 		struct client *c = list;
 
-		list = c->next; /* no longer ours once it is sent */
+		list = c->next; /* after the send it is no longer ours */
 		client_send(c);
 	}
 }
 
 /* -------------------------------------------------- coming and going */
 
-/* A probe answered without newline must not run into the next line. */
+/*
+ * If a probe was answered without a newline, ends that line before the next
+ * one.
+ */
 static void client_end_open_line(struct client *c)
 {
 	if (c->mid_line && !c->broken)
@@ -154,7 +160,7 @@ static void client_end_open_line(struct client *c)
 	c->mid_line = false;
 }
 
-/* Now it may have the lines that were kept back. */
+/* Queues the lines that were held back. */
 static void client_release_held(struct client *c)
 {
 	if (c->held.len == 0)
@@ -178,7 +184,7 @@ void client_set_phase(struct client *c, enum client_phase phase)
 	r->arriving += phase == CLIENT_ARRIVING;
 	client_watch_queue(c);
 	if (!client_is_present(c))
-		pthread_cond_broadcast(&r->calm); /* it may wait itself */
+		pthread_cond_broadcast(&r->calm); /* it may be waiting itself */
 }
 
 void client_settle(struct client *c)
@@ -219,7 +225,7 @@ void client_refuse(struct client *c, const char *reason)
 	client_leave(c, notice);
 }
 
-/* False: it had no room for that, and has been dropped. */
+/* False: the client had no room for the bytes and was dropped. */
 static bool client_put(struct client *c, struct outbox *o, const char *bytes,
 		       size_t len)
 {
@@ -247,7 +253,7 @@ void client_queue_lines(struct client *c, const char *lines, size_t len)
 	}
 }
 
-/* Past the lines kept back; where an answer without newline ended. */
+/* Queues an answer before the lines held back; ends an open answer first. */
 void client_queue_answer(struct client *c, const char *answer, size_t len)
 {
 	if (!c->broken)

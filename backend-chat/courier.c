@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The courier delivers what could not be sent at once, so that nobody else
- * ever waits for a slow client. It keeps the deadlines, and is the only one
- * to close and free: between two of its rounds no client disappears.
+ * waits for a slow client. It keeps the deadlines, and only it closes and frees
+ * clients: between two of its rounds no client disappears.
  */
 #include "client.h"
 
@@ -12,14 +12,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* What one round under the lock has found to do without it. */
+/* What one round collects under the lock, to be done without it. */
 struct round {
 	struct client *claimed, *gone;
 	nfds_t polled;	   /* entries of room->polled */
 	int64_t now, wait; /* milliseconds */
 };
 
-/* What time and an empty queue bring about; the lock is held. */
+/* Handles deadlines and empty queues; the caller holds the lock. */
 static void attend(struct client *c, struct round *round)
 {
 	if (c->awaited && round->now >= client_awaited_until_ms(c))
@@ -49,7 +49,7 @@ static void look_again_in(struct round *round, int64_t until_ms)
 		round->wait = until_ms - round->now;
 }
 
-/* What is to be waited for; the lock is held. */
+/* Adds what the next poll() has to wait for; the caller holds the lock. */
 static void expect(struct room *r, struct client *c, struct round *round)
 {
 	if (c->blocked && c->phase != CLIENT_CUT) {
@@ -65,7 +65,7 @@ static void expect(struct room *r, struct client *c, struct round *round)
 		look_again_in(round, client_awaited_until_ms(c));
 }
 
-/* The sockets that the last poll() found to take something again. */
+/* Handles the sockets that the last poll() found writable. */
 static void unblock(struct room *r, const struct round *last)
 {
 	for (nfds_t i = 1; i < last->polled; i++)
@@ -104,7 +104,7 @@ static void clients_free(struct client *list)
 
 		list = c->next;
 		if (c->has_reader)
-			pthread_join(c->reader, NULL); /* it is at its end */
+			pthread_join(c->reader, NULL); /* it has ended */
 		close(c->fd);
 		outbox_clear(&c->held);
 		outbox_clear(&c->queue);
@@ -113,11 +113,11 @@ static void clients_free(struct client *list)
 	}
 }
 
-/* -1: until something happens. */
+/* -1: no timeout. */
 static int poll_timeout(const struct round *round)
 {
 	if (round->claimed || round->wait < 0)
-		return 0; /* what was sent may have been the last */
+		return 0; /* the queues may be empty now */
 	return round->wait == INT_MAX ? -1 : (int)round->wait;
 }
 
@@ -143,6 +143,6 @@ void *courier_main(void *room)
 			return NULL;
 		poll(r->polled, round.polled, timeout);
 		if (read(r->wake_fd, &woken, sizeof(woken)) == -1)
-			continue; /* not woken: a socket or a deadline */
+			continue; /* woken by a socket or a deadline only */
 	}
 }

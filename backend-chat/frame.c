@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* See frame.h. One byte at a time, so that cuts between reads cannot matter. */
+/*
+ * See frame.h. Takes one byte at a time, so that the boundaries of reads cannot
+ * matter.
+ */
 #include "frame.h"
 
 #include <assert.h>
@@ -22,7 +25,9 @@ static void forget_used(struct framer *f)
 	f->line_len = 0;
 }
 
-/* Length of the character a UTF-8 lead byte announces, 1 for any other byte. */
+/*
+ * Length of the UTF-8 character that a lead byte begins; 1 for any other byte.
+ */
 static size_t utf8_need(unsigned char lead)
 {
 	if (lead >= 0xf0)
@@ -32,7 +37,7 @@ static size_t utf8_need(unsigned char lead)
 	return lead >= 0xc0 ? 2 : 1;
 }
 
-/* Bytes at the end that begin a character and do not complete it. */
+/* Number of bytes at the end that begin a character without completing it. */
 static size_t utf8_cut(const char *text, size_t len)
 {
 	for (size_t back = 1; back <= 3 && back < len; back++) {
@@ -77,8 +82,8 @@ static bool probe_is_complete(const struct framer *f)
 }
 
 /*
- * A prober compares what comes back in one read with what it sent in one
- * write, so a newline at hand belongs to the same event.
+ * A prober compares what one read returns with what it sent in one write. So a
+ * newline that has arrived belongs to the same event.
  */
 static enum frame hand_out_probe(struct framer *f, const char **in,
 				 const char *end)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Chat framing: a stream of bytes in, whole lines out. Pure: no system call,
- * no allocation, and what comes out does not depend on how the stream was cut
- * into reads. Both programs use it, the client also for its standard input.
+ * Chat framing: a stream of bytes in, complete lines out. Pure: no system
+ * calls, no allocation, and the result does not depend on the boundaries of
+ * reads. Both programs use it, the client for its standard input too.
  *
  *   - a line ends with "\n" or "\r\n" (telnet); neither is part of the line
  *   - NUL bytes are skipped: C peers would end the line there
@@ -17,47 +17,52 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Bytes in a line without its newline: what a terminal lets one type. */
+/*
+ * Bytes of a line without its newline: as many as a terminal lets a user type.
+ */
 #define CHAT_LINE_MAX 4096
 
 #define CHAT_PROBE     "HEALTH CHECK"
 #define CHAT_PROBE_LEN (sizeof(CHAT_PROBE) - 1)
 
-/* What the server itself says to a client begins like this. */
+/* Lines of the server itself begin with this. */
 #define CHAT_SERVER_NICK "[chat_serv] "
 
 enum frame {
-	FRAME_NONE,	  /* the input is used up */
-	FRAME_LINE,	  /* .line, .line_len, .whole are set until next call */
-	FRAME_PROBE,	  /* a probe, its newline not (yet) seen */
-	FRAME_PROBE_LINE, /* a probe together with its newline */
+	FRAME_NONE,	  /* all input is consumed */
+	FRAME_LINE,	  /* .line, .line_len, .whole hold until next call */
+	FRAME_PROBE,	  /* a probe; its newline has not been seen (yet) */
+	FRAME_PROBE_LINE, /* a probe with its newline */
 	FRAME_PROBE_END,  /* the newline of the last FRAME_PROBE */
 };
 
 struct framer {
 	char line[CHAT_LINE_MAX];
-	size_t line_len; /* bytes of line[] the caller may look at */
-	bool whole;	 /* a line as it was sent, not a piece of one */
+	size_t line_len; /* bytes of line[] that the caller may read */
+	bool whole;	 /* a complete line, not a piece of one */
 
-	/* The rest is the framer's own. */
+	/* Private to the framer. */
 	size_t max;	  /* split lines longer than this */
 	size_t len;	  /* bytes gathered in line[] */
-	size_t used;	  /* of these, handed out by the last call */
+	size_t used;	  /* of these, bytes that the last call handed out */
 	bool probes;	  /* recognise CHAT_PROBE */
-	bool continued;	  /* line[] goes on after a piece handed out */
-	bool after_probe; /* swallow one newline if it comes next */
+	bool continued;	  /* line[] continues after a piece */
+	bool after_probe; /* skip one newline if it comes next */
 };
 
-/* max is at least 4 (one character) and at most CHAT_LINE_MAX. */
+/* max: 4 (one character) to CHAT_LINE_MAX. */
 void framer_init(struct framer *f, size_t max, bool probes);
 
-/* Consume from *in, moving it, up to the next event. */
+/* Consumes *in, which it advances, up to the next event. */
 enum frame framer_next(struct framer *f, const char **in, const char *end);
 
-/* The stream has ended: FRAME_LINE if a last line without newline is left. */
+/*
+ * The stream has ended. Returns FRAME_LINE if a last line without newline is
+ * left.
+ */
 enum frame framer_end(struct framer *f);
 
-/* Is this line the word that leaves the chat? */
+/* True if the line is the word that leaves the chat. */
 bool framer_line_quits(const struct framer *f);
 
 #endif

@@ -19,7 +19,9 @@ static int listen_on(const struct sockaddr *address, socklen_t len)
 
 	if (fd == -1)
 		return -1;
-	/* A restart must not wait for the TIME_WAIT of its predecessor. */
+	/*
+	 * A restart must not wait for TIME_WAIT sockets of the previous server.
+	 */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (address->sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
@@ -31,7 +33,7 @@ static int listen_on(const struct sockaddr *address, socklen_t len)
 	return -1;
 }
 
-/* One socket takes both families; without IPv6 in the kernel, IPv4 alone. */
+/* One socket accepts both families; without IPv6 in the kernel, only IPv4. */
 static int listen_everywhere(unsigned port)
 {
 	struct sockaddr_in6 six = {
@@ -49,7 +51,9 @@ static int listen_everywhere(unsigned port)
 	return fd;
 }
 
-/* Returns -1 with errno, or -2 if the name means nothing (why is set). */
+/*
+ * Returns the socket; -1 with errno; or -2 with why set if the name is unknown.
+ */
 static int listen_at(const char *address, unsigned port, char *why,
 		     size_t why_len)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* chat_serv: arguments, signals, the accept loop. The file that exits. */
+/* chat_serv: arguments, signals, the accept loop. The only file that exits. */
 #include "badoption.h"
 #include "listener.h"
 #include "report.h"
@@ -28,10 +28,13 @@ enum { EXIT_OK = 0, EXIT_HOST = 1, EXIT_USAGE = 2 };
 #define QUEUE_KIB_DEFAULT 1024
 #define QUEUE_KIB_MIN	  64
 #define QUEUE_KIB_MAX	  1048576
-/* After a failed accept(): long enough not to spin, short enough to serve. */
+/*
+ * Pause after a failed accept(): long enough not to spin, short enough to
+ * serve.
+ */
 #define ACCEPT_PAUSE_MS 100
 
-#define WHAT_MAX 512 /* bytes of what is wrong with the arguments */
+#define WHAT_MAX 512 /* bytes of a message on the arguments */
 
 struct options {
 	const char *bind;
@@ -61,7 +64,7 @@ static bool parse_number(const char *text, unsigned long min, unsigned long max,
 	char *end;
 
 	if (*text < '0' || *text > '9')
-		return false; /* strtoul() takes signs and blanks */
+		return false; /* strtoul() would accept signs and blanks */
 	errno = 0;
 	*number = strtoul(text, &end, 10);
 	return errno == 0 && *end == '\0' && *number >= min && *number <= max;
@@ -98,7 +101,7 @@ static void parse_options(int argc, char **argv, struct options *o)
 	char what[WHAT_MAX];
 	int option;
 
-	opterr = 0; /* one line, ours */
+	opterr = 0; /* we print one line of our own */
 	while ((option = getopt_long(argc, argv, ":b:m:q:hV", names, NULL)) !=
 	       -1) {
 		switch (option) {
@@ -132,7 +135,9 @@ static void parse_options(int argc, char **argv, struct options *o)
 	o->limits.queue_bytes = (size_t)queue_kib * 1024;
 }
 
-/* Every client costs a descriptor: ask for them now, not in the crowd. */
+/*
+ * Every client needs a descriptor: raise the limit now, not when many are here.
+ */
 static bool reserve_descriptors(unsigned clients)
 {
 	rlim_t need = room_descriptors(clients);
@@ -142,7 +147,7 @@ static bool reserve_descriptors(unsigned clients)
 		return true;
 	limit.rlim_cur = need;
 	if (limit.rlim_max < need)
-		limit.rlim_max = need; /* root may */
+		limit.rlim_max = need; /* allowed for root */
 	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
 		return true;
 	getrlimit(RLIMIT_NOFILE, &limit);
@@ -153,7 +158,7 @@ static bool reserve_descriptors(unsigned clients)
 	return false;
 }
 
-/* Signals arrive as readable bytes, in the thread that asks for them. */
+/* Makes signals readable from a descriptor, for the main thread. */
 static int open_signals(sigset_t *signals)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -169,13 +174,16 @@ static void tune_socket(int fd)
 {
 	const int on = 1;
 
-	/* A line goes out when it is said. */
+	/* Sends each line without delay. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	/* Silence is legal for ever, a vanished peer is not kept for ever. */
+	/*
+	 * A client may be silent for ever, but one that vanished must not stay
+	 * for ever.
+	 */
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
-/* Returns false when a pause is due before the next accept(). */
+/* Returns false if a pause is needed before the next accept(). */
 static bool accept_one(int listener, struct room *room, struct report *report,
 		       bool failed_before)
 {
@@ -209,7 +217,10 @@ static void serve(int listener, int signals, struct room *room,
 	bool failing = false;
 
 	for (;;) {
-		/* What cannot be accepted stays readable: look away a while. */
+		/*
+		 * A connection that cannot be accepted stays readable: do not
+		 * poll the listener for a while.
+		 */
 		polled[1].revents = 0;
 		if (poll(polled, failing ? 1 : 2,
 			 failing ? ACCEPT_PAUSE_MS : -1) == -1)
@@ -221,7 +232,7 @@ static void serve(int listener, int signals, struct room *room,
 	}
 }
 
-/* The first signal is taken; asked a second time, die at once. */
+/* Reads the first signal. A second one then ends the process at once. */
 static void unblock_next_signal(int signals, const sigset_t *set)
 {
 	struct signalfd_siginfo first;

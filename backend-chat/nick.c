@@ -7,7 +7,10 @@
 
 #define LAST_CODEPOINT 0x10ffff
 
-/* One character of UTF-8; a byte that begins none is 0, as invisible. */
+/*
+ * Decodes one UTF-8 character. A byte that begins none yields 0, an invisible
+ * one.
+ */
 static size_t next_character(const unsigned char *in, size_t len,
 			     uint32_t *character)
 {
@@ -30,7 +33,7 @@ static size_t next_character(const unsigned char *in, size_t len,
 	return need;
 }
 
-/* Blanks and separators, or nothing to be seen at all. */
+/* True for blanks, separators and invisible characters. */
 static bool is_passed_over(uint32_t character)
 {
 	static const struct {
@@ -52,7 +55,7 @@ static bool is_passed_over(uint32_t character)
 	return character > LAST_CODEPOINT;
 }
 
-/* Small, and of half the width. */
+/* Converts to lower case and to half width. */
 static uint32_t folded(uint32_t character)
 {
 	if (character >= 0xff01 && character <= 0xff5e)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The server's own name at the start of a line: nobody else may speak in it.
- * Pure; the client asks the same of its NICK.
+ * Recognises the server's own name at the start of a line: no client may use
+ * it. Pure; the client checks its NICK with it too.
  */
 #ifndef CHAT_NICK_H
 #define CHAT_NICK_H
@@ -10,9 +10,9 @@
 #include <stddef.h>
 
 /*
- * Would people take this line for one of the server's? Yes if it begins with
- * [chat_serv] in letters of any case or width, whatever stands between them of
- * blanks, dashes, underscores, and of what no terminal shows.
+ * True if people would take the line for one of the server's. That is so if it
+ * begins with [chat_serv], in letters of any case or width, and with any
+ * blanks, dashes, underscores and invisible characters in between.
  */
 bool nick_is_servers(const char *line, size_t len);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See outbox.h. One growing buffer; sent bytes leave at its front. */
+/* See outbox.h. One growing buffer; sent bytes are removed from its front. */
 #include "outbox.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes that wait for a socket to take them. Costs no memory while empty,
- * which is nearly always. Not locked: whoever owns it also owns the lock.
+ * Bytes that wait until a socket takes them. Takes no memory while empty, which
+ * is nearly always. Not locked: the caller must hold whatever guards it.
  */
 #ifndef CHAT_OUTBOX_H
 #define CHAT_OUTBOX_H
@@ -10,17 +10,19 @@
 #include <stddef.h>
 
 struct outbox {
-	char *bytes; /* owned, NULL while empty */
+	char *bytes; /* owned; NULL while empty */
 	size_t start, len, capacity;
 };
 
-/* False, and nothing added, if that would exceed limit or memory is short. */
+/*
+ * Returns false and adds nothing if limit would be exceeded or memory is short.
+ */
 bool outbox_append(struct outbox *o, const void *bytes, size_t len,
 		   size_t limit);
 
 /*
- * Send what fd takes without waiting. Returns 0 or -errno of a broken
- * connection; a full socket is no error.
+ * Sends what fd takes without blocking. Returns 0, also if the socket is full,
+ * or the -errno of a broken connection.
  */
 int outbox_flush(struct outbox *o, int fd);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See pace.h. A bucket each; its size is one second's share. */
+/* See pace.h. One token bucket per speaker; its size is one second's share. */
 #include "pace.h"
 
 #define SECOND_US INT64_C(1000000)
@@ -24,7 +24,7 @@ static void refill(const struct pace_room *r, struct pace *p, int64_t now_us)
 	p->level += share * passed / SECOND_US;
 	if (p->level > share)
 		p->level = share;
-	/* What was too short for another byte counts the next time. */
+	/* The rest, too short for another byte, counts the next time. */
 	p->at_us = now_us - share * passed % SECOND_US / share;
 }
 
@@ -51,7 +51,7 @@ void pace_spend(struct pace_room *r, struct pace *p, size_t len, int64_t now_us)
 	}
 	refill(r, p, now_us);
 	p->level -= bytes;
-	/* What was said while nobody was behind is forgiven. */
+	/* What was said while nobody was behind is forgotten. */
 	if (p->level < -bytes)
 		p->level = -bytes;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One thread per client: reads, frames, says the lines to the room. It is the
- * only one to read from its socket and goes on, deaf, while the client is
- * leaving: a socket closed with unread data is reset, and the reset would
- * destroy what the peer has not read yet.
+ * One thread per client: receives, splits into lines, says them to the room.
+ * Only this thread reads from the socket. While the client is leaving it goes
+ * on reading and discards everything: closing a socket with unread data sends a
+ * reset, and that would destroy what the peer has not read yet.
  */
 #include "client.h"
 #include "nick.h"
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* False: the client must go. */
+/* Returns false if the client must go. */
 static bool say_gathered(struct client *c)
 {
 	size_t len = c->say_len;
@@ -34,7 +34,7 @@ static bool gather_line(struct client *c)
 	return true;
 }
 
-/* All lines of one read go out as one piece: one send per client. */
+/* All lines of one read are said together, so each client costs one send. */
 static bool take(struct client *c, size_t len)
 {
 	const char *in = c->in, *end = c->in + len;
@@ -46,7 +46,10 @@ static bool take(struct client *c, size_t len)
 				say_gathered(c);
 				return false;
 			}
-			/* A piece of a line is a line where it is read. */
+			/*
+			 * A piece of a long line looks like a line to its
+			 * readers.
+			 */
 			if (nick_is_servers(c->framer.line,
 					    c->framer.line_len)) {
 				say_gathered(c);
@@ -64,7 +67,7 @@ static bool take(struct client *c, size_t len)
 	return say_gathered(c);
 }
 
-/* A last line may lack its newline. */
+/* The last line may lack its newline. */
 static void take_end(struct client *c)
 {
 	if (framer_end(&c->framer) != FRAME_LINE ||
@@ -77,8 +80,8 @@ static void take_end(struct client *c)
 }
 
 /*
- * The first silence settles a client; every probe before it begins the wait
- * anew. Returns whether the client is still to settle.
+ * A first silence settles the client; each probe before it restarts the wait.
+ * Returns true while the client has not settled.
  */
 static bool await_settling(struct client *c)
 {

@@ -18,14 +18,14 @@
 
 struct report {
 	pthread_t writer;
-	pthread_mutex_t lock; /* guards what follows */
+	pthread_mutex_t lock; /* guards all fields below */
 	pthread_cond_t filled;
 	bool closing;
-	unsigned long lost; /* lines since the last one that found room */
+	unsigned long lost; /* lines dropped since one last found room */
 	size_t len;
 	char bytes[REPORT_BYTES];
 
-	char writing[REPORT_BYTES]; /* the writer's own */
+	char writing[REPORT_BYTES]; /* owned by the writer thread */
 };
 
 static void write_all(const char *bytes, size_t len)
@@ -37,13 +37,13 @@ static void write_all(const char *bytes, size_t len)
 
 		if (written == -1 && errno == EINTR)
 			continue;
-		/* Who shares the pipe or terminal made it non-blocking. */
+		/* Another user of the pipe or terminal made it non-blocking. */
 		if (written == -1 && errno == EAGAIN) {
 			poll(&writable, 1, -1);
 			continue;
 		}
 		if (written == -1)
-			return; /* nobody reads it: the chat goes on */
+			return; /* nobody reads it: the chat continues */
 		bytes += written;
 		len -= (size_t)written;
 	}
@@ -141,7 +141,7 @@ void report_free(struct report *r)
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec++;
 	if (pthread_timedjoin_np(r->writer, NULL, &until) != 0)
-		return; /* stuck in write(), still using r: the exit ends it */
+		return; /* it is stuck in write() and uses r; exit() ends it */
 	pthread_cond_destroy(&r->filled);
 	pthread_mutex_destroy(&r->lock);
 	free(r);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See room.h: who is here, and one line to all of them. */
+/* See room.h: who is here, and how a line reaches all of them. */
 #include "client.h"
 #include "report.h"
 
@@ -13,9 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Places for those who are refused or leave while the room is full. */
+/* Places for clients that are refused, or leave while the room is full. */
 #define LEAVING_PLACES 64
-/* Readers use little; thousands of them must fit into a 32-bit machine. */
+/*
+ * Reader threads need little stack, and thousands must fit into a 32-bit
+ * machine.
+ */
 #define READER_STACK_BYTES ((size_t)128 * 1024)
 
 int64_t now_us(void)
@@ -35,15 +38,18 @@ void courier_wake(struct room *r)
 {
 	const uint64_t one = 1;
 
-	/* It fails only if the counter is full: then it is awake anyway. */
+	/*
+	 * Fails only if the counter is full, and then the courier is awake
+	 * anyway.
+	 */
 	if (write(r->wake_fd, &one, sizeof(one)) == -1)
 		return;
 }
 
 /*
- * Who has said its share waits for readers that are behind, or for more of its
- * share: the former never last long, see client_awaited_until_ms(). False: c
- * itself must go.
+ * A speaker above its share waits for readers that are behind, or until it has
+ * a share again. The readers never cause a long wait, see
+ * client_awaited_until_ms(). Returns false if c itself must go.
  */
 static bool await_turn(struct client *c, size_t len)
 {
@@ -65,7 +71,7 @@ static bool await_turn(struct client *c, size_t len)
 	return client_is_present(c);
 }
 
-/* Says whole lines to everybody. False: c itself must go. */
+/* Says complete lines to everybody. Returns false if c itself must go. */
 bool room_say(struct client *c, const char *lines, size_t len)
 {
 	struct room *r = c->room;
@@ -100,7 +106,7 @@ void room_settle(struct client *c)
 	clients_send(list);
 }
 
-/* The answer is the echo of what was asked, newline or not. */
+/* Answers a probe with its own text, with a newline if it had one. */
 void room_answer(struct client *c, enum frame probe)
 {
 	struct room *r = c->room;
@@ -113,7 +119,7 @@ void room_answer(struct client *c, enum frame probe)
 		answer = "\n";
 	pthread_mutex_lock(&r->lock);
 	r->probes += probe != FRAME_PROBE_END;
-	/* A line said since then has ended an open answer already. */
+	/* A line said since then has already ended an open answer. */
 	if (client_is_present(c) && (probe != FRAME_PROBE_END || c->mid_line)) {
 		client_queue_answer(c, answer, strlen(answer));
 		c->mid_line = probe == FRAME_PROBE;
@@ -123,7 +129,7 @@ void room_answer(struct client *c, enum frame probe)
 	clients_send(list);
 }
 
-/* The peer wishes to leave (0) or the connection broke (errno). */
+/* The peer left (error 0) or its connection broke (errno). */
 void room_left(struct client *c, int error)
 {
 	struct room *r = c->room;
@@ -142,7 +148,7 @@ void room_left(struct client *c, int error)
 	pthread_mutex_unlock(&r->lock);
 }
 
-/* No place even for a refusal that waits until it is read. */
+/* There is no place even for a client that is only told why it is refused. */
 static void turn_away(int fd)
 {
 	static const char notice[] = CHAT_SERVER_NICK "full, try again later\n";
@@ -151,7 +157,7 @@ static void turn_away(int fd)
 	close(fd);
 }
 
-/* It spoke in the server's name. */
+/* The client used the server's name. */
 void room_refuse_name(struct client *c)
 {
 	struct room *r = c->room;
@@ -182,7 +188,10 @@ static struct client *client_new(struct room *r, int fd, const char *peer)
 	return c;
 }
 
-/* It has no place in the room, but is told so; the lock is held. */
+/*
+ * The client gets no place in the room, but a reason; the caller holds the
+ * lock.
+ */
 static void turn_down(struct client *c, const char *reason)
 {
 	char sentence[80];
@@ -193,7 +202,10 @@ static void turn_down(struct client *c, const char *reason)
 		    c->peer, reason, c->room->here);
 }
 
-/* Without the lock: a thousand that connect at once shall hold up nobody. */
+/*
+ * Without the lock: a thousand simultaneous connections must not hold up
+ * others.
+ */
 static void start_reader(struct client *c)
 {
 	struct room *r = c->room;
@@ -208,7 +220,7 @@ static void start_reader(struct client *c)
 	if (!made && c->phase == CLIENT_ARRIVING)
 		turn_down(c, "no thread to be had");
 	if (!client_is_present(c))
-		courier_wake(r); /* it waits for .starting */
+		courier_wake(r); /* the courier waits for .starting */
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -236,7 +248,7 @@ void room_admit(struct room *r, int fd, const char *peer)
 
 unsigned room_descriptors(unsigned clients)
 {
-	/* listener, signals, wake_fd, the standard ones, and some to spare */
+	/* listener, signals, wake_fd, standard descriptors, and a reserve */
 	return clients + LEAVING_PLACES + 16;
 }
 
@@ -305,6 +317,6 @@ void room_close(struct room *r)
 	}
 	courier_wake(r);
 	pthread_mutex_unlock(&r->lock);
-	pthread_join(r->courier, NULL); /* it ends with the last client */
+	pthread_join(r->courier, NULL); /* it ends after the last client */
 	room_free(r);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program started with a standard descriptor closed would get a socket
- * under its number, and print its messages to a stranger.
+ * A program started with a standard descriptor closed would get a socket as
+ * that descriptor, and print its messages to a stranger.
  */
 #ifndef CHAT_STDFDS_H
 #define CHAT_STDFDS_H
@@ -24,7 +24,7 @@ static inline void stdfds_fill(void)
 		close(fd);
 }
 
-/* What was asked for is not said to have been shown if it was not. */
+/* Reports failure if the requested output could not be written. */
 static inline bool stdfds_shown(const char *program)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))

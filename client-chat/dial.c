@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The kernel alone would try for two minutes. */
+/* Without this the kernel would try for two minutes. */
 #define DIAL_TIMEOUT_MS 10000
 
 static int await_connection(int fd)

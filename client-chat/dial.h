@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From a name and a port to a connected socket, or a sentence why not. */
+/* Turns a name and a port into a connected socket, or into a reason why not. */
 #ifndef CHAT_DIAL_H
 #define CHAT_DIAL_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* chat_clnt: arguments, connection, conversation. The file that exits. */
+/* chat_clnt: arguments, connection, conversation. The only file that exits. */
 #include "badoption.h"
 #include "dial.h"
 #include "nick.h"
@@ -20,7 +20,7 @@
 
 enum { EXIT_OK = 0, EXIT_HOST = 1, EXIT_USAGE = 2 };
 
-#define WHAT_MAX 512 /* bytes of what is wrong with the arguments */
+#define WHAT_MAX 512 /* bytes of a message on the arguments */
 
 static const char usage[] =
 	"usage: chat_clnt [OPTIONS] ADDRESS PORT NICK\n"
@@ -71,7 +71,10 @@ static void check_nick(const char *nick)
 			   "name");
 }
 
-/* The wire is UTF-8; a locale that is not would have readline edit bytes. */
+/*
+ * Text on the wire is UTF-8. In another locale readline would edit single
+ * bytes.
+ */
 static void choose_locale(void)
 {
 	setlocale(LC_ALL, "");
@@ -94,7 +97,7 @@ static void parse_options(int argc, char **argv)
 	char what[WHAT_MAX];
 	int option;
 
-	opterr = 0; /* one line, ours */
+	opterr = 0; /* we print one line of our own */
 	while ((option = getopt_long(argc, argv, ":hV", names, NULL)) != -1) {
 		switch (option) {
 		case 'h': fputs(usage, stdout); exit_shown();
@@ -118,14 +121,14 @@ static void parse_options(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const char *host, *port, *nick;
-	/* Asked before it is filled with /dev/null, which takes everything. */
+	/* Check before /dev/null, which accepts everything, takes its place. */
 	bool has_output = fcntl(STDOUT_FILENO, F_GETFD) != -1;
 	char why[512];
 	bool proper;
 	int fd;
 
 	stdfds_fill();
-	signal(SIGPIPE, SIG_IGN); /* a write says it, and we say it on */
+	signal(SIGPIPE, SIG_IGN); /* write() reports EPIPE */
 	if (!has_output) {
 		fputs("chat_clnt: standard output is closed: give it a file, "
 		      "or /dev/null to see nothing\n",

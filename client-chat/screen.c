@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See screen.h. Readline's callback interface, driven by the one poll() of
- * session.c: readline may be called from one thread only, which is why the
- * client, unlike the server, has no second one.
+ * See screen.h. Uses readline's callback interface, driven by the poll() of
+ * session.c. readline may be called from one thread only, so the client, unlike
+ * the server, has one thread.
  */
 #include "screen.h"
 
@@ -16,16 +16,16 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Readline's callbacks have no argument to carry this. */
+/* Global, because readline's callbacks take no argument. */
 static struct {
-	const char *prompt; /* NULL: plain */
+	const char *prompt; /* NULL: plain output */
 	char *entered;
 	bool ended;
 } screen;
 
 /*
- * Enter takes the typed line off the screen: the server sends it back, and
- * that is the copy to keep, in its place among the others'.
+ * Enter removes the typed line from the screen. The server sends it back, and
+ * that copy stays, in its place among the others.
  */
 static int submit(int count, int key)
 {
@@ -50,7 +50,7 @@ static void bind_keys(Keymap map)
 {
 	rl_bind_key_in_map('\r', submit, map);
 	rl_bind_key_in_map('\n', submit, map);
-	rl_bind_key_in_map('\t', rl_insert, map); /* no file names here */
+	rl_bind_key_in_map('\t', rl_insert, map); /* no completion */
 }
 
 void screen_open(const char *prompt)
@@ -59,7 +59,7 @@ void screen_open(const char *prompt)
 	if (!prompt)
 		return;
 	rl_readline_name = "chat_clnt";
-	/* Signals are read by session.c. */
+	/* session.c handles signals. */
 	rl_catch_signals = 0;
 	rl_catch_sigwinch = 0;
 	rl_change_environment = 0;
@@ -80,7 +80,7 @@ static bool write_all(const char *bytes, size_t len)
 
 		if (written == -1 && errno == EINTR)
 			continue;
-		/* Who shares the pipe or terminal made it non-blocking. */
+		/* Another user of the pipe or terminal made it non-blocking. */
 		if (written == -1 && errno == EAGAIN) {
 			poll(&writable, 1, -1);
 			continue;
@@ -97,7 +97,7 @@ bool screen_show(const char *line, size_t len)
 {
 	if (screen.prompt)
 		rl_clear_visible_line();
-	fflush(stdout); /* readline's */
+	fflush(stdout); /* readline writes there */
 	if (!write_all(line, len))
 		return false;
 	if (screen.prompt) {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * See session.h. One poll() over signals, input and socket. The socket never
- * blocks: a server that waits until we read must not find us waiting until
- * it reads.
+ * blocks: if both ends waited until the other one reads, neither would go on.
  */
 #include "session.h"
 
@@ -23,9 +22,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* While more than this waits to be sent, input waits too. */
+/* bytes; while more wait to be sent, no input is read. */
 #define UNSENT_MAX 65536
-/* After our goodbye the server has so long to send the rest and close. */
+/* Time that the server has after our goodbye to send the rest and close. */
 #define GOODBYE_PLAIN_MS    5000
 #define GOODBYE_TERMINAL_MS 1000
 
@@ -37,12 +36,12 @@ struct session {
 
 	struct framer typed, received;
 	struct outbox outbox;
-	bool leaving, shut;	 /* no more input; our side is shut */
-	int64_t deadline_ms;	 /* of a session that is leaving */
-	unsigned long said, own; /* our lines: sent, and seen coming back */
-	bool noticed;		 /* the last line was the server's own */
+	bool leaving, shut;	 /* no more input; our side is shut down */
+	int64_t deadline_ms;	 /* of a leaving session */
+	unsigned long said, own; /* our lines: sent, and received back */
+	bool noticed;		 /* the last line came from the server itself */
 
-	bool unseen; /* the output is gone: what arrives is thrown away */
+	bool unseen; /* output failed: discard what arrives */
 	bool over, failed;
 	char *why;
 	size_t why_len;
@@ -56,7 +55,7 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* The first reason is the one to tell: others follow from it. */
+/* Keeps the first reason: later errors follow from it. */
 static void session_fail(struct session *s, const char *what, int error)
 {
 	s->over = true;
@@ -76,7 +75,7 @@ static void session_leave(struct session *s)
 						    : GOODBYE_PLAIN_MS);
 }
 
-/* It fails, but leaves as it should: what was said until then is sent. */
+/* Fails, but leaves properly: what was said until now is still sent. */
 static void session_fail_politely(struct session *s, const char *what,
 				  int error)
 {
@@ -107,7 +106,7 @@ static void say(struct session *s, const char *text, size_t len)
 	s->said++;
 }
 
-/* In input that is typed by a program, a line "q" leaves as well. */
+/* In input from a program, a line "q" leaves too. */
 static void say_lines(struct session *s, const char *in, size_t len)
 {
 	const char *end = in + len;
@@ -139,7 +138,7 @@ static void take_plain_input(struct session *s)
 	session_leave(s);
 }
 
-/* Enter on an empty line says nothing; a pasted text is several lines. */
+/* Enter on an empty line says nothing; pasted text may be several lines. */
 static void take_typed_input(struct session *s)
 {
 	char *entered;
@@ -171,8 +170,8 @@ static void show_line(struct session *s)
 }
 
 /*
- * The server closed. After our goodbye that is the proper end, unless it was
- * the server that sent us away before it took what we said.
+ * The server closed. After our goodbye this is the proper end, unless the
+ * server sent us away before it took what we said.
  */
 static void take_end(struct session *s)
 {
@@ -223,7 +222,9 @@ static void take_signal(struct session *s)
 
 static void send_waiting(struct session *s)
 {
-	/* If it broke, reading tells, after what the server said last. */
+	/*
+	 * On an error the next read reports it, after the server's last lines.
+	 */
 	(void)outbox_flush(&s->outbox, s->fd);
 	if (s->leaving && !s->shut && s->outbox.len == 0) {
 		shutdown(s->fd, SHUT_WR);
@@ -238,7 +239,10 @@ static void session_step(struct session *s)
 		{.fd = s->signals, .events = POLLIN},
 		{.fd = s->fd, .events = POLLIN},
 		{.fd = wants_input ? STDIN_FILENO : -1, .events = POLLIN},
-		/* For nothing but its end, which no line may come to meet. */
+		/*
+		 * Polled only for errors: perhaps no line comes whose write
+		 * would fail.
+		 */
 		{.fd = s->unseen ? -1 : STDOUT_FILENO},
 	};
 	int64_t wait = -1;
@@ -260,7 +264,7 @@ static void session_step(struct session *s)
 	if (polled[1].revents & ~POLLOUT)
 		take_arrived(s);
 	if (s->over || s->leaving || !polled[2].revents)
-		; /* nothing more is said */
+		; /* nothing more can be said */
 	else if (s->on_terminal)
 		take_typed_input(s);
 	else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The conversation: what is typed goes out, what arrives is shown. */
+/* The conversation: sends what is typed, shows what arrives. */
 #ifndef CHAT_SESSION_H
 #define CHAT_SESSION_H
 
@@ -10,9 +10,9 @@
 #define NICK_MAX 255
 
 /*
- * Talk over the connected socket fd until input or connection ends. Returns
- * true for a proper goodbye, else false and one sentence in why. fd remains
- * the caller's.
+ * Talks over the connected socket fd until input or connection ends. Returns
+ * true for a proper goodbye, else false with one sentence in why. The caller
+ * closes fd.
  */
 bool session_run(int fd, const char *nick, bool on_terminal, char *why,
 		 size_t why_len);

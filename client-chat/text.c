@@ -8,8 +8,8 @@
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 /*
- * Decode one character (RFC 3629: shortest form, no surrogates). Returns its
- * length, 0 if these bytes begin none.
+ * Decodes one character (RFC 3629: shortest form, no surrogates). Returns its
+ * length; 0 if these bytes begin none.
  */
 static size_t utf8_decode(const unsigned char *text, size_t len, uint32_t *c)
 {

@@ -38,9 +38,8 @@
 
 #define CONFIG_CLAMP_OFF  0 /* as FORWARD_CLAMP_... */
 #define CONFIG_CLAMP_AUTO UINT32_MAX
-#define CONFIG_CLAMP_MIN  536 /* RFC 9293 section 3.7.1: every host accepts it \
-			       */
-#define CONFIG_CLAMP_MAX 65495 /* the largest IPv4 packet, less its headers */
+#define CONFIG_CLAMP_MIN  536	/* RFC 9293 3.7.1: every host accepts it */
+#define CONFIG_CLAMP_MAX  65495 /* the largest IPv4 packet, less its headers */
 
 enum guard_mode { GUARD_AUTO, GUARD_KEEP, GUARD_NONE };
 enum datapath { DATAPATH_AUTO, DATAPATH_PCAP, DATAPATH_BPF };
@@ -61,8 +60,7 @@ struct service_config {
 	struct check_spec check;
 	struct health_params health;   /* .fast_ms 0: not set yet */
 	struct breaker_params breaker; /* .open_max_ms 0: not set yet */
-	bool keep_on_down;  /* false: reset the flows of a backend that is down
-			     */
+	bool keep_on_down;  /* false: reset the flows of such a backend */
 	bool mptcp_pass;    /* false: remove MPTCP from SYNs */
 	bool drop_all_down; /* false: refuse at once */
 	uint32_t retries;   /* 0: ask one backend only */
