@@ -27,7 +27,7 @@
 
 /* Limits for one pair of ends in ANSWERS_PAIR_NS. */
 #define ANSWERS_ACKS   1 /* challenge ACKs; the limit of Linux */
-#define ANSWERS_RESETS 3 /* one may be lost, and one not believed */
+#define ANSWERS_RESETS 3 /* one may be lost, and one not accepted */
 
 /* Answers given to each pair of ends; begins zeroed. */
 struct answers {

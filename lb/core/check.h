@@ -3,13 +3,13 @@
  * check.h - what a health check sends, and how the answer is judged
  *
  * Text of the configuration in, request bytes out, answer bytes in, result
- * out. Who carries the bytes is another matter: the engine itself (syn) or
- * io/probe (the others). What each kind shows and what the backend sees:
+ * out. Other code carries the bytes: the engine itself (syn) or io/probe (the
+ * others). What each kind proves and what the backend sees:
  *
- *   syn     its kernel answers SYN with SYN-ACK; the application sees nothing.
- *           A hung process passes.
- *   tcp     the same by connect() of this host's kernel. Linux: reset before
- *           the handshake is complete, so the application sees nothing.
+ *   syn     the backend's kernel answers SYN with SYN-ACK; the application sees
+ *           nothing. A hung process passes.
+ *   tcp     the same, by connect() of this host. On Linux the connection is
+ *           reset before the handshake ends, so the application sees nothing.
  *   http    "GET PATH HTTP/1.1" is answered by an expected status. The rest of
  *           the answer is read up to CHECK_ANSWER_MAX bytes, so that a server
  *           of a small page is not cut short.

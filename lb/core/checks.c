@@ -203,7 +203,7 @@ uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns, uint64_t now_ns)
 	if (now_ns < e->checks_due_ns)
 		return e->checks_due_ns;
 	e->checks_due_ns = WHEEL_IDLE;
-	/* Rotate who is first: the first service must not take all ports. */
+	/* Another service is first each time: one must not take all ports. */
 	if (++e->checks_from >= e->n_services)
 		e->checks_from = 0;
 	for (unsigned i = 0; i < e->n_services; i++) {
@@ -223,7 +223,7 @@ uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns, uint64_t now_ns)
 				next_ns = health_next_ns(&b->health);
 		}
 	}
-	/* A check became due earlier after its backend's turn was over. */
+	/* A check became due earlier after this loop had passed its backend. */
 	if (e->checks_due_ns == 0)
 		return now_ns;
 	e->checks_due_ns = next_ns;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cut_off.h - whether a backend's silence is its own */
+/* cut_off.h - whether a backend is silent, or the link toward it */
 #ifndef L4LB_CUT_OFF_H
 #define L4LB_CUT_OFF_H
 

@@ -30,7 +30,7 @@ enum drop_reason {
 	DROP_RESET,	   /* for a flow that we have reset */
 	DROP_WRONG_WAY,	   /* SYN from a backend, SYN-ACK from a client */
 	DROP_MPTCP_JOIN,   /* the backend of its connection is not known */
-	DROP_SYN_OVERLOAD, /* more SYNs than can be carried (syn_gate.h) */
+	DROP_SYN_OVERLOAD, /* more SYNs than we can handle (syn_gate.h) */
 	DROP_NO_BACKEND,   /* no backend of the service may take flows */
 	DROP_TABLE_FULL,   /* --flows reached, nothing to recycle */
 	DROP_NO_PORT,	   /* NAT ports used up, nothing to recycle */

@@ -63,7 +63,7 @@ static enum verdict out_of_state(struct engine *e, const struct packet *p,
 	if (engine_check_answer(e, p, now_ns))
 		return consume(e);
 	/* Other packets to our addresses are for the host's own stack, which
-	 * has got them too.
+	 * has received them too.
 	 */
 	if (!is_from_backend(e, p))
 		return drop(e, DROP_NOT_OURS);
@@ -78,7 +78,7 @@ static struct flow *new_flow(struct engine *e, int service,
 	struct flow *flow =
 		engine_open_flow(e, (unsigned)service, p, now_ns, why);
 
-	/* Silence makes the client try again, which only helps if the backends,
+	/* Silence makes the client try again. That only helps if the backends,
 	 * an address or a route of this host may come back.
 	 */
 	if (!flow && *why != DROP_NOT_OURS && *why != DROP_NO_ROUTE &&
@@ -186,7 +186,7 @@ enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns)
 		enum drop_reason why;
 
 		if (!endpoint_is_host(&p->key.pair.src))
-			return drop(e, DROP_BAD_IP); /* nobody to answer */
+			return drop(e, DROP_BAD_IP); /* no host to answer */
 		if (service < 0 || !packet_opens(p))
 			return out_of_state(e, p, service, now_ns);
 		if (!syn_gate_passes(&e->gate, p->hash, p->tcp.seq, now_ns))

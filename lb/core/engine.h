@@ -54,7 +54,7 @@ struct backend_spec {
 	unsigned weight;
 	bool backup;
 	bool gone;	/* no longer configured: down, keeps its old flows */
-	bool waits;	/* no route to it yet: no checks */
+	bool waits;	/* no route to it yet; the engine ignores this */
 	bool routed;	/* a route chose its source: may change */
 	bool undrained; /* its weight is 0, but not to drain it: its flows have
 			 * no time limit
@@ -89,8 +89,8 @@ struct service_spec {
 
 enum flow_event {
 	FLOW_OPENED,	   /* its SYN was sent to a backend */
-	FLOW_CLOSED,	   /* both sides finished, or a reset was believed */
-	FLOW_REVIVED,	   /* a reset was not believed after all */
+	FLOW_CLOSED,	   /* both sides finished, or a reset was accepted */
+	FLOW_REVIVED,	   /* a reset was not accepted after all */
 	FLOW_EXPIRED,	   /* idle too long, before it was closed */
 	FLOW_RECYCLED,	   /* not closed, but its place or port was needed */
 	FLOW_REDISPATCHED, /* its SYN was sent to another backend */
@@ -146,10 +146,10 @@ struct engine_spec {
 	 */
 	bool (*can_reach)(void *arg, const struct ip_addr *source,
 			  const struct ip_addr *backend);
-	/* NULL: not known. When anything was last heard, from any host, on the
-	 * link toward @backend. If that was before the backend was asked,
-	 * either the backend or the link may be silent (cut_off.c). UINT64_MAX:
-	 * not known.
+	/* When anything was last heard, from any host, on the link toward
+	 * @backend. If that was before the backend was asked, either the
+	 * backend or the link may be silent (cut_off.c). UINT64_MAX, or a NULL
+	 * callback: not known, taken as just now.
 	 */
 	uint64_t (*way_heard_ns)(void *arg, const struct ip_addr *source,
 				 const struct ip_addr *backend,
@@ -215,7 +215,7 @@ struct engine_counters {
 	uint64_t recycled_closed, recycled_half_open, recycled_half_closed;
 	uint64_t expired;      /* idle, and not closed before */
 	uint64_t redispatched; /* SYNs sent to another backend */
-	uint64_t repaired;     /* backends that remembered an old connection */
+	uint64_t repaired;     /* answers for an earlier connection */
 	uint64_t reset;	       /* flows that we ended by resets */
 	uint64_t unheard;      /* silences excused: see hearing.h */
 	uint64_t unreached;    /* silences while this host had no route */

@@ -7,7 +7,7 @@
 void engine_start_sweep(struct engine *e, struct backend *b)
 {
 	b->sweep = true;
-	e->sweep_left = e->table.size; /* one round from here */
+	e->sweep_left = e->table.size; /* one round of the table from here */
 }
 
 static bool another_takes_flows(const struct service *s,

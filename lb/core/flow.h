@@ -51,8 +51,8 @@ struct flow {
 	uint32_t check;	     /* checksum of pair, proto, generation */
 
 	struct tcp_track tcp;
-	uint32_t pending; /* 1 + index of its SYN, see handshake.h; 0 without.
-			   * Of a free place: 1 + the next one, or 0.
+	uint32_t pending; /* 1 + index of its kept SYN, see pending.h; 0: none.
+			   * In a free place: 1 + the next free one, or 0.
 			   */
 
 	uint64_t packets[FLOW_SIDES]; /* from each side, as captured */

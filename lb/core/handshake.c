@@ -69,12 +69,13 @@ static void succeeded(struct engine *e, const struct flow *flow,
 }
 
 /*
- * The backend refused, was silent or cannot be reached. It may not be its
- * fault: every backend refuses or ignores some SYNs (with MPTCP or TCP-MD5
- * options), and anybody can send those. So the failure counts only if another
- * backend has answered the same SYN, or if checks fail as well; until then it
- * only makes the next check come soon. If no other backend can be asked, the
- * failure counts too, but the breaker opens only after failures of two clients.
+ * The backend refused, was silent or cannot be reached. That may not be the
+ * backend's fault: every backend refuses or ignores some SYNs (with MPTCP or
+ * TCP-MD5 options), and anybody can send those. So the failure counts only if
+ * another backend has answered the same SYN, or if checks fail as well; until
+ * then it only makes the next check come soon. If no other backend can be
+ * asked, the failure counts too, but the breaker opens only after failures of
+ * two clients.
  */
 static void failed(struct engine *e, const struct flow *flow,
 		   struct pending_syn *pend, enum check_result why,

@@ -10,11 +10,11 @@
  * (RFC 5508 section 4, design rule 11). icmp_frag_needed() makes the error if
  * we are that router.
  *
- * The caller's part: icmp_reply_key() finds the flow. The side it is found
- * from, @to, is where the quoted segment was going; @from = !@to sent it:
+ * The caller finds the flow by icmp_reply_key(). flow_find() gives the side @to
+ * that the quoted segment was sent to; @from = !@to is its sender:
  *
  *	if (!icmp_in_flight(&flow->tcp, from, m.seq))
- *		drop it; somebody only guesses (RFC 5927 section 4)
+ *		drop it; it may be forged (RFC 5927 section 4)
  *	icmp_translate(&m, &flow->pair[from].dst.addr,
  *		       &flow->pair[from].src.addr, &flow->pair[from]);
  */

@@ -14,7 +14,7 @@ enum age_list { AGE_CLOSED, AGE_HALF_OPEN, AGE_HALF_CLOSED, AGE_LISTS };
 
 /*
  * One list of all closed flows, one of all half-closed flows, and one of
- * half-open flows per service.
+ * half-open flows for each service.
  */
 #define AGE_HEADS 2 /* plus one per service */
 

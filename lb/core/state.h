@@ -6,7 +6,7 @@
  * other in one direction only, from the top of this list to the bottom (`make
  * check-layers` checks that):
  *
- *   new         its tables                  takeover  flows of an earlier process
+ *   new         allocates the tables        takeover  adopts old flows
  *   engine      one packet, one tick
  *   sweep       resets of many flows        checks    health checks, results
  *   handshake   until the SYN-ACK
