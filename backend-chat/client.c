@@ -149,10 +149,7 @@ void clients_send(struct client *list)
 
 /* -------------------------------------------------- coming and going */
 
-/*
- * If a probe was answered without a newline, ends that line before the next
- * one.
- */
+/* Ends the line of a probe that was answered without a newline. */
 static void client_end_open_line(struct client *c)
 {
 	if (c->mid_line && !c->broken)

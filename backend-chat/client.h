@@ -56,9 +56,7 @@ enum client_phase {
 	 * lines; or LEAVING.
 	 */
 	CLIENT_ARRIVING,
-	/*
-	 * In the room. -> LEAVING at its own wish, by an error or when dropped.
-	 */
+	/* In the room. -> LEAVING at its wish, by an error or when dropped. */
 	CLIENT_HERE,
 	/*
 	 * Gets no new lines. Its queue is sent, our side is shut down, and the
@@ -92,12 +90,9 @@ struct client {
 	bool starting;	     /* its reader thread is being created */
 	bool reading;	     /* the reader thread is running */
 	bool has_reader;     /* a thread must be joined */
-	struct pace pace;    /* of what it says */
+	struct pace pace;    /* limits how much it says */
 
-	/*
-	 * Owned by the thread that set .sending; while none has, guarded by the
-	 * lock.
-	 */
+	/* Owned by whichever thread set .sending, else guarded by the lock. */
 	struct outbox flight;
 
 	/* Links the clients that one thread has claimed or removed. */

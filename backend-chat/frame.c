@@ -25,9 +25,7 @@ static void forget_used(struct framer *f)
 	f->line_len = 0;
 }
 
-/*
- * Length of the UTF-8 character that a lead byte begins; 1 for any other byte.
- */
+/* Length of the UTF-8 character that a lead byte begins; 1 for other bytes. */
 static size_t utf8_need(unsigned char lead)
 {
 	if (lead >= 0xf0)

@@ -17,9 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/*
- * Bytes of a line without its newline: as many as a terminal lets a user type.
- */
+/* Bytes of a line without its newline: as many as a terminal lets one type. */
 #define CHAT_LINE_MAX 4096
 
 #define CHAT_PROBE     "HEALTH CHECK"

@@ -19,9 +19,7 @@ static int listen_on(const struct sockaddr *address, socklen_t len)
 
 	if (fd == -1)
 		return -1;
-	/*
-	 * A restart must not wait for TIME_WAIT sockets of the previous server.
-	 */
+	/* Do not wait for TIME_WAIT sockets of the previous server. */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (address->sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
@@ -51,9 +49,7 @@ static int listen_everywhere(unsigned port)
 	return fd;
 }
 
-/*
- * Returns the socket; -1 with errno; or -2 with why set if the name is unknown.
- */
+/* Returns the socket; -1 with errno; or -2, why set, if the name is unknown. */
 static int listen_at(const char *address, unsigned port, char *why,
 		     size_t why_len)
 {

@@ -28,10 +28,7 @@ enum { EXIT_OK = 0, EXIT_HOST = 1, EXIT_USAGE = 2 };
 #define QUEUE_KIB_DEFAULT 1024
 #define QUEUE_KIB_MIN	  64
 #define QUEUE_KIB_MAX	  1048576
-/*
- * Pause after a failed accept(): long enough not to spin, short enough to
- * serve.
- */
+/* After a failed accept(): long enough not to spin, short enough to serve. */
 #define ACCEPT_PAUSE_MS 100
 
 #define WHAT_MAX 512 /* bytes of a message on the arguments */
@@ -135,9 +132,7 @@ static void parse_options(int argc, char **argv, struct options *o)
 	o->limits.queue_bytes = (size_t)queue_kib * 1024;
 }
 
-/*
- * Every client needs a descriptor: raise the limit now, not when many are here.
- */
+/* Every client needs a descriptor: raise the limit now, not under load. */
 static bool reserve_descriptors(unsigned clients)
 {
 	rlim_t need = room_descriptors(clients);

@@ -7,10 +7,7 @@
 
 #define LAST_CODEPOINT 0x10ffff
 
-/*
- * Decodes one UTF-8 character. A byte that begins none yields 0, an invisible
- * one.
- */
+/* Decodes one UTF-8 character; a byte that begins none yields 0, invisible. */
 static size_t next_character(const unsigned char *in, size_t len,
 			     uint32_t *character)
 {

@@ -14,9 +14,7 @@ struct outbox {
 	size_t start, len, capacity;
 };
 
-/*
- * Returns false and adds nothing if limit would be exceeded or memory is short.
- */
+/* Returns false and adds nothing above limit or without memory. */
 bool outbox_append(struct outbox *o, const void *bytes, size_t len,
 		   size_t limit);
 

@@ -46,10 +46,7 @@ static bool take(struct client *c, size_t len)
 				say_gathered(c);
 				return false;
 			}
-			/*
-			 * A piece of a long line looks like a line to its
-			 * readers.
-			 */
+			/* Readers see a piece as a line of its own. */
 			if (nick_is_servers(c->framer.line,
 					    c->framer.line_len)) {
 				say_gathered(c);

@@ -15,10 +15,7 @@
 
 /* Places for clients that are refused, or leave while the room is full. */
 #define LEAVING_PLACES 64
-/*
- * Reader threads need little stack, and thousands must fit into a 32-bit
- * machine.
- */
+/* Reader threads need little stack; thousands must fit a 32-bit machine. */
 #define READER_STACK_BYTES ((size_t)128 * 1024)
 
 int64_t now_us(void)
@@ -38,10 +35,7 @@ void courier_wake(struct room *r)
 {
 	const uint64_t one = 1;
 
-	/*
-	 * Fails only if the counter is full, and then the courier is awake
-	 * anyway.
-	 */
+	/* Fails only if the counter is full; the courier is awake then. */
 	if (write(r->wake_fd, &one, sizeof(one)) == -1)
 		return;
 }
@@ -188,10 +182,7 @@ static struct client *client_new(struct room *r, int fd, const char *peer)
 	return c;
 }
 
-/*
- * The client gets no place in the room, but a reason; the caller holds the
- * lock.
- */
+/* Refuses the client and tells it the reason; the caller holds the lock. */
 static void turn_down(struct client *c, const char *reason)
 {
 	char sentence[80];
@@ -202,10 +193,7 @@ static void turn_down(struct client *c, const char *reason)
 		    c->peer, reason, c->room->here);
 }
 
-/*
- * Without the lock: a thousand simultaneous connections must not hold up
- * others.
- */
+/* Without the lock: a thousand connections at once must not block others. */
 static void start_reader(struct client *c)
 {
 	struct room *r = c->room;

@@ -71,10 +71,7 @@ static void check_nick(const char *nick)
 			   "name");
 }
 
-/*
- * Text on the wire is UTF-8. In another locale readline would edit single
- * bytes.
- */
+/* The wire is UTF-8. In another locale readline would edit single bytes. */
 static void choose_locale(void)
 {
 	setlocale(LC_ALL, "");

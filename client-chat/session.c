@@ -222,9 +222,7 @@ static void take_signal(struct session *s)
 
 static void send_waiting(struct session *s)
 {
-	/*
-	 * On an error the next read reports it, after the server's last lines.
-	 */
+	/* The next read reports an error, after the server's last lines. */
 	(void)outbox_flush(&s->outbox, s->fd);
 	if (s->leaving && !s->shut && s->outbox.len == 0) {
 		shutdown(s->fd, SHUT_WR);

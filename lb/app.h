@@ -29,9 +29,7 @@
 
 #define NS_PER_MS 1000000ull
 
-/*
- * What was last logged of a counter: logged when it grows, at most every 10 s.
- */
+/* What was last logged of a counter: if it grows, at most every 10 s. */
 struct told {
 	uint64_t count;
 	uint64_t at_ns; /* 0: never */
@@ -77,10 +75,7 @@ struct app {
 	uint64_t weighed_ns; /* last comparison of guard and captures */
 };
 
-/*
- * Does everything up to the first packet. On an error the app may be
- * half-built.
- */
+/* Everything up to the first packet. On an error @app may be half-built. */
 int app_start(struct app *app, struct err *err);
 
 /* Runs until a signal stops it. False: it cannot continue; this was logged. */

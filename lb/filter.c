@@ -227,9 +227,7 @@ int filter_load(struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	/* Logs refusals to the kernel's log; older kernels cannot. */
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_LOG, 1);
-	/*
-	 * A binary tree instead of a list: the filter runs at each system call.
-	 */
+	/* A binary tree, not a list: the filter runs at each system call. */
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	ret = build(ctx);
 	if (!ret)

@@ -312,9 +312,7 @@ static void check_ways(struct app *app, uint64_t now_ns)
 			(unsigned long long)n);
 }
 
-/*
- * Warns once that health checks cannot be made, until they can be made again.
- */
+/* Warns once that health checks cannot be made, until they can again. */
 static void check_checks(struct app *app)
 {
 	unsigned n = 0;
@@ -448,10 +446,7 @@ static void reset_flows(struct app *app)
 	do {
 		more = engine_reset_all(e, forward_now_ns());
 		forward_tick(app->forward); /* sends the resets */
-		/*
-		 * A segment that found no room needs a moment, without
-		 * spinning.
-		 */
+		/* What found no room needs a moment; do not spin. */
 		waits = forward_waits(app->forward);
 		if (!turn(app, waits ? 1 : 0))
 			return;

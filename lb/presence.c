@@ -133,9 +133,7 @@ static void look_at_backends(struct app *app, unsigned i)
 		p->waiting += b->waits;
 		if (p->looked && !b->waits)
 			app_tell_backend(app, b);
-		/*
-		 * If the service is away, the line about the service is enough.
-		 */
+		/* The service that is away has a line of its own: enough. */
 		else if (!p->looked && b->waits && !p->service_away[i])
 			log_warn("%s; it gets connections when there is one",
 				 why.text);

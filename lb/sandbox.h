@@ -18,7 +18,7 @@
 #define SANDBOX_AUTO	 "auto"
 #define SANDBOX_NAME_MAX 33
 
-/* Uids for services of systemd (DynamicUser=), owned by no real user. */
+/* Uids that systemd gives to services (DynamicUser=); no account has them. */
 #define SANDBOX_UID_LO 61184u
 #define SANDBOX_UID_HI 65519u
 

@@ -364,9 +364,7 @@ void setup_free(struct setup *s)
 
 #define BLOCK_UNUSABLE (PROBE_PORTS + 1)
 
-/*
- * The number of ports in the block at @lo that flows have, or BLOCK_UNUSABLE.
- */
+/* The number of ports in the block at @lo with flows, or BLOCK_UNUSABLE. */
 static unsigned used_in_block(const struct reservation *r, const bool *used,
 			      unsigned lo)
 {

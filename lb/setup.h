@@ -79,10 +79,7 @@ void setup_remove_source(struct setup *s);
 uint16_t setup_probe_ports(const struct reservation *r,
 			   const struct state *state);
 
-/*
- * Makes the engine do without its own checks; true if there would have been
- * some.
- */
+/* Switches the engine's own checks off; true if there were any. */
 bool setup_without_syn_checks(struct setup *s);
 
 /* True if the source toward a backend is unset. */

@@ -369,9 +369,7 @@ void taps_link_changed(struct taps *t, const struct link *link, bool up)
 	tell_link(t, link, up);
 	if (up)
 		look_at(t, link);
-	/*
-	 * Close the descriptor: the link may be another device when it returns.
-	 */
+	/* Closed: the link may be another device when it returns. */
 	inject_forget_link(t->inject, link->ifindex);
 }
 
@@ -387,9 +385,7 @@ unsigned taps_poll(const struct taps *t, struct pollfd fds[TAPS_FDS])
 	return TAPS_FDS;
 }
 
-/*
- * A frame was longer than any slot. TCP sends it again: make the slots longer.
- */
+/* A frame was longer than any slot: lengthens them. TCP sends it again. */
 static void lengthen(struct taps *t)
 {
 	log_info("a packet longer than %u bytes came, the ring is opened anew "

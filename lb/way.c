@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "way.h"
 
-/*
- * The link that its packets leave by now; NULL: no route, or *unknown is set.
- */
+/* The link that its packets leave by; NULL: no route, or *unknown is set. */
 static const struct link *link_to(const struct app *app,
 				  const struct ip_addr *source,
 				  const struct ip_addr *backend, bool *unknown)

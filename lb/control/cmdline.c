@@ -227,10 +227,7 @@ static int check_is_text(const char *path, const char *text, size_t len,
 		       path, line);
 }
 
-/*
- * Accepts a file, and the pipe of a shell's <(COMMAND). Refuses what has no
- * end.
- */
+/* Accepts a file, and the pipe of a shell's <(COMMAND); no endless source. */
 static int check_has_end(int fd, const char *path, struct err *err)
 {
 	struct stat st;

@@ -129,7 +129,7 @@ void config_free(struct config *c);
  */
 
 /*
- * Finds the address of a host name. On failure @err has the reason, as above.
+ * Finds the address of a host name; on failure @err has the reason, as above.
  */
 typedef int config_resolve_fn(const char *host, struct ip_addr *out,
 			      struct err *err);

@@ -16,7 +16,7 @@ struct target {
 };
 
 /*
- * For keys that set one uint32_t of the section's struct: its offset and range.
+ * For keys that set a uint32_t of the section's struct: its offset and range.
  */
 struct key_range {
 	size_t offset;

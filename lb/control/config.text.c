@@ -54,10 +54,7 @@ __attribute__((format(printf, 4, 5))) static int fail_at(struct parse *p,
 	vsnprintf(reason, sizeof(reason), fmt, args);
 	va_end(args);
 	p->rc = rc;
-	/*
-	 * A very long path must not leave the message without room for the
-	 * reason.
-	 */
+	/* A very long path must leave room for the reason. */
 	return err_set(p->err, rc, "%.160s:%u: %s", p->path, line, reason);
 }
 

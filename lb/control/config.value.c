@@ -39,9 +39,7 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 	return m < c ? m : c;
 }
 
-/*
- * Levenshtein distance, of strings that fit a row: keys and options are short.
- */
+/* Levenshtein distance of strings that fit a row: keys and options do. */
 static unsigned edit_distance(const char *a, const char *b)
 {
 	enum { ROW = 32 };

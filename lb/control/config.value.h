@@ -20,9 +20,7 @@ int value_number(const char *text, uint32_t lo, uint32_t hi, uint32_t *out,
  */
 int value_time(const char *text, uint32_t unit_ms, uint32_t lo_ms,
 	       uint32_t hi_ms, uint32_t *out_ms, struct err *err);
-/*
- * Prints a time as a user would write it, in the largest unit that divides it.
- */
+/* Prints a time as users write it, in the largest unit that divides it. */
 #define TIME_TEXT_MAX 16
 const char *value_time_text(uint32_t ms, char text[TIME_TEXT_MAX]);
 /* @port is in network byte order. */

@@ -13,10 +13,7 @@
 
 #include "core/engine.h"
 
-/*
- * Returns -1 with errno set on a write error. Times are those of the engine's
- * clock.
- */
+/* Returns -1 with errno on a write error. Times are on the engine's clock. */
 int dump_flows(FILE *out, const struct engine *e, uint64_t now_ns,
 	       uint64_t started_ns);
 

@@ -95,9 +95,7 @@ int files_check(const struct config *c, struct err *err)
 {
 	int ret = check_file("state", c->state, S_IFREG, ", or none", err);
 
-	/*
-	 * The default's folder is that of the records, and created with them.
-	 */
+	/* The default's folder is the records' folder, created with them. */
 	if (!ret && strncmp(c->control, "/run/l4lb/", 10) != 0)
 		ret = check_file("control", c->control, S_IFSOCK, "", err);
 	return ret;

@@ -25,9 +25,7 @@ struct arrival *arrivals_find(struct arrivals *a, int ifindex)
 	return i < a->n ? &a->at[i] : NULL;
 }
 
-/*
- * Returns a new place, or that of the interface that has been silent longest.
- */
+/* Returns a new place, or that of the interface that was silent longest. */
 static unsigned take_place(struct arrivals *a, int ifindex)
 {
 	unsigned place = 0;

@@ -93,7 +93,7 @@ static int attach_one(struct capture *c, const struct bpf_program *match)
 }
 
 /*
- * If the kernel has no memory for the whole filter, user space does the rest.
+ * If the kernel has no memory for all of the filter, user space does the rest.
  */
 static int attach(struct capture *c)
 {
@@ -229,10 +229,7 @@ void capture_set_links(struct capture *c, const struct tap_links *links)
 	if (tap_links_equal(&c->links, links))
 		return;
 	c->links = *links;
-	/*
-	 * On ENOMEM the kernel keeps the old filter; on_frame() checks @links
-	 * again.
-	 */
+	/* On ENOMEM the kernel keeps the old filter; is_for_us() checks. */
 	(void)attach(c);
 }
 

@@ -221,7 +221,8 @@ static void set_out(struct forward *f, struct outgoing *out, uint64_t now_ns)
 
 /*
  * A segment that finds no room waits, and so do those behind it. When the queue
- * here is full, the rest stay in the engine's outbox, which then takes no more.
+ * here is full, the rest wait in the engine's outbox; when that is full too,
+ * the engine originates no more.
  */
 static void send_originated(struct forward *f, uint64_t now_ns)
 {

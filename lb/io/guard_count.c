@@ -69,10 +69,7 @@ bool guard_count(struct mnl_socket *nl, const char *name, uint64_t *packets)
 	if (!ask(nl, table))
 		return false;
 	for (int i = 0; more == MNL_CB_OK && i < READS_MAX; i++) {
-		/*
-		 * The kernel queues the answer during the send, so this need
-		 * not wait.
-		 */
+		/* The kernel has queued the answer during the send. */
 		ssize_t n = recv(mnl_socket_get_fd(nl), buf, sizeof(buf),
 				 MSG_DONTWAIT);
 

@@ -97,9 +97,7 @@ static int open_reader(struct guard_watch *w)
 	w->reader = mnl_socket_open2(NETLINK_NETFILTER, flags);
 	if (!w->reader)
 		return -errno;
-	/*
-	 * A buffer above the host's limit needs privilege; we can do without.
-	 */
+	/* Needs privilege above the host's limit; we can do without. */
 	fd = mnl_socket_get_fd(w->reader);
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	if (keep_out(w->reader, mnl_socket_get_portid(w->writer)) == -1 ||

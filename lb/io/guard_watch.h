@@ -31,10 +31,7 @@ struct guard_watch;
 int guard_watch_open(struct guard_watch **out, const struct guard_spec *spec,
 		     struct err *err);
 
-/*
- * Replaces the interfaces of struct guard_spec in one transaction. Accepts
- * NULL.
- */
+/* Replaces the spec's interfaces in one transaction. Accepts NULL. */
 #define GUARD_WATCH_INTERFACES_MAX 32
 void guard_watch_narrow(struct guard_watch *w,
 			const char (*interfaces)[GUARD_INTERFACE_LEN],

@@ -179,9 +179,7 @@ static void finish_merges(struct inject *inj, struct queue *q)
 	}
 }
 
-/*
- * Sends the whole queue; counts a packet that fails and goes on with the next.
- */
+/* Sends the whole queue; counts packets that fail and continues. */
 static void send_queue(struct inject *inj, struct queue *q)
 {
 	unsigned sent = 0;
@@ -283,10 +281,7 @@ static bool merge_into(struct queue *q, const struct packet *p)
 
 		if (!merge_same_flow(q->merge[at].first, p))
 			continue;
-		/*
-		 * Never look past a packet of the same flow: that keeps the
-		 * order.
-		 */
+		/* Do not pass a packet of the same flow: keep the order. */
 		if (!merge_add(&q->merge[at], p))
 			return false;
 		q->iov[at][msg->msg_iovlen++] =
@@ -326,9 +321,7 @@ static uint32_t segment_size(const struct packet *p, uint32_t mtu)
 	return mss - (packet_tcp_len(p) - TCP_HEADER_MIN);
 }
 
-/*
- * Below this, options would leave no room for data; Linux has the same minimum.
- */
+/* Below this, options leave no room for data; Linux has the same minimum. */
 #define MSS_MIN 88
 #define MTU_MIN (MSS_MIN + IP_HEADER_LEN + TCP_HEADER_MIN)
 

@@ -43,9 +43,7 @@ int lane_open_builder(struct lane *lane, struct err *err);
 /* Accepts a zeroed lane. */
 void lane_close(struct lane *lane);
 
-/*
- * Destination and source of one raw message; must live as long as the message.
- */
+/* Destination and source of one raw message; must live as long as it. */
 struct raw_address {
 	struct sockaddr_in to;
 	union {

@@ -37,9 +37,7 @@ struct martian_table {
 	uint64_t maybe[MARTIAN_BITS / 64];
 };
 
-/*
- * Clear, add all, then sort. Addresses beyond MARTIAN_MAX are not remembered.
- */
+/* Clear, add all, then sort. Addresses beyond MARTIAN_MAX are ignored. */
 void martian_clear(struct martian_table *t);
 void martian_add(struct martian_table *t, const struct ip_addr *own,
 		 unsigned prefix_len);

@@ -128,18 +128,16 @@ const struct link *netlink_link_by_name(const struct netlink *nl,
 /*
  * True if packets that come in by @ifindex pass @lower on their way: it is
  * @ifindex itself, a port or member of it, or the parent of its VLAN or
- * macvlan. Too slow to call per packet.
+ * macvlan. Too slow for every packet.
  */
 bool netlink_carries(const struct netlink *nl, int lower, int ifindex);
 
-/*
- * The interface that holds a local address, or 0. Too slow to call per packet.
- */
+/* The interface that holds a local address, or 0. Too slow for every packet. */
 int netlink_addr_ifindex(const struct netlink *nl, const struct ip_addr *addr);
 
 /*
- * Fast enough to call per packet. True if this host would refuse a packet from
- * @src to @dst on @ifindex, see martian.h.
+ * For every packet: true if this host would refuse one from @src to @dst on
+ * @ifindex, see martian.h.
  */
 bool netlink_is_martian(struct netlink *nl, const struct ip_addr *src,
 			const struct ip_addr *dst, int ifindex);
@@ -169,9 +167,9 @@ int netlink_route(struct netlink *nl, const struct ip_addr *src,
 		  struct err *err);
 
 /*
- * Fast enough to call per packet, O(1): how packets from @src (as in
- * netlink_route()) to @dst leave. HOP_NO_ROUTE also if @src is no address of
- * this host any more.
+ * For every packet, O(1): how packets from @src (as in netlink_route()) to @dst
+ * leave. HOP_NO_ROUTE also if @src is not, or no longer, an address of this
+ * host.
  *
  * Answers come from a bounded cache, which a change of routes empties. A miss
  * asks the kernel, at most NETLINK_QUERIES_PER_MS times in a millisecond;
@@ -183,12 +181,7 @@ int netlink_route(struct netlink *nl, const struct ip_addr *src,
 void netlink_hop(struct netlink *nl, const struct ip_addr *src,
 		 const struct ip_addr *dst, uint64_t now_ns, struct hop *out);
 
-/*
- * Whether a link lives: returns the time (CLOCK_BOOTTIME) when the kernel last
- * verified a neighbour on it, or of the last netlink_note_heard(); 0: never.
- * Also makes the kernel send an ARP request each to some known neighbours
- * there, in turn, at most NETLINK_ASKED of them every 10 ms.
- */
+/* Neighbours that one netlink_ask_link() asks, at most every 10 ms. */
 #define NETLINK_ASKED 8
 /*
  * Makes the kernel resolve an unknown neighbour, with the source address that
@@ -197,6 +190,12 @@ void netlink_hop(struct netlink *nl, const struct ip_addr *src,
  */
 void netlink_resolve(struct netlink *nl, int ifindex,
 		     const struct ip_addr *addr);
+/*
+ * Whether a link lives. netlink_heard_ns() returns the time (CLOCK_BOOTTIME)
+ * when the kernel last verified a neighbour on the link, or of the last
+ * netlink_note_heard(); 0: never. netlink_ask_link() makes the kernel send an
+ * ARP request to some known neighbours there, in turn.
+ */
 uint64_t netlink_heard_ns(const struct netlink *nl, int ifindex);
 void netlink_note_heard(struct netlink *nl, int ifindex, uint64_t now_ns);
 void netlink_ask_link(struct netlink *nl, int ifindex, uint64_t now_ns);

@@ -52,8 +52,9 @@ static bool is_on(int ifindex, uint32_t cmd)
 }
 
 /*
- * A network card: its device has an address on a bus. So have those of virtual
- * machines, and these pass on super-packets that the sender left to its card.
+ * True for a real network card: its device has an address on a bus. A virtual
+ * machine's card has one too, but brings super-packets that a sender on the
+ * same machine left to its card.
  */
 static bool is_physical(int ifindex)
 {

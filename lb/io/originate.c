@@ -13,7 +13,7 @@
 #define TTL 64
 #define FRAME_MAX \
 	(ETH_HEADER_LEN + LIBNET_IPV4_H + LIBNET_TCP_H + SYN_OPTIONS_MAX)
-#define IOV_USED 2 /* virtio_net_hdr and frame, or header and payload */
+#define IOV_USED 2 /* virtio_net_hdr; frame or IP packet */
 
 /*
  * A full queue has room a little later. A queue that is not full may refuse a

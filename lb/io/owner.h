@@ -19,7 +19,8 @@ struct owner {
 };
 
 /*
- * True if the file is ours already. @owner NULL: only the current user counts.
+ * True if the file is ours already. @owner NULL: only the current user counts
+ * as us.
  */
 bool owner_is(const struct stat *st, const struct owner *owner);
 

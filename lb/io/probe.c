@@ -93,10 +93,7 @@ static struct sockaddr_in sockaddr_of(const struct ip_addr *a, uint16_t port)
 	};
 }
 
-/*
- * Returns a socket bound to @source and @port (host byte order, 0: any), or
- * -errno.
- */
+/* A socket bound to @source and @port (host byte order, 0: any), or -errno. */
 static int socket_bound(const struct ip_addr *source, uint16_t port)
 {
 	struct sockaddr_in sa = sockaddr_of(source, htons(port));
@@ -178,9 +175,7 @@ static int socket_connecting(struct prober *p, const struct probe *probe)
 	return -EADDRINUSE;
 }
 
-/*
- * Sends a RST unless both sides have closed, even if a child holds the socket.
- */
+/* Sends a RST unless both sides have closed, even if a child has a copy. */
 static void reset(int fd)
 {
 	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};

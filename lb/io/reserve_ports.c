@@ -192,10 +192,7 @@ int reserved_ports_write(int fd, const struct port_set *ports)
 /* Called for each socket; @arg comes from the caller. */
 typedef void socket_fn(const struct endpoint *local, unsigned state, void *arg);
 
-/*
- * Reads exactly @digits hexadecimal digits and advances; false if there are
- * fewer.
- */
+/* Reads exactly @digits hexadecimal digits and advances; false if too few. */
 static bool take_hex(const char **text, unsigned digits, unsigned *out)
 {
 	char number[9] = "";

@@ -69,10 +69,7 @@ int bound_ports_read(struct port_set *out, const struct ip_addr *addrs,
  */
 bool bound_only_closing(const struct endpoint *ep);
 
-/*
- * Reads the whole file from its start into a string; NULL with errno. free()
- * it.
- */
+/* Reads the whole file into a string, to be freed; NULL with errno. */
 char *read_whole(int fd);
 
 #endif

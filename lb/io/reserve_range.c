@@ -41,9 +41,7 @@ static bool shares_source(const struct record *other,
 	return false;
 }
 
-/*
- * The first instance that holds a port from @lo to @hi on one of our sources.
- */
+/* The first instance with a port from @lo to @hi on one of our sources. */
 static const struct record *holder_of(const struct record *others,
 				      const struct reserve_request *req,
 				      unsigned lo, unsigned hi)

@@ -13,9 +13,7 @@
 
 struct range {
 	uint16_t lo, hi; /* host byte order, inclusive */
-	/*
-	 * The host's ephemeral ports: how many it keeps, and how many it has.
-	 */
+	/* The host's ephemeral ports: the number it keeps, and the total. */
 	unsigned host_left, host_all;
 	bool host_short; /* it keeps too few because of the range */
 };

@@ -39,7 +39,7 @@ static void take_route(const struct nlmsghdr *nlh, void *arg)
 }
 
 /*
- * Returns 0 or the kernel's error; -ENETUNREACH also for broadcast, multicast.
+ * Returns 0 or the kernel's error; -ENETUNREACH for broadcast, multicast too.
  */
 static int ask_route(struct netlink *nl, const struct ip_addr *src,
 		     const struct ip_addr *dst, struct route *out)

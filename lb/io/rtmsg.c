@@ -66,9 +66,7 @@ static void read_name(const struct attrs *attrs, char name[IF_NAMESIZE])
 	memcpy(name, mnl_attr_get_payload(attr), len);
 }
 
-/*
- * The fixed part in front of the attributes; NULL if the message is cut short.
- */
+/* The fixed part in front of the attributes; NULL if cut short. */
 static const void *fixed_part(const struct nlmsghdr *nlh, size_t len,
 			      struct attrs *attrs)
 {

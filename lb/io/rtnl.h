@@ -14,9 +14,7 @@
 
 #define RTNL_TIMEOUT_MS 200
 
-/*
- * Bytes. The kernel fills dumps up to 32 KiB if the reader's buffer has room.
- */
+/* Bytes. The kernel fills dumps up to 32 KiB if the buffer has room. */
 #define RTNL_BUFFER (32 * 1024)
 
 struct rtnl {

@@ -184,9 +184,7 @@ static int refuse_foreign(const char *path, struct err *err)
 		       path);
 }
 
-/*
- * True if the file has content that l4lb did not write: it must not be touched.
- */
+/* True if the file has content that l4lb did not write: do not touch it. */
 static bool is_foreign(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -233,10 +231,7 @@ static int find_file(struct state *s, struct stat *st, bool *aside,
 			close(fd);
 			return -EADDRINUSE;
 		}
-		/*
-		 * Was it replaced while we opened it, or by one with other
-		 * rights?
-		 */
+		/* Was it replaced meanwhile, or by one with other rights? */
 		if (fstat(fd, st) == 0 && lstat(s->path, &named) == 0 &&
 		    st->st_ino == named.st_ino && st->st_dev == named.st_dev &&
 		    S_ISREG(st->st_mode) && is_trusted(s, st, &s->why) &&

@@ -19,10 +19,7 @@ static const struct sock_filter for_us[] = {
 };
 #define FOR_US (sizeof(for_us) / sizeof(for_us[0]))
 
-/*
- * Two instructions load the interface and end the list; each interface takes
- * two.
- */
+/* Two instructions, to load the interface and to end, and two per interface. */
 #define LINKS_LEN_MAX (2 + 2 * TAP_FILTER_LINKS_MAX)
 
 /* The whole packet; the ring cuts off what its slot has no room for. */
@@ -65,10 +62,7 @@ static size_t put_links(struct sock_filter *to, const struct tap_links *links)
 	return n;
 }
 
-/*
- * Copies @match; each instruction that accepts a packet becomes a jump behind
- * it.
- */
+/* Copies @match; instructions that accept a packet become jumps behind it. */
 static void put_match(struct sock_filter *to, const struct bpf_program *match)
 {
 	memcpy(to, match->bf_insns, match->bf_len * sizeof(*to));
