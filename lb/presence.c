@@ -133,7 +133,7 @@ static void look_at_backends(struct app *app, unsigned i)
 		p->waiting += b->waits;
 		if (p->looked && !b->waits)
 			app_tell_backend(app, b);
-		/* The service that is away has a line of its own: enough. */
+		/* For a service that is away its own log line is enough. */
 		else if (!p->looked && b->waits && !p->service_away[i])
 			log_warn("%s; it gets connections when there is one",
 				 why.text);

@@ -39,8 +39,9 @@ struct presence {
 void presence_refresh(struct app *app);
 
 /*
- * Does so after a change of links, addresses or routes, but no more often than
- * the limit allows: a routing daemon makes thousands of changes a second.
+ * Calls presence_refresh() after a change of links, addresses or routes, but no
+ * more often than the limit allows: a routing daemon makes thousands of changes
+ * a second.
  */
 void presence_changed(struct app *app);
 

@@ -316,8 +316,8 @@ void taps_refresh(struct taps *t)
 	if (t->setup->config->n_interfaces) {
 		follow_names(t);
 		/*
-		 * The guard takes packets from the kernel before the captures
-		 * get them.
+		 * The guard first: the kernel must never have packets that we
+		 * capture.
 		 */
 		guard_watch_narrow(t->guard, t->guarded, t->n_guarded);
 		for (int ring = 0; ring < TAP_RINGS; ring++)

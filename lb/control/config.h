@@ -128,9 +128,7 @@ void config_free(struct config *c);
  * front (config_text() does).
  */
 
-/*
- * Finds the address of a host name; on failure @err has the reason, as above.
- */
+/* Finds the address of a host name. On failure @err has the reason. */
 typedef int config_resolve_fn(const char *host, struct ip_addr *out,
 			      struct err *err);
 
@@ -147,10 +145,7 @@ int config_set_scheduler(struct service_config *s, const char *name,
 			 struct err *err);
 int config_set_listen(struct config *c, struct service_config *s,
 		      const struct endpoint *listen, struct err *err);
-/*
- * -EEXIST: the service has the backend already. The caller adds the advice to
- * @err.
- */
+/* -EEXIST: the service has the backend already; @err gives no advice. */
 int config_add_backend(struct config *c, struct service_config *s,
 		       const struct backend_config *backend, struct err *err);
 /* Check for values that are right alone but contradict each other. */

@@ -55,7 +55,7 @@ struct guard_watch {
 	struct mnl_socket *writer, *reader;
 	struct limit repairs;
 	bool missing;  /* a part of our table was deleted and is not back */
-	bool unread;   /* notifications were lost; one may have been of ours */
+	bool unread;   /* notifications were lost, perhaps of our table */
 	bool deleting; /* the deleting transaction has not ended yet */
 	char culprit[PROCESS_NAME_MAX]; /* who deleted it; "": not known */
 	unsigned repaired;		/* repairs since the last message */
@@ -97,7 +97,7 @@ static int open_reader(struct guard_watch *w)
 	w->reader = mnl_socket_open2(NETLINK_NETFILTER, flags);
 	if (!w->reader)
 		return -errno;
-	/* Needs privilege above the host's limit; we can do without. */
+	/* A size above the host's limit needs privilege, and is optional. */
 	fd = mnl_socket_get_fd(w->reader);
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	if (keep_out(w->reader, mnl_socket_get_portid(w->writer)) == -1 ||

@@ -6,9 +6,9 @@
  * the guard too. The host's TCP then resets every connection of which it sees a
  * packet. The kernel reports every change (NFNLGRP_NFTABLES). When another
  * program deletes a part of our table, guard_up() writes all of it again in one
- * transaction. Until then the host does see packets, for half a millisecond. It
- * takes 8 to 18 ms if the kernel lets the other program close its socket first:
- * the close waits until the deleted objects are freed, and nobody can write
+ * transaction. Until then the host does see packets: for half a millisecond, or
+ * for 8 to 18 ms if the kernel lets the other program close its socket first.
+ * That close waits until the deleted objects are freed, and nobody can write
  * meanwhile. What others add to the table stays.
  *
  * Needs only CAP_NET_ADMIN, also that of a user namespace.

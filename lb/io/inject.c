@@ -309,8 +309,8 @@ static void send_cut(struct inject *inj, struct queue *q,
 }
 
 /*
- * The payload of one segment: the receiver's MSS or the next hop's MTU, less
- * the TCP options of this segment (RFC 6691).
+ * The payload of one segment: the smaller of the receiver's MSS and what the
+ * next hop carries, less the TCP options of this segment (RFC 6691).
  */
 static uint32_t segment_size(const struct packet *p, uint32_t mtu)
 {
