@@ -271,14 +271,15 @@ nft_drop_table() {
 	nft delete table ip "$1" || die "nft could not remove table $1"
 }
 
-# The kernel's own RST has no user; what l4lb sends by raw IP is root's.
+# What l4lb sends by raw IP is of a socket, and so of a user, whichever; the
+# kernel's own RST is of none, to which skuid does not apply.
 nft_rst_text() {
 	cat <<EOF
 add table ip $rst_table
 delete table ip $rst_table
 add table ip $rst_table
 add chain ip $rst_table output { type filter hook output priority 0; policy accept; }
-add rule ip $rst_table output meta skuid 0 accept
+add rule ip $rst_table output meta skuid 0-4294967294 accept
 EOF
 	for s in $services; do
 		echo "add rule ip $rst_table output ip saddr ${s%:*} tcp sport ${s#*:} tcp flags & rst == rst counter drop"
@@ -385,10 +386,10 @@ iptables_rst_text() {
 	echo "*filter"
 	echo ":$chain-rs - [0:0]"
 	for s in $services; do
-		echo "-A $chain-rs -s ${s%:*} -p tcp -m tcp --sport ${s#*:} --tcp-flags RST RST -m owner ! --uid-owner 0 -j DROP"
+		echo "-A $chain-rs -s ${s%:*} -p tcp -m tcp --sport ${s#*:} --tcp-flags RST RST -m owner ! --uid-owner 0-4294967294 -j DROP"
 	done
 	for s in $sources; do
-		echo "-A $chain-rs -s $s -p tcp -m tcp --sport $nat_lo:$nat_hi --tcp-flags RST RST -m owner ! --uid-owner 0 -j DROP"
+		echo "-A $chain-rs -s $s -p tcp -m tcp --sport $nat_lo:$nat_hi --tcp-flags RST RST -m owner ! --uid-owner 0-4294967294 -j DROP"
 	done
 	iptables_jump "$chain-rs" filter OUTPUT
 	echo COMMIT
