@@ -271,6 +271,13 @@ nft_drop_table() {
 	nft delete table ip "$1" || die "nft could not remove table $1"
 }
 
+# The highest uid there is: a user namespace may know fewer, and iptables
+# refuses one that it does not.
+last_uid() {
+	awk '$1 + $3 > n { n = $1 + $3 } END { printf "%.0f", n ? n - 1 : 4294967294 }' \
+		/proc/self/uid_map
+}
+
 # What l4lb sends by raw IP is of a socket, and so of a user, whichever; the
 # kernel's own RST is of none, to which skuid does not apply.
 nft_rst_text() {
@@ -279,7 +286,7 @@ add table ip $rst_table
 delete table ip $rst_table
 add table ip $rst_table
 add chain ip $rst_table output { type filter hook output priority 0; policy accept; }
-add rule ip $rst_table output meta skuid 0-4294967294 accept
+add rule ip $rst_table output meta skuid 0-$(last_uid) accept
 EOF
 	for s in $services; do
 		echo "add rule ip $rst_table output ip saddr ${s%:*} tcp sport ${s#*:} tcp flags & rst == rst counter drop"
@@ -383,13 +390,14 @@ EOF
 }
 
 iptables_rst_text() {
+	users=0-$(last_uid)
 	echo "*filter"
 	echo ":$chain-rs - [0:0]"
 	for s in $services; do
-		echo "-A $chain-rs -s ${s%:*} -p tcp -m tcp --sport ${s#*:} --tcp-flags RST RST -m owner ! --uid-owner 0-4294967294 -j DROP"
+		echo "-A $chain-rs -s ${s%:*} -p tcp -m tcp --sport ${s#*:} --tcp-flags RST RST -m owner ! --uid-owner $users -j DROP"
 	done
 	for s in $sources; do
-		echo "-A $chain-rs -s $s -p tcp -m tcp --sport $nat_lo:$nat_hi --tcp-flags RST RST -m owner ! --uid-owner 0-4294967294 -j DROP"
+		echo "-A $chain-rs -s $s -p tcp -m tcp --sport $nat_lo:$nat_hi --tcp-flags RST RST -m owner ! --uid-owner $users -j DROP"
 	done
 	iptables_jump "$chain-rs" filter OUTPUT
 	echo COMMIT

@@ -37,12 +37,13 @@ dropped() {
 
 # l4lb says its own by raw IP, as whatever user it is; here another one does.
 only_the_kernels_resets() {
-	local before caps=+net_raw user=1234
+	local before caps=+net_raw
+	local user=(setpriv --reuid 1234 --regid 1234 --clear-groups
+		--inh-caps "$caps" --ambient-caps "$caps")
 	before=$(dropped)
 	# A user namespace may know no other user than root.
-	awk '{ n += $3 } END { exit n < 2 }' /proc/self/uid_map || user=0
-	on lb setpriv --reuid $user --regid $user --clear-groups --inh-caps $caps \
-		--ambient-caps $caps "$PYTHON" - "$VIP" "$VIP_PORT" "$CLIENT" <<-'EOF'
+	awk '{ n += $3 } END { exit n < 2 }' /proc/self/uid_map || user=()
+	on lb "${user[@]}" "$PYTHON" - "$VIP" "$VIP_PORT" "$CLIENT" <<-'EOF'
 		import socket, struct, sys
 		vip, port, client = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 		s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
