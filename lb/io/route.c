@@ -25,7 +25,6 @@
 #define PROBE_INTERVAL_NS SEC_NS
 #define SILENCE_NS	  SEC_NS /* no queries after one without an answer */
 
-
 struct route_answer {
 	struct route *route;
 	bool usable;
@@ -177,7 +176,8 @@ static struct path *current_path(struct netlink *nl, const struct ip_addr *src,
 	if (path && now_ns - path->asked_ns < PATH_LIFETIME_NS)
 		return path;
 	asked = ask_path(nl, &key, src, now_ns);
-	return asked ? asked : path; /* an outdated answer is better than none */
+	return asked ? asked
+		     : path; /* an outdated answer is better than none */
 }
 
 static struct neigh *path_neigh(struct netlink *nl, struct path *path)

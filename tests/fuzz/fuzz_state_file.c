@@ -322,10 +322,10 @@ static void check_refused(const struct file *f, uint32_t wanted,
 	static uint8_t bytes[FILE_MAX + 1];
 	size_t size;
 
-	if (is_foreign(f) ? ret != -EEXIST
-			  : ret != -EINVAL || !is_good(f) ||
-				    connections(f->flows, f->head.flows) <=
-					    wanted)
+	if (is_foreign(f)
+		    ? ret != -EEXIST
+		    : ret != -EINVAL || !is_good(f) ||
+			      connections(f->flows, f->head.flows) <= wanted)
 		fail(err->text);
 	if (!read_file(path, bytes, &size) || size != f->size ||
 	    memcmp(bytes, f->bytes, size) != 0)

@@ -150,7 +150,7 @@ wait_until 10 "l4lb to challenge the client's" counts consumed $((consumed0 + n)
 # Of the three before, some may count, too.
 oow=$(($(value out-of-window) - oow0))
 expect_true "SYN from either end: $oow out-of-window (the backend's, with ACK)" \
-	[ $oow -ge $n -a $oow -le $((n + 2)) ]
+	[ $oow -ge "$n" -a $oow -le $((n + 2)) ]
 expect "  the backend's without, dropped and counted" "$(wrong_way)" $((n + 1))
 expect "  state" "$(state "$CPORT")" ESTABLISHED
 there=$(line)
