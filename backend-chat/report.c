@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* See report.h. */
 #include "report.h"
+#include "write_out.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -28,27 +28,6 @@ struct report {
 	char writing[REPORT_BYTES]; /* owned by the writer thread */
 };
 
-static void write_all(const char *bytes, size_t len)
-{
-	struct pollfd writable = {.fd = STDOUT_FILENO, .events = POLLOUT};
-
-	while (len > 0) {
-		ssize_t written = write(STDOUT_FILENO, bytes, len);
-
-		if (written == -1 && errno == EINTR)
-			continue;
-		/* Another user of the pipe or terminal made it non-blocking. */
-		if (written == -1 && errno == EAGAIN) {
-			poll(&writable, 1, -1);
-			continue;
-		}
-		if (written == -1)
-			return; /* nobody reads it: the chat continues */
-		bytes += written;
-		len -= (size_t)written;
-	}
-}
-
 static void *writer_main(void *arg)
 {
 	struct report *r = arg;
@@ -65,7 +44,8 @@ static void *writer_main(void *arg)
 		memcpy(r->writing, r->bytes, len);
 		r->len = 0;
 		pthread_mutex_unlock(&r->lock);
-		write_all(r->writing, len);
+		/* Nobody reads it: the chat continues. */
+		(void)write_out(r->writing, len);
 	} while (!closing);
 	return NULL;
 }

@@ -5,9 +5,8 @@
  * the server, has one thread.
  */
 #include "screen.h"
+#include "write_out.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <readline/history.h>
@@ -71,34 +70,12 @@ void screen_open(const char *prompt)
 	rl_callback_handler_install(prompt, at_end);
 }
 
-static bool write_all(const char *bytes, size_t len)
-{
-	struct pollfd writable = {.fd = STDOUT_FILENO, .events = POLLOUT};
-
-	while (len > 0) {
-		ssize_t written = write(STDOUT_FILENO, bytes, len);
-
-		if (written == -1 && errno == EINTR)
-			continue;
-		/* Another user of the pipe or terminal made it non-blocking. */
-		if (written == -1 && errno == EAGAIN) {
-			poll(&writable, 1, -1);
-			continue;
-		}
-		if (written == -1)
-			return false;
-		bytes += written;
-		len -= (size_t)written;
-	}
-	return true;
-}
-
 bool screen_show(const char *line, size_t len)
 {
 	if (screen.prompt)
 		rl_clear_visible_line();
 	fflush(stdout); /* readline writes there */
-	if (!write_all(line, len))
+	if (!write_out(line, len))
 		return false;
 	if (screen.prompt) {
 		rl_on_new_line();
