@@ -63,7 +63,7 @@ check-style:
 	shellcheck $(call ours,'*.sh' .ci/run tests/lab/run)
 	$(if $(MAN),mandoc -T lint -W warning $(MAN))
 
-# No circle in lb/core, nothing but core in core, no control in io.
+# No circle in lb/core, and no layer includes one above it.
 check-layers:
 	@tests/deps.sh build
 	@$(MAKE) --no-print-directory build TARGETS=l4lb_core

@@ -3,7 +3,7 @@
 #
 # guard.sh - the firewall guard of l4lb by hand, with nft or iptables
 #
-# l4lb --guard auto|keep does the same by itself (lb/io/guard.c). This is for
+# l4lb --guard auto|keep does the same by itself (lb/host/guard.c). This is for
 # kernels without nf_tables, for those who want to see and own each rule
 # (l4lb --guard none), and for clearing what a crash left. README.md beside it
 # explains every rule. Everything may be called twice.
@@ -197,7 +197,7 @@ find_tool() {
 	fi
 }
 
-# --- nft: the same table, sets and rules as lb/io/guard.c ----------------------
+# --- nft: the same table, sets and rules as lb/host/guard.c ----------------------
 
 # "1.2.3.4:80 ..." -> "1.2.3.4 . 80, ..."
 nft_endpoints() {
@@ -438,7 +438,7 @@ record_value() {
 }
 
 # A whole record, or one that is empty: of an instance that died before it took
-# anything. As in lb/io/reserve_record.c.
+# anything. As in lb/host/reserve_record.c.
 is_understood() {
 	[ -f "$1" ] || return 1
 	[ -s "$1" ] || return 0

@@ -15,8 +15,8 @@
 
 #include "app.h"
 #include "control/dump.h"
-#include "dumper.h"
-#include "io/guard.h"
+#include "control/dumper.h"
+#include "host/guard.h"
 #include "log.h"
 
 #define BUSY_FRAMES_MAX 2     /* frames per turn at a light load */

@@ -10,10 +10,10 @@
 
 #include "control/config.h"
 #include "core/engine.h"
-#include "io/guard.h"
-#include "io/netlink.h"
-#include "io/reserve.h"
-#include "io/state.h"
+#include "host/guard.h"
+#include "net/netlink.h"
+#include "host/reserve.h"
+#include "host/state.h"
 
 #define SETUP_SOURCES_MAX 256 /* our addresses toward all backends */
 

@@ -20,9 +20,9 @@
 #include <unistd.h>
 
 #include "app.h"
-#include "events.h"
-#include "filter.h"
-#include "io/guard.h"
+#include "control/announce.h"
+#include "host/syscall_filter.h"
+#include "host/guard.h"
 #include "log.h"
 #include "way.h"
 
@@ -49,8 +49,8 @@ static void on_backend(void *arg, enum backend_event event,
 {
 	struct app *app = arg;
 
-	events_backend(&app->config, app->engine, event, b, why,
-		       forward_now_ns());
+	announce_backend(&app->config, app->engine, event, b, why,
+			 forward_now_ns());
 }
 
 static int need_privilege(struct err *err)
@@ -239,7 +239,7 @@ static int make_engine(struct app *app, struct err *err)
 		.services = app->setup->services,
 		.n_flows = app->config.flows,
 		.timeouts = app->config.timeouts,
-		.on_flow = events_flow,
+		.on_flow = announce_flow,
 		.on_backend = on_backend,
 		.can_reach = way_can_reach,
 		.way_heard_ns = way_heard_ns,

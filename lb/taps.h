@@ -25,9 +25,9 @@
 #include "io/arrivals.h"
 #include "io/capture.h"
 #include "io/forward.h"
-#include "io/guard_watch.h"
+#include "host/guard_watch.h"
 #include "io/inject.h"
-#include "io/netlink.h"
+#include "net/netlink.h"
 #include "io/nic.h"
 #include "setup.h"
 

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "control/cmdline.h"
-#include "control/config.value.h"
+#include "control/config_value.h"
 
 #define FILE_MAX     (1u << 20) /* bytes; 8 times the largest sensible file */
 #define SETTINGS_MAX 64
@@ -68,7 +68,7 @@ static const struct option options[] = {
 
 #define N_OPTIONS (sizeof(options) / sizeof(*options) - 1)
 
-/* l4lb(8) defines the options; tests/config/docs.sh compares the two. */
+/* l4lb(8) defines the options; tests/control/docs.sh compares the two. */
 /* clang-format off */
 static const char help[] =
 "Usage: l4lb [OPTIONS] SOURCE_IP SERVER_IP SERVER_PORT "

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "control/config.h"
-#include "control/config.value.h"
+#include "control/config_value.h"
 
 #define RUN_DIR "/run/l4lb/"
 

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "control/files.h"
-#include "io/state_file.h"
+#include "host/state_file.h"
 
 /* Copies the part before the last slash. */
 static void folder_of(const char *path, char folder[CONFIG_PATH_MAX])

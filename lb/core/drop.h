@@ -19,7 +19,7 @@ enum drop_reason {
 	DROP_BAD_TCP,	   /* TCP header malformed, or flags impossible */
 	DROP_BAD_CHECKSUM, /* wrong, and not left to hardware */
 	DROP_TTL,	   /* would leave with TTL 0 */
-	DROP_MARTIAN,	   /* impossible on that interface: io/martian.h */
+	DROP_MARTIAN,	   /* impossible on that interface: net/martian.h */
 	/* not an ICMP error that can be translated (icmp.c) */
 	DROP_ICMP_OTHER, /* echo, or an error about UDP: no TCP segment */
 	DROP_BAD_ICMP,	 /* malformed, or sent to another host than quoted */

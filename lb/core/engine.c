@@ -4,7 +4,7 @@
  * find its flow, track the connection, rewrite, send. The backend is chosen
  * once per connection, in engine_open_flow().
  */
-#include "core/checks.h"
+#include "core/health/active.h"
 #include "core/handshake.h"
 #include "core/lifecycle.h"
 #include "core/lookup.h"

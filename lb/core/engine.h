@@ -21,7 +21,7 @@
 #include "core/err.h"
 #include "core/flow.h"
 #include "core/pending.h"
-#include "core/hearing.h"
+#include "core/health/hearing.h"
 #include "core/icmp.h"
 #include "core/packet.h"
 #include "core/ports.h"

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cut_off.h"
-#include "core/evidence.h"
+#include "core/health/cut_off.h"
+#include "core/health/evidence.h"
 #include "core/handshake.h"
 #include "core/lifecycle.h"
 #include "core/opening.h"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/half_open.h"
+#include "core/health/half_open.h"
 #include "core/lifecycle.h"
 #include "core/lookup.h"
 #include "core/pending.h"

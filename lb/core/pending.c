@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cut_off.h"
+#include "core/health/cut_off.h"
 #include "core/pending.h"
 #include "core/state.h"
 

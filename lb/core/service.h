@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 #include "core/addr.h"
-#include "core/breaker.h"
-#include "core/check.h"
-#include "core/health.h"
+#include "core/health/passive.h"
+#include "core/health/ask.h"
+#include "core/health/when.h"
 #include "core/sched.h"
 
 #define SERVICE_BACKENDS_MAX 256 /* per service */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/evidence.h"
+#include "core/health/evidence.h"
 #include "core/lifecycle.h"
 #include "core/lookup.h"
 #include "core/source.h"

@@ -105,8 +105,8 @@ static uint16_t mss_limit(const struct forward *f, const struct hop *hop)
  * Runs before the engine, which stores the MSS of a SYN and may send the SYN to
  * another backend. Returns false if the route back to the sender leads into
  * this host although the SYN came from the wire. The address list of
- * io/martian.h does not see local routes, and this look-up is too expensive for
- * every packet.
+ * net/martian.h does not see local routes, and this look-up is too expensive
+ * for every packet.
  */
 static bool clamp_back(struct forward *f, struct packet *p, uint64_t now_ns)
 {

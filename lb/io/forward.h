@@ -13,7 +13,7 @@
 #include "core/engine.h"
 #include "io/capture.h"
 #include "io/inject.h"
-#include "io/netlink.h"
+#include "net/netlink.h"
 
 struct forward;
 

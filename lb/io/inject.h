@@ -19,7 +19,7 @@
 #include "core/err.h"
 #include "core/icmp.h"
 #include "core/packet.h"
-#include "io/netlink.h"
+#include "net/netlink.h"
 
 #define INJECT_BATCH 64 /* packets queued for one descriptor */
 

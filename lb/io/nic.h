@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "io/netlink.h"
+#include "net/netlink.h"
 
 #define NIC_LRO_MAX 64
 

@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #include "core/addr.h"
-#include "core/check.h"
+#include "core/health/ask.h"
 #include "core/err.h"
 
 #define PROBES_MAX 4096	      /* at the same time */

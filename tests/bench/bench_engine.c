@@ -30,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../unit/frames.h"
+#include "../rig/frames.h"
 #include "core/engine.h"
 #include "core/random.h"
 

@@ -6,9 +6,9 @@
  * with what. Checksums are made right here, else almost every frame would end
  * there. Captures of real connections (captures.sh) are records of frames that
  * are given the addresses of one here. After each record everything in
- * tests/unit/rules.c holds, or it aborts. Needs frames.c and rules.c of
- * tests/unit, and the core. By hand, with
- * clang-14 -fsanitize=fuzzer,address,undefined -Ilb -Itests/unit.
+ * tests/rig/rules.c holds, or it aborts. Needs frames.c and rules.c of
+ * tests/rig, and the core. By hand, with
+ * clang-14 -fsanitize=fuzzer,address,undefined -Ilb -Itests/rig.
  */
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
  * accepted leaves within bounds, with right checksums, about the segment asked
  * for; whatever we originate is an error that we would accept.
  *
- * Built with tests/unit/frames.c, the oracle for checksums.
+ * Built with tests/rig/frames.c, the oracle for checksums.
  */
 #include <assert.h>
 #include <stdlib.h>

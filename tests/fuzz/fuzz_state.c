@@ -7,7 +7,7 @@
  * The input fills the flows one after another, as changes to flows of real
  * connections, since noise alone is refused at the first look; checksums are
  * made right. Then the ends of those connections go on talking while time
- * passes and backends leave. Everything in tests/unit/rules.c holds after each
+ * passes and backends leave. Everything in tests/rig/rules.c holds after each
  * step, and in the end every flow ends.
  */
 #include <arpa/inet.h>
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../state/forge.h"
+#include "forge.h"
 #include "core/engine.h"
 #include "frames.h"
 #include "rules.h"

@@ -8,7 +8,7 @@
  * judge says what must come of it: the flows go on, or a fresh file is there
  * and why, or nothing was touched. Then the file is opened once more.
  *
- * Files are in a folder of its own in TMPDIR. Needs io/state.c.
+ * Files are in a folder of its own in TMPDIR. Needs host/state.c.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,9 +19,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../state/forge.h"
-#include "io/state.h"
-#include "io/state_file.h"
+#include "forge.h"
+#include "host/state.h"
+#include "host/state_file.h"
 
 #define FLOWS	  64 /* of a table, at most */
 #define FILE_MAX  (STATE_FLOWS_AT + FLOWS * sizeof(struct flow))

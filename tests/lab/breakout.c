@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sandbox.h"
+#include "host/sandbox.h"
 
 static const char *file = "/etc/shadow";
 

@@ -67,6 +67,17 @@ printf '#include "control/config.h"\n' >>"$tmp/lb/io/wire.c"
 expect 1 'io includes control/config.h of control'
 
 plant
+mkdir -p "$tmp/lb/net"
+printf '#include "io/wire.h"\n' >"$tmp/lb/net/links.c"
+expect 1 'net includes io/wire.h of io'
+rm -r "$tmp/lb/net"
+
+plant
+mkdir -p "$tmp/lb/core/health"
+printf '#include "net/links.h"\n' >"$tmp/lb/core/health/when.c"
+expect 1 'core includes net/links.h, which is not core'
+
+plant
 printf '#include "core/b.h"\n' >>"$tmp/lb/core/a.h"
 printf '#include "core/a.h"\n' >>"$tmp/lb/core/b.h"
 expect 1 'a circle of includes: a.h -> b.h -> a.h'

@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config_keys.c - every key of the file, and its effect on a struct config
+ *
+ * To add a key: write a function that takes its value, add a row to a table
+ * below, and an entry to l4lb.conf(5) (tests/control/docs.sh compares the two).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/config_keys.h"
+#include "control/config_value.h"
+
+#define ITEM_MAX 512 /* bytes of one item of a value or backend */
+
+static int set_name(struct target *t, const char *value, struct err *err)
+{
+	return value_name(t->config->name, value, err);
+}
+
+static int set_user(struct target *t, const char *value, struct err *err)
+{
+	size_t len = strlen(value);
+
+	/* The rule of useradd(8); such a name can also stand in a message. */
+	if (len == 0 || len >= CONFIG_NAME_MAX || value[0] == '-' ||
+	    value[strspn(value, "abcdefghijklmnopqrstuvwxyz"
+				"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.$")])
+		return err_set(err, -EINVAL,
+			       "expected the name of a user, for example l4lb, "
+			       "or auto");
+	memcpy(t->config->user, value, len + 1);
+	return 0;
+}
+
+static int set_sandbox(struct target *t, const char *value, struct err *err)
+{
+	static const char *const names[] = {"off", "on"};
+	int choice = 0;
+
+	if (value_choice(value, names, 2, "on or off", &choice, err))
+		return -EINVAL;
+	t->config->sandbox = choice;
+	return 0;
+}
+
+static int set_flows(struct target *t, const char *value, struct err *err)
+{
+	if (value_number(value, 1, CONFIG_FLOWS_MAX, &t->config->flows, err))
+		return err_set(err, -EINVAL,
+			       "expected a number from 1 to %u, for example %u",
+			       CONFIG_FLOWS_MAX, CONFIG_FLOWS_DEFAULT);
+	return 0;
+}
+
+static int set_nat_ports(struct target *t, const char *value, struct err *err)
+{
+	const char *dash = strchr(value, '-');
+	char lo_text[8];
+	uint32_t lo = 0, hi = 0;
+
+	if (!dash || dash - value >= (int)sizeof(lo_text))
+		goto malformed;
+	snprintf(lo_text, sizeof(lo_text), "%.*s", (int)(dash - value), value);
+	if (value_number(lo_text, 0, UINT16_MAX, &lo, err) ||
+	    value_number(dash + 1, 0, UINT16_MAX, &hi, err))
+		goto malformed;
+	if (lo > hi)
+		return err_set(err, -EINVAL,
+			       "wrong order: the lower port comes first, as in "
+			       "%u-%u",
+			       hi, lo);
+	if (lo < 1024)
+		return err_set(err, -EINVAL,
+			       "ports below 1024 are privileged: expected for "
+			       "example %d-%d",
+			       CONFIG_NAT_LO, CONFIG_NAT_HI);
+	if (hi - lo + 1 < CONFIG_NAT_MIN)
+		return err_set(err, -EINVAL,
+			       "%u ports are too few, at least %d are needed: "
+			       "for example %d-%d",
+			       hi - lo + 1, CONFIG_NAT_MIN, CONFIG_NAT_LO,
+			       CONFIG_NAT_HI);
+	t->config->nat_lo = (uint16_t)lo;
+	t->config->nat_hi = (uint16_t)hi;
+	t->config->nat_ports_set = true;
+	return 0;
+
+malformed:
+	return err_set(err, -EINVAL,
+		       "expected LO-HI, ports from 1024 to 65535, for example "
+		       "%d-%d",
+		       CONFIG_NAT_LO, CONFIG_NAT_HI);
+}
+
+/* The rule of the kernel's dev_valid_name(), and printable. */
+static bool is_interface_name(const char *name, size_t size)
+{
+	if (strlen(name) >= size || strcmp(name, ".") == 0 ||
+	    strcmp(name, "..") == 0)
+		return false;
+	for (; *name; name++)
+		if (*name <= 0x20 || *name >= 0x7f || *name == '/' ||
+		    *name == ':')
+			return false;
+	return true;
+}
+
+static int add_interface(struct config *c, const char *name, struct err *err)
+{
+	static const size_t size = sizeof(c->interfaces[0]);
+
+	if (!is_interface_name(name, size))
+		return err_set(err, -EINVAL,
+			       "expected the name of a network interface, at "
+			       "most %zu bytes, for example eth0",
+			       size - 1);
+	for (unsigned i = 0; i < c->n_interfaces; i++)
+		if (strcmp(c->interfaces[i], name) == 0)
+			return err_set(err, -EINVAL,
+				       "interface %s is given twice", name);
+	if (c->n_interfaces == CONFIG_INTERFACES_MAX)
+		return err_set(err, -EINVAL, "more than %d interfaces",
+			       CONFIG_INTERFACES_MAX);
+	memcpy(c->interfaces[c->n_interfaces++], name, strlen(name) + 1);
+	return 0;
+}
+
+static int set_interface(struct target *t, const char *value, struct err *err)
+{
+	char item[32];
+	unsigned n = 0;
+	int rc = value_check_commas(value, "eth0, eth1", err);
+
+	for (; rc == 0 && value_next_item(&value, item, sizeof(item)); n++)
+		rc = add_interface(t->config, item, err);
+	if (rc == 0 && n == 0)
+		return err_set(err, -EINVAL,
+			       "expected the name of a network interface, for "
+			       "example eth0");
+	return rc;
+}
+
+static int set_guard(struct target *t, const char *value, struct err *err)
+{
+	static const char *const names[] = {
+		[GUARD_AUTO] = "auto",
+		[GUARD_KEEP] = "keep",
+		[GUARD_NONE] = "none",
+	};
+	int mode = 0;
+
+	if (value_choice(value, names, 3, "auto, keep or none", &mode, err))
+		return -EINVAL;
+	t->config->guard = (enum guard_mode)mode;
+	return 0;
+}
+
+static int set_datapath(struct target *t, const char *value, struct err *err)
+{
+	static const char *const names[] = {
+		[DATAPATH_AUTO] = "auto",
+		[DATAPATH_PCAP] = "pcap",
+		[DATAPATH_BPF] = "bpf",
+	};
+	int datapath = 0;
+
+	if (value_choice(value, names, 3, "auto or pcap", &datapath, err))
+		return -EINVAL;
+	/* This is an error on any host, as no host can run it. */
+	if (datapath == DATAPATH_BPF)
+		return err_set(err, -EINVAL,
+			       "not built yet; expected auto or pcap");
+	t->config->datapath = (enum datapath)datapath;
+	return 0;
+}
+
+static int set_state(struct target *t, const char *value, struct err *err)
+{
+	struct config *c = t->config;
+
+	if (strcmp(value, "none") == 0)
+		c->state[0] = 0;
+	else if (value_path(c->state, value, "/run/l4lb/chat.flows, or none",
+			    err))
+		return -EINVAL;
+	c->state_set = true;
+	return 0;
+}
+
+static int set_control(struct target *t, const char *value, struct err *err)
+{
+	return value_path(t->config->control, value, "/run/l4lb/chat.sock",
+			  err);
+}
+
+static int set_listen(struct target *t, const char *value, struct err *err)
+{
+	struct endpoint listen;
+	int rc = value_endpoint(value, t->resolve, &listen, err);
+
+	return rc ? rc : config_set_listen(t->config, t->service, &listen, err);
+}
+
+static int set_scheduler(struct target *t, const char *value, struct err *err)
+{
+	return config_set_scheduler(t->service, value, err);
+}
+
+static int set_out_of_state(struct target *t, const char *value,
+			    struct err *err)
+{
+	static const char *const names[] = {
+		[OUT_OF_STATE_RESET] = "reset",
+		[OUT_OF_STATE_DROP] = "drop",
+	};
+	int choice = 0;
+
+	if (value_choice(value, names, 2, "reset or drop", &choice, err))
+		return -EINVAL;
+	t->service->out_of_state = (enum out_of_state)choice;
+	return 0;
+}
+
+static int backend_option(struct backend_config *b, bool *weighted,
+			  const char *option, struct err *err)
+{
+	static const char weight[] = "weight=";
+	char quoted[QUOTED_MAX];
+	uint32_t number = 0;
+
+	if (strcmp(option, "backup") == 0) {
+		if (b->backup)
+			return err_set(err, -EINVAL, "backup is given twice");
+		b->backup = true;
+		return 0;
+	}
+	if (strncmp(option, weight, sizeof(weight) - 1) != 0)
+		return err_set(err, -EINVAL,
+			       "\"%s\" is no option of a backend; expected "
+			       "weight=N or backup after the address",
+			       value_quote(option, quoted));
+	if (*weighted)
+		return err_set(err, -EINVAL, "weight is given twice");
+	option += sizeof(weight) - 1;
+	if (value_number(option, 0, CONFIG_WEIGHT_MAX, &number, err))
+		return err_set(err, -EINVAL,
+			       "weight \"%s\" is not a number from 0 (no new "
+			       "flows) to %d, for example weight=3",
+			       value_quote(option, quoted), CONFIG_WEIGHT_MAX);
+	b->weight = number;
+	*weighted = true;
+	return 0;
+}
+
+static int add_backend(struct target *t, const struct backend_config *b,
+		       struct err *err)
+{
+	struct err reason;
+	int rc = config_add_backend(t->config, t->service, b, &reason);
+
+	if (rc == 0)
+		return 0;
+	return err_set(err, -EINVAL, "%s%s", reason.text,
+		       rc == -EEXIST ? "; give a backend once, and weight=N "
+				       "for a larger share"
+				     : "");
+}
+
+static int set_backend(struct target *t, const char *value, struct err *err)
+{
+	struct backend_config b = {.weight = 1};
+	char item[ITEM_MAX];
+	bool weighted = false;
+	int rc;
+
+	if (strlen(value) >= sizeof(item) || strchr(value, ',') ||
+	    !value_next_item(&value, item, sizeof(item)))
+		return err_set(err, -EINVAL,
+			       "expected ADDRESS:PORT [weight=N] [backup], for "
+			       "example 192.168.0.11:9001 weight=3");
+	rc = value_endpoint(item, t->resolve, &b.addr, err);
+	while (rc == 0 && value_next_item(&value, item, sizeof(item)))
+		rc = backend_option(&b, &weighted, item, err);
+	return rc ? rc : add_backend(t, &b, err);
+}
+
+static int add_source(struct service_config *s, const struct ip_addr *source,
+		      struct err *err)
+{
+	char text[ADDR_TEXT_MAX];
+
+	for (unsigned i = 0; i < s->n_sources; i++)
+		if (addr_equal(&s->sources[i], source))
+			return err_set(err, -EINVAL, "%s is given twice",
+				       addr_format(source, text));
+	if (s->n_sources == CONFIG_SOURCES_MAX)
+		return err_set(err, -EINVAL,
+			       "more than %d source addresses in one service",
+			       CONFIG_SOURCES_MAX);
+	s->sources[s->n_sources++] = *source;
+	return 0;
+}
+
+static int set_source(struct target *t, const char *value, struct err *err)
+{
+	char item[ITEM_MAX];
+	unsigned n = 0;
+	int rc = value_check_commas(value, "192.168.0.10, 192.168.0.20", err);
+
+	for (; rc == 0 && value_next_item(&value, item, sizeof(item)); n++) {
+		struct ip_addr source;
+
+		rc = value_host(item, t->resolve, &source, err);
+		if (rc == 0)
+			rc = add_source(t->service, &source, err);
+	}
+	if (rc == 0 && n == 0)
+		return err_set(err, -EINVAL,
+			       "expected one or several addresses, for example "
+			       "192.168.0.10, 192.168.0.20");
+	return rc;
+}
+
+static int set_check(struct target *t, const char *value, struct err *err)
+{
+	static const char *const kinds[] = {"none", "syn", "tcp", "http",
+					    "expect"};
+	static const char expected[] = "syn, tcp, http GET /PATH [expect "
+				       "2xx,3xx], expect \"TEXT\" or none";
+	const size_t len = strcspn(value, " \t");
+	const char *rest = value + len + strspn(value + len, " \t");
+	char word[16];
+	int kind = 0;
+
+	snprintf(word, sizeof(word), "%.*s", (int)len, value);
+	if (value_choice(word, kinds, 5, expected, &kind, err))
+		return -EINVAL;
+	if (kind == 0 && *rest)
+		return err_set(err, -EINVAL, "expected nothing after none");
+	t->service->checked = kind != 0;
+	return kind ? check_parse(value, &t->service->check, err) : 0;
+}
+
+static int set_on_down(struct target *t, const char *value, struct err *err)
+{
+	static const char *const names[] = {"reset", "keep"};
+	int choice = 0;
+
+	if (value_choice(value, names, 2, "reset or keep", &choice, err))
+		return -EINVAL;
+	t->service->keep_on_down = choice;
+	return 0;
+}
+
+static int set_mptcp(struct target *t, const char *value, struct err *err)
+{
+	static const char *const names[] = {"strip", "pass"};
+	int choice = 0;
+
+	if (value_choice(value, names, 2, "strip or pass", &choice, err))
+		return -EINVAL;
+	t->service->mptcp_pass = choice;
+	return 0;
+}
+
+static int set_all_down(struct target *t, const char *value, struct err *err)
+{
+	static const char *const names[] = {"reset", "drop"};
+	int choice = 0;
+
+	if (value_choice(value, names, 2, "reset or drop", &choice, err))
+		return -EINVAL;
+	t->service->drop_all_down = choice;
+	return 0;
+}
+
+static int set_mss_clamp(struct target *t, const char *value, struct err *err)
+{
+	uint32_t *clamp = &t->config->mss_clamp;
+
+	if (strcmp(value, "off") == 0)
+		*clamp = CONFIG_CLAMP_OFF;
+	else if (strcmp(value, "auto") == 0)
+		*clamp = CONFIG_CLAMP_AUTO;
+	else if (value_number(value, CONFIG_CLAMP_MIN, CONFIG_CLAMP_MAX, clamp,
+			      err))
+		return err_set(err, -EINVAL,
+			       "expected off, auto or a number of bytes from "
+			       "%d to %d, for example 1360",
+			       CONFIG_CLAMP_MIN, CONFIG_CLAMP_MAX);
+	return 0;
+}
+
+/* ------------------------------------------------ one number, one field */
+
+static void store(struct target *t, uint32_t number)
+{
+	char *section = t->service ? (char *)t->service : (char *)t->config;
+
+	memcpy(section + t->key->range.offset, &number, sizeof(number));
+}
+
+static int set_number(struct target *t, const char *value, struct err *err)
+{
+	const struct key_range *r = &t->key->range;
+	uint32_t number = 0;
+
+	if (value_number(value, r->lo, r->hi, &number, err))
+		return err_set(err, -EINVAL,
+			       "expected a whole number from %u to %u", r->lo,
+			       r->hi);
+	store(t, number);
+	return 0;
+}
+
+static int set_ms(struct target *t, const char *value, struct err *err)
+{
+	const struct key_range *r = &t->key->range;
+	uint32_t ms = 0;
+	int rc = value_time(value, 1, r->lo, r->hi, &ms, err);
+
+	if (rc == 0)
+		store(t, ms);
+	return rc;
+}
+
+static int set_seconds(struct target *t, const char *value, struct err *err)
+{
+	const struct key_range *r = &t->key->range;
+	uint32_t ms = 0;
+	int rc = value_time(value, 1000, r->lo, r->hi, &ms, err);
+
+	if (rc == 0)
+		store(t, ms / 1000);
+	return rc;
+}
+
+/* The field uses 0 for off, but a user might write 0 for "at once". */
+static int or_off(struct target *t, const char *value,
+		  int (*set)(struct target *t, const char *value,
+			     struct err *err),
+		  struct err *err)
+{
+	struct err reason;
+	int rc;
+
+	if (strcmp(value, "off") == 0) {
+		store(t, 0);
+		return 0;
+	}
+	rc = set(t, value, &reason);
+	return rc ? err_set(err, rc, "%s, or off", reason.text) : 0;
+}
+
+static int set_ms_or_off(struct target *t, const char *value, struct err *err)
+{
+	return or_off(t, value, set_ms, err);
+}
+
+static int set_seconds_or_off(struct target *t, const char *value,
+			      struct err *err)
+{
+	return or_off(t, value, set_seconds, err);
+}
+
+#define IN_GLOBAL(field, lo, hi)                       \
+	{                                              \
+		offsetof(struct config, field), lo, hi \
+	}
+#define IN_SERVICE(field, lo, hi)                              \
+	{                                                      \
+		offsetof(struct service_config, field), lo, hi \
+	}
+#define NO_RANGE IN_GLOBAL(name, 0, 0)
+
+/* In milliseconds, even if the field is in seconds. */
+#define S    1000u
+#define MIN  (60 * S)
+#define HOUR (60 * MIN)
+#define WEEK (168 * HOUR)
+
+/* clang-format off */
+static const struct key global_keys[] = {
+	{ "name", set_name, false, NO_RANGE },
+	{ "flows", set_flows, false, NO_RANGE },
+	{ "nat_ports", set_nat_ports, false, NO_RANGE },
+	{ "interface", set_interface, true, NO_RANGE },
+	{ "guard", set_guard, false, NO_RANGE },
+	{ "datapath", set_datapath, false, NO_RANGE },
+	{ "state", set_state, false, NO_RANGE },
+	{ "control", set_control, false, NO_RANGE },
+	{ "user", set_user, false, NO_RANGE },
+	{ "sandbox", set_sandbox, false, NO_RANGE },
+	{ "mss_clamp", set_mss_clamp, false, NO_RANGE },
+	{ "busy_poll", set_number, false, IN_GLOBAL(busy_poll_us, 0, 1000) },
+	{ "idle_timeout", set_seconds, false,
+	  IN_GLOBAL(timeouts.established, 1 * S, WEEK) },
+	{ "half_closed_timeout", set_seconds, false,
+	  IN_GLOBAL(timeouts.closing, 1 * S, WEEK) },
+	{ "syn_sent_timeout", set_seconds, false,
+	  IN_GLOBAL(timeouts.syn_sent, 1 * S, 10 * MIN) },
+	{ "syn_received_timeout", set_seconds, false,
+	  IN_GLOBAL(timeouts.syn_received, 1 * S, 10 * MIN) },
+	{ "closed_timeout", set_seconds, false,
+	  IN_GLOBAL(timeouts.closed, 3 * S, 10 * MIN) },
+	{ "keepalive", set_seconds_or_off, false,
+	  IN_GLOBAL(timeouts.keepalive, 1 * S, 24 * HOUR) },
+};
+
+static const struct key service_keys[] = {
+	{ "listen", set_listen, false, NO_RANGE },
+	{ "scheduler", set_scheduler, false, NO_RANGE },
+	{ "backend", set_backend, true, NO_RANGE },
+	{ "source", set_source, true, NO_RANGE },
+	{ "mptcp", set_mptcp, false, NO_RANGE },
+	{ "out_of_state", set_out_of_state, false, NO_RANGE },
+	{ "check", set_check, false, NO_RANGE },
+	{ "interval", set_ms, false,
+	  IN_SERVICE(health.interval_ms, 100, 1 * HOUR) },
+	{ "fast_interval", set_ms, false,
+	  IN_SERVICE(health.fast_ms, 20, 1 * HOUR) },
+	{ "timeout", set_ms, false,
+	  IN_SERVICE(health.timeout_ms, 10, 1 * MIN) },
+	{ "fall", set_number, false, IN_SERVICE(health.fall, 1, 100) },
+	{ "rise", set_number, false, IN_SERVICE(health.rise, 1, 100) },
+	{ "slow_start", set_ms_or_off, false,
+	  IN_SERVICE(health.slow_start_ms, 1 * S, 24 * HOUR) },
+	{ "eject_after", set_number, false,
+	  IN_SERVICE(breaker.failures, 0, 1000) },
+	{ "eject_time", set_ms, false,
+	  IN_SERVICE(breaker.open_ms, 100, 1 * HOUR) },
+	{ "eject_max", set_ms, false,
+	  IN_SERVICE(breaker.open_max_ms, 100, 24 * HOUR) },
+	{ "eject_trials", set_number, false,
+	  IN_SERVICE(breaker.trials, 1, 1000) },
+	{ "on_down", set_on_down, false, NO_RANGE },
+	{ "all_down", set_all_down, false, NO_RANGE },
+	{ "retries", set_number, false, IN_SERVICE(retries, 0, 255) },
+	{ "syn_timeout", set_ms, false,
+	  IN_SERVICE(syn_timeout_ms, 10, 1 * MIN) },
+	{ "drain_timeout", set_seconds_or_off, false,
+	  IN_SERVICE(drain_timeout_s, 1 * S, WEEK) },
+	{ "max_half_open", set_number, false,
+	  IN_SERVICE(half_open_max, 64, CONFIG_FLOWS_MAX) },
+};
+/* clang-format on */
+
+#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
+
+static_assert(COUNT_OF(global_keys) <= KEYS_MAX, "whoever lists them has room");
+static_assert(COUNT_OF(service_keys) <= KEYS_MAX, "the same");
+
+const struct key_table keys_global = {"[global]", global_keys,
+				      COUNT_OF(global_keys)};
+const struct key_table keys_service = {"[service NAME]", service_keys,
+				       COUNT_OF(service_keys)};
+
+const struct key *key_find(const struct key_table *table, const char *name)
+{
+	for (unsigned i = 0; i < table->n; i++)
+		if (strcmp(table->keys[i].name, name) == 0)
+			return &table->keys[i];
+	return NULL;
+}
+
+int config_set(struct config *c, const char *key, const char *value,
+	       struct err *err)
+{
+	const struct key *k = key_find(&keys_global, key);
+	struct target t = {.config = c, .key = k};
+
+	assert(k);
+	return k->set(&t, value, err);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cut_off.c - whether a backend is silent, or the link toward it
+ *
+ * Silence says nothing about a backend if this host has no route to it. It may
+ * say nothing if nothing else is heard on that link either: a switch that
+ * restarts takes three seconds or more, in which no backend answers.
+ * Connections survive that, unless we reset them.
+ *
+ * So a silence counts only if something was heard on the same link since the
+ * question was sent: a frame, an answer to another check, a neighbour that the
+ * kernel has just verified. An answer of another backend counts as well, on any
+ * link: a backend with a tunnel of its own has no neighbours there, and we must
+ * not wait for it while others can take its clients. A backend on this host
+ * does not count: it answers even when the cable is cut.
+ *
+ * If a backend has not answered the last question, its next one comes with
+ * questions to the neighbours on its link and to two other backends that did
+ * answer. If none of them answers, we are cut off, and all backends keep their
+ * state. When something is heard again, each backend is forgiven one more
+ * silence, since its question may have been lost. From then on failures are
+ * counted from zero.
+ *
+ * A backend that has never answered may hold the service's address itself, left
+ * from direct routing. Then it drops our packets as martians. If the route
+ * prefers another address of ours, we ask from both in turn, and keep the one
+ * that the backend answers.
+ *
+ * The silence of such a backend says nothing about the link: a backend that is
+ * dead at the start is found down without delay.
+ */
+#include "core/health/cut_off.h"
+#include "core/source.h"
+#include "core/state.h"
+
+#define WITNESSES 2 /* one of them may be dying as well */
+
+static uint64_t way(struct engine *e, const struct backend *b,
+		    enum way_wish wish)
+{
+	const struct pool *p = &e->pools[b->pools[0]];
+
+	if (!e->way_heard_ns)
+		return UINT64_MAX;
+	return e->way_heard_ns(e->on_arg, &p->source, &p->backend.addr, wish);
+}
+
+/* False if the cable is pulled out, or the route is gone. */
+static bool has_way(struct engine *e, const struct backend *b)
+{
+	if (!e->can_reach ||
+	    e->can_reach(e->on_arg, &e->pools[b->pools[0]].source,
+			 &b->addr.addr))
+		return true;
+	e->counters.unreached++;
+	return false;
+}
+
+static void told_over(struct engine *e, struct backend *b, uint64_t now_ns)
+{
+	b->silences = 0;
+	if (!b->cut_told)
+		return;
+	b->cut_told = false;
+	e->over_ns = now_ns;
+	e->cut_off--;
+	if (e->cut_since_ns)
+		engine_tell(e, BACKEND_HEARD, b, CHECK_OK);
+	e->cut_since_ns = 0;
+}
+
+/* Reports the silence once it has lasted for a whole fall count. */
+static void tell(struct engine *e, struct backend *b, uint64_t now_ns)
+{
+	const uint32_t fall = e->services[b->service].checked
+				      ? b->health.params.fall
+				      : SILENCES_TOLD;
+
+	if (++b->silences < fall || b->cut_told)
+		return;
+	b->cut_told = true;
+	if (e->cut_off++ > 0)
+		return;
+	e->cut_since_ns = now_ns;
+	engine_tell(e, BACKEND_CUT_OFF, b, CHECK_TIMEOUT);
+}
+
+/*
+ * Checks up to @n backends soon that answered their last question. They come
+ * from @s in order: the core does not know which share @b's link. Returns how
+ * many of @n are left.
+ */
+static unsigned ask_service(struct service *s, const struct backend *b,
+			    unsigned n, uint64_t now_ns)
+{
+	for (unsigned i = 0; s->checked && i < s->n_backends && n > 0; i++) {
+		struct backend *other = &s->backends[i];
+
+		if (!other->answered_ns || other->unanswered ||
+		    endpoint_equal(&other->addr, &b->addr))
+			continue;
+		health_hurry(&other->health, now_ns);
+		n--;
+	}
+	return n;
+}
+
+static void ask_around(struct engine *e, struct backend *b, uint64_t now_ns)
+{
+	unsigned left = WITNESSES;
+
+	b->around_ns = now_ns;
+	way(e, b, WAY_ASK);
+	if (!e->way_heard_ns)
+		return;
+	for (unsigned i = 0; i < e->n_services && left > 0; i++)
+		left = ask_service(
+			&e->services[(b->service + i) % e->n_services], b, left,
+			now_ns);
+	e->checks_due_ns = 0;
+}
+
+void engine_asks(struct engine *e, struct backend *b, uint64_t now_ns)
+{
+	if (b->unanswered)
+		ask_around(e, b, now_ns);
+}
+
+void engine_heard_from(struct engine *e, struct backend *b, uint64_t now_ns)
+{
+	/* Reported once, however many services share the backend. */
+	if (b->swapped && b->has_alternate && !e->pools[b->pools[0]].answered)
+		engine_tell(e, BACKEND_SOURCE, b, CHECK_OK);
+	e->pools[b->pools[0]].answered = true;
+	b->has_alternate = false; /* the source is decided */
+	b->unanswered = false;
+	b->cut = false;
+	told_over(e, b, now_ns);
+}
+
+void engine_probed(struct engine *e, struct backend *b, uint64_t now_ns)
+{
+	engine_heard_from(e, b, now_ns);
+	if (e->services[b->service].check.kind != CHECK_SYN)
+		way(e, b, WAY_ANSWERED);
+}
+
+static bool may_swap(const struct engine *e, const struct backend *b)
+{
+	return !e->may_use ||
+	       e->may_use(e->on_arg, &e->pools[b->alternate].source);
+}
+
+static bool another_answered(struct engine *e, uint64_t since_ns)
+{
+	for (unsigned i = 0; i < e->n_services; i++) {
+		const struct service *s = &e->services[i];
+
+		for (unsigned k = 0; k < s->n_backends; k++)
+			if (s->backends[k].answered_ns > since_ns &&
+			    way(e, &s->backends[k], WAY_LOOK) != UINT64_MAX)
+				return true;
+	}
+	return false;
+}
+
+enum silence engine_silence(struct engine *e, struct backend *b,
+			    uint64_t asked_ns, uint64_t now_ns)
+{
+	if (!has_way(e, b))
+		return SILENCE_OURS;
+	if (!e->pools[b->pools[0]].answered) {
+		if (b->has_alternate && asked_ns >= b->swapped_ns &&
+		    may_swap(e, b))
+			engine_swap_source(b, now_ns);
+		return SILENCE_OWN;
+	}
+	if (asked_ns < e->over_ns) /* the question may have been lost */
+		return SILENCE_OURS;
+	b->unanswered = true;
+	if (way(e, b, WAY_LOOK) > asked_ns || another_answered(e, asked_ns)) {
+		if (!b->cut)
+			return SILENCE_OWN;
+		b->cut = false;
+		told_over(e, b, now_ns);
+		health_forget(&b->health);
+		breaker_forget(&b->breaker);
+		return SILENCE_OURS;
+	}
+	if (b->around_ns < asked_ns) {
+		ask_around(e, b, now_ns);
+		return SILENCE_UNSURE;
+	}
+	e->counters.cut_off++;
+	b->cut = true;
+	tell(e, b, now_ns);
+	return SILENCE_OURS;
+}
