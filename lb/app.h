@@ -27,8 +27,6 @@
 #include "setup.h"
 #include "taps.h"
 
-#define NS_PER_MS 1000000ull
-
 /* What was last logged of a counter: if it grows, at most every 10 s. */
 struct told {
 	uint64_t count;

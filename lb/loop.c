@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "clock.h"
 #include "control/dump.h"
 #include "control/dumper.h"
 #include "host/guard.h"
@@ -80,11 +81,11 @@ static void read_netlink(struct app *app)
 
 static void start_dump(struct app *app)
 {
-	const uint64_t now_ns = forward_now_ns();
+	const uint64_t now_ns = clock_now_ns();
 
 	app->dump_again = app->dumper != 0;
 	if (app->dumper) {
-		if (now_ns - app->dumped_ns > ENGINE_NS_PER_S)
+		if (now_ns - app->dumped_ns > NS_PER_S)
 			log_warn("the previous dump is still being written, "
 				 "another one follows: is stdout read by "
 				 "anyone?");
@@ -101,7 +102,7 @@ static void weigh_guard(struct app *app)
 {
 	uint64_t dropped, lost;
 
-	app->weighed_ns = forward_now_ns();
+	app->weighed_ns = clock_now_ns();
 	if (!guard_watch_count(app->guard, &dropped))
 		return;
 	lost = guard_balance(&app->balance, dropped, taps_captured(&app->taps));
@@ -194,7 +195,7 @@ static void read_signals(struct app *app)
 
 static void read_guard(struct app *app)
 {
-	const char *news = guard_watch_read(app->guard, forward_now_ns());
+	const char *news = guard_watch_read(app->guard, clock_now_ns());
 
 	if (news)
 		log_warn("%s", news);
@@ -240,8 +241,7 @@ static uint64_t to_tell(struct told *told, uint64_t count, uint64_t now_ns)
 {
 	const uint64_t more = count - told->count;
 
-	if (!more ||
-	    (told->at_ns && now_ns - told->at_ns < 10 * ENGINE_NS_PER_S))
+	if (!more || (told->at_ns && now_ns - told->at_ns < 10 * NS_PER_S))
 		return 0;
 	*told = (struct told){count, now_ns};
 	return more;
@@ -327,9 +327,9 @@ static void check_checks(struct app *app)
 
 static void keep_house(struct app *app)
 {
-	uint64_t now_ns = forward_now_ns();
+	uint64_t now_ns = clock_now_ns();
 
-	if (now_ns - app->housekept_ns < ENGINE_NS_PER_S)
+	if (now_ns - app->housekept_ns < NS_PER_S)
 		return;
 	app->housekept_ns = now_ns;
 	check_pools(app);
@@ -342,7 +342,7 @@ static void keep_house(struct app *app)
 	presence_each_second(app);
 	taps_refresh(&app->taps);
 	read_guard(app);
-	if (now_ns - app->weighed_ns >= 10 * ENGINE_NS_PER_S)
+	if (now_ns - app->weighed_ns >= 10 * NS_PER_S)
 		weigh_guard(app);
 }
 
@@ -350,7 +350,7 @@ static void keep_house(struct app *app)
 
 static int poll_timeout_ms(uint64_t next_ns)
 {
-	uint64_t now_ns = forward_now_ns();
+	uint64_t now_ns = clock_now_ns();
 
 	if (next_ns <= now_ns)
 		return 0;
@@ -373,17 +373,17 @@ static int wait_for(const struct app *app, struct pollfd *fds, nfds_t n,
 	if (app->config.busy_poll_us == 0 || app->frames == 0 ||
 	    app->frames > BUSY_FRAMES_MAX || timeout_ms == 0)
 		return poll(fds, n, timeout_ms);
-	until_ns = forward_now_ns() + app->config.busy_poll_us * 1000ull;
+	until_ns = clock_now_ns() + app->config.busy_poll_us * 1000ull;
 	do {
 		ready = poll(fds, n, 0);
-	} while (ready == 0 && forward_now_ns() < until_ns);
+	} while (ready == 0 && clock_now_ns() < until_ns);
 	return ready ? ready : poll(fds, n, timeout_ms);
 }
 
 /* Waits for an event and handles it. False: poll() failed. */
 static bool turn(struct app *app, int timeout_ms)
 {
-	const uint64_t before_ns = forward_now_ns();
+	const uint64_t before_ns = clock_now_ns();
 	struct pollfd fds[TAPS_FDS + 4], *more;
 
 	more = fds + taps_poll(&app->taps, fds);
@@ -411,9 +411,9 @@ bool app_run(struct app *app)
 	while (!app->stops) {
 		uint64_t next_ns, probes_ns;
 
-		checker_read(app->checker, forward_now_ns());
+		checker_read(app->checker, clock_now_ns());
 		next_ns = forward_tick(app->forward);
-		probes_ns = checker_start(app->checker, forward_now_ns());
+		probes_ns = checker_start(app->checker, clock_now_ns());
 		if (probes_ns < next_ns)
 			next_ns = probes_ns;
 		if (!turn(app, poll_timeout_ms(next_ns)))
@@ -434,7 +434,7 @@ bool app_run(struct app *app)
 static void reset_flows(struct app *app)
 {
 	struct engine *e = app->engine;
-	const uint64_t begin_ns = forward_now_ns(), before = e->counters.reset;
+	const uint64_t begin_ns = clock_now_ns(), before = e->counters.reset;
 	uint64_t until_ns = begin_ns + RESET_MAX_MS * NS_PER_MS;
 	bool more, waits, told = false;
 
@@ -444,28 +444,27 @@ static void reset_flows(struct app *app)
 			e->services[s].backends[i].weight = 0;
 	}
 	do {
-		more = engine_reset_all(e, forward_now_ns());
+		more = engine_reset_all(e, clock_now_ns());
 		forward_tick(app->forward); /* sends the resets */
 		/* What found no room needs a moment; do not spin. */
 		waits = forward_waits(app->forward);
 		if (!turn(app, waits ? 1 : 0))
 			return;
-		if (!told && forward_now_ns() > begin_ns + 100 * NS_PER_MS) {
+		if (!told && clock_now_ns() > begin_ns + 100 * NS_PER_MS) {
 			told = true;
 			log_info("resetting %u flows, a second signal ends it",
 				 e->table.used);
 		}
 	} while ((more || waits) && app->stops < 2 &&
-		 forward_now_ns() < until_ns);
+		 clock_now_ns() < until_ns);
 	if (e->counters.reset == before)
 		return;
-	log_info(
-		"reset %llu flows in %llu ms%s",
-		(unsigned long long)(e->counters.reset - before),
-		(unsigned long long)((forward_now_ns() - begin_ns) / NS_PER_MS),
-		more ? ", the others have to find out" : "");
-	until_ns = forward_now_ns() + RESET_LINGER_MS * NS_PER_MS;
-	while (forward_now_ns() < until_ns && turn(app, 10))
+	log_info("reset %llu flows in %llu ms%s",
+		 (unsigned long long)(e->counters.reset - before),
+		 (unsigned long long)((clock_now_ns() - begin_ns) / NS_PER_MS),
+		 more ? ", the others have to find out" : "");
+	until_ns = clock_now_ns() + RESET_LINGER_MS * NS_PER_MS;
+	while (clock_now_ns() < until_ns && turn(app, 10))
 		forward_tick(app->forward);
 }
 

@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "clock.h"
 #include "control/config.h"
 #include "control/files.h"
+#include "core/time.h"
 #include "log.h"
 
 #define EXIT_HOST   1 /* this host does not allow it, or it failed later */
@@ -117,8 +119,7 @@ int main(int argc, char *argv[])
 		fprintf(stderr, "l4lb: %s\n", err.text);
 	} else {
 		log_info("ready pid=%d start_ms=%.1f", (int)getpid(),
-			 (double)(forward_now_ns() - app.started_ns) /
-				 NS_PER_MS);
+			 (double)(clock_now_ns() - app.started_ns) / NS_PER_MS);
 		failed = !app_run(&app);
 		app_log_counters(&app);
 	}

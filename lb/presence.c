@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "app.h"
+#include "clock.h"
 #include "log.h"
 #include "presence.h"
 
@@ -212,8 +213,7 @@ void presence_take_wanted(struct app *app)
 {
 	struct presence *p = &app->presence;
 
-	if (!addr_is_set(&p->wanted) ||
-	    !limit_allow(&p->limit, forward_now_ns()))
+	if (!addr_is_set(&p->wanted) || !limit_allow(&p->limit, clock_now_ns()))
 		return;
 	if (add_source(app, &p->wanted))
 		p->due = true; /* check that the address is still there */
@@ -222,7 +222,7 @@ void presence_take_wanted(struct app *app)
 
 void presence_changed(struct app *app)
 {
-	if (limit_allow(&app->presence.limit, forward_now_ns()))
+	if (limit_allow(&app->presence.limit, clock_now_ns()))
 		presence_refresh(app);
 	else
 		app->presence.due = true;

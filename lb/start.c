@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "clock.h"
 #include "control/announce.h"
 #include "host/syscall_filter.h"
 #include "host/guard.h"
@@ -50,7 +51,7 @@ static void on_backend(void *arg, enum backend_event event,
 	struct app *app = arg;
 
 	announce_backend(&app->config, app->engine, event, b, why,
-			 forward_now_ns());
+			 clock_now_ns());
 }
 
 static int need_privilege(struct err *err)
@@ -272,7 +273,7 @@ static int make_engine(struct app *app, struct err *err)
 	memcpy(spec.secret, state_secret(app->state), sizeof(spec.secret));
 	spec.flows = state_flows(app->state);
 	spec.slots = app->slots = make_index(spec.n_flows, &app->slots_bytes);
-	ret = engine_new(&app->engine, &spec, forward_now_ns(), err);
+	ret = engine_new(&app->engine, &spec, clock_now_ns(), err);
 	free(ports);
 	return ret;
 }
@@ -298,7 +299,7 @@ static int open_state(struct app *app, struct err *err)
 /* Takes over the flows of an earlier process. */
 static int take_over(struct app *app, struct err *err)
 {
-	const uint64_t begin_ns = forward_now_ns();
+	const uint64_t begin_ns = clock_now_ns();
 	const struct setup *s = app->setup;
 	const uint32_t lost = s->lost_service + s->lost_room;
 	uint32_t refused = 0;
@@ -312,7 +313,7 @@ static int take_over(struct app *app, struct err *err)
 		return err_set(err, (int)n, "out of memory");
 	log_info("took over flows=%lld refused=%u ms=%.1f from %s",
 		 (long long)n, refused,
-		 (double)(forward_now_ns() - begin_ns) / NS_PER_MS,
+		 (double)(clock_now_ns() - begin_ns) / NS_PER_MS,
 		 app->config.state);
 	if (refused > lost)
 		snprintf(others, sizeof(others),
@@ -340,8 +341,8 @@ void app_tell_backend(struct app *app, const struct backend_spec *b)
 	const struct link *link;
 	struct hop hop;
 
-	netlink_hop(app->netlink, &b->sources[0], &b->addr.addr,
-		    forward_now_ns(), &hop);
+	netlink_hop(app->netlink, &b->sources[0], &b->addr.addr, clock_now_ns(),
+		    &hop);
 	link = netlink_link(app->netlink, hop.ifindex);
 	endpoint_format(&b->addr, text);
 	log_info("backend %s weight=%u%s source=%s%s via=%s inject=%s", text,
@@ -406,7 +407,7 @@ int app_start(struct app *app, struct err *err)
 {
 	int ret;
 
-	app->started_ns = forward_now_ns();
+	app->started_ns = clock_now_ns();
 	ret = need_privilege(err);
 	if (!ret)
 		ret = sandbox_user(&app->user, app->config.user, err);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
 #include "io/ring_size.h"
 #include "log.h"
 #include "taps.h"
@@ -17,7 +18,7 @@
 /* Frames per turn and ring: then the other ring has its turn. */
 #define FRAMES_A_TURN 512
 
-#define LOOK_AT_DROPS_NS 10000000ull /* interval, while packets come */
+#define LOOK_AT_DROPS_NS (10 * NS_PER_MS) /* interval, while packets come */
 
 static_assert(TAP_RINGS == (int)ARRIVALS_KINDS, "one kind a ring");
 
@@ -439,7 +440,7 @@ static void tell_engine(struct taps *t, bool all, uint64_t before_ns)
 		return;
 	t->looked_ns = before_ns;
 	if (is_open(t))
-		tell_lost(t, forward_now_ns());
+		tell_lost(t, clock_now_ns());
 }
 
 unsigned taps_read(struct taps *t, const struct pollfd *fds, uint64_t before_ns)
@@ -448,7 +449,7 @@ unsigned taps_read(struct taps *t, const struct pollfd *fds, uint64_t before_ns)
 					 engine_syn_turn(t->engine, before_ns)};
 	unsigned n[TAP_RINGS] = {0};
 
-	t->arrivals.now_ns = forward_now_ns();
+	t->arrivals.now_ns = clock_now_ns();
 	for (int ring = 0; ring < TAP_RINGS; ring++)
 		if (t->capture[ring] && fds[ring].revents)
 			n[ring] = read_ring(t, ring, (int)max[ring]);

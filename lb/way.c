@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "clock.h"
 #include "way.h"
 
 /* The link that its packets leave by; NULL: no route, or *unknown is set. */
@@ -8,7 +9,7 @@ static const struct link *link_to(const struct app *app,
 {
 	struct hop hop;
 
-	netlink_hop(app->netlink, source, backend, forward_now_ns(), &hop);
+	netlink_hop(app->netlink, source, backend, clock_now_ns(), &hop);
 	*unknown = hop.ifindex == HOP_UNKNOWN;
 	return netlink_link(app->netlink, hop.ifindex);
 }
@@ -41,11 +42,10 @@ uint64_t way_heard_ns(void *arg, const struct ip_addr *source,
 	switch (wish) {
 	case WAY_LOOK: break;
 	case WAY_ASK:
-		netlink_ask_link(app->netlink, link->ifindex, forward_now_ns());
+		netlink_ask_link(app->netlink, link->ifindex, clock_now_ns());
 		break;
 	case WAY_ANSWERED:
-		netlink_note_heard(app->netlink, link->ifindex,
-				   forward_now_ns());
+		netlink_note_heard(app->netlink, link->ifindex, clock_now_ns());
 		break;
 	}
 	frame_ns = taps_heard_ns(&app->taps, link->ifindex);

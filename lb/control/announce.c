@@ -94,7 +94,8 @@ void announce_backend(const struct config *config, const struct engine *engine,
 	case BACKEND_HEARD:
 		log_info("no longer cut off: something is heard from where "
 			 "backend %s is, after %.1f s %s",
-			 who, (double)(now_ns - engine->cut_since_ns) / 1e9,
+			 who,
+			 (double)(now_ns - engine->cut_since_ns) / NS_PER_S,
 			 values);
 		break;
 	case BACKEND_DRAINED:

@@ -18,8 +18,7 @@ static const char *backend_state(const struct backend *b)
 
 static double seconds(uint64_t from_ns, uint64_t to_ns)
 {
-	return to_ns > from_ns ? (double)(to_ns - from_ns) / ENGINE_NS_PER_S
-			       : 0.0;
+	return to_ns > from_ns ? (double)(to_ns - from_ns) / NS_PER_S : 0.0;
 }
 
 static void dump_flow(FILE *out, const struct flow *f, uint64_t now_ns)

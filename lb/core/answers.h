@@ -20,9 +20,10 @@
 #include <string.h>
 
 #include "core/random.h"
+#include "core/time.h"
 
-#define ANSWERS_PAIR_NS 500000000ull
-#define ANSWERS_ALL_NS	1000000000ull
+#define ANSWERS_PAIR_NS (NS_PER_S / 2)
+#define ANSWERS_ALL_NS	NS_PER_S
 #define ANSWERS_PLACES	65536
 
 /* Limits for one pair of ends in ANSWERS_PAIR_NS. */

@@ -326,7 +326,7 @@ static void run_out(struct engine *e, struct flow *flow, uint64_t heard_ns,
 		engine_keepalive(e, flow, FLOW_ORIG);
 		engine_keepalive(e, flow, FLOW_REPLY);
 		/* Counted from now: the answer needs its time. */
-		due_ns = now_ns + e->timeouts.keepalive * ENGINE_NS_PER_S;
+		due_ns = now_ns + e->timeouts.keepalive * NS_PER_S;
 	}
 	if (due_ns > heard_ns) {
 		wheel_set(&e->wheel, flow_index(&e->table, flow), due_ns);

@@ -8,8 +8,7 @@
  * engine makes no system call, reads no clock, writes no log, and allocates
  * memory only at the start (but see syn_gate.h).
  *
- * Times are nanoseconds of one monotonic clock. The program uses
- * CLOCK_BOOTTIME, so that idle flows age while the machine is suspended.
+ * Times are nanoseconds of one monotonic clock (clock.h).
  */
 #ifndef L4LB_ENGINE_H
 #define L4LB_ENGINE_H
@@ -25,10 +24,11 @@
 #include "core/icmp.h"
 #include "core/packet.h"
 #include "core/ports.h"
+#include "core/segment.h"
 #include "core/service.h"
 #include "core/syn_gate.h"
+#include "core/time.h"
 
-#define ENGINE_NS_PER_S	  1000000000ull
 #define ENGINE_PROBES_MAX 256 /* waiting to be carried out */
 #define ENGINE_OUTBOX_MAX 256 /* segments; any more are lost, and counted */
 
@@ -170,17 +170,6 @@ enum verdict {
 	VERDICT_DROP,	  /* counted by reason; the engine may have answered */
 	VERDICT_CONSUMED, /* it was for the balancer itself */
 	VERDICT_SEND,
-};
-
-/* A segment that the engine originates; io/inject builds it with libnet. */
-struct segment {
-	struct endpoint src, dst;
-	uint32_t seq, ack;
-	uint16_t window;
-	uint8_t flags;
-	bool to_backend;     /* else to a client: see engine_originate() */
-	uint8_t options_len; /* bytes, a multiple of 4 */
-	uint8_t options[SYN_OPTIONS_MAX];
 };
 
 struct pool {

@@ -249,7 +249,7 @@ static void answered(struct engine *e, struct flow *flow, uint64_t now_ns)
 	if (!pend || pend->repeated) /* Karn: an answer to which SYN? */
 		return;
 	took_ns = now_ns - pend->sent_ns;
-	if (took_ns > e->timeouts.syn_sent * ENGINE_NS_PER_S)
+	if (took_ns > e->timeouts.syn_sent * NS_PER_S)
 		return; /* this process was suspended */
 	if (b->handshake_ns == 0)
 		b->handshake_ns = took_ns;

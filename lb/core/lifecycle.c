@@ -35,7 +35,7 @@ uint64_t engine_deadline_ns(const struct engine *e, const struct flow *flow)
 		ahead = (KEEPALIVES - flow->keepalives) * e->timeouts.keepalive;
 	if (ahead < s)
 		s -= ahead;
-	return flow->seen_ns + s * ENGINE_NS_PER_S;
+	return flow->seen_ns + s * NS_PER_S;
 }
 
 void engine_set_timer(struct engine *e, const struct flow *flow)

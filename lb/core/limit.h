@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/time.h"
+
 struct limit {
 	uint64_t interval_ns; /* between tokens */
 	uint64_t burst_ns;    /* burst * interval */
@@ -14,7 +16,7 @@ struct limit {
 
 static inline void limit_init(struct limit *l, uint32_t per_s, uint32_t burst)
 {
-	l->interval_ns = 1000000000ull / per_s;
+	l->interval_ns = NS_PER_S / per_s;
 	l->burst_ns = l->interval_ns * burst;
 	l->spent_ns = 0;
 }

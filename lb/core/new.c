@@ -56,8 +56,7 @@ static void add_backend(struct engine *e, struct service *s, unsigned index,
 	b->routed = from->routed;
 	b->up = !from->gone;
 	if (b->weight == 0 && !from->undrained && spec->drain_timeout_s)
-		b->drain_until_ns =
-			now_ns + spec->drain_timeout_s * ENGINE_NS_PER_S;
+		b->drain_until_ns = now_ns + spec->drain_timeout_s * NS_PER_S;
 	breaker_init(&b->breaker, &breaker, now_ns);
 	if (spec->checked)
 		health_init(&b->health, &spec->health, now_ns, &e->random);
@@ -85,7 +84,7 @@ static int add_service(struct engine *e, unsigned index,
 	s->retries = spec->retries < HANDSHAKE_RETRIES_MAX
 			     ? spec->retries
 			     : HANDSHAKE_RETRIES_MAX;
-	s->syn_timeout_ns = spec->syn_timeout_ms * 1000000ull;
+	s->syn_timeout_ns = spec->syn_timeout_ms * NS_PER_MS;
 	s->half_open_max = spec->half_open_max;
 	s->checked = spec->checked;
 	s->check = spec->check;

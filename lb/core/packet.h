@@ -18,6 +18,7 @@
 #define IP_HEADER_LEN	 20 /* bytes; packets with options are refused */
 #define TCP_HEADER_MIN	 20
 #define TCP_HEADER_MAX	 60
+#define TCP_OPTIONS_MAX	 (TCP_HEADER_MAX - TCP_HEADER_MIN)
 #define PACKET_HDR_MAX	 (IP_HEADER_LEN + TCP_HEADER_MAX)
 #define PACKET_PROTO_TCP 6
 

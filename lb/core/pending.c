@@ -126,7 +126,7 @@ void pending_over(struct engine *e, struct flow *flow)
 /* When the client has waited long enough. */
 uint64_t pending_end_ns(const struct engine *e, const struct flow *flow)
 {
-	return flow->opened_ns + e->timeouts.syn_sent * ENGINE_NS_PER_S;
+	return flow->opened_ns + e->timeouts.syn_sent * NS_PER_S;
 }
 
 uint64_t pending_deadline_ns(const struct engine *e, const struct flow *flow)

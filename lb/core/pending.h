@@ -12,13 +12,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/segment.h"
 #include "core/service.h"
 
 struct engine;
 struct flow;
 struct packet;
 
-#define SYN_OPTIONS_MAX	      40 /* bytes */
 #define HANDSHAKE_RETRIES_MAX 8
 
 /* A backend that was tried before the present one. */
@@ -43,7 +43,7 @@ struct pending_syn {
 	bool cut : 1;	    /* a silence was the link's: see cut_off.c */
 	uint8_t options_len;
 	struct asked tried[HANDSHAKE_RETRIES_MAX]; /* first @retries */
-	uint8_t options[SYN_OPTIONS_MAX];	   /* without Fast Open */
+	uint8_t options[TCP_OPTIONS_MAX];	   /* without Fast Open */
 };
 
 static_assert(SERVICE_BACKENDS_MAX <= 1 << 8, "an index has 8 bits in asked");

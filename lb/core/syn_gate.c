@@ -3,8 +3,6 @@
 
 #include "core/syn_gate.h"
 
-#define NS_PER_S 1000000000ull
-
 void syn_gate_init(struct syn_gate *g)
 {
 	*g = (struct syn_gate){.first = SYN_GATE_FIRST};

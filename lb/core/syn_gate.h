@@ -19,10 +19,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/time.h"
+
 #define SYN_GATE_FIRST	   64	/* new SYNs that pass per turn while closed */
 #define SYN_GATE_LOOK	   1024 /* SYNs read per turn while closed */
 #define SYN_GATE_BITS	   20	/* log2 of places */
-#define SYN_GATE_CLOSED_NS 500000000ull /* after the last loss */
+#define SYN_GATE_CLOSED_NS (NS_PER_S / 2) /* after the last loss */
 #define SYN_GATE_MEMORY_S  8 /* a SYN's copies come after 1 and 3 s */
 
 /*

@@ -24,11 +24,10 @@
 #include <libmnl/libmnl.h>
 
 #include "core/limit.h"
+#include "core/time.h"
 #include "host/guard_count.h"
 #include "host/guard_watch.h"
 #include "host/nft.h"
-
-#define NS_PER_S 1000000000ull
 
 /* Another program may load thousands of rules at once. */
 #define RECEIVE_BUFFER (1 << 20)

@@ -110,7 +110,7 @@ uint64_t checker_start(struct checker *c, uint64_t now_ns)
 			.spec = *r.check,
 			.backend = r.to,
 			.source = r.source,
-			.timeout_ns = r.timeout_ms * 1000000ull,
+			.timeout_ns = r.timeout_ms * NS_PER_MS,
 		};
 		int ret = probe_start(c->prober, &probe, now_ns);
 

@@ -2,15 +2,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "io/forward.h"
 
 #define SMALL_MAX     2048 /* bytes; larger payloads are sent from the ring */
 #define TOO_BIG_PER_S 1000 /* fragmentation-needed, RFC 1812 4.3.2.8 */
 #define MTU_SURE      576  /* bytes; practically every link has it: RFC 791 */
 #define TICK_BUDGET   1024 /* flows ended per tick, between two reads */
-#define RETRY_NS      1000000ull /* before another try after a full queue */
+#define RETRY_NS      NS_PER_MS /* before another try after a full queue */
 
 struct forward {
 	struct engine *engine;
@@ -29,14 +29,6 @@ struct forward {
 	struct packet packets[INJECT_BATCH];
 	uint8_t payload[INJECT_BATCH][SMALL_MAX];
 };
-
-uint64_t forward_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (uint64_t)ts.tv_sec * ENGINE_NS_PER_S + (uint64_t)ts.tv_nsec;
-}
 
 int forward_new(struct forward **out, struct engine *engine,
 		struct inject *inject, struct netlink *netlink,
@@ -188,7 +180,7 @@ static void on_icmp(struct forward *f, const uint8_t *ip, uint32_t len,
 		engine_refused(f->engine, why);
 	else if (is_martian_error(f, &m, ifindex))
 		engine_refused(f->engine, DROP_MARTIAN);
-	else if (engine_icmp(f->engine, &m, forward_now_ns()) == VERDICT_SEND)
+	else if (engine_icmp(f->engine, &m, clock_now_ns()) == VERDICT_SEND)
 		inject_message(f->inject, &m.msg);
 }
 
@@ -261,7 +253,7 @@ static void run_batch(struct forward *f)
 
 	if (f->staged == 0)
 		return;
-	now_ns = forward_now_ns();
+	now_ns = clock_now_ns();
 	for (unsigned i = 0; i < f->staged; i++)
 		engine_prefetch(f->engine, &f->packets[i]);
 	for (unsigned i = 0; i < f->staged; i++)
@@ -300,7 +292,7 @@ static void on_frame(void *arg, const uint8_t *ip, uint32_t len, int ifindex)
 		return;
 	}
 	run_batch(f); /* keeps the order; @p is not in the batch */
-	decide(f, p, forward_now_ns());
+	decide(f, p, clock_now_ns());
 	inject_flush(f->inject);
 }
 
@@ -310,13 +302,13 @@ int forward_read(struct forward *f, struct capture *capture, int max)
 
 	run_batch(f);
 	count_lost(f);
-	send_originated(f, forward_now_ns());
+	send_originated(f, clock_now_ns());
 	return n;
 }
 
 uint64_t forward_tick(struct forward *f)
 {
-	uint64_t now_ns = forward_now_ns();
+	uint64_t now_ns = clock_now_ns();
 	uint64_t next_ns = engine_tick(f->engine, now_ns, TICK_BUDGET);
 
 	send_originated(f, now_ns);

@@ -47,7 +47,4 @@ bool forward_waits(const struct forward *f);
 /* Fragmentation-needed errors that the rate limit suppressed. */
 uint64_t forward_too_big_limited(const struct forward *f);
 
-/* CLOCK_BOOTTIME in ns, the clock of the whole program. */
-uint64_t forward_now_ns(void);
-
 #endif

@@ -15,10 +15,10 @@
 #include <stdint.h>
 
 #include "core/drop.h"
-#include "core/engine.h"
 #include "core/err.h"
 #include "core/icmp.h"
 #include "core/packet.h"
+#include "core/segment.h"
 #include "net/netlink.h"
 
 #define INJECT_BATCH 64 /* packets queued for one descriptor */

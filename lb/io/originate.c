@@ -12,7 +12,7 @@
 
 #define TTL 64
 #define FRAME_MAX \
-	(ETH_HEADER_LEN + LIBNET_IPV4_H + LIBNET_TCP_H + SYN_OPTIONS_MAX)
+	(ETH_HEADER_LEN + LIBNET_IPV4_H + LIBNET_TCP_H + TCP_OPTIONS_MAX)
 #define IOV_USED 2 /* virtio_net_hdr; frame or IP packet */
 
 /*

@@ -4,8 +4,9 @@
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 
+#include "clock.h"
+#include "core/time.h"
 #include "net/netlink_state.h"
 #include "net/rtmsg.h"
 
@@ -119,14 +120,6 @@ static void on_addr_gone(struct netlink *nl, const struct nlmsghdr *nlh)
 		addr_gone(nl, &a);
 }
 
-static uint64_t boot_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static void on_neigh(struct netlink *nl, const struct nlmsghdr *nlh)
 {
 	struct neigh_key key = {0};
@@ -141,7 +134,7 @@ static void on_neigh(struct netlink *nl, const struct nlmsghdr *nlh)
 		nl->counters.table_full++;
 	if (nlh->nlmsg_type == RTM_NEWNEIGH && (state & NUD_REACHABLE) &&
 	    !nl->dumping)
-		netlink_note_heard(nl, key.ifindex, boot_ns());
+		netlink_note_heard(nl, key.ifindex, clock_now_ns());
 }
 
 static void on_message(const struct nlmsghdr *nlh, void *arg)
@@ -441,7 +434,7 @@ uint32_t netlink_smallest_mtu(const struct netlink *nl)
 
 /* --- whether a link lives ------------------------------------------------ */
 
-#define ASK_INTERVAL_NS 10000000u
+#define ASK_INTERVAL_NS (10 * NS_PER_MS)
 
 uint64_t netlink_heard_ns(const struct netlink *nl, int ifindex)
 {

@@ -10,20 +10,18 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "core/time.h"
 #include "net/netlink_state.h"
 #include "net/rtmsg.h"
-
-#define MS_NS  UINT64_C(1000000)
-#define SEC_NS (1000 * MS_NS)
 
 /*
  * Some changes come without a notification (a learned path MTU, a redirect).
  * They are seen after this time.
  */
-#define ROUTE_LIFETIME_NS (30 * SEC_NS)
+#define ROUTE_LIFETIME_NS (30 * NS_PER_S)
 
-#define PROBE_INTERVAL_NS SEC_NS
-#define SILENCE_NS	  SEC_NS /* no queries after one without an answer */
+#define PROBE_INTERVAL_NS NS_PER_S
+#define SILENCE_NS	  NS_PER_S /* no queries after one without an answer */
 
 struct route_answer {
 	struct route *route;
@@ -100,7 +98,7 @@ int netlink_route(struct netlink *nl, const struct ip_addr *src,
 
 static bool may_ask(struct netlink *nl, uint64_t now_ns)
 {
-	const uint64_t now_ms = now_ns / MS_NS;
+	const uint64_t now_ms = now_ns / NS_PER_MS;
 
 	if (now_ns < nl->silent_until_ns)
 		return false;

@@ -98,7 +98,7 @@ static uint64_t clock_ns(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * ENGINE_NS_PER_S + (uint64_t)ts.tv_nsec;
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
 /* ------------------------------------------------------------ the engine */
@@ -453,7 +453,7 @@ static void setup(struct bench *b, uint32_t flows)
 	b->n_flows = flows / BATCH * BATCH;
 	b->service = frame_endpoint("198.18.0.1", 20000);
 	b->random.state = 1;
-	b->now_ns = ENGINE_NS_PER_S;
+	b->now_ns = NS_PER_S;
 	b->ring = calloc(RING_SLOTS, SLOT_BYTES);
 	b->conns = calloc(b->n_flows, sizeof(*b->conns));
 	require(b->ring && b->conns);

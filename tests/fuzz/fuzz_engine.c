@@ -390,7 +390,7 @@ static void empty_outbox(struct world *w)
 	struct segment seg;
 
 	while (engine_next(w->e, &seg))
-		if (seg.options_len % 4 || seg.options_len > SYN_OPTIONS_MAX)
+		if (seg.options_len % 4 || seg.options_len > TCP_OPTIONS_MAX)
 			fail("options fit into a header");
 }
 
@@ -469,7 +469,7 @@ static void take_over(struct world *w)
 static void drain(struct world *w)
 {
 	for (int i = 0; i < 1000 && w->e->table.used; i++) {
-		w->now += 8000 * ENGINE_NS_PER_S;
+		w->now += 8000 * NS_PER_S;
 		engine_tick(w->e, w->now, 100);
 		empty_outbox(w);
 	}
@@ -480,8 +480,7 @@ static void drain(struct world *w)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct world w = {
-		.now = 5000 * ENGINE_NS_PER_S, .in = data, .left = size};
+	struct world w = {.now = 5000 * NS_PER_S, .in = data, .left = size};
 
 	memset(flows, 0, sizeof(flows));
 	w.e = start(w.now);

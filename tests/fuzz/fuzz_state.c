@@ -23,7 +23,7 @@
 #define FLOWS	16
 #define PORTS	8
 #define PORT_LO 10240
-#define NOW	(5000 * ENGINE_NS_PER_S)
+#define NOW	(5000 * NS_PER_S)
 
 struct input {
 	const uint8_t *at;
@@ -118,7 +118,7 @@ static void make_flow(struct flow *f, uint32_t how)
 	f->proto = PACKET_PROTO_TCP;
 	f->generation = 1;
 	f->id = how;
-	f->opened_ns = f->seen_ns = NOW - ENGINE_NS_PER_S;
+	f->opened_ns = f->seen_ns = NOW - NS_PER_S;
 	f->tcp.state = (uint8_t)((how >> 10) % TCP_STATES);
 	c->end = b->ack = 1000;
 	b->end = c->ack = 2000;
@@ -216,7 +216,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		switch (what & 3) {
 		case 0:
-			now += (uint64_t)(what >> 2) * ENGINE_NS_PER_S;
+			now += (uint64_t)(what >> 2) * NS_PER_S;
 			engine_tick(e, now, 1 + (what >> 4));
 			break;
 		case 1: drain(e); break;
@@ -228,7 +228,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		while (engine_reset_all(e, now))
 			drain(e);
 	for (int i = 0; i < 1000 && e->table.used; i++) {
-		now += 8000 * ENGINE_NS_PER_S;
+		now += 8000 * NS_PER_S;
 		engine_tick(e, now, 100);
 		drain(e);
 	}

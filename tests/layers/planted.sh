@@ -63,6 +63,14 @@ printf '#include "log.h"\n' >>"$tmp/lb/core/a.c"
 expect 1 'core includes log.h, which is not core'
 
 plant
+: >"$tmp/lb/clock.h"
+printf '#include "clock.h"\n' >>"$tmp/lb/io/wire.c"
+expect 0 'no circle, layers kept'
+printf '#include "clock.h"\n' >>"$tmp/lb/core/a.c"
+expect 1 'core includes clock.h, which is not core'
+rm "$tmp/lb/clock.h"
+
+plant
 printf '#include "control/config.h"\n' >>"$tmp/lb/io/wire.c"
 expect 1 'io includes control/config.h of control'
 

@@ -17,7 +17,7 @@
 #define RIG_PORTS_MAX	 64
 #define RIG_PORT_LO	 10240
 #define RIG_EVENTS_MAX	 1024
-#define RIG_S		 ENGINE_NS_PER_S
+#define RIG_S		 NS_PER_S
 #define RIG_T0		 (5000 * RIG_S) /* uptime when the engine starts */
 
 /* What a test may change between rig_init() and rig_start(). */

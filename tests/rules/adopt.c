@@ -42,7 +42,7 @@ static struct rig *next_process(const struct before *b)
 {
 	struct rig *r = rig_new(2);
 
-	r->now = b->now + 2 * ENGINE_NS_PER_S;
+	r->now = b->now + 2 * NS_PER_S;
 	rig_start(r);
 	memcpy(r->flows, b->flows, sizeof(b->flows));
 	return r;
@@ -72,7 +72,7 @@ static void check_ends(struct rig *r)
 {
 	check_rules(r);
 	for (int i = 0; i < 10 && r->e->table.used; i++) {
-		rig_wait(r, 8000 * ENGINE_NS_PER_S);
+		rig_wait(r, 8000 * NS_PER_S);
 		rig_drain(r);
 	}
 	ck_assert_uint_eq(r->e->table.used, 0);
@@ -460,12 +460,12 @@ static struct rig *next_without_one(const struct before *b, bool keep)
 	r->setup.services[0].keep_on_down = keep;
 	r->setup.backends[0][1].gone = true;
 	r->setup.backends[0][1].weight = 0;
-	r->now = b->now + ENGINE_NS_PER_S;
+	r->now = b->now + NS_PER_S;
 	rig_start(r);
 	r->e->services[0].backends[1].up = false; /* rig_start() sets it */
 	memcpy(r->flows, b->flows, sizeof(b->flows));
 	ck_assert_int_eq(engine_adopt(r->e, r->now, &refused), CONNS);
-	rig_wait(r, ENGINE_NS_PER_S);
+	rig_wait(r, NS_PER_S);
 	return r;
 }
 
@@ -496,7 +496,7 @@ START_TEST(flows_of_a_backend_that_is_gone_go_on_with_on_down_keep)
 
 	make_before(&b);
 	r = next_without_one(&b, true);
-	rig_wait(r, 60 * ENGINE_NS_PER_S);
+	rig_wait(r, 60 * NS_PER_S);
 	ck_assert_uint_eq(rig_drain(r), 0);
 	ck_assert_uint_eq(rig_backend(r, 1)->flows, CONNS / 2);
 	for (unsigned i = 0; i < CONNS; i++) {
@@ -593,10 +593,10 @@ START_TEST(drain_timeout_ends_the_flows_of_drained_backends_only)
 	memcpy(r->flows, b.flows, sizeof(b.flows));
 	ck_assert_int_eq(engine_adopt(r->e, r->now, &refused), CONNS);
 
-	rig_wait(r, 59 * ENGINE_NS_PER_S);
+	rig_wait(r, 59 * NS_PER_S);
 	for (unsigned i = 0; i < CONNS; i++)
 		ck_assert_int_eq(conn_state(r, &b.conns[i]), TCP_ESTABLISHED);
-	rig_wait(r, 2 * ENGINE_NS_PER_S);
+	rig_wait(r, 2 * NS_PER_S);
 	rig_drain(r);
 	for (unsigned i = 0; i < CONNS; i++)
 		ck_assert_int_eq(conn_state(r, &b.conns[i]),

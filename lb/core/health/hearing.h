@@ -15,18 +15,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/time.h"
+
 /* Unread frames delay a judgement by at most this. */
-#define HEARING_LATE_MAX_NS 2000000000ull
+#define HEARING_LATE_MAX_NS (2 * NS_PER_S)
 
 /*
  * A loss of up to this much is no excuse: at this rate three checks in a row
  * are lost once in a million times.
  */
 #define HEARING_LOSS_PERCENT 1
-#define HEARING_WINDOW_NS    100000000ull /* losses are counted per window */
+#define HEARING_WINDOW_NS    (NS_PER_S / 10) /* losses are counted per window */
 
 /* A backend excused for this long without any answer has no excuse any more. */
-#define HEARING_PATIENCE_NS 10000000000ull
+#define HEARING_PATIENCE_NS (10 * NS_PER_S)
 
 struct hearing {
 	uint64_t heard_ns;   /* all frames that arrived by then were handled */

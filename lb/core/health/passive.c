@@ -4,8 +4,7 @@
 #include <stddef.h>
 
 #include "core/health/passive.h"
-
-#define NS_PER_MS 1000000ull
+#include "core/time.h"
 
 static const char *const names[] = {
 	[BREAKER_CLOSED] = "closed",

@@ -3,8 +3,7 @@
 #include <assert.h>
 
 #include "core/health/when.h"
-
-#define NS_PER_MS 1000000ull
+#include "core/time.h"
 
 /* A tenth either way, in per mille. */
 #define STRETCH_LO    900
