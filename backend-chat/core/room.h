@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A room as one worker has it: the members among its connections, each a cursor
+ * into the room's log, and the ring of recent messages. Pure, one owner.
+ *
+ * A message that arrives is pushed. Members at the head get it at once (live
+ * delivery is the fast path); a member whose connection does not take more is
+ * set lagging and gets nothing until it drains; it then reads from its cursor
+ * by room_read(): from the ring while that reaches back far enough, else from
+ * the archive, whose items it is given by the owner. Resume and history on join
+ * are the same: a cursor that is not at the head.
+ */
+#ifndef CHAT_CORE_ROOM_H
+#define CHAT_CORE_ROOM_H
+
+#include "core/ids.h"
+#include "core/msg.h"
+#include "core/name.h"
+
+#include <stdint.h>
+
+#define ROOM_RING	64			  /* messages in memory */
+#define ROOM_RING_BYTES ((size_t)8 * 1024 * 1024) /* of all rooms of a worker \
+						   */
+
+struct room;
+
+/* Embedded in a connection, once for each of its rooms. Zeroed before use. */
+struct member {
+	struct member *next, *before; /* of the room; private */
+	struct room *room;	      /* NULL: in none */
+	void *owner;		      /* the connection; for the caller */
+	/* The last message with an id that it got. */
+	struct msgid cursor;
+	/* Private: which message of the ring it gets next. */
+	uint64_t position;
+	/* Not at the head: gets nothing live. */
+	bool lagging;
+};
+
+/* Bytes of all rings of one worker. */
+struct room_budget {
+	size_t used, max;
+};
+
+struct room {
+	char name[ROOM_MAX_BYTES > INBOX_MAX_BYTES ? ROOM_MAX_BYTES
+						   : INBOX_MAX_BYTES];
+	char topic[TOPIC_MAX + 1];
+	struct msgid head; /* the last message with an id that was pushed */
+	struct member *members;
+	unsigned here; /* number of members */
+	/* Private. */
+	struct room_budget *budget;
+	struct msg *ring[ROOM_RING]; /* references */
+	uint64_t first, end;	     /* positions; the ring holds [first,end) */
+	struct msgid floor;	     /* what came before position .first */
+};
+
+/*
+ * head: the log's last id when the worker begins to follow it. Borrows budget,
+ * which outlives the room. name is copied; it is shorter than the field.
+ */
+void room_init(struct room *r, struct slice name, struct msgid head,
+	       struct room_budget *budget);
+/* There are no members any more. */
+void room_clear(struct room *r);
+
+void room_set_topic(struct room *r, struct slice topic);
+
+/* A member at the head: gets what comes from now on. */
+void room_join(struct room *r, struct member *m, void *owner);
+/*
+ * A member that has everything up to after: lagging until it has read to the
+ * head. after MSGID_NONE: from the oldest that there is.
+ */
+void room_resume(struct room *r, struct member *m, void *owner,
+		 struct msgid after);
+/*
+ * A member that shall see the last count messages of the ring first; lagging if
+ * there are any.
+ */
+void room_join_at(struct room *r, struct member *m, void *owner,
+		  unsigned count);
+void room_leave(struct member *m);
+
+/*
+ * A message came from the bus; adds a reference if it keeps it. The caller then
+ * hands it to each member that is not lagging (room_each_live()).
+ * Evicts from this ring until the budget is kept.
+ */
+void room_push(struct room *r, struct msg *m);
+
+/*
+ * The id of a message that was pushed without one is known (MERGE_ID): the ring
+ * gets the new record in its place. Returns true if it was there.
+ */
+bool room_identify(struct room *r, struct msg *with_id);
+
+/* Members that get the message just pushed, one after the other: begin with
+ * NULL. The caller may room_leave() or room_lag() the one returned only after
+ * it took the next.
+ */
+struct member *room_each_live(struct room *r, struct member *after);
+
+/*
+ * The message just pushed was handed to m: moves its cursor. To be called for
+ * each live member that took it, also for one that sees it by another way.
+ */
+void room_took(struct member *m, const struct msg *msg);
+
+/* m's connection takes no more: it did not get the last message pushed. */
+void room_lag(struct member *m);
+
+enum room_read {
+	ROOM_READ_MESSAGE, /* *out is next: hand it over, then room_took() */
+	ROOM_READ_HEAD,	   /* nothing is left; m is live again */
+	ROOM_READ_ARCHIVE, /* ask the archive for what follows m->cursor */
+};
+
+/* What a lagging member gets next. *out holds until the next room_push(). */
+enum room_read room_read(struct member *m, struct msg **out);
+
+/*
+ * The archive was asked for what follows m->cursor, and what it had was handed
+ * over with room_took(), and it has no more. If the ring still does not follow,
+ * some are missing: returns true and the gap, to be shown; m goes on with the
+ * ring.
+ */
+bool room_archive_ended(struct member *m, struct msgid *from, struct msgid *to);
+
+/* Up to count of the last messages of the ring, oldest first; no references. */
+unsigned room_recent(const struct room *r, struct msg **out, unsigned count);
+
+/*
+ * Messages of the ring with an id below before (MSGID_NONE: the last ones), at
+ * most count, oldest first. *complete: false if the archive may have more.
+ */
+unsigned room_history(const struct room *r, struct msgid before,
+		      struct msg **out, unsigned count, bool *complete);
+
+#endif
