@@ -309,16 +309,6 @@ uint32_t flow_table_adopt(struct flow_table *t, flow_keep_fn *keep, void *arg,
 	return t->used;
 }
 
-struct flow *flow_deref(const struct flow_table *t, struct flow_ref ref)
-{
-	struct flow *flow;
-
-	if (ref.index >= t->size)
-		return NULL;
-	flow = &t->flows[ref.index];
-	return flow->open && flow->generation == ref.generation ? flow : NULL;
-}
-
 struct flow *flow_next(const struct flow_table *t, uint32_t from)
 {
 	for (uint32_t i = from; i < t->size; i++)

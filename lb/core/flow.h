@@ -7,8 +7,7 @@
  * The table has a fixed size and lives in memory that the caller supplies; all
  * operations are O(1).
  *
- * A struct flow * stays valid until flow_close(). To keep a flow beyond one
- * call, keep a struct flow_ref, which detects that its flow is gone.
+ * A struct flow * stays valid until flow_close().
  *
  * Not thread-safe: one thread owns a table.
  */
@@ -77,10 +76,6 @@ enum flow_flag {
 
 /* True if the flow is in use and its identity matches its checksum. */
 bool flow_is_whole(const struct flow *flow);
-
-struct flow_ref {
-	uint32_t index, generation;
-};
 
 /* Arguments of flow_open(). */
 struct flow_identity {
@@ -158,15 +153,6 @@ static inline uint32_t flow_index(const struct flow_table *t,
 {
 	return (uint32_t)(flow - t->flows);
 }
-
-static inline struct flow_ref flow_ref(const struct flow_table *t,
-				       const struct flow *flow)
-{
-	return (struct flow_ref){flow_index(t, flow), flow->generation};
-}
-
-/* NULL if that flow is gone, even if another flow has its place now. */
-struct flow *flow_deref(const struct flow_table *t, struct flow_ref ref);
 
 /* Walks all flows: the first one at index >= @from, or NULL. */
 struct flow *flow_next(const struct flow_table *t, uint32_t from);

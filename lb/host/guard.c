@@ -445,8 +445,8 @@ static int write_table(struct mnl_socket *nl, const struct guard_spec *spec,
 	return code;
 }
 
-int guard_up_through(struct mnl_socket *nl, const struct guard_spec *spec,
-		     struct err *err)
+int guard_up(struct mnl_socket *nl, const struct guard_spec *spec,
+	     struct err *err)
 {
 	int code = write_table(nl, spec, false);
 
@@ -458,18 +458,6 @@ int guard_up_through(struct mnl_socket *nl, const struct guard_spec *spec,
 	default: break;
 	}
 	return guard_explain(err, code, spec->name);
-}
-
-int guard_up(const struct guard_spec *spec, struct err *err)
-{
-	struct mnl_socket *nl;
-	int code = nft_open(&nl);
-
-	if (code)
-		return guard_explain(err, code, spec->name);
-	code = guard_up_through(nl, spec, err);
-	mnl_socket_close(nl);
-	return code;
 }
 
 static int delete_table(struct mnl_socket *nl, const char *name)

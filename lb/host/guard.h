@@ -54,22 +54,18 @@ struct guard_spec {
 };
 
 /*
- * Creates the table, or replaces the one that a crash left, in one transaction.
- * -EPERM without CAP_NET_ADMIN; -EOPNOTSUPP if the kernel has no nf_tables: the
- * message then names `--guard none` and iptables/guard.sh.
+ * Creates the table, or replaces the one that a crash left, in one transaction
+ * through the bound NETLINK_NETFILTER socket @nl (nft_open()). The kernel's
+ * notifications carry the port id of that socket. -EPERM without CAP_NET_ADMIN;
+ * -EOPNOTSUPP if the kernel has no nf_tables: the message then names `--guard
+ * none` and iptables/guard.sh.
  */
-int guard_up(const struct guard_spec *spec, struct err *err);
+struct mnl_socket;
+int guard_up(struct mnl_socket *nl, const struct guard_spec *spec,
+	     struct err *err);
 
 /* Sets that message for guard @name and the kernel's @code; returns 0 for 0. */
 int guard_explain(struct err *err, int code, const char *name);
-
-/*
- * Does the same through the caller's bound NETLINK_NETFILTER socket. The
- * kernel's notifications then carry the port id of that socket.
- */
-struct mnl_socket;
-int guard_up_through(struct mnl_socket *nl, const struct guard_spec *spec,
-		     struct err *err);
 
 /* Removes the table; 0 also if there is none. */
 int guard_down(const char *name, struct err *err);

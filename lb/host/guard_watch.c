@@ -116,7 +116,7 @@ static int begin(struct guard_watch *w, struct err *err)
 		code = open_reader(w);
 	if (code)
 		return guard_explain(err, code, w->spec.name);
-	return guard_up_through(w->writer, &w->spec, err);
+	return guard_up(w->writer, &w->spec, err);
 }
 
 int guard_watch_open(struct guard_watch **out, const struct guard_spec *spec,
@@ -246,7 +246,7 @@ static void read_notices(struct guard_watch *w, bool all)
 
 static void repair(struct guard_watch *w)
 {
-	if (guard_up_through(w->writer, &w->spec, &w->failure))
+	if (guard_up(w->writer, &w->spec, &w->failure))
 		return;
 	w->failure.text[0] = '\0';
 	w->missing = false;
@@ -267,7 +267,7 @@ void guard_watch_narrow(struct guard_watch *w,
 	w->spec.interfaces = w->interfaces;
 	w->spec.n_interfaces = w->n_interfaces = n;
 	/* If the kernel refuses now, repair() tries again. */
-	if (guard_up_through(w->writer, &w->spec, &ignored))
+	if (guard_up(w->writer, &w->spec, &ignored))
 		w->missing = true;
 }
 
@@ -283,7 +283,7 @@ void guard_watch_sources(struct guard_watch *w, size_t n)
 	if (!w)
 		return;
 	w->spec.n_sources = n;
-	if (guard_up_through(w->writer, &w->spec, &ignored))
+	if (guard_up(w->writer, &w->spec, &ignored))
 		w->missing = true;
 }
 

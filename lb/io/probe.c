@@ -47,7 +47,7 @@ struct slot {
 	uint32_t next_free;
 	int error;	  /* if FAILED */
 	uint32_t drained; /* bytes, while LEAVING */
-	uint64_t started_ns, deadline_ns;
+	uint64_t deadline_ns;
 	struct check_reader reader;
 	struct probe probe;
 };
@@ -261,15 +261,13 @@ static int watch(struct prober *p, struct slot *s, int op, uint32_t events)
 
 /* -------------------------------------------------------------- results */
 
-static struct probe_result result_now(const struct prober *p,
-				      const struct slot *s,
-				      enum check_result result, int detail)
+static struct probe_result result_of_probe(const struct slot *s,
+					   enum check_result result, int detail)
 {
 	return (struct probe_result){
 		.id = s->probe.id,
 		.result = result,
 		.detail = detail,
-		.latency_ns = p->now_ns - s->started_ns,
 	};
 }
 
@@ -277,7 +275,7 @@ static struct probe_result result_now(const struct prober *p,
 static void finish(struct prober *p, struct slot *s, enum check_result result,
 		   int detail)
 {
-	struct probe_result r = result_now(p, s, result, detail);
+	struct probe_result r = result_of_probe(s, result, detail);
 
 	slot_abort(p, s);
 	p->fn(p->arg, &r);
@@ -287,7 +285,7 @@ static void finish(struct prober *p, struct slot *s, enum check_result result,
 static void finish_politely(struct prober *p, struct slot *s,
 			    enum check_result result)
 {
-	struct probe_result r = result_now(p, s, result, s->reader.status);
+	struct probe_result r = result_of_probe(s, result, s->reader.status);
 
 	if (s->probe.spec.kind == CHECK_EXPECT)
 		shutdown(s->fd, SHUT_WR);
@@ -463,7 +461,6 @@ int probe_start(struct prober *p, const struct probe *probe, uint64_t now_ns)
 		return -EBUSY;
 	s->probe = *probe;
 	s->reader = (struct check_reader){0};
-	s->started_ns = now_ns;
 	fd = socket_connecting(p, probe);
 	if (fd < 0 && result_of(-fd) == CHECK_LOCAL) {
 		slot_free(p, s);

@@ -42,8 +42,7 @@ struct probe {
 struct probe_result {
 	uint64_t id;
 	enum check_result result;
-	int detail;	     /* HTTP status, or errno, or 0 */
-	uint64_t latency_ns; /* from probe_start() to this probe_read() */
+	int detail; /* HTTP status, or errno, or 0 */
 };
 
 /* The callback may call probe_start(). */

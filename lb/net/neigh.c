@@ -49,11 +49,6 @@ void neigh_table_free(struct neigh_table *t)
 	free(t);
 }
 
-bool neigh_state_usable(uint16_t state)
-{
-	return state & USABLE;
-}
-
 uint64_t neigh_generation(const struct neigh_table *t)
 {
 	return t->generation;
@@ -101,7 +96,7 @@ int neigh_update(struct neigh_table *t, const struct neigh_key *key,
 	struct neigh *n;
 	uint32_t i;
 
-	if (!mac || !neigh_state_usable(state)) {
+	if (!mac || !(state & USABLE)) {
 		neigh_remove(t, key);
 		return 0;
 	}

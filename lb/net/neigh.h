@@ -47,9 +47,6 @@ struct neigh_table;
 int neigh_table_new(struct neigh_table **out);
 void neigh_table_free(struct neigh_table *t);
 
-/* True if a frame can be sent to a neighbour in @state (NUD_*). */
-bool neigh_state_usable(uint16_t state);
-
 uint64_t neigh_generation(const struct neigh_table *t);
 uint32_t neigh_find(const struct neigh_table *t, const struct neigh_key *key);
 struct neigh *neigh_at(struct neigh_table *t, uint32_t index);

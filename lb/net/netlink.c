@@ -383,20 +383,6 @@ void netlink_for_each_link(const struct netlink *nl, netlink_event_fn *fn,
 	}
 }
 
-void netlink_for_each_addr(const struct netlink *nl, netlink_event_fn *fn,
-			   void *arg)
-{
-	struct netlink_event event = {.kind = NETLINK_ADDR_NEW};
-	const struct link_addr *a;
-	unsigned i;
-
-	for (i = 0; (a = links_addr_at(nl->links, i)); i++) {
-		event.link = netlink_link(nl, a->ifindex);
-		event.addr = a->addr;
-		fn(arg, &event);
-	}
-}
-
 static void list_martians(struct netlink *nl)
 {
 	const struct link_addr *a;

@@ -148,13 +148,10 @@ bool netlink_is_loopback(const struct netlink *nl, int ifindex);
 uint32_t netlink_smallest_mtu(const struct netlink *nl);
 
 /*
- * The links and the local IPv4 addresses, as last read. netlink_open() reports
- * no events, so begin with these. @fn is called as for events, with the kind
- * NETLINK_LINK_UP or _DOWN, or NETLINK_ADDR_NEW.
+ * The links as last read. netlink_open() reports no events, so begin with
+ * these. @fn is called as for events, with the kind NETLINK_LINK_UP or _DOWN.
  */
 void netlink_for_each_link(const struct netlink *nl, netlink_event_fn *fn,
-			   void *arg);
-void netlink_for_each_addr(const struct netlink *nl, netlink_event_fn *fn,
 			   void *arg);
 
 /*

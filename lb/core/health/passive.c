@@ -1,23 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* See passive.h. Only set_state() changes the state. */
 #include <assert.h>
-#include <stddef.h>
 
 #include "core/health/passive.h"
 #include "core/time.h"
-
-static const char *const names[] = {
-	[BREAKER_CLOSED] = "closed",
-	[BREAKER_OPEN] = "open",
-	[BREAKER_HALF_OPEN] = "half-open",
-};
-static_assert(sizeof(names) / sizeof(names[0]) == BREAKER_STATES,
-	      "a name for every state");
-
-const char *breaker_state_name(enum breaker_state state)
-{
-	return state < BREAKER_STATES ? names[state] : NULL;
-}
 
 void breaker_init(struct breaker *b, const struct breaker_params *params,
 		  uint64_t now_ns)
@@ -63,7 +49,6 @@ static uint32_t next_backoff_ms(const struct breaker *b, uint64_t now_ns)
 static enum breaker_change open_it(struct breaker *b, uint64_t now_ns)
 {
 	b->backoff_ms = next_backoff_ms(b, now_ns);
-	b->times_opened++;
 	set_state(b, BREAKER_OPEN, now_ns + b->backoff_ms * NS_PER_MS);
 	return BREAKER_OPENED;
 }
@@ -75,7 +60,8 @@ bool breaker_allows(const struct breaker *b, uint64_t now_ns)
 	return b->state == BREAKER_HALF_OPEN && b->trials < b->params.trials;
 }
 
-void breaker_tick(struct breaker *b, uint64_t now_ns)
+/* The changes that time makes. */
+static void pass_time(struct breaker *b, uint64_t now_ns)
 {
 	/* Trials without a result count neither way; their tickets are void. */
 	if (b->state != BREAKER_CLOSED && now_ns >= b->due_ns)
@@ -84,7 +70,7 @@ void breaker_tick(struct breaker *b, uint64_t now_ns)
 
 uint32_t breaker_begin(struct breaker *b, uint64_t now_ns)
 {
-	breaker_tick(b, now_ns);
+	pass_time(b, now_ns);
 	if (b->state == BREAKER_HALF_OPEN) {
 		b->trials++;
 		b->due_ns = now_ns + b->params.trial_ms * NS_PER_MS;
@@ -169,9 +155,4 @@ void breaker_reset(struct breaker *b, uint64_t now_ns)
 	if (b->state != BREAKER_CLOSED)
 		set_closed(b, now_ns);
 	b->failed = 0;
-}
-
-uint64_t breaker_next_ns(const struct breaker *b)
-{
-	return b->due_ns;
 }

@@ -80,14 +80,10 @@ struct breaker {
 	uint32_t backoff_ms; /* the latest; 0: none yet */
 	uint64_t due_ns;     /* open: its end; half open: end of trials */
 	uint64_t closed_ns;  /* time of the last closing */
-	uint64_t times_opened;
 };
 
 void breaker_init(struct breaker *b, const struct breaker_params *params,
 		  uint64_t now_ns);
-
-/* "closed", "open", "half-open" */
-const char *breaker_state_name(enum breaker_state state);
 
 /* True if a new connection may be sent to the backend now. Needs no tick. */
 bool breaker_allows(const struct breaker *b, uint64_t now_ns);
@@ -127,9 +123,5 @@ void breaker_abandon(struct breaker *b, uint32_t ticket);
  * just brought the backend back. The back-off starts over only after @quiet_ms.
  */
 void breaker_reset(struct breaker *b, uint64_t now_ns);
-
-/* Applies timed changes; needed only before .state is read directly. */
-void breaker_tick(struct breaker *b, uint64_t now_ns);
-uint64_t breaker_next_ns(const struct breaker *b);
 
 #endif

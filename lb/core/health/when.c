@@ -131,7 +131,6 @@ enum health_change health_tick(struct health *h, uint64_t now_ns,
 	*start = true;
 	h->probing = true;
 	h->number++;
-	h->probes++;
 	h->stretch = STRETCH_LO + random_below(random, STRETCH_SPAN);
 	h->started_ns = now_ns;
 	h->due_ns = now_ns + h->params.timeout_ms * NS_PER_MS;

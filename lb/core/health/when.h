@@ -64,7 +64,7 @@ struct health {
 	uint64_t due_ns;     /* probing: its timeout; else: the next start */
 	uint64_t since_ns;   /* last change of .up */
 	enum check_result last; /* never CHECK_LOCAL */
-	uint64_t probes, failed;
+	uint64_t failed;	/* probes in all */
 };
 
 /* The first probe is due within one fast interval, at random. */
@@ -132,15 +132,5 @@ static inline uint64_t health_next_ns(const struct health *h)
  */
 #define HEALTH_SHARE_FULL 256u
 unsigned health_share(const struct health *h, uint64_t now_ns);
-
-/*
- * The weight for a scheduler, in 256ths of the configured unit, so that even
- * weight 1 rises in fine steps: 256 * @weight at full share; 0 only for 0.
- */
-static inline unsigned health_weight(const struct health *h, unsigned weight,
-				     uint64_t now_ns)
-{
-	return weight * health_share(h, now_ns);
-}
 
 #endif

@@ -301,12 +301,11 @@ START_TEST(slow_start_ramps_after_a_recovery_only)
 
 	params.slow_start_ms = 10000;
 	a = begin(params);
-	ck_assert_uint_eq(health_weight(&a.h, 3, T0), 3 * HEALTH_SHARE_FULL);
+	ck_assert_uint_eq(health_share(&a.h, T0), HEALTH_SHARE_FULL);
 	go_down(&a);
 	ck_assert_uint_eq(health_share(&a.h, a.now), HEALTH_SHARE_FULL);
 	go_up(&a);
-	ck_assert_uint_eq(health_weight(&a.h, 1, a.now), 1);
-	ck_assert_uint_eq(health_weight(&a.h, 0, a.now), 0);
+	ck_assert_uint_eq(health_share(&a.h, a.now), 1);
 	for (unsigned ms = 0; ms < 10000; ms++) {
 		unsigned share = health_share(&a.h, a.now + ms * MS);
 
@@ -316,9 +315,9 @@ START_TEST(slow_start_ramps_after_a_recovery_only)
 		last = share;
 	}
 	ck_assert_uint_eq(last, HEALTH_SHARE_FULL - 1);
-	ck_assert_uint_eq(health_weight(&a.h, 4, a.now + 5000 * MS), 512);
-	ck_assert_uint_eq(health_weight(&a.h, 4, a.now + 10000 * MS), 1024);
-	ck_assert_uint_eq(health_weight(&a.h, 4, a.now + 3600000 * MS), 1024);
+	ck_assert_uint_eq(health_share(&a.h, a.now + 5000 * MS), 128);
+	ck_assert_uint_eq(health_share(&a.h, a.now + 10000 * MS), 256);
+	ck_assert_uint_eq(health_share(&a.h, a.now + 3600000 * MS), 256);
 }
 END_TEST
 
