@@ -40,7 +40,7 @@ struct app {
 	struct netlink *netlink;
 	struct reservation *reservation;
 	struct presence presence;
-	uint16_t probe_lo;	   /* see setup_probe_ports() */
+	uint16_t probe_lo;	   /* see probe_ports_choose() */
 	struct guard_watch *guard; /* NULL: --guard none */
 	struct state *state;	   /* holds the flow table */
 	struct flow_slot *slots;   /* the index of the flow table */

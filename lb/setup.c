@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -360,49 +358,6 @@ void setup_free(struct setup *s)
 	free(s);
 }
 
-/* ------------------------------------------------------------ probe ports */
-
-#define BLOCK_UNUSABLE (PROBE_PORTS + 1)
-
-/* The number of ports in the block at @lo with flows, or BLOCK_UNUSABLE. */
-static unsigned used_in_block(const struct reservation *r, const bool *used,
-			      unsigned lo)
-{
-	unsigned n = 0;
-
-	if (lo < reserve_lo(r) || lo + PROBE_PORTS - 1 > reserve_hi(r))
-		return BLOCK_UNUSABLE;
-	for (unsigned port = lo; port < lo + PROBE_PORTS; port++) {
-		if (!reserve_usable(r, (uint16_t)port))
-			return BLOCK_UNUSABLE;
-		n += used[port];
-	}
-	return n;
-}
-
-uint16_t setup_probe_ports(const struct reservation *r,
-			   const struct state *state)
-{
-	const uint16_t before = state_probe_ports(state);
-	unsigned best = 0, fewest = BLOCK_UNUSABLE;
-	bool used[STATE_PORTS] = {false};
-
-	state_mark_ports(state, used);
-	if (used_in_block(r, used, before) == 0)
-		return before;
-	for (unsigned lo = reserve_hi(r); lo >= reserve_lo(r); lo--) {
-		unsigned n = used_in_block(r, used, lo);
-
-		if (n < fewest) {
-			best = lo;
-			fewest = n;
-		}
-		if (n == 0)
-			break;
-	}
-	return (uint16_t)best;
-}
-
 bool setup_without_syn_checks(struct setup *s)
 {
 	bool any = false;
@@ -434,110 +389,4 @@ bool setup_has_local_backend(const struct setup *s, struct netlink *nl)
 		if (setup_is_local(&s->endpoints[i].addr, nl))
 			return true;
 	return false;
-}
-
-/* ----------------------------------------------------------------- filter */
-
-static void write_services(FILE *f, const struct setup *s, const char *dir)
-{
-	char text[ADDR_TEXT_MAX];
-
-	fprintf(f, "(");
-	for (unsigned i = 0; i < s->n_services; i++)
-		fprintf(f, "%s(%s host %s and %s port %u)", i ? " or " : "",
-			dir, addr_format(&s->listens[i].addr, text), dir,
-			ntohs(s->listens[i].port));
-	fprintf(f, ")");
-}
-
-static void write_sources(FILE *f, const struct setup *s)
-{
-	char text[ADDR_TEXT_MAX];
-
-	fprintf(f, "(");
-	for (unsigned i = 0; i < s->n_sources; i++)
-		fprintf(f, "%sdst host %s", i ? " or " : "",
-			addr_format(&s->sources[i], text));
-	fprintf(f, ")");
-}
-
-/*
- * Matches a client's SYN to a service that fits a slot of the SYN ring. Only lo
- * has longer ones, with the data of Fast Open.
- */
-static void write_syn(FILE *f, const struct setup *s)
-{
-	fprintf(f,
-		"(tcp[tcpflags] & (tcp-syn|tcp-ack|tcp-rst|tcp-fin) == "
-		"tcp-syn and ip[2:2] <= %d and ",
-		SETUP_SYN_MAX);
-	write_services(f, s, "dst");
-	fprintf(f, ")");
-}
-
-/* A string that grows as it is printed to. */
-struct text {
-	FILE *f; /* NULL: out of memory */
-	char *s;
-	size_t len;
-};
-
-static void text_open(struct text *t)
-{
-	t->s = NULL;
-	t->f = open_memstream(&t->s, &t->len);
-}
-
-/* Returns the text, which the caller frees; NULL: out of memory. */
-static char *text_close(struct text *t)
-{
-	if (fclose(t->f) != EOF)
-		return t->s;
-	free(t->s);
-	return NULL;
-}
-
-char *setup_syn_filter(const struct setup *s)
-{
-	struct text t;
-
-	text_open(&t);
-	if (!t.f)
-		return NULL;
-	fprintf(t.f, "ip and tcp and ");
-	write_syn(t.f, s);
-	return text_close(&t);
-}
-
-/*
- * By destination only, so that backends never change it (design rule 12). What
- * we send to a client on this host comes by lo from the service's address, and
- * its port may be in the NAT range: it must not be captured.
- */
-char *setup_filter(const struct setup *s, uint16_t nat_lo, uint16_t nat_hi)
-{
-	char addr[ADDR_TEXT_MAX];
-	struct text text;
-	FILE *f;
-
-	text_open(&text);
-	f = text.f;
-	if (!f)
-		return NULL;
-	fprintf(f, "ip and ((tcp and not ");
-	write_syn(f, s); /* a service port may be in the NAT range too */
-	fprintf(f, " and (");
-	write_services(f, s, "dst");
-	fprintf(f, " or (dst portrange %u-%u and ", nat_lo, nat_hi);
-	write_sources(f, s);
-	fprintf(f, " and not ");
-	write_services(f, s, "src");
-	fprintf(f, "))) or ((ip[6:2] & 0x1fff != 0 and ip proto 6 or "
-		   "icmp[0] == 3 or icmp[0] == 11 or icmp[0] == 12) and (");
-	write_sources(f, s);
-	for (unsigned i = 0; i < s->n_services; i++)
-		fprintf(f, " or dst host %s",
-			addr_format(&s->listens[i].addr, addr));
-	fprintf(f, ")))");
-	return text_close(&text);
 }

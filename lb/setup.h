@@ -3,7 +3,7 @@
  * setup.h - the configuration applied to this host
  *
  * Determines what depends on the host's addresses and routes: the source
- * address toward each backend (design rule 8), and the kernel filter.
+ * address toward each backend (design rule 8).
  */
 #ifndef L4LB_SETUP_H
 #define L4LB_SETUP_H
@@ -12,7 +12,6 @@
 #include "core/engine.h"
 #include "host/guard.h"
 #include "net/netlink.h"
-#include "host/reserve.h"
 #include "host/state.h"
 
 #define SETUP_SOURCES_MAX 256 /* our addresses toward all backends */
@@ -68,17 +67,6 @@ int setup_add_source(struct setup *s, const struct ip_addr *addr, bool *added,
 		     struct err *err);
 void setup_remove_source(struct setup *s);
 
-/*
- * The first of the PROBE_PORTS ports for half-open checks; 0: there are none.
- * They are those of the previous process, or else the highest block of the NAT
- * range in which no flow of @state has a port. If every block has flows, the
- * one with the fewest is taken, since a service must notice dead backends.
- * Flows never get these ports, even if no such check is configured, as one may
- * be after a restart.
- */
-uint16_t setup_probe_ports(const struct reservation *r,
-			   const struct state *state);
-
 /* Switches the engine's own checks off; true if there were any. */
 bool setup_without_syn_checks(struct setup *s);
 
@@ -87,14 +75,5 @@ bool setup_has_unset(const struct setup *s);
 
 /* True if a backend is on this host. */
 bool setup_has_local_backend(const struct setup *s, struct netlink *nl);
-
-/*
- * Kernel filters as pcap expressions, which the caller frees. NULL: out of
- * memory. One is for clients' SYNs of at most SETUP_SYN_MAX bytes, the other
- * for everything else.
- */
-#define SETUP_SYN_MAX 1600 /* IP bytes */
-char *setup_syn_filter(const struct setup *s);
-char *setup_filter(const struct setup *s, uint16_t nat_lo, uint16_t nat_hi);
 
 #endif

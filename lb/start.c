@@ -24,6 +24,8 @@
 #include "control/announce.h"
 #include "host/syscall_filter.h"
 #include "host/guard.h"
+#include "host/probe_ports.h"
+#include "io/tap_match.h"
 #include "log.h"
 #include "way.h"
 
@@ -167,7 +169,7 @@ static int take_ports(struct app *app, struct err *err)
 		log_warn("%s", reserve_shared(app->reservation, i));
 		s->services[i].reset_out_of_state = false;
 	}
-	app->probe_lo = setup_probe_ports(app->reservation, app->state);
+	app->probe_lo = probe_ports_choose(app->reservation, app->state);
 	log_info("nat ports %u-%u free=%u in_use_by_this_host=%u",
 		 reserve_lo(app->reservation), reserve_hi(app->reservation),
 		 reserve_count(app->reservation) -
@@ -381,10 +383,24 @@ static void tell_setup(struct app *app)
 	}
 }
 
+static struct tap_match match(const struct app *app)
+{
+	const struct setup *s = app->setup;
+
+	return (struct tap_match){
+		.services = s->listens,
+		.n_services = s->n_services,
+		.sources = s->sources,
+		.n_sources = s->n_sources,
+		.nat_lo = reserve_lo(app->reservation),
+		.nat_hi = reserve_hi(app->reservation),
+	};
+}
+
 static int make_filter(struct app *app)
 {
-	char *filter = setup_filter(app->setup, reserve_lo(app->reservation),
-				    reserve_hi(app->reservation));
+	const struct tap_match m = match(app);
+	char *filter = tap_match_flows(&m);
 
 	if (!filter)
 		return -ENOMEM;
@@ -405,6 +421,7 @@ void app_sources_changed(struct app *app)
 
 int app_start(struct app *app, struct err *err)
 {
+	struct tap_match m;
 	int ret;
 
 	app->started_ns = clock_now_ns();
@@ -445,7 +462,8 @@ int app_start(struct app *app, struct err *err)
 				   reserve_hi(app->reservation), err);
 	if (ret)
 		return ret;
-	app->filter[TAP_SYNS] = setup_syn_filter(app->setup);
+	m = match(app);
+	app->filter[TAP_SYNS] = tap_match_syns(&m);
 	if (make_filter(app) || !app->filter[TAP_SYNS])
 		return err_set(err, -ENOMEM, "out of memory");
 	app->taps.setup = app->setup;

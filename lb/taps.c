@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "io/ring_size.h"
+#include "io/tap_match.h"
 #include "log.h"
 #include "taps.h"
 
@@ -173,7 +174,7 @@ static void size_rings(struct taps *t)
 
 	t->has = t->wants < t->most ? t->wants : t->most;
 	t->slots[TAP_SYNS] = SYN_SLOTS;
-	t->snaplen[TAP_SYNS] = SETUP_SYN_MAX;
+	t->snaplen[TAP_SYNS] = TAP_SYN_MAX;
 	syns = capture_memory(t->slots[TAP_SYNS], t->snaplen[TAP_SYNS]);
 	t->snaplen[TAP_FLOWS] = snaplen_of(t, t->has);
 	slot = capture_slot(t->snaplen[TAP_FLOWS]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * setup_probe_ports(): which ports health checks get, when there are flows of
+ * probe_ports_choose(): which ports health checks get, when there are flows of
  * an earlier process and other users of this host's ports. Run by
  * in_namespace.sh, with a /run and a loopback of its own.
  */
@@ -12,7 +12,7 @@
 #include "core/packet.h"
 #include "forge.h"
 #include "frames.h"
-#include "setup.h"
+#include "host/probe_ports.h"
 #include "unit.h"
 
 #define HERE   "127.0.0.1"
@@ -93,7 +93,7 @@ static unsigned chosen(void)
 	unsigned lo;
 
 	ck_assert_msg(reserve_take(&r, &req, &err) == 0, "%s", err.text);
-	lo = setup_probe_ports(r, state);
+	lo = probe_ports_choose(r, state);
 	reserve_release(r, false);
 	return lo;
 }
