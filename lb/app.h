@@ -24,7 +24,7 @@
 #include "host/state.h"
 #include "presence.h"
 #include "host/sandbox.h"
-#include "setup.h"
+#include "control/plan.h"
 #include "taps.h"
 
 /* What was last logged of a counter: if it grows, at most every 10 s. */
@@ -36,7 +36,7 @@ struct told {
 struct app {
 	struct config config;
 	struct user user; /* the user it runs as after the start */
-	struct setup *setup;
+	struct plan *plan;
 	struct netlink *netlink;
 	struct reservation *reservation;
 	struct presence presence;

@@ -499,7 +499,7 @@ void app_finish(struct app *app, bool started)
 		state_close(app->state);
 	else
 		state_remove(app->state);
-	setup_free(app->setup);
+	plan_free(app->plan);
 	netlink_close(app->netlink);
 	if (app->signals >= 0)
 		close(app->signals);

@@ -3,6 +3,7 @@
 
 #include "app.h"
 #include "clock.h"
+#include "control/resolve.h"
 #include "log.h"
 #include "presence.h"
 
@@ -11,8 +12,8 @@
 
 static void look_at_service(struct app *app, unsigned i)
 {
-	const struct ip_addr *addr = &app->setup->listens[i].addr;
-	const bool away = !setup_is_local(addr, app->netlink);
+	const struct ip_addr *addr = &app->plan->listens[i].addr;
+	const bool away = !resolve_is_local(addr, app->netlink);
 	struct presence *p = &app->presence;
 	char text[ADDR_TEXT_MAX];
 
@@ -31,18 +32,18 @@ static void look_at_service(struct app *app, unsigned i)
 	engine_set_service_away(app->engine, i, away);
 }
 
-static bool is_service(const struct setup *s, const struct ip_addr *addr)
+static bool is_service(const struct plan *p, const struct ip_addr *addr)
 {
-	for (unsigned i = 0; i < s->n_services; i++)
-		if (addr_equal(&s->listens[i].addr, addr))
+	for (unsigned i = 0; i < p->n_services; i++)
+		if (addr_equal(&p->listens[i].addr, addr))
 			return true;
 	return false;
 }
 
 static void look_at_source(struct app *app, unsigned i)
 {
-	const struct ip_addr *addr = &app->setup->sources[i];
-	const bool away = !setup_is_local(addr, app->netlink);
+	const struct ip_addr *addr = &app->plan->sources[i];
+	const bool away = !resolve_is_local(addr, app->netlink);
 	struct presence *p = &app->presence;
 	char text[ADDR_TEXT_MAX];
 
@@ -50,7 +51,7 @@ static void look_at_source(struct app *app, unsigned i)
 	if (p->looked && away == p->source_away[i])
 		return;
 	p->source_away[i] = away;
-	if (is_service(app->setup, addr)) /* already logged for the service */
+	if (is_service(app->plan, addr)) /* already logged for the service */
 		return;
 	if (away)
 		log_warn("source %s is not on this host%s; it is used when it "
@@ -67,10 +68,10 @@ static bool add_source(struct app *app, const struct ip_addr *source)
 	struct err err;
 	bool added;
 
-	if (setup_add_source(app->setup, source, &added, &err) ||
+	if (plan_add_source(app->plan, source, &added, &err) ||
 	    (added && reserve_add_source(app->reservation, source, &err))) {
 		if (added)
-			setup_remove_source(app->setup);
+			plan_remove_source(app->plan);
 		if (!app->presence.refused)
 			log_warn("%s", err.text);
 		app->presence.refused = true;
@@ -99,10 +100,7 @@ static bool take_source(struct app *app, unsigned service, unsigned backend,
 static struct backend_spec *spec_of(struct app *app, unsigned service,
 				    unsigned backend)
 {
-	const struct setup *s = app->setup;
-
-	return &s->backends[s->services[service].backends - s->backends +
-			    backend];
+	return &plan_backends(app->plan, service)[backend];
 }
 
 /* True if the backend has a route now. */
@@ -112,8 +110,8 @@ static bool look_at_backend(struct app *app, unsigned service, unsigned backend,
 	struct backend_spec *b = spec_of(app, service, backend);
 	struct ip_addr source;
 
-	if (setup_source(&app->config.services[service], &b->addr, app->netlink,
-			 &source, why))
+	if (resolve_source(&app->config.services[service], &b->addr,
+			   app->netlink, &source, why))
 		return false;
 	return addr_is_set(&b->sources[0]) ||
 	       take_source(app, service, backend, b, &source);
@@ -153,8 +151,8 @@ static void ask_again(struct app *app, unsigned service, unsigned backend)
 	struct err ignored;
 
 	if (b->waits || app->engine->services[service].backends[backend].up ||
-	    setup_source(&app->config.services[service], &b->addr, app->netlink,
-			 &source, &ignored) ||
+	    resolve_source(&app->config.services[service], &b->addr,
+			   app->netlink, &source, &ignored) ||
 	    addr_equal(&source, &b->sources[0]))
 		return;
 	if (take_source(app, service, backend, b, &source))
@@ -189,11 +187,11 @@ void presence_refresh(struct app *app)
 		limit_init(&p->limit, LOOKS_PER_S, LOOKS_PER_S);
 	p->due = false;
 	p->waiting = 0;
-	for (unsigned i = 0; i < app->setup->n_services; i++)
+	for (unsigned i = 0; i < app->plan->n_services; i++)
 		look_at_service(app, i);
-	for (unsigned i = 0; i < app->setup->n_services; i++)
+	for (unsigned i = 0; i < app->plan->n_services; i++)
 		look_at_backends(app, i);
-	for (unsigned i = 0; i < app->setup->n_sources; i++)
+	for (unsigned i = 0; i < app->plan->n_sources; i++)
 		look_at_source(app, i);
 	p->looked = true;
 }
@@ -202,8 +200,8 @@ bool presence_may_use(void *arg, const struct ip_addr *source)
 {
 	struct app *app = arg;
 
-	for (unsigned i = 0; i < app->setup->n_sources; i++)
-		if (addr_equal(&app->setup->sources[i], source))
+	for (unsigned i = 0; i < app->plan->n_sources; i++)
+		if (addr_equal(&app->plan->sources[i], source))
 			return true;
 	app->presence.wanted = *source;
 	return false;

@@ -16,7 +16,7 @@
 
 #include "control/config.h"
 #include "core/limit.h"
-#include "setup.h"
+#include "control/plan.h"
 
 struct app;
 
@@ -24,7 +24,7 @@ struct presence {
 	bool looked;	    /* false before the first look */
 	struct limit limit; /* each look queries the kernel */
 	bool service_away[CONFIG_SERVICES_MAX];
-	bool source_away[SETUP_SOURCES_MAX];
+	bool source_away[PLAN_SOURCES_MAX];
 	bool due;	       /* something changed since the last look */
 	bool refused;	       /* logged: another instance has the source */
 	struct ip_addr wanted; /* a source to take; unset: none */

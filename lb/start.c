@@ -22,8 +22,11 @@
 #include "app.h"
 #include "clock.h"
 #include "control/announce.h"
+#include "control/old_flows.h"
+#include "control/plan.h"
 #include "host/syscall_filter.h"
 #include "host/guard.h"
+#include "host/needs.h"
 #include "host/probe_ports.h"
 #include "io/tap_match.h"
 #include "log.h"
@@ -122,34 +125,48 @@ static int filter_calls(const struct app *app, struct err *err)
 static_assert(CONFIG_CLAMP_OFF == FORWARD_CLAMP_OFF, "handed on as it is");
 static_assert(CONFIG_CLAMP_AUTO == FORWARD_CLAMP_AUTO, "the same");
 
+static int make_plan(struct app *app, struct err *err)
+{
+	struct needs needs;
+	int ret;
+
+	if (needs_read(&needs, app->state))
+		return err_set(err, -ENOMEM, "out of memory");
+	ret = plan_new(&app->plan, &app->config, &needs, app->netlink, err);
+	if (!ret)
+		old_flows_add(app->plan, &needs);
+	free(needs.list);
+	return ret;
+}
+
 static int take_ports(struct app *app, struct err *err)
 {
 	const struct config *c = &app->config;
-	const struct setup *s = app->setup;
+	const struct plan *p = app->plan;
 	struct reserve_request req = {
 		.name = c->name,
-		.services = s->listens,
-		.n_services = s->n_services,
-		.sources = s->sources,
-		.n_sources = s->n_sources,
+		.services = p->listens,
+		.n_services = p->n_services,
+		.sources = p->sources,
+		.n_sources = p->n_sources,
 		.nat_lo = c->nat_lo,
 		.nat_hi = c->nat_hi,
 		.fixed = c->nat_ports_set,
 		.ports_min = CONFIG_NAT_MIN,
 		.owner = &app->user.owner,
 	};
-	struct ip_addr sources[SETUP_SOURCES_MAX + 1];
+	struct ip_addr sources[PLAN_SOURCES_MAX + 1];
 	int ret;
 
 	/*
 	 * A source that a route will choose may be any address. So no other
 	 * instance may have the same ports on any address.
 	 */
-	if (setup_has_unset(s)) {
-		memcpy(sources, s->sources, s->n_sources * sizeof(*sources));
-		sources[s->n_sources] = addr_from_v4(INADDR_ANY);
+	if (plan_has_unset(p)) {
+		memcpy(sources, p->sources, p->n_sources * sizeof(*sources));
+		sources[p->n_sources] = addr_from_v4(INADDR_ANY);
 		req.sources = sources;
-		req.n_sources = s->n_sources + 1;
+		req.n_sources = p->n_sources + 1;
 	}
 	/* Flows that continue keep their ports. */
 	if (!req.fixed)
@@ -163,11 +180,11 @@ static int take_ports(struct app *app, struct err *err)
 	 * Resetting what looks like a stray would end a connection of another
 	 * instance.
 	 */
-	for (unsigned i = 0; i < s->n_services; i++) {
+	for (unsigned i = 0; i < p->n_services; i++) {
 		if (!reserve_shared(app->reservation, i))
 			continue;
 		log_warn("%s", reserve_shared(app->reservation, i));
-		s->services[i].reset_out_of_state = false;
+		p->services[i].reset_out_of_state = false;
 	}
 	app->probe_lo = probe_ports_choose(app->reservation, app->state);
 	log_info("nat ports %u-%u free=%u in_use_by_this_host=%u",
@@ -182,15 +199,15 @@ static int take_ports(struct app *app, struct err *err)
 
 static int put_guard(struct app *app, struct err *err)
 {
-	const struct setup *s = app->setup;
+	const struct plan *p = app->plan;
 	const struct guard_spec spec = {
 		.name = app->config.name,
-		.services = s->listens,
-		.n_services = s->n_services,
-		.backends = s->endpoints,
-		.n_backends = s->n_backends,
-		.sources = s->sources,
-		.n_sources = s->n_sources,
+		.services = p->listens,
+		.n_services = p->n_services,
+		.backends = p->endpoints,
+		.n_backends = p->n_backends,
+		.sources = p->sources,
+		.n_sources = p->n_sources,
 		.nat_lo = reserve_lo(app->reservation),
 		.nat_hi = reserve_hi(app->reservation),
 		.skipped = reserve_skipped_ports(app->reservation),
@@ -238,8 +255,8 @@ static int make_engine(struct app *app, struct err *err)
 	/* Reserved and guarded with the range, but flows never get them. */
 	const unsigned probe_lo = app->probe_lo;
 	struct engine_spec spec = {
-		.n_services = app->setup->n_services,
-		.services = app->setup->services,
+		.n_services = app->plan->n_services,
+		.services = app->plan->services,
 		.n_flows = app->config.flows,
 		.timeouts = app->config.timeouts,
 		.on_flow = announce_flow,
@@ -253,7 +270,7 @@ static int make_engine(struct app *app, struct err *err)
 	uint16_t *ports;
 	int ret;
 
-	if (!probe_lo && setup_without_syn_checks(app->setup))
+	if (!probe_lo && plan_without_syn_checks(app->plan))
 		log_warn("no %d free NAT ports in a row: syn checks cannot be "
 			 "made, widen --nat-ports",
 			 PROBE_PORTS);
@@ -302,8 +319,8 @@ static int open_state(struct app *app, struct err *err)
 static int take_over(struct app *app, struct err *err)
 {
 	const uint64_t begin_ns = clock_now_ns();
-	const struct setup *s = app->setup;
-	const uint32_t lost = s->lost_service + s->lost_room;
+	const struct plan *p = app->plan;
+	const uint32_t lost = p->lost_service + p->lost_room;
 	uint32_t refused = 0;
 	char others[96] = "";
 	int64_t n;
@@ -325,7 +342,7 @@ static int take_over(struct app *app, struct err *err)
 	if (refused)
 		log_warn("%u flows of before cannot go on: service_gone=%u "
 			 "too_many_backends=%u%s",
-			 refused, s->lost_service, s->lost_room, others);
+			 refused, p->lost_service, p->lost_room, others);
 	return 0;
 }
 
@@ -370,7 +387,7 @@ static void tell_setup(struct app *app)
 	const struct config *c = &app->config;
 
 	for (unsigned i = 0; i < c->n_services; i++) {
-		const struct service_spec *s = &app->setup->services[i];
+		const struct service_spec *s = &app->plan->services[i];
 		char text[ENDPOINT_TEXT_MAX];
 
 		log_info("service %s listen=%s scheduler=%s backends=%u "
@@ -385,13 +402,13 @@ static void tell_setup(struct app *app)
 
 static struct tap_match match(const struct app *app)
 {
-	const struct setup *s = app->setup;
+	const struct plan *p = app->plan;
 
 	return (struct tap_match){
-		.services = s->listens,
-		.n_services = s->n_services,
-		.sources = s->sources,
-		.n_sources = s->n_sources,
+		.services = p->listens,
+		.n_services = p->n_services,
+		.sources = p->sources,
+		.n_sources = p->n_sources,
 		.nat_lo = reserve_lo(app->reservation),
 		.nat_hi = reserve_hi(app->reservation),
 	};
@@ -412,7 +429,7 @@ static int make_filter(struct app *app)
 /* The guard first: the captures must not take what it leaves to the kernel. */
 void app_sources_changed(struct app *app)
 {
-	guard_watch_sources(app->guard, app->setup->n_sources);
+	guard_watch_sources(app->guard, app->plan->n_sources);
 	if (make_filter(app) == 0)
 		taps_set_filter(&app->taps, app->filter[TAP_FLOWS]);
 	else
@@ -437,8 +454,7 @@ int app_start(struct app *app, struct err *err)
 	if (!ret)
 		ret = open_state(app, err);
 	if (!ret)
-		ret = setup_new(&app->setup, &app->config, app->state,
-				app->netlink, err);
+		ret = make_plan(app, err);
 	if (!ret)
 		ret = take_ports(app, err);
 	if (!ret)
@@ -466,7 +482,7 @@ int app_start(struct app *app, struct err *err)
 	app->filter[TAP_SYNS] = tap_match_syns(&m);
 	if (make_filter(app) || !app->filter[TAP_SYNS])
 		return err_set(err, -ENOMEM, "out of memory");
-	app->taps.setup = app->setup;
+	app->taps.plan = app->plan;
 	app->taps.netlink = app->netlink;
 	app->taps.inject = app->inject;
 	app->taps.forward = app->forward;

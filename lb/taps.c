@@ -27,7 +27,7 @@ static_assert(TAP_RINGS == (int)ARRIVALS_KINDS, "one kind a ring");
 
 static bool is_named(const struct taps *t, int ifindex)
 {
-	const unsigned n = t->setup->config->n_interfaces;
+	const unsigned n = t->plan->config->n_interfaces;
 
 	for (unsigned i = 0; i < n; i++)
 		if (t->named[i].ifindex == ifindex)
@@ -38,7 +38,7 @@ static bool is_named(const struct taps *t, int ifindex)
 /* True if LRO on this link would merge packets for us. */
 static bool carries_us(const struct taps *t, int ifindex)
 {
-	const unsigned n = t->setup->config->n_interfaces;
+	const unsigned n = t->plan->config->n_interfaces;
 
 	for (unsigned i = 0; i < n; i++)
 		if (netlink_carries(t->netlink, ifindex, t->named[i].ifindex))
@@ -75,7 +75,7 @@ static void tell_port(struct taps *t, struct tap_named *named,
  */
 static void follow_name(struct taps *t, unsigned i)
 {
-	const char *name = t->setup->config->interfaces[i];
+	const char *name = t->plan->config->interfaces[i];
 	struct tap_named *named = &t->named[i];
 	const struct link *link = netlink_link(t->netlink, named->ifindex);
 
@@ -105,7 +105,7 @@ static void follow_name(struct taps *t, unsigned i)
 
 static void follow_names(struct taps *t)
 {
-	const struct config *c = t->setup->config;
+	const struct config *c = t->plan->config;
 
 	t->n_guarded = 0;
 	t->links = (struct tap_links){.only = c->n_interfaces > 0};
@@ -115,7 +115,7 @@ static void follow_names(struct taps *t)
 
 int taps_name(struct taps *t, struct err *err)
 {
-	const struct config *c = t->setup->config;
+	const struct config *c = t->plan->config;
 
 	follow_names(t);
 	for (unsigned i = 0; i < c->n_interfaces; i++) {
@@ -217,7 +217,7 @@ static void rings_opened(struct taps *t)
 	size_t memory = 0, len = 0;
 
 	t->had = t->has;
-	for (unsigned i = 0; i < t->setup->config->n_interfaces; i++)
+	for (unsigned i = 0; i < t->plan->config->n_interfaces; i++)
 		len += (size_t)snprintf(names + len, sizeof(names) - len,
 					"%s%s", i ? "," : "", t->named[i].now);
 	for (int ring = 0; ring < TAP_RINGS; ring++)
@@ -284,7 +284,7 @@ int taps_open(struct taps *t, struct err *err)
 	t->wire_mtu = ETH_MTU;
 	t->machine_memory = ring_machine_memory();
 	/* TCP within this host makes segments of the full MTU of lo. */
-	if (setup_has_local_backend(t->setup, t->netlink))
+	if (plan_has_local_backend(t->plan, t->netlink))
 		t->wants = SLOTS_LONGEST;
 	netlink_for_each_link(t->netlink, look, t);
 	ret = open_rings(t, err);
@@ -315,7 +315,7 @@ void taps_close(struct taps *t)
 void taps_refresh(struct taps *t)
 {
 	follow_renames(t);
-	if (t->setup->config->n_interfaces) {
+	if (t->plan->config->n_interfaces) {
 		follow_names(t);
 		/*
 		 * The guard first: the kernel must never have packets that we

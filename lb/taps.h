@@ -29,7 +29,7 @@
 #include "io/inject.h"
 #include "net/netlink.h"
 #include "io/nic.h"
-#include "setup.h"
+#include "control/plan.h"
 
 enum tap_ring { TAP_FLOWS, TAP_SYNS, TAP_RINGS };
 #define TAPS_FDS TAP_RINGS
@@ -53,7 +53,7 @@ struct tap_named {
 
 /* The pointers down to @guard are borrowed and must outlive it. */
 struct taps {
-	const struct setup *setup;
+	const struct plan *plan;
 	struct netlink *netlink;
 	struct inject *inject;
 	struct forward *forward;

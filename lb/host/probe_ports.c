@@ -2,6 +2,7 @@
 #include <stdbool.h>
 
 #include "core/engine.h"
+#include "host/needs.h"
 #include "host/probe_ports.h"
 
 #define BLOCK_UNUSABLE (PROBE_PORTS + 1)
@@ -27,9 +28,9 @@ uint16_t probe_ports_choose(const struct reservation *r,
 {
 	const uint16_t before = state_probe_ports(state);
 	unsigned best = 0, fewest = BLOCK_UNUSABLE;
-	bool used[STATE_PORTS] = {false};
+	bool used[NEEDS_PORTS] = {false};
 
-	state_mark_ports(state, used);
+	needs_mark_ports(state, used);
 	if (used_in_block(r, used, before) == 0)
 		return before;
 	for (unsigned lo = reserve_hi(r); lo >= reserve_lo(r); lo--) {

@@ -5,7 +5,6 @@
  * lock holds the flows. Of a file in use only the header is rewritten, by one
  * pwrite() within one page: a kill comes before or after it.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -583,6 +582,12 @@ bool state_found(const struct state *s)
 	return s->found;
 }
 
+const struct flow *state_found_flows(const struct state *s, uint32_t *n)
+{
+	*n = s->found ? s->head.flows : 0;
+	return s->flows;
+}
+
 bool state_was_empty(const struct state *s)
 {
 	return s->empty;
@@ -615,86 +620,4 @@ void state_set_ports(struct state *s, uint16_t lo, uint16_t hi,
 	s->head.probe_lo = probe_lo;
 	/* Only a hint for the next start; an error does not matter. */
 	(void)write_header(s);
-}
-
-/* ---------------------------------------------------------- what they need */
-
-#define PLACES (4 * STATE_BACKENDS_MAX) /* of the hash; a quarter is used */
-
-struct backend_set {
-	struct state_backend *list;
-	size_t n;
-	uint16_t places[PLACES]; /* 1 + index in @list */
-};
-static_assert(STATE_BACKENDS_MAX < UINT16_MAX, "an index fits a place");
-
-static void add_backend(struct backend_set *set, const struct flow *f)
-{
-	struct {
-		struct endpoint vip, backend;
-		struct ip_addr source;
-	} key = {flow_vip(f), flow_backend(f), flow_nat(f).addr};
-	uint32_t i = XXH32(&key, sizeof(key), 0) % PLACES;
-
-	for (; set->places[i]; i = (i + 1) % PLACES) {
-		struct state_backend *b = &set->list[set->places[i] - 1];
-
-		if (endpoint_equal(&b->vip, &key.vip) &&
-		    endpoint_equal(&b->backend, &key.backend) &&
-		    addr_equal(&b->source, &key.source)) {
-			b->flows++;
-			return;
-		}
-	}
-	if (set->n == STATE_BACKENDS_MAX)
-		return;
-	set->list[set->n] = (struct state_backend){
-		.vip = key.vip,
-		.backend = key.backend,
-		.source = key.source,
-		.flows = 1,
-	};
-	set->places[i] = (uint16_t)++set->n;
-}
-
-/* engine_adopt() checks everything else. */
-static bool is_plausible(const struct flow *f)
-{
-	const struct endpoint nat = flow_nat(f), backend = flow_backend(f);
-
-	return flow_is_whole(f) && addr_is_v4(&nat.addr) &&
-	       addr_is_v4(&backend.addr) && nat.port && backend.port;
-}
-
-int state_backends(const struct state *s, struct state_backend **out, size_t *n)
-{
-	struct backend_set *set;
-
-	*out = NULL;
-	*n = 0;
-	if (!s->found)
-		return 0;
-	set = calloc(1, sizeof(*set));
-	if (set)
-		set->list = calloc(STATE_BACKENDS_MAX, sizeof(*set->list));
-	if (!set || !set->list) {
-		free(set);
-		return -ENOMEM;
-	}
-	for (uint32_t i = 0; i < s->head.flows; i++)
-		if (is_plausible(&s->flows[i]))
-			add_backend(set, &s->flows[i]);
-	*out = set->list;
-	*n = set->n;
-	free(set);
-	return 0;
-}
-
-void state_mark_ports(const struct state *s, bool used[STATE_PORTS])
-{
-	if (!s->found)
-		return;
-	for (uint32_t i = 0; i < s->head.flows; i++)
-		if (is_plausible(&s->flows[i]))
-			used[ntohs(flow_nat(&s->flows[i]).port)] = true;
 }

@@ -58,6 +58,9 @@ const uint8_t *state_secret(const struct state *s);
 /* True if the file may contain flows of an earlier process. */
 bool state_found(const struct state *s);
 
+/* Those, for needs.h: *n slots of the table, 0 if there is no such file. */
+const struct flow *state_found_flows(const struct state *s, uint32_t *n);
+
 /* Why an existing file is not used, for the log; NULL if it is used. */
 const char *state_why_fresh(const struct state *s);
 
@@ -79,27 +82,5 @@ uint16_t state_probe_ports(const struct state *s);
 /* Records them for the next process. @probe_lo 0: no such ports. */
 void state_set_ports(struct state *s, uint16_t lo, uint16_t hi,
 		     uint16_t probe_lo);
-
-/*
- * Sets @used, indexed in host byte order, for the NAT port of every flow in the
- * file, in any state.
- */
-#define STATE_PORTS 65536
-void state_mark_ports(const struct state *s, bool used[STATE_PORTS]);
-
-/* What the flows in the file need to continue. */
-struct state_backend {
-	struct endpoint vip, backend;
-	struct ip_addr source; /* our address toward the backend */
-	uint32_t flows;	       /* open or recently closed ones */
-};
-#define STATE_BACKENDS_MAX 4096
-
-/*
- * The distinct ones in order of appearance, at most STATE_BACKENDS_MAX; further
- * ones are left out. The caller frees *out. -ENOMEM.
- */
-int state_backends(const struct state *s, struct state_backend **out,
-		   size_t *n);
 
 #endif

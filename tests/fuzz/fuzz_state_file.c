@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "forge.h"
+#include "host/needs.h"
 #include "host/state.h"
 #include "host/state_file.h"
 
@@ -259,27 +260,29 @@ static void check_flows(struct state *s, const struct file *f, uint32_t wanted)
 /* What the next process asks before it takes the flows. */
 static void check_needs(struct state *s, uint32_t wanted)
 {
-	static bool used[STATE_PORTS];
+	static bool used[NEEDS_PORTS];
 	const struct flow *flows = state_flows(s);
-	struct state_backend *list;
+	struct needs needs;
 	uint32_t whole = 0, ports = 0;
-	size_t n, sum = 0;
+	size_t sum = 0;
 
 	memset(used, 0, sizeof(used));
-	state_mark_ports(s, used);
-	for (uint32_t i = 0; i < STATE_PORTS; i++)
+	needs_mark_ports(s, used);
+	for (uint32_t i = 0; i < NEEDS_PORTS; i++)
 		ports += used[i];
-	if (state_backends(s, &list, &n))
+	if (needs_read(&needs, s))
 		fail("there is memory");
-	for (size_t i = 0; i < n; i++) {
-		if (!addr_is_v4(&list[i].backend.addr) || !list[i].backend.port)
+	for (size_t i = 0; i < needs.n; i++) {
+		const struct need *need = &needs.list[i];
+
+		if (!addr_is_v4(&need->backend.addr) || !need->backend.port)
 			fail("a backend has an address");
-		sum += list[i].flows;
+		sum += need->flows;
 	}
-	free(list);
+	free(needs.list);
 	for (uint32_t i = 0; i < wanted; i++)
 		whole += flow_is_whole(&flows[i]);
-	if (sum > whole || ports > sum || n > sum || (sum && !ports))
+	if (sum > whole || ports > sum || needs.n > sum || (sum && !ports))
 		fail("each flow that is whole needs one backend and one port");
 	if (!state_found(s) && sum)
 		fail("a fresh file needs nothing");

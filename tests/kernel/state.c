@@ -14,6 +14,7 @@
 #include "core/packet.h"
 #include "forge.h"
 #include "frames.h"
+#include "host/needs.h"
 #include "host/state.h"
 #include "host/state_file.h"
 #include "unit.h"
@@ -680,13 +681,12 @@ END_TEST
 START_TEST(backends_of_whole_flows_are_listed_once)
 {
 	struct state *s;
-	struct state_backend *list;
-	size_t n;
+	struct needs needs;
 
 	set_up();
 	s = open_state(FLOWS);
-	ck_assert_int_eq(state_backends(s, &list, &n), 0);
-	ck_assert_uint_eq(n, 0);
+	ck_assert_int_eq(needs_read(&needs, s), 0);
+	ck_assert_uint_eq(needs.n, 0);
 	for (uint16_t i = 0; i < FLOWS; i++) {
 		struct flow *f = &state_flows(s)[i];
 
@@ -702,21 +702,20 @@ START_TEST(backends_of_whole_flows_are_listed_once)
 	}
 	state_close(s);
 	s = open_state(FLOWS);
-	ck_assert_int_eq(state_backends(s, &list, &n), 0);
-	ck_assert_uint_eq(n, 3);
-	for (size_t i = 0; i < n; i++)
-		ck_assert_uint_eq(list[i].flows, FLOWS / 4);
-	free(list);
+	ck_assert_int_eq(needs_read(&needs, s), 0);
+	ck_assert_uint_eq(needs.n, 3);
+	for (size_t i = 0; i < needs.n; i++)
+		ck_assert_uint_eq(needs.list[i].flows, FLOWS / 4);
+	free(needs.list);
 	state_close(s);
 }
 END_TEST
 
 START_TEST(no_more_backends_are_listed_than_there_is_room_for)
 {
-	const uint32_t flows = STATE_BACKENDS_MAX + 100;
+	const uint32_t flows = NEEDS_MAX + 100;
 	struct state *s;
-	struct state_backend *list;
-	size_t n;
+	struct needs needs;
 
 	set_up();
 	s = open_state(flows);
@@ -727,16 +726,16 @@ START_TEST(no_more_backends_are_listed_than_there_is_room_for)
 	}
 	state_close(s);
 	s = open_state(flows);
-	ck_assert_int_eq(state_backends(s, &list, &n), 0);
-	ck_assert_uint_eq(n, STATE_BACKENDS_MAX);
-	free(list);
+	ck_assert_int_eq(needs_read(&needs, s), 0);
+	ck_assert_uint_eq(needs.n, NEEDS_MAX);
+	free(needs.list);
 	state_close(s);
 }
 END_TEST
 
 START_TEST(ports_of_whole_flows_are_marked)
 {
-	bool used[STATE_PORTS] = {false};
+	bool used[NEEDS_PORTS] = {false};
 	struct state *s;
 	unsigned n = 0;
 
@@ -746,8 +745,8 @@ START_TEST(ports_of_whole_flows_are_marked)
 	put(s, 7, 3, TCP_RESET); /* its port is not free yet */
 	put(s, 9, 4, TCP_ESTABLISHED);
 	state_flows(s)[9].check++; /* not whole */
-	state_mark_ports(s, used);
-	for (unsigned port = 0; port < STATE_PORTS; port++)
+	needs_mark_ports(s, used);
+	for (unsigned port = 0; port < NEEDS_PORTS; port++)
 		n += used[port];
 	ck_assert_uint_eq(n, 3);
 	ck_assert(used[10241] && used[10242] && used[10243]);
@@ -756,7 +755,7 @@ START_TEST(ports_of_whole_flows_are_marked)
 	s = open_state(FLOWS); /* a fresh one has no flows of before */
 	put(s, 1, 1, TCP_ESTABLISHED);
 	memset(used, 0, sizeof(used));
-	state_mark_ports(s, used);
+	needs_mark_ports(s, used);
 	ck_assert(!used[10241]);
 	state_remove(s);
 }
