@@ -439,9 +439,9 @@ static void reset_flows(struct app *app)
 	bool more, waits, told = false;
 
 	for (unsigned s = 0; s < e->n_services; s++) {
-		e->services[s].drop_all_down = false;
+		e->services[s].params.drop_all_down = false;
 		for (unsigned i = 0; i < e->services[s].n_backends; i++)
-			e->services[s].backends[i].weight = 0;
+			e->services[s].backends[i].params.weight = 0;
 	}
 	do {
 		more = engine_reset_all(e, clock_now_ns());

@@ -184,7 +184,7 @@ static int take_ports(struct app *app, struct err *err)
 		if (!reserve_shared(app->reservation, i))
 			continue;
 		log_warn("%s", reserve_shared(app->reservation, i));
-		p->services[i].reset_out_of_state = false;
+		p->services[i].params.reset_out_of_state = false;
 	}
 	app->probe_lo = probe_ports_choose(app->reservation, app->state);
 	log_info("nat ports %u-%u free=%u in_use_by_this_host=%u",
@@ -365,10 +365,10 @@ void app_tell_backend(struct app *app, const struct backend_spec *b)
 	link = netlink_link(app->netlink, hop.ifindex);
 	endpoint_format(&b->addr, text);
 	log_info("backend %s weight=%u%s source=%s%s via=%s inject=%s", text,
-		 b->weight,
-		 b->gone     ? " gone"
-		 : b->backup ? " backup"
-			     : "",
+		 b->params.weight,
+		 b->gone	    ? " gone"
+		 : b->params.backup ? " backup"
+				    : "",
 		 addr_format(&b->sources[0], source),
 		 b->n_sources > 1 ? ",..." : "", link ? link->name : "route",
 		 hop.link ? "link-layer"
@@ -393,7 +393,8 @@ static void tell_setup(struct app *app)
 		log_info("service %s listen=%s scheduler=%s backends=%u "
 			 "flows=%u",
 			 c->services[i].name, endpoint_format(&s->listen, text),
-			 sched_name(s->scheduler), s->n_backends, c->flows);
+			 sched_name(s->params.scheduler), s->n_backends,
+			 c->flows);
 		for (unsigned k = 0; k < s->n_backends; k++)
 			if (!s->backends[k].waits)
 				app_tell_backend(app, &s->backends[k]);

@@ -464,7 +464,7 @@ static int check_form(const struct args *a, struct err *err)
 static int add_server(struct config *c, struct service_config *s,
 		      const char *host, const char *port, struct err *err)
 {
-	struct backend_config b = {.weight = 1};
+	struct backend_config b = {.params = BACKEND_PARAMS_DEFAULT};
 	struct err reason;
 	char server[QUOTED_MAX];
 	int rc = value_port(port, &b.addr.port, &reason);

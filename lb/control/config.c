@@ -51,37 +51,38 @@ void config_free(struct config *c)
 /* Adjusts defaults to the values that the user did give. */
 static void finish_service(struct service_config *s)
 {
-	static const struct health_params health = HEALTH_PARAMS_DEFAULT;
-	static const struct breaker_params breaker = BREAKER_PARAMS_DEFAULT;
+	static const struct service_params defaults = SERVICE_PARAMS_DEFAULT;
+	struct health_params *h = &s->params.health;
+	struct breaker_params *b = &s->params.breaker;
 
-	if (!s->health.fast_ms)
-		s->health.fast_ms = s->health.interval_ms < health.fast_ms
-					    ? s->health.interval_ms
-					    : health.fast_ms;
-	if (!s->breaker.open_max_ms)
-		s->breaker.open_max_ms =
-			s->breaker.open_ms > breaker.open_max_ms
-				? s->breaker.open_ms
-				: breaker.open_max_ms;
+	if (!h->fast_ms)
+		h->fast_ms = h->interval_ms < defaults.health.fast_ms
+				     ? h->interval_ms
+				     : defaults.health.fast_ms;
+	if (!b->open_max_ms)
+		b->open_max_ms = b->open_ms > defaults.breaker.open_max_ms
+					 ? b->open_ms
+					 : defaults.breaker.open_max_ms;
 }
 
 int config_check_service(const struct service_config *s, struct err *err)
 {
+	const struct health_params *h = &s->params.health;
+	const struct breaker_params *breaker = &s->params.breaker;
 	char a[TIME_TEXT_MAX], b[TIME_TEXT_MAX];
 
-	if (s->health.fast_ms > s->health.interval_ms)
+	if (h->fast_ms > h->interval_ms)
 		return err_set(err, -EINVAL,
 			       "fast_interval (%s) is longer than interval "
 			       "(%s); it is for checks in doubt",
-			       value_time_text(s->health.fast_ms, a),
-			       value_time_text(s->health.interval_ms, b));
-	if (s->breaker.open_max_ms &&
-	    s->breaker.open_max_ms < s->breaker.open_ms)
+			       value_time_text(h->fast_ms, a),
+			       value_time_text(h->interval_ms, b));
+	if (breaker->open_max_ms && breaker->open_max_ms < breaker->open_ms)
 		return err_set(err, -EINVAL,
 			       "eject_max (%s) is shorter than eject_time "
 			       "(%s); the latter doubles up to the former",
-			       value_time_text(s->breaker.open_max_ms, a),
-			       value_time_text(s->breaker.open_ms, b));
+			       value_time_text(breaker->open_max_ms, a),
+			       value_time_text(breaker->open_ms, b));
 	return 0;
 }
 
@@ -140,16 +141,9 @@ int config_add_service(struct config *c, const char *name,
 	s->backends = calloc(CONFIG_BACKENDS_MAX, sizeof(*s->backends));
 	if (!s->backends)
 		return err_set(err, -ENOMEM, "out of memory");
-	s->scheduler = SCHED_RR;
-	s->out_of_state = OUT_OF_STATE_RESET;
-	s->checked = true;
-	s->check.kind = CHECK_SYN;
-	s->health = (struct health_params)HEALTH_PARAMS_DEFAULT;
-	s->health.fast_ms = 0;
-	s->breaker = (struct breaker_params)BREAKER_PARAMS_DEFAULT;
-	s->breaker.open_max_ms = 0;
-	s->retries = ENGINE_RETRIES_DEFAULT;
-	s->syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
+	s->params = (struct service_params)SERVICE_PARAMS_DEFAULT;
+	s->params.health.fast_ms = 0; /* config_finish() sets them */
+	s->params.breaker.open_max_ms = 0;
 	c->n_services++;
 	*out = s;
 	return 0;
@@ -225,8 +219,8 @@ int config_set_scheduler(struct service_config *s, const char *name,
 			return err_set(err, -EINVAL,
 				       "not built yet; expected rr, wrr or "
 				       "lc");
-	s->scheduler = sched_by_name(name);
-	if (s->scheduler == SCHED_KINDS)
+	s->params.scheduler = sched_by_name(name);
+	if (s->params.scheduler == SCHED_KINDS)
 		return err_set(err, -EINVAL, "expected rr, wrr or lc");
 	return 0;
 }

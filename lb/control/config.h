@@ -16,9 +16,8 @@
 #include <stdint.h>
 
 #include "core/addr.h"
-#include "core/engine.h"
 #include "core/err.h"
-#include "core/sched.h"
+#include "core/params.h"
 
 #define CONFIG_SERVICES_MAX   64
 #define CONFIG_BACKENDS_MAX   256 /* per service */
@@ -43,31 +42,18 @@
 
 enum guard_mode { GUARD_AUTO, GUARD_KEEP, GUARD_NONE };
 enum datapath { DATAPATH_AUTO, DATAPATH_PCAP, DATAPATH_BPF };
-enum out_of_state { OUT_OF_STATE_RESET, OUT_OF_STATE_DROP };
 
 struct backend_config {
 	struct endpoint addr;
-	unsigned weight; /* 1..CONFIG_WEIGHT_MAX, or 0: no new flows */
-	bool backup;	 /* used only when all others are down */
+	struct backend_params params; /* .weight: at most CONFIG_WEIGHT_MAX */
 };
 
 struct service_config {
 	char name[CONFIG_NAME_MAX];
 	struct endpoint listen;
-	enum sched_kind scheduler;
-	enum out_of_state out_of_state;
-	bool checked; /* false: only real connections judge backends */
-	struct check_spec check;
-	struct health_params health;   /* .fast_ms 0: not set yet */
-	struct breaker_params breaker; /* .open_max_ms 0: not set yet */
-	bool keep_on_down;  /* false: reset the flows of such a backend */
-	bool mptcp_pass;    /* false: remove MPTCP from SYNs */
-	bool drop_all_down; /* false: refuse at once */
-	uint32_t retries;   /* 0: ask one backend only */
-	uint32_t syn_timeout_ms;
-	uint32_t drain_timeout_s; /* 0: no limit */
-	uint32_t half_open_max;	  /* 0: an eighth of the table, at least 1024 */
-	unsigned n_sources;	  /* 0: chosen by the route (design rule 8) */
+	/* Not set yet: 0 in .health.fast_ms and .breaker.open_max_ms. */
+	struct service_params params;
+	unsigned n_sources; /* 0: chosen by the route (design rule 8) */
 	struct ip_addr sources[CONFIG_SOURCES_MAX];
 	unsigned n_backends;
 	struct backend_config *backends; /* CONFIG_BACKENDS_MAX, owned */

@@ -2,8 +2,10 @@
 /*
  * config_keys.c - every key of the file, and its effect on a struct config
  *
- * To add a key: write a function that takes its value, add a row to a table
- * below, and an entry to l4lb.conf(5) (tests/control/docs.sh compares the two).
+ * To add a key: add its field and default to core/params.h (or to struct
+ * config), a row to a table below, and an entry to l4lb.conf(5)
+ * (tests/control/docs.sh compares the two). A value that is neither a number, a
+ * time nor one of two words needs a function of its own.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -31,17 +33,6 @@ static int set_user(struct target *t, const char *value, struct err *err)
 			       "expected the name of a user, for example l4lb, "
 			       "or auto");
 	memcpy(t->config->user, value, len + 1);
-	return 0;
-}
-
-static int set_sandbox(struct target *t, const char *value, struct err *err)
-{
-	static const char *const names[] = {"off", "on"};
-	int choice = 0;
-
-	if (value_choice(value, names, 2, "on or off", &choice, err))
-		return -EINVAL;
-	t->config->sandbox = choice;
 	return 0;
 }
 
@@ -208,22 +199,7 @@ static int set_scheduler(struct target *t, const char *value, struct err *err)
 	return config_set_scheduler(t->service, value, err);
 }
 
-static int set_out_of_state(struct target *t, const char *value,
-			    struct err *err)
-{
-	static const char *const names[] = {
-		[OUT_OF_STATE_RESET] = "reset",
-		[OUT_OF_STATE_DROP] = "drop",
-	};
-	int choice = 0;
-
-	if (value_choice(value, names, 2, "reset or drop", &choice, err))
-		return -EINVAL;
-	t->service->out_of_state = (enum out_of_state)choice;
-	return 0;
-}
-
-static int backend_option(struct backend_config *b, bool *weighted,
+static int backend_option(struct backend_params *b, bool *weighted,
 			  const char *option, struct err *err)
 {
 	static const char weight[] = "weight=";
@@ -270,7 +246,7 @@ static int add_backend(struct target *t, const struct backend_config *b,
 
 static int set_backend(struct target *t, const char *value, struct err *err)
 {
-	struct backend_config b = {.weight = 1};
+	struct backend_config b = {.params = BACKEND_PARAMS_DEFAULT};
 	char item[ITEM_MAX];
 	bool weighted = false;
 	int rc;
@@ -282,7 +258,7 @@ static int set_backend(struct target *t, const char *value, struct err *err)
 			       "example 192.168.0.11:9001 weight=3");
 	rc = value_endpoint(item, t->resolve, &b.addr, err);
 	while (rc == 0 && value_next_item(&value, item, sizeof(item)))
-		rc = backend_option(&b, &weighted, item, err);
+		rc = backend_option(&b.params, &weighted, item, err);
 	return rc ? rc : add_backend(t, &b, err);
 }
 
@@ -339,41 +315,8 @@ static int set_check(struct target *t, const char *value, struct err *err)
 		return -EINVAL;
 	if (kind == 0 && *rest)
 		return err_set(err, -EINVAL, "expected nothing after none");
-	t->service->checked = kind != 0;
-	return kind ? check_parse(value, &t->service->check, err) : 0;
-}
-
-static int set_on_down(struct target *t, const char *value, struct err *err)
-{
-	static const char *const names[] = {"reset", "keep"};
-	int choice = 0;
-
-	if (value_choice(value, names, 2, "reset or keep", &choice, err))
-		return -EINVAL;
-	t->service->keep_on_down = choice;
-	return 0;
-}
-
-static int set_mptcp(struct target *t, const char *value, struct err *err)
-{
-	static const char *const names[] = {"strip", "pass"};
-	int choice = 0;
-
-	if (value_choice(value, names, 2, "strip or pass", &choice, err))
-		return -EINVAL;
-	t->service->mptcp_pass = choice;
-	return 0;
-}
-
-static int set_all_down(struct target *t, const char *value, struct err *err)
-{
-	static const char *const names[] = {"reset", "drop"};
-	int choice = 0;
-
-	if (value_choice(value, names, 2, "reset or drop", &choice, err))
-		return -EINVAL;
-	t->service->drop_all_down = choice;
-	return 0;
+	t->service->params.checked = kind != 0;
+	return kind ? check_parse(value, &t->service->params.check, err) : 0;
 }
 
 static int set_mss_clamp(struct target *t, const char *value, struct err *err)
@@ -393,33 +336,53 @@ static int set_mss_clamp(struct target *t, const char *value, struct err *err)
 	return 0;
 }
 
-/* ------------------------------------------------ one number, one field */
+/* ------------------------------------------------- one value, one field */
 
-static void store(struct target *t, uint32_t number)
+static void *field_of(const struct target *t)
 {
 	char *section = t->service ? (char *)t->service : (char *)t->config;
 
-	memcpy(section + t->key->range.offset, &number, sizeof(number));
+	return section + t->key->field.offset;
+}
+
+static int set_word(struct target *t, const char *value, struct err *err)
+{
+	const char *const *words = t->key->field.words;
+	char expected[64];
+	int choice = 0;
+	bool on;
+
+	snprintf(expected, sizeof(expected), "%s or %s", words[0], words[1]);
+	if (value_choice(value, words, 2, expected, &choice, err))
+		return -EINVAL;
+	on = t->key->field.first == (choice == 0);
+	memcpy(field_of(t), &on, sizeof(on));
+	return 0;
+}
+
+static void store(struct target *t, uint32_t number)
+{
+	memcpy(field_of(t), &number, sizeof(number));
 }
 
 static int set_number(struct target *t, const char *value, struct err *err)
 {
-	const struct key_range *r = &t->key->range;
+	const struct key_field *f = &t->key->field;
 	uint32_t number = 0;
 
-	if (value_number(value, r->lo, r->hi, &number, err))
+	if (value_number(value, f->lo, f->hi, &number, err))
 		return err_set(err, -EINVAL,
-			       "expected a whole number from %u to %u", r->lo,
-			       r->hi);
+			       "expected a whole number from %u to %u", f->lo,
+			       f->hi);
 	store(t, number);
 	return 0;
 }
 
 static int set_ms(struct target *t, const char *value, struct err *err)
 {
-	const struct key_range *r = &t->key->range;
+	const struct key_field *f = &t->key->field;
 	uint32_t ms = 0;
-	int rc = value_time(value, 1, r->lo, r->hi, &ms, err);
+	int rc = value_time(value, 1, f->lo, f->hi, &ms, err);
 
 	if (rc == 0)
 		store(t, ms);
@@ -428,9 +391,9 @@ static int set_ms(struct target *t, const char *value, struct err *err)
 
 static int set_seconds(struct target *t, const char *value, struct err *err)
 {
-	const struct key_range *r = &t->key->range;
+	const struct key_field *f = &t->key->field;
 	uint32_t ms = 0;
-	int rc = value_time(value, 1000, r->lo, r->hi, &ms, err);
+	int rc = value_time(value, 1000, f->lo, f->hi, &ms, err);
 
 	if (rc == 0)
 		store(t, ms / 1000);
@@ -465,15 +428,33 @@ static int set_seconds_or_off(struct target *t, const char *value,
 	return or_off(t, value, set_seconds, err);
 }
 
-#define IN_GLOBAL(field, lo, hi)                       \
-	{                                              \
-		offsetof(struct config, field), lo, hi \
+/* Fields of [global], and of [service NAME], by their types. */
+#define NO_FIELD            \
+	{                   \
+		.offset = 0 \
 	}
-#define IN_SERVICE(field, lo, hi)                              \
-	{                                                      \
-		offsetof(struct service_config, field), lo, hi \
+#define GLOBAL_NUMBER(field, from, to) NUMBER(struct config, field, from, to)
+#define GLOBAL_BOOL(field, ...)	       BOOL(struct config, field, __VA_ARGS__)
+#define SERVICE_NUMBER(field, from, to) \
+	NUMBER(struct service_config, params.field, from, to)
+#define SERVICE_BOOL(field, ...) \
+	BOOL(struct service_config, params.field, __VA_ARGS__)
+
+#define NUMBER(type, field, from, to)                                    \
+	{                                                                \
+		.offset = OFFSET(type, field, uint32_t *), .lo = (from), \
+		.hi = (to)                                               \
 	}
-#define NO_RANGE IN_GLOBAL(name, 0, 0)
+#define BOOL(type, field, value, ...)                                    \
+	{                                                                \
+		.offset = OFFSET(type, field, bool *), .first = (value), \
+		.words = {                                               \
+			__VA_ARGS__                                      \
+		}                                                        \
+	}
+/* Does not compile if the field has another type. */
+#define OFFSET(type, field, pointer) \
+	_Generic(&((type *)0)->field, pointer : offsetof(type, field))
 
 /* In milliseconds, even if the field is in seconds. */
 #define S    1000u
@@ -483,67 +464,71 @@ static int set_seconds_or_off(struct target *t, const char *value,
 
 /* clang-format off */
 static const struct key global_keys[] = {
-	{ "name", set_name, false, NO_RANGE },
-	{ "flows", set_flows, false, NO_RANGE },
-	{ "nat_ports", set_nat_ports, false, NO_RANGE },
-	{ "interface", set_interface, true, NO_RANGE },
-	{ "guard", set_guard, false, NO_RANGE },
-	{ "datapath", set_datapath, false, NO_RANGE },
-	{ "state", set_state, false, NO_RANGE },
-	{ "control", set_control, false, NO_RANGE },
-	{ "user", set_user, false, NO_RANGE },
-	{ "sandbox", set_sandbox, false, NO_RANGE },
-	{ "mss_clamp", set_mss_clamp, false, NO_RANGE },
-	{ "busy_poll", set_number, false, IN_GLOBAL(busy_poll_us, 0, 1000) },
+	{ "name", set_name, false, NO_FIELD },
+	{ "flows", set_flows, false, NO_FIELD },
+	{ "nat_ports", set_nat_ports, false, NO_FIELD },
+	{ "interface", set_interface, true, NO_FIELD },
+	{ "guard", set_guard, false, NO_FIELD },
+	{ "datapath", set_datapath, false, NO_FIELD },
+	{ "state", set_state, false, NO_FIELD },
+	{ "control", set_control, false, NO_FIELD },
+	{ "user", set_user, false, NO_FIELD },
+	{ "sandbox", set_word, false, GLOBAL_BOOL(sandbox, true, "on", "off") },
+	{ "mss_clamp", set_mss_clamp, false, NO_FIELD },
+	{ "busy_poll", set_number, false, GLOBAL_NUMBER(busy_poll_us, 0, 1000) },
 	{ "idle_timeout", set_seconds, false,
-	  IN_GLOBAL(timeouts.established, 1 * S, WEEK) },
+	  GLOBAL_NUMBER(timeouts.established, 1 * S, WEEK) },
 	{ "half_closed_timeout", set_seconds, false,
-	  IN_GLOBAL(timeouts.closing, 1 * S, WEEK) },
+	  GLOBAL_NUMBER(timeouts.closing, 1 * S, WEEK) },
 	{ "syn_sent_timeout", set_seconds, false,
-	  IN_GLOBAL(timeouts.syn_sent, 1 * S, 10 * MIN) },
+	  GLOBAL_NUMBER(timeouts.syn_sent, 1 * S, 10 * MIN) },
 	{ "syn_received_timeout", set_seconds, false,
-	  IN_GLOBAL(timeouts.syn_received, 1 * S, 10 * MIN) },
+	  GLOBAL_NUMBER(timeouts.syn_received, 1 * S, 10 * MIN) },
 	{ "closed_timeout", set_seconds, false,
-	  IN_GLOBAL(timeouts.closed, 3 * S, 10 * MIN) },
+	  GLOBAL_NUMBER(timeouts.closed, 3 * S, 10 * MIN) },
 	{ "keepalive", set_seconds_or_off, false,
-	  IN_GLOBAL(timeouts.keepalive, 1 * S, 24 * HOUR) },
+	  GLOBAL_NUMBER(timeouts.keepalive, 1 * S, 24 * HOUR) },
 };
 
 static const struct key service_keys[] = {
-	{ "listen", set_listen, false, NO_RANGE },
-	{ "scheduler", set_scheduler, false, NO_RANGE },
-	{ "backend", set_backend, true, NO_RANGE },
-	{ "source", set_source, true, NO_RANGE },
-	{ "mptcp", set_mptcp, false, NO_RANGE },
-	{ "out_of_state", set_out_of_state, false, NO_RANGE },
-	{ "check", set_check, false, NO_RANGE },
+	{ "listen", set_listen, false, NO_FIELD },
+	{ "scheduler", set_scheduler, false, NO_FIELD },
+	{ "backend", set_backend, true, NO_FIELD },
+	{ "source", set_source, true, NO_FIELD },
+	{ "mptcp", set_word, false,
+	  SERVICE_BOOL(mptcp_pass, false, "strip", "pass") },
+	{ "out_of_state", set_word, false,
+	  SERVICE_BOOL(reset_out_of_state, true, "reset", "drop") },
+	{ "check", set_check, false, NO_FIELD },
 	{ "interval", set_ms, false,
-	  IN_SERVICE(health.interval_ms, 100, 1 * HOUR) },
+	  SERVICE_NUMBER(health.interval_ms, 100, 1 * HOUR) },
 	{ "fast_interval", set_ms, false,
-	  IN_SERVICE(health.fast_ms, 20, 1 * HOUR) },
+	  SERVICE_NUMBER(health.fast_ms, 20, 1 * HOUR) },
 	{ "timeout", set_ms, false,
-	  IN_SERVICE(health.timeout_ms, 10, 1 * MIN) },
-	{ "fall", set_number, false, IN_SERVICE(health.fall, 1, 100) },
-	{ "rise", set_number, false, IN_SERVICE(health.rise, 1, 100) },
+	  SERVICE_NUMBER(health.timeout_ms, 10, 1 * MIN) },
+	{ "fall", set_number, false, SERVICE_NUMBER(health.fall, 1, 100) },
+	{ "rise", set_number, false, SERVICE_NUMBER(health.rise, 1, 100) },
 	{ "slow_start", set_ms_or_off, false,
-	  IN_SERVICE(health.slow_start_ms, 1 * S, 24 * HOUR) },
+	  SERVICE_NUMBER(health.slow_start_ms, 1 * S, 24 * HOUR) },
 	{ "eject_after", set_number, false,
-	  IN_SERVICE(breaker.failures, 0, 1000) },
+	  SERVICE_NUMBER(breaker.failures, 0, 1000) },
 	{ "eject_time", set_ms, false,
-	  IN_SERVICE(breaker.open_ms, 100, 1 * HOUR) },
+	  SERVICE_NUMBER(breaker.open_ms, 100, 1 * HOUR) },
 	{ "eject_max", set_ms, false,
-	  IN_SERVICE(breaker.open_max_ms, 100, 24 * HOUR) },
+	  SERVICE_NUMBER(breaker.open_max_ms, 100, 24 * HOUR) },
 	{ "eject_trials", set_number, false,
-	  IN_SERVICE(breaker.trials, 1, 1000) },
-	{ "on_down", set_on_down, false, NO_RANGE },
-	{ "all_down", set_all_down, false, NO_RANGE },
-	{ "retries", set_number, false, IN_SERVICE(retries, 0, 255) },
+	  SERVICE_NUMBER(breaker.trials, 1, 1000) },
+	{ "on_down", set_word, false,
+	  SERVICE_BOOL(keep_on_down, false, "reset", "keep") },
+	{ "all_down", set_word, false,
+	  SERVICE_BOOL(drop_all_down, false, "reset", "drop") },
+	{ "retries", set_number, false, SERVICE_NUMBER(retries, 0, 255) },
 	{ "syn_timeout", set_ms, false,
-	  IN_SERVICE(syn_timeout_ms, 10, 1 * MIN) },
+	  SERVICE_NUMBER(syn_timeout_ms, 10, 1 * MIN) },
 	{ "drain_timeout", set_seconds_or_off, false,
-	  IN_SERVICE(drain_timeout_s, 1 * S, WEEK) },
+	  SERVICE_NUMBER(drain_timeout_s, 1 * S, WEEK) },
 	{ "max_half_open", set_number, false,
-	  IN_SERVICE(half_open_max, 64, CONFIG_FLOWS_MAX) },
+	  SERVICE_NUMBER(half_open_max, 64, CONFIG_FLOWS_MAX) },
 };
 /* clang-format on */
 

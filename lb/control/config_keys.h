@@ -15,12 +15,14 @@ struct target {
 	config_resolve_fn *resolve; /* NULL: refuse host names */
 };
 
-/*
- * For keys that set a uint32_t of the section's struct: its offset and range.
- */
-struct key_range {
+/* For keys that set one field of the section's struct, at @offset. */
+struct key_field {
 	size_t offset;
+	/* Of a uint32_t: the range of the value, of a time in milliseconds. */
 	uint32_t lo, hi;
+	/* Of a bool: the words that a user writes. words[0] means @first. */
+	bool first;
+	const char *words[2];
 };
 
 struct key {
@@ -31,7 +33,7 @@ struct key {
 	 */
 	int (*set)(struct target *t, const char *value, struct err *err);
 	bool repeatable;
-	struct key_range range;
+	struct key_field field;
 };
 
 #define KEYS_MAX 32 /* per table */

@@ -9,11 +9,11 @@ static const char *backend_state(const struct backend *b)
 		return "GONE";
 	if (!b->up)
 		return "DOWN";
-	if (b->weight == 0)
+	if (b->params.weight == 0)
 		return "DRAIN";
 	if (b->breaker.state == BREAKER_OPEN)
 		return "EJECTED";
-	return b->backup ? "BACKUP" : "UP";
+	return b->params.backup ? "BACKUP" : "UP";
 }
 
 static double seconds(uint64_t from_ns, uint64_t to_ns)
@@ -66,9 +66,9 @@ int dump_flows(FILE *out, const struct engine *e, uint64_t now_ns,
 			char text[ENDPOINT_TEXT_MAX];
 
 			fprintf(out, "%s %u %s %u %" PRIu64 " %" PRIu64 "\n",
-				endpoint_format(&b->addr, text), b->weight,
-				backend_state(b), b->flows, b->total,
-				b->failed);
+				endpoint_format(&b->addr, text),
+				b->params.weight, backend_state(b), b->flows,
+				b->total, b->failed);
 		}
 	}
 	return fflush(out) || ferror(out) ? -1 : 0;

@@ -63,7 +63,7 @@ static void add_need(struct plan *p, struct service_spec *service,
 		b = &backends[service->n_backends++];
 		b->addr = need->backend;
 		b->gone = !configured;
-		b->undrained = configured && configured->weight > 0;
+		b->undrained = configured && configured->params.weight > 0;
 		p->endpoints[p->n_backends++] = need->backend;
 	}
 	b->sources[b->n_sources++] = need->source;

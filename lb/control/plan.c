@@ -49,8 +49,7 @@ static int set_up_backend(struct plan *p, const struct service_config *service,
 	int ret = 0;
 
 	to->addr = from->addr;
-	to->weight = from->weight;
-	to->backup = from->backup;
+	to->params = from->params;
 	to->n_sources = 1;
 	to->routed = service->n_sources == 0;
 	if (service->n_sources) {
@@ -78,19 +77,7 @@ static int set_up_service(struct plan *p, unsigned index,
 	int ret;
 
 	to->listen = from->listen;
-	to->scheduler = from->scheduler;
-	to->reset_out_of_state = from->out_of_state == OUT_OF_STATE_RESET;
-	to->drop_all_down = from->drop_all_down;
-	to->mptcp_pass = from->mptcp_pass;
-	to->keep_on_down = from->keep_on_down;
-	to->retries = from->retries;
-	to->syn_timeout_ms = from->syn_timeout_ms;
-	to->half_open_max = from->half_open_max;
-	to->drain_timeout_s = from->drain_timeout_s;
-	to->checked = from->checked;
-	to->check = from->check;
-	to->health = from->health;
-	to->breaker = from->breaker;
+	to->params = from->params;
 	to->n_backends = from->n_backends;
 	to->backends = backends;
 	p->listens[index] = from->listen;
@@ -183,9 +170,10 @@ bool plan_without_syn_checks(struct plan *p)
 	for (unsigned i = 0; i < p->n_services; i++) {
 		struct service_spec *service = &p->services[i];
 
-		if (!service->checked || service->check.kind != CHECK_SYN)
+		if (!service->params.checked ||
+		    service->params.check.kind != CHECK_SYN)
 			continue;
-		service->checked = false;
+		service->params.checked = false;
 		any = true;
 	}
 	return any;

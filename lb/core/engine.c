@@ -56,7 +56,7 @@ static enum verdict out_of_state(struct engine *e, const struct packet *p,
 		 */
 		if (e->services[service].away)
 			return drop(e, DROP_NOT_OURS);
-		if (e->services[service].reset_out_of_state)
+		if (e->services[service].params.reset_out_of_state)
 			engine_answer_reset(e, p, &e->limit_stray, now_ns);
 		return drop(e, DROP_OUT_OF_STATE);
 	}
@@ -82,7 +82,8 @@ static struct flow *new_flow(struct engine *e, int service,
 	 * an address or a route of this host may come back.
 	 */
 	if (!flow && *why != DROP_NOT_OURS && *why != DROP_NO_ROUTE &&
-	    (*why != DROP_NO_BACKEND || !e->services[service].drop_all_down))
+	    (*why != DROP_NO_BACKEND ||
+	     !e->services[service].params.drop_all_down))
 		engine_answer_reset(e, p, &e->limit_refused, now_ns);
 	return flow;
 }
@@ -154,7 +155,7 @@ static enum verdict killed(struct engine *e, const struct packet *p,
 static bool refuses_join(struct engine *e, unsigned service, struct packet *p,
 			 uint64_t now_ns)
 {
-	if (e->services[service].mptcp_pass || e->services[service].away)
+	if (e->services[service].params.mptcp_pass || e->services[service].away)
 		return false;
 	switch (packet_mptcp(p)) {
 	case PACKET_NO_MPTCP: break;

@@ -23,6 +23,7 @@
 #include "core/health/hearing.h"
 #include "core/icmp.h"
 #include "core/packet.h"
+#include "core/params.h"
 #include "core/ports.h"
 #include "core/segment.h"
 #include "core/service.h"
@@ -32,27 +33,9 @@
 #define ENGINE_PROBES_MAX 256 /* waiting to be carried out */
 #define ENGINE_OUTBOX_MAX 256 /* segments; any more are lost, and counted */
 
-/* Idle limits in seconds, by state of the flow (design rule 10). */
-struct engine_timeouts {
-	uint32_t syn_sent;     /* no answer from the backend */
-	uint32_t syn_received; /* no ACK from the client */
-	uint32_t established;  /* RFC 5382 REQ-5: at least 2 h 4 min */
-	uint32_t closing;      /* one or both FINs: RFC 5382, at least 4 min */
-	uint32_t closed;       /* TIME_WAIT and RESET: the mapping stays */
-	uint32_t keepalive;    /* between the three probes before an established
-				* flow expires; 0: no probes
-				*/
-};
-#define ENGINE_TIMEOUTS_DEFAULT                                          \
-	{                                                                \
-		.syn_sent = 10, .syn_received = 60, .established = 7440, \
-		.closing = 240, .closed = 60, .keepalive = 0             \
-	}
-
 struct backend_spec {
 	struct endpoint addr;
-	unsigned weight;
-	bool backup;
+	struct backend_params params;
 	bool gone;	/* no longer configured: down, keeps its old flows */
 	bool waits;	/* no route to it yet; the engine ignores this */
 	bool routed;	/* a route chose its source: may change */
@@ -68,24 +51,10 @@ struct backend_spec {
 
 struct service_spec {
 	struct endpoint listen;
-	enum sched_kind scheduler;
-	bool reset_out_of_state;
-	bool drop_all_down; /* without a backend drop SYNs, else refuse them */
-	bool mptcp_pass;    /* leave MPTCP options in SYNs */
-	bool keep_on_down;  /* keep the flows of a backend that goes down */
-	unsigned retries;   /* other backends tried for one SYN, at most 8 */
-	uint32_t syn_timeout_ms;  /* minimum wait before the next is tried */
-	uint32_t half_open_max;	  /* 0: an eighth, at least 1024 */
-	uint32_t drain_timeout_s; /* for backends of weight 0; 0: no limit */
-	bool checked;
-	struct check_spec check;
-	struct health_params health;
-	struct breaker_params breaker; /* all zero: no passive checks */
+	struct service_params params;
 	unsigned n_backends;
 	const struct backend_spec *backends;
 };
-#define ENGINE_RETRIES_DEFAULT	      3
-#define ENGINE_SYN_TIMEOUT_MS_DEFAULT 300
 
 enum flow_event {
 	FLOW_OPENED,	   /* its SYN was sent to a backend */

@@ -158,7 +158,7 @@ static bool ask_another(struct engine *e, struct flow *flow,
 	struct backend *b;
 	int pool;
 
-	if (!pend || pend->exhausted || pend->retries >= s->retries)
+	if (!pend || pend->exhausted || pend->retries >= s->params.retries)
 		return false;
 	for (unsigned i = 0; i < pend->retries; i++)
 		backend_set_add(&tried, pend->tried[i].backend);
@@ -349,7 +349,7 @@ bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)
 	    ask_another(e, flow, silent ? CHECK_TIMEOUT : CHECK_OK, now_ns))
 		return true;
 	/* No other backend is ever asked, so there will be no more evidence. */
-	if (e->services[flow->service].retries == 0 && silent)
+	if (e->services[flow->service].params.retries == 0 && silent)
 		failed(e, flow, pend, CHECK_TIMEOUT, now_ns);
 	return false;
 }

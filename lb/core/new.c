@@ -43,23 +43,25 @@ static void add_backend(struct engine *e, struct service *s, unsigned index,
 			const struct backend_spec *from, uint64_t now_ns)
 {
 	struct backend *b = &s->backends[index];
-	struct breaker_params breaker = spec->breaker;
+	struct breaker_params breaker = spec->params.breaker;
 
 	if (breaker.trials == 0) /* all zero: never opens */
 		breaker.trials = 1;
 	b->addr = from->addr;
 	b->index = index;
 	b->service = (unsigned)(s - e->services);
-	b->weight = from->weight;
-	b->backup = from->backup;
+	b->params = from->params;
 	b->gone = from->gone;
 	b->routed = from->routed;
 	b->up = !from->gone;
-	if (b->weight == 0 && !from->undrained && spec->drain_timeout_s)
-		b->drain_until_ns = now_ns + spec->drain_timeout_s * NS_PER_S;
+	if (b->params.weight == 0 && !from->undrained &&
+	    spec->params.drain_timeout_s)
+		b->drain_until_ns =
+			now_ns + spec->params.drain_timeout_s * NS_PER_S;
 	breaker_init(&b->breaker, &breaker, now_ns);
-	if (spec->checked)
-		health_init(&b->health, &spec->health, now_ns, &e->random);
+	if (spec->params.checked)
+		health_init(&b->health, &spec->params.health, now_ns,
+			    &e->random);
 	b->n_sources = from->n_sources;
 	for (unsigned k = 0; k < from->n_sources; k++)
 		b->pools[k] =
@@ -76,18 +78,9 @@ static int add_service(struct engine *e, unsigned index,
 	struct service *s = &e->services[index];
 
 	s->listen = spec->listen;
-	s->scheduler = spec->scheduler;
-	s->reset_out_of_state = spec->reset_out_of_state;
-	s->drop_all_down = spec->drop_all_down;
-	s->keep_on_down = spec->keep_on_down;
-	s->mptcp_pass = spec->mptcp_pass;
-	s->retries = spec->retries < HANDSHAKE_RETRIES_MAX
-			     ? spec->retries
-			     : HANDSHAKE_RETRIES_MAX;
-	s->syn_timeout_ns = spec->syn_timeout_ms * NS_PER_MS;
-	s->half_open_max = spec->half_open_max;
-	s->checked = spec->checked;
-	s->check = spec->check;
+	s->params = spec->params;
+	if (s->params.retries > HANDSHAKE_RETRIES_MAX)
+		s->params.retries = HANDSHAKE_RETRIES_MAX;
 	s->n_backends = spec->n_backends;
 	s->backends = calloc(spec->n_backends, sizeof(*s->backends));
 	if (!s->backends)
@@ -170,12 +163,13 @@ static int make_pending(struct engine *e)
 	for (unsigned i = 0; i < e->n_services; i++) {
 		struct service *s = &e->services[i];
 
-		if (s->half_open_max == 0) {
-			s->half_open_max = e->table.size / 8;
-			if (s->half_open_max < HALF_OPEN_MIN)
-				s->half_open_max = HALF_OPEN_MIN;
+		s->half_open_limit = s->params.half_open_max;
+		if (s->half_open_limit == 0) {
+			s->half_open_limit = e->table.size / 8;
+			if (s->half_open_limit < HALF_OPEN_MIN)
+				s->half_open_limit = HALF_OPEN_MIN;
 		}
-		all += s->half_open_max;
+		all += s->half_open_limit;
 	}
 	if (all > e->table.size)
 		all = e->table.size;

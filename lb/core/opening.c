@@ -69,7 +69,7 @@ struct flow *engine_open_flow(struct engine *e, unsigned service_index,
 	if (!b)
 		return NULL;
 	/* A flood displaces its own flows first. */
-	if (s->half_open >= s->half_open_max)
+	if (s->half_open >= s->half_open_limit)
 		engine_recycle_half_open(e, service_index);
 	*why = DROP_TABLE_FULL;
 	if (!engine_make_room(e))

@@ -133,12 +133,13 @@ uint64_t pending_deadline_ns(const struct engine *e, const struct flow *flow)
 {
 	const struct service *s = &e->services[flow->service];
 	const struct pending_syn *pend = pending_of(e, flow);
+	const uint64_t least_ns = s->params.syn_timeout_ms * NS_PER_MS;
 	uint64_t wait_ns = 3 * engine_backend(e, flow)->handshake_ns;
 
-	if (!pend || pend->exhausted || pend->retries >= s->retries)
+	if (!pend || pend->exhausted || pend->retries >= s->params.retries)
 		return pending_end_ns(e, flow);
-	if (wait_ns < s->syn_timeout_ns)
-		wait_ns = s->syn_timeout_ns;
+	if (wait_ns < least_ns)
+		wait_ns = least_ns;
 	if (pend->sent_ns + wait_ns < pending_end_ns(e, flow))
 		return pend->sent_ns + wait_ns;
 	return pending_end_ns(e, flow);

@@ -50,8 +50,8 @@ static struct backend *pick_rr(struct service *s, struct backend *const *may,
 static unsigned share_of(const struct service *s, const struct backend *b,
 			 uint64_t now_ns)
 {
-	return s->checked ? health_share(&b->health, now_ns)
-			  : HEALTH_SHARE_FULL;
+	return s->params.checked ? health_share(&b->health, now_ns)
+				 : HEALTH_SHARE_FULL;
 }
 
 static bool any_ramping(const struct service *s, struct backend *const *may,
@@ -76,7 +76,7 @@ static struct backend *pick_wrr(const struct service *s,
 	int64_t sum = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		int64_t weight = (int64_t)(equal ? 1 : may[i]->weight) *
+		int64_t weight = (int64_t)(equal ? 1 : may[i]->params.weight) *
 				 share_of(s, may[i], now_ns);
 
 		may[i]->credit += weight;
@@ -123,7 +123,7 @@ static unsigned candidates(const struct service *s,
 	for (unsigned i = 0; i < s->n_backends; i++) {
 		struct backend *b = &s->backends[i];
 
-		if (b->backup == backup && backend_takes_flows(b) &&
+		if (b->params.backup == backup && backend_takes_flows(b) &&
 		    (open || breaker_allows(&b->breaker, now_ns)) &&
 		    !backend_set_has(tried, i))
 			may[n++] = b;
@@ -144,7 +144,7 @@ struct backend *sched_pick(struct service *s, const struct backend_set *tried,
 	if (n == 0)
 		return NULL;
 
-	switch (s->scheduler) {
+	switch (s->params.scheduler) {
 	case SCHED_RR:
 		if (any_ramping(s, may, n, now_ns))
 			return pick_wrr(s, may, n, true, now_ns);

@@ -13,9 +13,8 @@
 
 #include "core/addr.h"
 #include "core/health/passive.h"
-#include "core/health/ask.h"
 #include "core/health/when.h"
-#include "core/sched.h"
+#include "core/params.h"
 
 #define SERVICE_BACKENDS_MAX 256 /* per service */
 #define SERVICE_SOURCES_MAX  16	 /* our addresses toward one backend */
@@ -24,8 +23,7 @@ struct backend {
 	struct endpoint addr;
 	unsigned index;	  /* in its service */
 	unsigned service; /* in the engine */
-	unsigned weight;  /* 0: no new flows */
-	bool backup;	  /* used only if no other takes flows */
+	struct backend_params params;
 	bool up;
 	bool gone;		 /* no longer configured: keeps its old flows */
 	bool sweep;		 /* its flows are being reset */
@@ -61,17 +59,9 @@ struct backend {
 
 struct service {
 	struct endpoint listen;
-	enum sched_kind scheduler;
-	bool reset_out_of_state; /* else drop such packets */
-	bool drop_all_down;	 /* without a backend drop SYNs, else refuse */
-	bool mptcp_pass;	 /* leave MPTCP options in SYNs */
-	bool keep_on_down;	 /* keep the flows of a backend that is down */
-	bool away;		 /* its address is not on this host now */
-	bool checked;
-	struct check_spec check;
-	unsigned retries;
-	uint64_t syn_timeout_ns;
-	uint32_t half_open, half_open_max;
+	struct service_params params;
+	bool away; /* its address is not on this host now */
+	uint32_t half_open, half_open_limit;
 	unsigned n_backends;
 	struct backend *backends;
 	unsigned rr_next;
@@ -95,7 +85,7 @@ static inline void backend_set_add(struct backend_set *set, unsigned i)
 /* Up by its checks, and of nonzero weight. Does not ask the breaker. */
 static inline bool backend_takes_flows(const struct backend *b)
 {
-	return b->up && b->weight > 0;
+	return b->up && b->params.weight > 0;
 }
 
 /*

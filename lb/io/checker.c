@@ -27,8 +27,8 @@ static unsigned count(const struct engine *e)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < e->n_services; i++)
-		if (e->services[i].checked &&
-		    e->services[i].check.kind != CHECK_SYN)
+		if (e->services[i].params.checked &&
+		    e->services[i].params.check.kind != CHECK_SYN)
 			n += e->services[i].n_backends;
 	return n;
 }

@@ -112,7 +112,7 @@ static void fill_backends(struct backend_spec *specs, unsigned n)
 			 i % 200 + 1);
 		specs[i] = (struct backend_spec){
 			.addr = frame_endpoint(text, 9001),
-			.weight = 1,
+			.params.weight = 1,
 			.n_sources = 1,
 			.sources = {frame_addr("198.18.0.1")},
 		};
@@ -135,7 +135,7 @@ static size_t make_engine(struct bench *b)
 	struct backend_spec *backends = calloc(n_backends, sizeof(*backends));
 	struct service_spec service = {
 		.listen = b->service,
-		.scheduler = SCHED_RR,
+		.params.scheduler = SCHED_RR,
 		.n_backends = n_backends,
 		.backends = backends,
 	};

@@ -140,12 +140,12 @@ START_TEST(the_positional_form_is_one_service)
 	ck_assert_str_eq(c.state, "/run/l4lb/20000.flows");
 	ck_assert_str_eq(c.control, "/run/l4lb/20000.sock");
 	ck_assert_str_eq(s->name, "20000");
-	ck_assert_int_eq(s->scheduler, SCHED_RR);
+	ck_assert_int_eq(s->params.scheduler, SCHED_RR);
 	ck_assert(is_endpoint(&s->listen, "10.0.0.1:20000"));
 	ck_assert_uint_eq(s->n_backends, 2);
 	ck_assert(is_endpoint(&s->backends[0].addr, "10.0.0.2:9001"));
 	ck_assert(is_endpoint(&s->backends[1].addr, "10.0.0.3:9002"));
-	ck_assert_uint_eq(s->backends[0].weight, 1);
+	ck_assert_uint_eq(s->backends[0].params.weight, 1);
 	config_free(&c);
 }
 END_TEST
@@ -160,7 +160,7 @@ START_TEST(every_option_is_stored)
 				 "--check -vv");
 
 	ck_assert(is_endpoint(&c.services[0].listen, "10.0.0.1:8080"));
-	ck_assert_int_eq(c.services[0].scheduler, SCHED_LC);
+	ck_assert_int_eq(c.services[0].params.scheduler, SCHED_LC);
 	ck_assert_uint_eq(c.n_interfaces, 2);
 	ck_assert_str_eq(c.interfaces[0], "eth0");
 	ck_assert_str_eq(c.interfaces[1], "lo");

@@ -339,13 +339,13 @@ START_TEST(defaults_are_those_of_the_manual)
 	ck_assert(!c.check);
 	ck_assert_uint_eq(c.n_services, 1);
 	ck_assert_str_eq(s->name, "chat");
-	ck_assert_int_eq(s->scheduler, SCHED_RR);
-	ck_assert_int_eq(s->out_of_state, OUT_OF_STATE_RESET);
-	ck_assert(!s->mptcp_pass);
+	ck_assert_int_eq(s->params.scheduler, SCHED_RR);
+	ck_assert(s->params.reset_out_of_state);
+	ck_assert(!s->params.mptcp_pass);
 	ck_assert_uint_eq(s->n_sources, 0);
 	ck_assert_uint_eq(s->n_backends, 1);
-	ck_assert_uint_eq(s->backends[0].weight, 1);
-	ck_assert(!s->backends[0].backup);
+	ck_assert_uint_eq(s->backends[0].params.weight, 1);
+	ck_assert(!s->backends[0].params.backup);
 	ck_assert(is_endpoint(&s->listen, "10.0.0.1:80"));
 	ck_assert(is_endpoint(&s->backends[0].addr, "10.0.0.2:80"));
 	config_free(&c);
@@ -364,24 +364,24 @@ START_TEST(defaults_of_checks_and_timeouts_are_those_of_the_manual)
 	ck_assert_uint_eq(c.timeouts.closed, 60);
 	ck_assert_uint_eq(c.timeouts.keepalive, 0);
 	ck_assert_uint_eq(c.mss_clamp, CONFIG_CLAMP_OFF);
-	ck_assert(s->checked);
-	ck_assert_int_eq(s->check.kind, CHECK_SYN);
-	ck_assert_uint_eq(s->health.interval_ms, 1000);
-	ck_assert_uint_eq(s->health.fast_ms, 200);
-	ck_assert_uint_eq(s->health.timeout_ms, 500);
-	ck_assert_uint_eq(s->health.fall, 3);
-	ck_assert_uint_eq(s->health.rise, 2);
-	ck_assert_uint_eq(s->health.slow_start_ms, 0);
-	ck_assert_uint_eq(s->breaker.failures, 3);
-	ck_assert_uint_eq(s->breaker.open_ms, 1000);
-	ck_assert_uint_eq(s->breaker.open_max_ms, 60000);
-	ck_assert_uint_eq(s->breaker.trials, 1);
-	ck_assert(!s->keep_on_down);
-	ck_assert(!s->drop_all_down);
-	ck_assert_uint_eq(s->retries, 3);
-	ck_assert_uint_eq(s->syn_timeout_ms, 300);
-	ck_assert_uint_eq(s->drain_timeout_s, 0);
-	ck_assert_uint_eq(s->half_open_max, 0);
+	ck_assert(s->params.checked);
+	ck_assert_int_eq(s->params.check.kind, CHECK_SYN);
+	ck_assert_uint_eq(s->params.health.interval_ms, 1000);
+	ck_assert_uint_eq(s->params.health.fast_ms, 200);
+	ck_assert_uint_eq(s->params.health.timeout_ms, 500);
+	ck_assert_uint_eq(s->params.health.fall, 3);
+	ck_assert_uint_eq(s->params.health.rise, 2);
+	ck_assert_uint_eq(s->params.health.slow_start_ms, 0);
+	ck_assert_uint_eq(s->params.breaker.failures, 3);
+	ck_assert_uint_eq(s->params.breaker.open_ms, 1000);
+	ck_assert_uint_eq(s->params.breaker.open_max_ms, 60000);
+	ck_assert_uint_eq(s->params.breaker.trials, 1);
+	ck_assert(!s->params.keep_on_down);
+	ck_assert(!s->params.drop_all_down);
+	ck_assert_uint_eq(s->params.retries, 3);
+	ck_assert_uint_eq(s->params.syn_timeout_ms, 300);
+	ck_assert_uint_eq(s->params.drain_timeout_s, 0);
+	ck_assert_uint_eq(s->params.half_open_max, 0);
 	config_free(&c);
 }
 END_TEST
@@ -391,8 +391,8 @@ START_TEST(dependent_defaults_follow)
 {
 	struct config c = parse_ok(CHAT "interval = 150ms\neject_time = 5m\n");
 
-	ck_assert_uint_eq(c.services[0].health.fast_ms, 150);
-	ck_assert_uint_eq(c.services[0].breaker.open_max_ms, 300000);
+	ck_assert_uint_eq(c.services[0].params.health.fast_ms, 150);
+	ck_assert_uint_eq(c.services[0].params.breaker.open_max_ms, 300000);
 	config_free(&c);
 }
 END_TEST
@@ -471,21 +471,21 @@ START_TEST(every_service_key_is_stored)
 
 	ck_assert_uint_eq(c.n_services, 2);
 	ck_assert_str_eq(c.name, "80");
-	ck_assert_int_eq(a->scheduler, SCHED_WRR);
-	ck_assert_int_eq(a->out_of_state, OUT_OF_STATE_DROP);
-	ck_assert(a->mptcp_pass);
+	ck_assert_int_eq(a->params.scheduler, SCHED_WRR);
+	ck_assert(!a->params.reset_out_of_state);
+	ck_assert(a->params.mptcp_pass);
 	ck_assert_uint_eq(a->n_backends, 3);
-	ck_assert_uint_eq(a->backends[0].weight, 256);
-	ck_assert_uint_eq(a->backends[1].weight, 0);
-	ck_assert_uint_eq(a->backends[2].weight, 2);
-	ck_assert(!a->backends[1].backup);
-	ck_assert(a->backends[2].backup);
+	ck_assert_uint_eq(a->backends[0].params.weight, 256);
+	ck_assert_uint_eq(a->backends[1].params.weight, 0);
+	ck_assert_uint_eq(a->backends[2].params.weight, 2);
+	ck_assert(!a->backends[1].params.backup);
+	ck_assert(a->backends[2].params.backup);
 	ck_assert_uint_eq(a->n_sources, 4);
 	ck_assert(is_address(&a->sources[1], "10.0.0.9"));
 	ck_assert(is_address(&a->sources[3], "10.0.0.7"));
-	ck_assert_int_eq(b->scheduler, SCHED_LC);
-	ck_assert_int_eq(b->out_of_state, OUT_OF_STATE_RESET);
-	ck_assert(!b->mptcp_pass);
+	ck_assert_int_eq(b->params.scheduler, SCHED_LC);
+	ck_assert(b->params.reset_out_of_state);
+	ck_assert(!b->params.mptcp_pass);
 	/* Two services may share a backend; and an address. */
 	ck_assert(is_endpoint(&b->backends[0].addr, "10.0.0.2:80"));
 	config_free(&c);
@@ -514,27 +514,27 @@ START_TEST(every_key_of_checks_and_failures_is_stored)
 				   "max_half_open = 64\n" REST);
 	const struct service_config *s = &c.services[0];
 
-	ck_assert(s->checked);
-	ck_assert_int_eq(s->check.kind, CHECK_HTTP);
-	ck_assert_str_eq(s->check.text, "/health");
-	ck_assert(check_expects(&s->check, 204));
-	ck_assert(!check_expects(&s->check, 200));
-	ck_assert_uint_eq(s->health.interval_ms, 5000);
-	ck_assert_uint_eq(s->health.fast_ms, 250);
-	ck_assert_uint_eq(s->health.timeout_ms, 2000);
-	ck_assert_uint_eq(s->health.fall, 4);
-	ck_assert_uint_eq(s->health.rise, 5);
-	ck_assert_uint_eq(s->health.slow_start_ms, 30000);
-	ck_assert_uint_eq(s->breaker.failures, 6);
-	ck_assert_uint_eq(s->breaker.open_ms, 700);
-	ck_assert_uint_eq(s->breaker.open_max_ms, 8000);
-	ck_assert_uint_eq(s->breaker.trials, 9);
-	ck_assert(s->keep_on_down);
-	ck_assert(s->drop_all_down);
-	ck_assert_uint_eq(s->retries, 0);
-	ck_assert_uint_eq(s->syn_timeout_ms, 40);
-	ck_assert_uint_eq(s->drain_timeout_s, 7200);
-	ck_assert_uint_eq(s->half_open_max, 64);
+	ck_assert(s->params.checked);
+	ck_assert_int_eq(s->params.check.kind, CHECK_HTTP);
+	ck_assert_str_eq(s->params.check.text, "/health");
+	ck_assert(check_expects(&s->params.check, 204));
+	ck_assert(!check_expects(&s->params.check, 200));
+	ck_assert_uint_eq(s->params.health.interval_ms, 5000);
+	ck_assert_uint_eq(s->params.health.fast_ms, 250);
+	ck_assert_uint_eq(s->params.health.timeout_ms, 2000);
+	ck_assert_uint_eq(s->params.health.fall, 4);
+	ck_assert_uint_eq(s->params.health.rise, 5);
+	ck_assert_uint_eq(s->params.health.slow_start_ms, 30000);
+	ck_assert_uint_eq(s->params.breaker.failures, 6);
+	ck_assert_uint_eq(s->params.breaker.open_ms, 700);
+	ck_assert_uint_eq(s->params.breaker.open_max_ms, 8000);
+	ck_assert_uint_eq(s->params.breaker.trials, 9);
+	ck_assert(s->params.keep_on_down);
+	ck_assert(s->params.drop_all_down);
+	ck_assert_uint_eq(s->params.retries, 0);
+	ck_assert_uint_eq(s->params.syn_timeout_ms, 40);
+	ck_assert_uint_eq(s->params.drain_timeout_s, 7200);
+	ck_assert_uint_eq(s->params.half_open_max, 64);
 	config_free(&c);
 }
 END_TEST
@@ -549,28 +549,28 @@ START_TEST(every_choice_is_stored)
 					"keepalive = off\n");
 	struct service_config *s = &c.services[0];
 
-	ck_assert_int_eq(s->check.kind, CHECK_EXPECT);
-	ck_assert_str_eq(s->check.text, "HEALTH CHECK");
-	ck_assert(!s->keep_on_down);
-	ck_assert(!s->drop_all_down);
-	ck_assert_uint_eq(s->health.slow_start_ms, 0);
-	ck_assert_uint_eq(s->drain_timeout_s, 0);
-	ck_assert_uint_eq(s->breaker.failures, 0);
+	ck_assert_int_eq(s->params.check.kind, CHECK_EXPECT);
+	ck_assert_str_eq(s->params.check.text, "HEALTH CHECK");
+	ck_assert(!s->params.keep_on_down);
+	ck_assert(!s->params.drop_all_down);
+	ck_assert_uint_eq(s->params.health.slow_start_ms, 0);
+	ck_assert_uint_eq(s->params.drain_timeout_s, 0);
+	ck_assert_uint_eq(s->params.breaker.failures, 0);
 	ck_assert_uint_eq(c.mss_clamp, CONFIG_CLAMP_AUTO);
 	ck_assert_uint_eq(c.timeouts.keepalive, 0);
 	config_free(&c);
 
 	c = parse_ok(CHAT "check = none\n[global]\nmss_clamp = off\n");
-	ck_assert(!c.services[0].checked);
+	ck_assert(!c.services[0].params.checked);
 	ck_assert_uint_eq(c.mss_clamp, CONFIG_CLAMP_OFF);
 	config_free(&c);
 	c = parse_ok(CHAT "check = tcp\n");
-	ck_assert(c.services[0].checked);
-	ck_assert_int_eq(c.services[0].check.kind, CHECK_TCP);
+	ck_assert(c.services[0].params.checked);
+	ck_assert_int_eq(c.services[0].params.check.kind, CHECK_TCP);
 	config_free(&c);
 	c = parse_ok(CHAT "check = syn\n");
-	ck_assert(c.services[0].checked);
-	ck_assert_int_eq(c.services[0].check.kind, CHECK_SYN);
+	ck_assert(c.services[0].params.checked);
+	ck_assert_int_eq(c.services[0].params.check.kind, CHECK_SYN);
 	config_free(&c);
 }
 END_TEST

@@ -18,12 +18,12 @@ static void make(struct fixture *f, enum sched_kind kind, unsigned n,
 		 const unsigned *weights)
 {
 	memset(f, 0, sizeof(*f));
-	f->service.scheduler = kind;
+	f->service.params.scheduler = kind;
 	f->service.n_backends = n;
 	f->service.backends = f->backends;
 	for (unsigned i = 0; i < n; i++) {
 		f->backends[i].index = i;
-		f->backends[i].weight = weights ? weights[i] : 1;
+		f->backends[i].params.weight = weights ? weights[i] : 1;
 		f->backends[i].up = true;
 	}
 }
@@ -72,7 +72,7 @@ START_TEST(rr_skips_those_that_take_no_flows)
 
 	make(&f, SCHED_RR, 4, NULL);
 	f.backends[1].up = false;
-	f.backends[2].weight = 0;
+	f.backends[2].params.weight = 0;
 	pick_many(&f, 100, seen);
 	ck_assert_int_eq(seen[0], 50);
 	ck_assert_int_eq(seen[3], 50);
@@ -212,7 +212,7 @@ static void make_recovered(struct fixture *f, enum sched_kind kind, unsigned n,
 			   const unsigned *weights)
 {
 	make(f, kind, n, weights);
-	f->service.checked = true;
+	f->service.params.checked = true;
 	for (unsigned i = 0; i < n; i++) {
 		f->backends[i].health.params.slow_start_ms = RAMP_MS;
 		f->backends[i].health.up = true;
@@ -306,7 +306,7 @@ START_TEST(only_a_checked_backend_that_was_down_ramps)
 
 	for (int checked = 0; checked <= 1; checked++) {
 		make_recovered(&f, (enum sched_kind)_i, 2, NULL);
-		f.service.checked = checked;
+		f.service.params.checked = checked;
 		f.backends[0].health.recovered = !checked;
 		pick_many(&f, 100, seen);
 		ck_assert_int_eq(seen[0], 50);
@@ -322,14 +322,14 @@ static void check_backups(enum sched_kind kind)
 	int seen[N_MAX];
 
 	make(&f, kind, 4, NULL);
-	f.backends[0].backup = f.backends[3].backup = true;
+	f.backends[0].params.backup = f.backends[3].params.backup = true;
 	f.backends[1].flows = f.backends[2].flows = 1000;
 	pick_many(&f, 50, seen);
 	ck_assert_int_eq(seen[0] + seen[3], 0);
 	f.backends[1].up = false;
 	pick_many(&f, 50, seen);
 	ck_assert_int_eq(seen[2], 50);
-	f.backends[2].weight = 0;
+	f.backends[2].params.weight = 0;
 	pick_many(&f, 50, seen);
 	ck_assert_int_eq(seen[0] + seen[3], 50);
 	f.backends[1].up = true;
@@ -350,7 +350,7 @@ START_TEST(ejected_backends_are_picked_when_nobody_else_is_left)
 	struct fixture f;
 
 	make(&f, (enum sched_kind)_i, 4, NULL);
-	f.backends[2].backup = f.backends[3].backup = true;
+	f.backends[2].params.backup = f.backends[3].params.backup = true;
 	for (int i = 0; i <= 2; i += 2) {
 		f.backends[i].breaker.state = BREAKER_OPEN;
 		f.backends[i].breaker.due_ns = 1;
@@ -385,7 +385,7 @@ START_TEST(no_backend_is_picked_when_none_takes_flows)
 
 	make(&f, (enum sched_kind)_i, 3, NULL);
 	f.backends[0].up = f.backends[1].up = false;
-	f.backends[2].weight = 0;
+	f.backends[2].params.weight = 0;
 	ck_assert_int_eq(pick(&f), -1);
 	f.backends[1].up = true;
 	ck_assert_int_eq(pick(&f), 1);

@@ -29,13 +29,13 @@ static void check_service(const struct config *c,
 {
 	assert(s->name[0] && s->name[CONFIG_NAME_MAX - 1] == 0);
 	assert(s->listen.port != 0);
-	assert((unsigned)s->scheduler < SCHED_KINDS);
+	assert((unsigned)s->params.scheduler < SCHED_KINDS);
 	assert(s->n_sources <= CONFIG_SOURCES_MAX);
 	assert(s->n_backends >= 1);
 	assert(s->n_backends <= CONFIG_BACKENDS_MAX);
 	for (unsigned i = 0; i < s->n_backends; i++) {
 		assert(s->backends[i].addr.port != 0);
-		assert(s->backends[i].weight <= CONFIG_WEIGHT_MAX);
+		assert(s->backends[i].params.weight <= CONFIG_WEIGHT_MAX);
 		for (unsigned j = 0; j < c->n_services; j++)
 			assert(!endpoint_equal(&c->services[j].listen,
 					       &s->backends[i].addr));

@@ -97,35 +97,35 @@ static struct engine *start(uint64_t now)
 {
 	struct backend_spec backends[3] = {
 		{.addr = frame_endpoint("198.18.0.11", 9001),
-		 .weight = 2,
+		 .params.weight = 2,
 		 .n_sources = 2},
 		{.addr = frame_endpoint("198.18.0.12", 9001),
-		 .weight = 1,
+		 .params.weight = 1,
 		 .n_sources = 1},
 		{.addr = frame_endpoint("198.18.0.13", 9001),
-		 .weight = 1,
-		 .backup = true,
+		 .params.weight = 1,
+		 .params.backup = true,
 		 .n_sources = 1},
 	};
 	struct service_spec services[2] = {
 		{.listen = frame_endpoint("198.18.0.1", 20000),
-		 .scheduler = SCHED_WRR,
-		 .reset_out_of_state = true,
-		 .retries = 2,
-		 .syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT,
-		 .half_open_max = 4,
-		 .drain_timeout_s = 60,
-		 .checked = true,
-		 .check = {.kind = CHECK_SYN},
-		 .health = HEALTH_PARAMS_DEFAULT,
-		 .breaker = BREAKER_PARAMS_DEFAULT,
+		 .params.scheduler = SCHED_WRR,
+		 .params.reset_out_of_state = true,
+		 .params.retries = 2,
+		 .params.syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT,
+		 .params.half_open_max = 4,
+		 .params.drain_timeout_s = 60,
+		 .params.checked = true,
+		 .params.check = {.kind = CHECK_SYN},
+		 .params.health = HEALTH_PARAMS_DEFAULT,
+		 .params.breaker = BREAKER_PARAMS_DEFAULT,
 		 .n_backends = 3,
 		 .backends = backends},
 		{.listen = frame_endpoint("198.18.0.1", 20001),
-		 .scheduler = SCHED_LC,
-		 .checked = true,
-		 .check = {.kind = CHECK_TCP},
-		 .health = HEALTH_PARAMS_DEFAULT,
+		 .params.scheduler = SCHED_LC,
+		 .params.checked = true,
+		 .params.check = {.kind = CHECK_TCP},
+		 .params.health = HEALTH_PARAMS_DEFAULT,
 		 .n_backends = 2,
 		 .backends = backends},
 	};
@@ -382,7 +382,7 @@ static void change_backend(struct world *w)
 	if (how & 128)
 		b->up = !b->up;
 	else
-		b->weight = how >> 5;
+		b->params.weight = how >> 5;
 }
 
 static void empty_outbox(struct world *w)

@@ -53,10 +53,10 @@ static struct engine *start(struct flow *flows)
 {
 	struct backend_spec backends[3] = {
 		{.addr = frame_endpoint("198.18.0.11", 9001),
-		 .weight = 1,
+		 .params.weight = 1,
 		 .n_sources = 2},
 		{.addr = frame_endpoint("198.18.0.12", 9001),
-		 .weight = 1,
+		 .params.weight = 1,
 		 .n_sources = 1},
 		{.addr = frame_endpoint("198.18.0.13", 9001),
 		 .gone = true,
@@ -64,12 +64,12 @@ static struct engine *start(struct flow *flows)
 	};
 	struct service_spec services[2] = {
 		{.listen = frame_endpoint("198.18.0.1", 20000),
-		 .reset_out_of_state = true,
-		 .retries = 3,
+		 .params.reset_out_of_state = true,
+		 .params.retries = 3,
 		 .n_backends = 3,
 		 .backends = backends},
 		{.listen = frame_endpoint("198.18.0.1", 20001),
-		 .keep_on_down = true,
+		 .params.keep_on_down = true,
 		 .n_backends = 3,
 		 .backends = backends},
 	};

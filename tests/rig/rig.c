@@ -30,7 +30,7 @@ static void setup_backend(struct backend_spec *b, unsigned n)
 
 	snprintf(addr, sizeof(addr), "198.18.0.%u", 11 + n);
 	*b = (struct backend_spec){.addr = frame_endpoint(addr, 9001),
-				   .weight = 1,
+				   .params.weight = 1,
 				   .n_sources = 1};
 	b->sources[0] = frame_addr("198.18.0.1");
 }
@@ -49,7 +49,7 @@ struct rig *rig_new(unsigned n_backends)
 		s->ports[i] = (uint16_t)(RIG_PORT_LO + i);
 	s->services[0] = (struct service_spec){
 		.listen = frame_endpoint("198.18.0.1", 20000),
-		.reset_out_of_state = true,
+		.params.reset_out_of_state = true,
 		.n_backends = n_backends,
 		.backends = s->backends[0],
 	};
@@ -126,8 +126,9 @@ static struct rig *retrying(unsigned n_backends, unsigned retries)
 {
 	struct rig *r = rig_new(n_backends);
 
-	r->setup.services[0].retries = retries;
-	r->setup.services[0].syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
+	r->setup.services[0].params.retries = retries;
+	r->setup.services[0].params.syn_timeout_ms =
+		ENGINE_SYN_TIMEOUT_MS_DEFAULT;
 	return r;
 }
 
@@ -143,7 +144,7 @@ struct rig *rig_ejecting(unsigned n_backends)
 {
 	struct rig *r = retrying(n_backends, 3);
 
-	r->setup.services[0].breaker =
+	r->setup.services[0].params.breaker =
 		(struct breaker_params)BREAKER_PARAMS_DEFAULT;
 	rig_start(r);
 	return r;

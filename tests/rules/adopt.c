@@ -457,9 +457,9 @@ static struct rig *next_without_one(const struct before *b, bool keep)
 	struct rig *r = rig_new(2);
 	uint32_t refused;
 
-	r->setup.services[0].keep_on_down = keep;
+	r->setup.services[0].params.keep_on_down = keep;
 	r->setup.backends[0][1].gone = true;
-	r->setup.backends[0][1].weight = 0;
+	r->setup.backends[0][1].params.weight = 0;
 	r->now = b->now + NS_PER_S;
 	rig_start(r);
 	r->e->services[0].backends[1].up = false; /* rig_start() sets it */
@@ -586,8 +586,9 @@ START_TEST(drain_timeout_ends_the_flows_of_drained_backends_only)
 
 	make_before(&b);
 	r->now = b.now;
-	r->setup.services[0].drain_timeout_s = 60;
-	r->setup.backends[0][0].weight = r->setup.backends[0][1].weight = 0;
+	r->setup.services[0].params.drain_timeout_s = 60;
+	r->setup.backends[0][0].params.weight =
+		r->setup.backends[0][1].params.weight = 0;
 	r->setup.backends[0][1].undrained = true;
 	rig_start(r);
 	memcpy(r->flows, b.flows, sizeof(b.flows));

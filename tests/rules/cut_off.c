@@ -69,12 +69,14 @@ static struct link *link_new(enum check_kind kind)
 	ck_assert_ptr_nonnull(l);
 	l->r = rig_new(BACKENDS);
 	s = &l->r->setup;
-	s->services[0].retries = 3;
-	s->services[0].syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
-	s->services[0].breaker = (struct breaker_params)BREAKER_PARAMS_DEFAULT;
-	s->services[0].checked = true;
-	s->services[0].check.kind = kind;
-	s->services[0].health = (struct health_params)HEALTH_PARAMS_DEFAULT;
+	s->services[0].params.retries = 3;
+	s->services[0].params.syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
+	s->services[0].params.breaker =
+		(struct breaker_params)BREAKER_PARAMS_DEFAULT;
+	s->services[0].params.checked = true;
+	s->services[0].params.check.kind = kind;
+	s->services[0].params.health =
+		(struct health_params)HEALTH_PARAMS_DEFAULT;
 	s->spec.probe_lo = PROBE_LO;
 	s->spec.on_backend = on_backend;
 	s->spec.way_heard_ns = heard;
@@ -290,7 +292,7 @@ START_TEST(handshakes_are_not_held_against_backends_either)
 	struct link *l = link_new(CHECK_SYN);
 	struct frame f;
 
-	l->r->setup.services[0].checked = false;
+	l->r->setup.services[0].params.checked = false;
 	rig_start(l->r);
 	for (unsigned i = 0; i < 3; i++) { /* all have answered once */
 		struct conn c = conn_make(l->r, 100 + i);
@@ -327,7 +329,7 @@ START_TEST(a_question_of_before_it_is_over_says_nothing)
 {
 	struct link *l = link_new(CHECK_SYN);
 
-	l->r->setup.services[0].retries = 0;
+	l->r->setup.services[0].params.retries = 0;
 	rig_start(l->r);
 	run_for(l, 3 * S);
 	mute(l, true);

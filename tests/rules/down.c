@@ -22,9 +22,9 @@ static struct rig *set_up(uint32_t flows)
 
 	r->setup.spec.n_flows = flows;
 	r->setup.spec.n_ports = RIG_PORTS_MAX;
-	r->setup.services[0].checked = true;
-	r->setup.services[0].check.kind = CHECK_TCP;
-	r->setup.services[0].health =
+	r->setup.services[0].params.checked = true;
+	r->setup.services[0].params.check.kind = CHECK_TCP;
+	r->setup.services[0].params.health =
 		(struct health_params)HEALTH_PARAMS_DEFAULT;
 	return r;
 }
@@ -264,8 +264,8 @@ START_TEST(unanswered_flows_of_a_backend_that_went_down_go_to_another)
 	struct conn c[12];
 	unsigned moved = 0;
 
-	r->setup.services[0].retries = 1;
-	r->setup.services[0].syn_timeout_ms = 60000; /* not by silence */
+	r->setup.services[0].params.retries = 1;
+	r->setup.services[0].params.syn_timeout_ms = 60000; /* not by silence */
 	rig_start(r);
 	open_and_take_down(r, c, 12);
 	ck_assert_uint_eq(r->e->counters.redispatched, 0);
@@ -317,9 +317,9 @@ START_TEST(suspicion_from_a_timer_is_looked_at_in_time)
 	struct conn c = conn_make(r, 1);
 	uint64_t next = 0;
 
-	r->setup.services[0].health.interval_ms = 60000;
-	r->setup.services[0].retries = 1;
-	r->setup.services[0].syn_timeout_ms = 300;
+	r->setup.services[0].params.health.interval_ms = 60000;
+	r->setup.services[0].params.retries = 1;
+	r->setup.services[0].params.syn_timeout_ms = 300;
 	rig_start(r);
 	probes_for(r, 0, CHECK_OK, S);
 	ck_assert(conn_syn(r, &c));
@@ -357,7 +357,7 @@ START_TEST(backends_are_not_down_while_this_host_has_no_way_to_them)
 	unplugged = false;
 	r->setup.spec.can_reach = is_plugged;
 	r->setup.spec.probe_lo = 20000;
-	r->setup.services[0].check.kind = kinds[_i];
+	r->setup.services[0].params.check.kind = kinds[_i];
 	rig_start(r);
 	conn_establish(r, &c);
 	unplugged = true;
@@ -380,9 +380,9 @@ START_TEST(sweep_does_not_eject)
 	struct rig *r = set_up(128);
 	struct backend *b;
 
-	r->setup.services[0].retries = 3;
-	r->setup.services[0].syn_timeout_ms = 60000;
-	r->setup.services[0].breaker =
+	r->setup.services[0].params.retries = 3;
+	r->setup.services[0].params.syn_timeout_ms = 60000;
+	r->setup.services[0].params.breaker =
 		(struct breaker_params)BREAKER_PARAMS_DEFAULT;
 	rig_start(r);
 	b = rig_backend(r, 0);
@@ -409,20 +409,20 @@ START_TEST(recovery_does_not_end_a_drain)
 	struct rig *r = set_up(4096);
 	struct backend *b;
 
-	r->setup.services[0].drain_timeout_s = 20;
-	r->setup.services[0].health.rise = 1;
-	r->setup.services[0].health.interval_ms = 100;
-	r->setup.services[0].health.fast_ms = 50;
-	r->setup.backends[0][1].weight = 0;
+	r->setup.services[0].params.drain_timeout_s = 20;
+	r->setup.services[0].params.health.rise = 1;
+	r->setup.services[0].params.health.interval_ms = 100;
+	r->setup.services[0].params.health.fast_ms = 50;
+	r->setup.backends[0][1].params.weight = 0;
 	rig_start(r);
 	b = rig_backend(r, 1);
-	b->weight = 1; /* for a moment: or it would get none */
+	b->params.weight = 1; /* for a moment: or it would get none */
 	for (unsigned i = 0; i < FLOWS; i++) {
 		struct conn c = conn_make(r, i);
 
 		conn_establish(r, &c);
 	}
-	b->weight = 0;
+	b->params.weight = 0;
 	take_down(r, 1, CHECK_REFUSED);
 	for (int i = 0; i < 1000 && !b->sweep; i++)
 		probes_for(r, 1, CHECK_REFUSED, 50 * MS);

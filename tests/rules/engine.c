@@ -316,7 +316,7 @@ START_TEST(service_may_leave_strays_unanswered)
 	struct conn c = conn_make(r, 1);
 	struct frame f = conn_frame(&c, ORIG, ACK, 10);
 
-	r->setup.services[0].reset_out_of_state = false;
+	r->setup.services[0].params.reset_out_of_state = false;
 	rig_start(r);
 	ck_assert(!rig_send(r, &f));
 	ck_assert_int_eq(r->why, DROP_OUT_OF_STATE);
@@ -416,7 +416,7 @@ START_TEST(syn_is_refused_when_no_backend_takes_flows)
 	struct conn c = conn_make(r, 1);
 
 	rig_backend(r, 0)->up = false;
-	rig_backend(r, 1)->weight = 0;
+	rig_backend(r, 1)->params.weight = 0;
 	conn_is_refused(r, 1, DROP_NO_BACKEND);
 	rig_backend(r, 0)->up = true;
 	conn_establish(r, &c);
@@ -463,7 +463,7 @@ START_TEST(flow_keeps_its_backend_when_that_takes_no_more)
 
 	conn_establish(r, &c);
 	first = c.backend;
-	rig_backend(r, 0)->weight = rig_backend(r, 1)->weight = 0;
+	rig_backend(r, 0)->params.weight = rig_backend(r, 1)->params.weight = 0;
 	ck_assert(conn_send(r, &c, ORIG, ACK | PSH, 10));
 	ck_assert(same(r->out.dst, first));
 	ck_assert(conn_send(r, &c, REPLY, ACK | PSH, 10));

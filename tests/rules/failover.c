@@ -370,7 +370,7 @@ START_TEST(challenge_to_our_reset_is_answered_where_it_asks)
 	struct conn c = conn_make(r, 1);
 	struct frame challenge, rst;
 
-	r->setup.services[0].reset_out_of_state = false;
+	r->setup.services[0].params.reset_out_of_state = false;
 	rig_start(r);
 	conn_establish(r, &c);
 	rig_wait(r, 7441 * S);
@@ -492,7 +492,7 @@ START_TEST(silence_ejects_where_nobody_else_is_ever_asked)
 {
 	struct rig *r = rig_new(2);
 
-	r->setup.services[0].breaker =
+	r->setup.services[0].params.breaker =
 		(struct breaker_params)BREAKER_PARAMS_DEFAULT;
 	rig_start(r);
 	for (unsigned i = 0; i < 6; i++) {
@@ -519,7 +519,7 @@ static void take_away(struct rig *r, unsigned i, enum absence why)
 	if (why == ALL_DOWN)
 		b->up = false;
 	else if (why == ALL_WITHOUT_WEIGHT)
-		b->weight = 0;
+		b->params.weight = 0;
 	else
 		while (b->breaker.state != BREAKER_OPEN)
 			breaker_failure(&b->breaker,
@@ -617,13 +617,13 @@ START_TEST(one_client_and_a_check_are_evidence)
 	struct rig *r = rig_ejecting(3);
 	struct health *h = &rig_backend(r, 0)->health;
 
-	r->e->services[0].checked = true;
+	r->e->services[0].params.checked = true;
 	h->up = true;
 	h->streak = 1;
 	for (uint16_t i = 0; i < 9; i++)
 		visit(r, 1, (uint16_t)(1000 + i));
 	ck_assert_int_eq(rig_backend(r, 0)->breaker.state, BREAKER_OPEN);
-	r->e->services[0].checked = false;
+	r->e->services[0].params.checked = false;
 	rig_done(r);
 }
 END_TEST
@@ -715,7 +715,7 @@ START_TEST(mptcp_is_passed_on_where_it_is_wanted)
 	struct conn c = conn_make(r, 1), d = conn_make(r, 2);
 	struct frame f = syn_with(&c, capable, sizeof(capable));
 
-	r->e->services[0].mptcp_pass = true;
+	r->e->services[0].params.mptcp_pass = true;
 	ck_assert(rig_send(r, &f));
 	ck_assert_mem_eq(r->out.options, capable, sizeof(capable));
 	f = syn_with(&d, joins, sizeof(joins));
@@ -754,7 +754,7 @@ START_TEST(an_odd_syn_ejects_nobody)
 	const struct odd *odd = &odds[_i / 2];
 	struct rig *r = rig_ejecting(3);
 
-	r->e->services[0].mptcp_pass = true;
+	r->e->services[0].params.mptcp_pass = true;
 	for (unsigned i = 0; i < 12; i++) {
 		struct conn c = conn_make(r, i);
 		struct frame f, rst;
@@ -828,8 +828,9 @@ START_TEST(burst_of_silent_syns_is_given_on_whole)
 
 	r->setup.spec.n_flows = 512;
 	r->setup.spec.n_ports = RIG_PORTS_MAX;
-	r->setup.services[0].retries = 3;
-	r->setup.services[0].syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
+	r->setup.services[0].params.retries = 3;
+	r->setup.services[0].params.syn_timeout_ms =
+		ENGINE_SYN_TIMEOUT_MS_DEFAULT;
 	rig_start(r);
 	for (unsigned i = 0; i < SYNS; i++) {
 		struct conn c = conn_make(r, i);

@@ -48,9 +48,10 @@ static struct many *many_new(unsigned n)
 	ck_assert_ptr_nonnull(m);
 	m->r = rig_new(1);
 	s = &m->r->setup;
-	s->services[0].checked = true;
-	s->services[0].check.kind = CHECK_SYN;
-	s->services[0].health = (struct health_params)HEALTH_PARAMS_DEFAULT;
+	s->services[0].params.checked = true;
+	s->services[0].params.check.kind = CHECK_SYN;
+	s->services[0].params.health =
+		(struct health_params)HEALTH_PARAMS_DEFAULT;
 	for (unsigned i = 0; i < n; i++) {
 		m->services[i] = s->services[0];
 		m->services[i].listen.port = htons((uint16_t)(20000 + i));
@@ -124,8 +125,8 @@ START_TEST(a_slow_service_beside_a_fast_one)
 	struct many *m = many_new(8);
 
 	for (unsigned i = 0; i < 7; i++)
-		m->services[i].health.interval_ms = 300000;
-	m->services[7].health.interval_ms = 200;
+		m->services[i].params.health.interval_ms = 300000;
+	m->services[7].params.health.interval_ms = 200;
 	rig_start(m->r);
 	run_for(m, 120 * S);
 	ck_assert_uint_eq(m->downs, 0);
@@ -188,7 +189,7 @@ START_TEST(every_answer_to_a_check_is_reset)
 	struct frame f;
 
 	for (unsigned i = 0; i < 60; i++)
-		m->services[i].health.interval_ms = 100;
+		m->services[i].params.health.interval_ms = 100;
 	rig_start(m->r);
 	for (uint64_t t = 0; t < 10 * S; t += 2 * MS) {
 		m->r->now += 2 * MS;

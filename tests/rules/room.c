@@ -293,8 +293,8 @@ static struct rig *bounded(uint32_t second)
 
 	r->setup.spec.n_ports = RIG_PORTS_MAX;
 	rig_add_service(r, 20001);
-	r->setup.services[0].half_open_max = BOUND;
-	r->setup.services[1].half_open_max = second;
+	r->setup.services[0].params.half_open_max = BOUND;
+	r->setup.services[1].params.half_open_max = second;
 	rig_start(r);
 	return r;
 }
@@ -407,7 +407,7 @@ START_TEST(stray_packets_are_answered_where_we_speak_to_a_backend)
 	struct rig *r = rig_new(4);
 	char text[16];
 
-	r->setup.services[0].reset_out_of_state = true;
+	r->setup.services[0].params.reset_out_of_state = true;
 	for (unsigned i = 0; i < 4; i++) {
 		struct backend_spec *b = &r->setup.backends[0][i];
 

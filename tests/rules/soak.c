@@ -61,12 +61,12 @@ static struct world *world_new(uint64_t seed)
 	s = &w->r->setup;
 	s->backends[0][1].n_sources = 2;
 	s->backends[0][1].sources[1] = frame_addr("198.18.0.2");
-	s->backends[0][2].backup = true;
-	s->services[0].scheduler = seed % SCHED_KINDS;
-	s->services[0].retries = seed % 4;
-	s->services[0].syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
+	s->backends[0][2].params.backup = true;
+	s->services[0].params.scheduler = seed % SCHED_KINDS;
+	s->services[0].params.retries = seed % 4;
+	s->services[0].params.syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT;
 	rig_add_service(w->r, 20001);
-	s->services[1].half_open_max = 3;
+	s->services[1].params.half_open_max = 3;
 	s->spec.n_flows = FLOWS;
 	s->spec.n_ports = PORTS;
 	s->spec.seed = seed;
@@ -166,7 +166,7 @@ static void change_backends(struct world *w)
 	if (below(w, 2))
 		b->up = !b->up;
 	else
-		b->weight = below(w, 4);
+		b->params.weight = below(w, 4);
 }
 
 static void pass_time(struct world *w)

@@ -393,16 +393,16 @@ static void reconfigure(struct world *w)
 
 	if (!w->plan.reconfigures || i == 0 || roll(w, 2))
 		return;
-	if (b->gone || b->weight == 0) {
+	if (b->gone || b->params.weight == 0) {
 		b->gone = false;
-		b->weight = 1;
+		b->params.weight = 1;
 	} else if (roll(w, 2)) {
 		b->gone = true;
 	} else {
-		b->weight = 0;
+		b->params.weight = 0;
 	}
 	world_trace(w, "backend %u of service %u: weight %u%s", i, service,
-		    b->weight, b->gone ? ", gone" : "");
+		    b->params.weight, b->gone ? ", gone" : "");
 }
 
 void balancer_back(struct world *w)

@@ -106,7 +106,7 @@ static void judge_tally(struct world *w, const struct tally *t)
 		const struct service *service = &e->services[s];
 
 		if (service->half_open != t->half_open[s] ||
-		    service->half_open > service->half_open_max)
+		    service->half_open > service->half_open_limit)
 			world_break(w, "half-open flows are counted, and few");
 		for (unsigned i = 0; i < service->n_backends; i++)
 			if (service->backends[i].flows != t->flows[s][i])
@@ -237,7 +237,7 @@ static void judge_unknown(struct world *w, const struct frame *in,
 
 	for (unsigned i = 0; unknown && i < w->lb.e->n_services; i++)
 		if (endpoint_equal(&w->lb.e->services[i].listen, &in->dst) &&
-		    !w->lb.e->services[i].reset_out_of_state)
+		    !w->lb.e->services[i].params.reset_out_of_state)
 			return;
 	if ((unknown || killed) && !(in->flags & RST) && !answers)
 		world_break(w, "who has no flow learns at once");
@@ -502,12 +502,12 @@ bool judge_must_answer(const struct world *w, unsigned service)
 	for (unsigned i = 0; i < s->n_backends; i++) {
 		const struct host *h = &w->hosts[w->plan.n_clients + i];
 
-		if (s->backends[i].weight == 0 || s->backends[i].gone)
+		if (s->backends[i].params.weight == 0 || s->backends[i].gone)
 			continue;
 		live += h->health == HOST_UP || h->health == HOST_FROZEN;
 		dead += h->health != HOST_UP && h->health != HOST_FROZEN;
 	}
-	return live && dead <= s->retries;
+	return live && dead <= s->params.retries;
 }
 
 static void judge_conn(struct world *w, unsigned i)

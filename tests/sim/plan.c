@@ -51,15 +51,16 @@ static void plan_pace(struct world *w, struct health_params *h)
 /* Those that clients know are to notice soon who is back. */
 static void plan_checks(struct world *w, struct service_spec *s)
 {
-	s->checked = maybe(w, 2);
-	s->check.kind = maybe(w, 3) ? CHECK_TCP : CHECK_SYN;
-	s->health = (struct health_params)HEALTH_PARAMS_DEFAULT;
-	s->health.slow_start_ms = maybe(w, 3) ? 3000 : 0;
-	if (!s->checked && maybe(w, 2))
+	s->params.checked = maybe(w, 2);
+	s->params.check.kind = maybe(w, 3) ? CHECK_TCP : CHECK_SYN;
+	s->params.health = (struct health_params)HEALTH_PARAMS_DEFAULT;
+	s->params.health.slow_start_ms = maybe(w, 3) ? 3000 : 0;
+	if (!s->params.checked && maybe(w, 2))
 		return;
 	if (maybe(w, 2)) {
-		s->breaker = (struct breaker_params)BREAKER_PARAMS_DEFAULT;
-		s->breaker.open_max_ms = 5000;
+		s->params.breaker =
+			(struct breaker_params)BREAKER_PARAMS_DEFAULT;
+		s->params.breaker.open_max_ms = 5000;
 	}
 }
 
@@ -69,14 +70,14 @@ static void plan_service(struct world *w, unsigned i)
 
 	*s = (struct service_spec){
 		.listen = frame_endpoint("198.18.0.1", (uint16_t)(20000 + i)),
-		.scheduler = (enum sched_kind)roll(w, SCHED_KINDS),
-		.reset_out_of_state = !maybe(w, 8),
-		.drop_all_down = maybe(w, 4),
-		.keep_on_down = maybe(w, 3),
-		.retries = roll(w, 4),
-		.syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT,
-		.half_open_max = 0,
-		.drain_timeout_s = maybe(w, 4) ? 1 + roll(w, 20) : 0,
+		.params.scheduler = (enum sched_kind)roll(w, SCHED_KINDS),
+		.params.reset_out_of_state = !maybe(w, 8),
+		.params.drop_all_down = maybe(w, 4),
+		.params.keep_on_down = maybe(w, 3),
+		.params.retries = roll(w, 4),
+		.params.syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT,
+		.params.half_open_max = 0,
+		.params.drain_timeout_s = maybe(w, 4) ? 1 + roll(w, 20) : 0,
 		.n_backends = w->plan.n_backends,
 		.backends = w->plan.backends[i],
 	};
@@ -90,9 +91,10 @@ static void plan_service(struct world *w, unsigned i)
 static void plan_watcher(struct world *w, unsigned i)
 {
 	plan_service(w, i);
-	w->plan.services[i].checked = true;
-	w->plan.services[i].check.kind = maybe(w, 6) ? CHECK_TCP : CHECK_SYN;
-	plan_pace(w, &w->plan.services[i].health);
+	w->plan.services[i].params.checked = true;
+	w->plan.services[i].params.check.kind =
+		maybe(w, 6) ? CHECK_TCP : CHECK_SYN;
+	plan_pace(w, &w->plan.services[i].params.health);
 }
 
 static void plan_backends(struct world *w, unsigned service, unsigned n_sources)
@@ -103,8 +105,8 @@ static void plan_backends(struct world *w, unsigned service, unsigned n_sources)
 		*b = (struct backend_spec){
 			.addr = {w->hosts[w->plan.n_clients + i].addr,
 				 htons(9001)},
-			.weight = maybe(w, 10) && i ? 0 : 1 + roll(w, 3),
-			.backup = i && maybe(w, 5),
+			.params.weight = maybe(w, 10) && i ? 0 : 1 + roll(w, 3),
+			.params.backup = i && maybe(w, 5),
 			.n_sources = n_sources,
 		};
 		b->sources[0] = frame_addr("198.18.0.1");

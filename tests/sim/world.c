@@ -237,7 +237,7 @@ static void next_phase(struct world *w)
 	w->phase = QUIET;
 	/* Nobody is listening any more, and checks would go on for ever. */
 	for (unsigned i = 0; i < w->lb.e->n_services; i++)
-		w->lb.e->services[i].checked = false;
+		w->lb.e->services[i].params.checked = false;
 	/* Time passes in one go. */
 	for (uint64_t end = balancer_now(w) + longest_timeout(w);
 	     balancer_now(w) < end && !w->broken[0];) {

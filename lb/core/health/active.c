@@ -25,12 +25,12 @@ static void changed(struct engine *e, struct backend *b,
 		 * connections of a process that died. If the process only
 		 * stopped listening, its other connections may go on.
 		 */
-		if (!s->keep_on_down && !b->health.refusing)
+		if (!s->params.keep_on_down && !b->health.refusing)
 			engine_start_sweep(e, b);
 		engine_tell(e, BACKEND_DOWN, b, b->health.last);
 		break;
 	case HEALTH_FELL_SILENT:
-		if (!s->keep_on_down)
+		if (!s->params.keep_on_down)
 			engine_start_sweep(e, b);
 		engine_tell(e, BACKEND_DOWN, b, b->health.last);
 		break;
@@ -55,7 +55,7 @@ static bool queue_probe(struct engine *e, const struct backend *b)
 			.backend = b->index,
 			.number = b->health.number,
 			.timeout_ms = b->health.params.timeout_ms,
-			.check = &s->check,
+			.check = &s->params.check,
 			.to = b->addr,
 			.source = e->pools[b->pools[0]].source,
 		};
@@ -150,7 +150,8 @@ bool engine_check_answer(struct engine *e, const struct packet *p,
 /* The running check has timed out. True: it does not count as failed. */
 static bool excused(struct engine *e, struct backend *b, uint64_t now_ns)
 {
-	const bool half_open = e->services[b->service].check.kind == CHECK_SYN;
+	const bool half_open =
+		e->services[b->service].params.check.kind == CHECK_SYN;
 	bool ours = true;
 
 	if (!(half_open &&
@@ -165,7 +166,8 @@ static bool excused(struct engine *e, struct backend *b, uint64_t now_ns)
 static void run_check(struct engine *e, struct backend *b, uint64_t heard_ns,
 		      uint64_t now_ns)
 {
-	const bool half_open = e->services[b->service].check.kind == CHECK_SYN;
+	const bool half_open =
+		e->services[b->service].params.check.kind == CHECK_SYN;
 	struct health *h = &b->health;
 	bool start = false, asked;
 
@@ -216,7 +218,7 @@ uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns, uint64_t now_ns)
 			run_drain(e, b, now_ns);
 			if (b->drain_until_ns && b->drain_until_ns < next_ns)
 				next_ns = b->drain_until_ns;
-			if (!s->checked || b->gone)
+			if (!s->params.checked || b->gone)
 				continue;
 			run_check(e, b, heard_ns, now_ns);
 			if (health_next_ns(&b->health) < next_ns)

@@ -72,7 +72,7 @@ static void told_over(struct engine *e, struct backend *b, uint64_t now_ns)
 /* Reports the silence once it has lasted for a whole fall count. */
 static void tell(struct engine *e, struct backend *b, uint64_t now_ns)
 {
-	const uint32_t fall = e->services[b->service].checked
+	const uint32_t fall = e->services[b->service].params.checked
 				      ? b->health.params.fall
 				      : SILENCES_TOLD;
 
@@ -93,7 +93,8 @@ static void tell(struct engine *e, struct backend *b, uint64_t now_ns)
 static unsigned ask_service(struct service *s, const struct backend *b,
 			    unsigned n, uint64_t now_ns)
 {
-	for (unsigned i = 0; s->checked && i < s->n_backends && n > 0; i++) {
+	for (unsigned i = 0; s->params.checked && i < s->n_backends && n > 0;
+	     i++) {
 		struct backend *other = &s->backends[i];
 
 		if (!other->answered_ns || other->unanswered ||
@@ -141,7 +142,7 @@ void engine_heard_from(struct engine *e, struct backend *b, uint64_t now_ns)
 void engine_probed(struct engine *e, struct backend *b, uint64_t now_ns)
 {
 	engine_heard_from(e, b, now_ns);
-	if (e->services[b->service].check.kind != CHECK_SYN)
+	if (e->services[b->service].params.check.kind != CHECK_SYN)
 		way(e, b, WAY_ANSWERED);
 }
 

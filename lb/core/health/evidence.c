@@ -42,7 +42,7 @@ void engine_backend_answered(struct engine *e, struct backend *b,
 
 void engine_suspect(struct engine *e, struct backend *b, uint64_t now_ns)
 {
-	if (!e->services[b->service].checked)
+	if (!e->services[b->service].params.checked)
 		return;
 	health_suspect(&b->health, now_ns);
 	e->checks_due_ns = 0;

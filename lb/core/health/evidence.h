@@ -16,7 +16,7 @@ void engine_backend_failed(struct engine *e, struct backend *b, uint32_t ticket,
 static inline bool engine_fails_checks(const struct engine *e,
 				       const struct backend *b)
 {
-	return e->services[b->service].checked &&
+	return e->services[b->service].params.checked &&
 	       (!b->up || b->health.streak > 0);
 }
 

@@ -122,15 +122,16 @@ static struct rig *checked_every(uint64_t interval_ns)
 	struct rig *r = rig_new(2);
 
 	r->setup.spec.probe_lo = 20000;
-	r->setup.services[0].checked = true;
-	r->setup.services[0].check.kind = CHECK_SYN;
-	r->setup.services[0].health =
+	r->setup.services[0].params.checked = true;
+	r->setup.services[0].params.check.kind = CHECK_SYN;
+	r->setup.services[0].params.health =
 		(struct health_params)HEALTH_PARAMS_DEFAULT;
-	r->setup.services[0].health.interval_ms = (uint32_t)(interval_ns / MS);
-	r->setup.services[0].breaker =
+	r->setup.services[0].params.health.interval_ms =
+		(uint32_t)(interval_ns / MS);
+	r->setup.services[0].params.breaker =
 		(struct breaker_params)BREAKER_PARAMS_DEFAULT;
-	r->setup.services[0].retries = 1;
-	r->setup.services[0].syn_timeout_ms = 300;
+	r->setup.services[0].params.retries = 1;
+	r->setup.services[0].params.syn_timeout_ms = 300;
 	rig_start(r);
 	return r;
 }
