@@ -71,23 +71,6 @@ static enum verdict out_of_state(struct engine *e, const struct packet *p,
 	return drop(e, DROP_OUT_OF_STATE);
 }
 
-static struct flow *new_flow(struct engine *e, int service,
-			     const struct packet *p, uint64_t now_ns,
-			     enum drop_reason *why)
-{
-	struct flow *flow =
-		engine_open_flow(e, (unsigned)service, p, now_ns, why);
-
-	/* Silence makes the client try again. That only helps if the backends,
-	 * an address or a route of this host may come back.
-	 */
-	if (!flow && *why != DROP_NOT_OURS && *why != DROP_NO_ROUTE &&
-	    (*why != DROP_NO_BACKEND ||
-	     !e->services[service].params.drop_all_down))
-		engine_answer_reset(e, p, &e->limit_refused, now_ns);
-	return flow;
-}
-
 /*
  * Only packets of the connection keep it alive. Possible answers to keepalive
  * probes must come from both sides: otherwise the flow of a vanished client
@@ -128,26 +111,6 @@ static void follow(struct engine *e, struct flow *flow, enum flow_side side,
 }
 
 /*
- * A SYN from the backend, or a SYN-ACK from the client. If we forwarded those,
- * a backend could open connections to its clients, and to anybody whose address
- * was forged as a client's. No legitimate connection needs them: the service
- * would have to connect to the client's port.
- */
-static bool is_wrong_way(const struct packet *p, enum flow_side side)
-{
-	return (p->tcp.flags & TCP_SYN) &&
-	       !(p->tcp.flags & TCP_ACK) == (side == FLOW_REPLY);
-}
-
-/* A packet for a flow that we have reset: its sender did not accept the RST. */
-static enum verdict killed(struct engine *e, const struct packet *p,
-			   uint64_t now_ns)
-{
-	engine_answer_reset(e, p, &e->limit_killed, now_ns);
-	return drop(e, DROP_RESET);
-}
-
-/*
  * MPTCP in a client's SYN: MP_CAPABLE is removed, so that the connection is
  * plain TCP. True: the SYN was an MP_JOIN and is refused, since we do not know
  * the backend of its connection; the client goes on without that path.
@@ -167,54 +130,9 @@ static bool refuses_join(struct engine *e, unsigned service, struct packet *p,
 	return false;
 }
 
-enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns)
+static enum verdict forward(struct engine *e, struct flow *flow,
+			    enum flow_side side, struct packet *p)
 {
-	enum flow_side side = FLOW_ORIG;
-	struct flow *flow;
-
-	e->counters.received++;
-	if (packet_ttl(p) <= 1)
-		return drop(e, DROP_TTL);
-
-	flow = flow_find(&e->table, &p->key, p->hash, &side);
-	if (flow && side == FLOW_ORIG && packet_opens(p) &&
-	    tcp_track_superseded(&flow->tcp, &p->tcp)) {
-		engine_displace_flow(e, flow);
-		flow = NULL;
-	}
-	if (!flow) {
-		int service = engine_find_service(e, &p->key.pair.dst);
-		enum drop_reason why;
-
-		if (!endpoint_is_host(&p->key.pair.src))
-			return drop(e, DROP_BAD_IP); /* no host to answer */
-		if (service < 0 || !packet_opens(p))
-			return out_of_state(e, p, service, now_ns);
-		if (!syn_gate_passes(&e->gate, p->hash, p->tcp.seq, now_ns))
-			return drop(e, DROP_SYN_OVERLOAD);
-		if (refuses_join(e, (unsigned)service, p, now_ns))
-			return drop(e, DROP_MPTCP_JOIN);
-		flow = new_flow(e, service, p, now_ns, &why);
-		if (!flow)
-			return drop(e, why);
-	} else if (is_wrong_way(p, side)) {
-		return drop(e, DROP_WRONG_WAY);
-	} else if (flow->flags & FLOW_KILLED) {
-		return killed(e, p, now_ns);
-	} else if (side == FLOW_ORIG && packet_opens(p) &&
-		   !tcp_track_is_own_syn(&flow->tcp, &p->tcp)) {
-		engine_challenge(e, flow, p, now_ns);
-		return consume(e);
-	} else if (flow->tcp.state == TCP_SYN_SENT && side == FLOW_REPLY &&
-		   handshake_answer(e, flow, p, now_ns)) {
-		return consume(e);
-	} else if (side == FLOW_ORIG && packet_opens(p) &&
-		   refuses_join(e, flow->service, p, now_ns)) {
-		return drop(e, DROP_MPTCP_JOIN);
-	} else {
-		follow(e, flow, side, p, now_ns);
-	}
-
 	flow->packets[side]++;
 	flow->bytes[side] += packet_len(p);
 	packet_rewrite(p, &flow->pair[!side].dst, &flow->pair[!side].src);
@@ -223,6 +141,128 @@ enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns)
 	p->to_backend = side == FLOW_ORIG;
 	e->counters.forwarded++;
 	return VERDICT_SEND;
+}
+
+/* A packet without a flow that opens none. */
+static enum verdict on_stray(struct engine *e, const struct packet *p,
+			     uint64_t now_ns)
+{
+	if (!endpoint_is_host(&p->key.pair.src))
+		return drop(e, DROP_BAD_IP); /* no host to answer */
+	return out_of_state(e, p, engine_find_service(e, &p->key.pair.dst),
+			    now_ns);
+}
+
+/* A first SYN without a flow. */
+static enum verdict on_first(struct engine *e, struct packet *p,
+			     uint64_t now_ns)
+{
+	const int service = engine_find_service(e, &p->key.pair.dst);
+	enum drop_reason why;
+	struct flow *flow;
+
+	if (service < 0 || !endpoint_is_host(&p->key.pair.src))
+		return on_stray(e, p, now_ns);
+	if (!syn_gate_passes(&e->gate, p->hash, p->tcp.seq, now_ns))
+		return drop(e, DROP_SYN_OVERLOAD);
+	if (refuses_join(e, (unsigned)service, p, now_ns))
+		return drop(e, DROP_MPTCP_JOIN);
+	flow = engine_open_flow(e, (unsigned)service, p, now_ns, &why);
+	if (flow)
+		return forward(e, flow, FLOW_ORIG, p);
+	/* Silence makes the client try again. That only helps if the backends,
+	 * an address or a route of this host may come back.
+	 */
+	if (why != DROP_NOT_OURS && why != DROP_NO_ROUTE &&
+	    (why != DROP_NO_BACKEND ||
+	     !e->services[service].params.drop_all_down))
+		engine_answer_reset(e, p, &e->limit_refused, now_ns);
+	return drop(e, why);
+}
+
+/* What a packet is to the flow of its addresses. */
+enum packet_kind {
+	PACKET_STRAY,	   /* there is none, and it opens none */
+	PACKET_FIRST,	   /* a client's SYN: there is none */
+	PACKET_SUPERSEDES, /* a client's SYN: the flow is closed */
+	PACKET_REPEATS,	   /* a client's SYN: the one that opened the flow */
+	PACKET_INTRUDES,   /* a client's SYN: another, into a living flow */
+	PACKET_WRONG_WAY,  /* opens a connection in the wrong direction */
+	PACKET_OF_KILLED,  /* we reset the flow; its sender goes on */
+	PACKET_ANSWERS,	   /* from a backend that has not answered yet */
+	PACKET_CONTINUES,  /* any other: what most packets are */
+};
+
+/*
+ * A SYN from the backend, or a SYN-ACK from the client. If we forwarded those,
+ * a backend could open connections to its clients, and to anybody whose address
+ * was forged as a client's. No legitimate connection needs them: the service
+ * would have to connect to the client's port.
+ */
+static bool is_wrong_way(const struct packet *p, enum flow_side side)
+{
+	return (p->tcp.flags & TCP_SYN) &&
+	       !(p->tcp.flags & TCP_ACK) == (side == FLOW_REPLY);
+}
+
+/* @flow: NULL if there is none. @side: of the flow, that sent @p. */
+static enum packet_kind classify(const struct flow *flow, enum flow_side side,
+				 const struct packet *p)
+{
+	const bool syn = packet_opens(p);
+
+	if (!flow)
+		return syn ? PACKET_FIRST : PACKET_STRAY;
+	if (syn && side == FLOW_ORIG &&
+	    tcp_track_superseded(&flow->tcp, &p->tcp))
+		return PACKET_SUPERSEDES;
+	if (is_wrong_way(p, side))
+		return PACKET_WRONG_WAY;
+	if (flow->flags & FLOW_KILLED)
+		return PACKET_OF_KILLED;
+	if (syn)
+		return tcp_track_is_own_syn(&flow->tcp, &p->tcp)
+			       ? PACKET_REPEATS
+			       : PACKET_INTRUDES;
+	if (flow->tcp.state == TCP_SYN_SENT && side == FLOW_REPLY)
+		return PACKET_ANSWERS;
+	return PACKET_CONTINUES;
+}
+
+enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns)
+{
+	enum flow_side side = FLOW_ORIG;
+	struct flow *flow;
+
+	e->counters.received++;
+	if (packet_ttl(p) <= 1)
+		return drop(e, DROP_TTL);
+	flow = flow_find(&e->table, &p->key, p->hash, &side);
+	switch (classify(flow, side, p)) {
+	case PACKET_STRAY: return on_stray(e, p, now_ns);
+	case PACKET_FIRST: return on_first(e, p, now_ns);
+	case PACKET_SUPERSEDES:
+		engine_displace_flow(e, flow);
+		return on_first(e, p, now_ns);
+	case PACKET_WRONG_WAY: return drop(e, DROP_WRONG_WAY);
+	case PACKET_OF_KILLED: /* its sender did not accept our RST */
+		engine_answer_reset(e, p, &e->limit_killed, now_ns);
+		return drop(e, DROP_RESET);
+	case PACKET_INTRUDES:
+		engine_challenge(e, flow, p, now_ns);
+		return consume(e);
+	case PACKET_REPEATS:
+		if (refuses_join(e, flow->service, p, now_ns))
+			return drop(e, DROP_MPTCP_JOIN);
+		break;
+	case PACKET_ANSWERS:
+		if (handshake_answer(e, flow, p, now_ns))
+			return consume(e);
+		break;
+	case PACKET_CONTINUES: break;
+	}
+	follow(e, flow, side, p, now_ns);
+	return forward(e, flow, side, p);
 }
 
 void engine_announced(struct engine *e, const struct endpoint *from,

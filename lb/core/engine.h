@@ -303,7 +303,7 @@ void engine_announced(struct engine *e, const struct endpoint *from,
 enum verdict engine_icmp(struct engine *e, struct icmp_error *m,
 			 uint64_t now_ns);
 
-/* A frame that packet_parse() or icmp_parse() refused. */
+/* A frame that l3_parse(), packet_parse() or icmp_parse() refused. */
 void engine_refused(struct engine *e, enum drop_reason why);
 
 /* Packets with VERDICT_SEND that could not be sent. */

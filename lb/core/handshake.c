@@ -154,17 +154,15 @@ static bool ask_another(struct engine *e, struct flow *flow,
 	struct service *s = &e->services[flow->service];
 	struct pending_syn *pend = pending_of(e, flow);
 	struct backend_set tried = {0};
-	enum drop_reason no;
-	struct backend *b;
-	int pool;
+	struct choice choice;
 
 	if (!pend || pend->exhausted || pend->retries >= s->params.retries)
 		return false;
 	for (unsigned i = 0; i < pend->retries; i++)
 		backend_set_add(&tried, pend->tried[i].backend);
 	backend_set_add(&tried, flow->backend);
-	b = engine_pick(e, s, &tried, flow, &pool, &no, now_ns);
-	if (!b) {
+	choice = engine_pick(e, s, &tried, flow, now_ns);
+	if (!choice.backend) {
 		pend->exhausted = true;
 		return false;
 	}
@@ -181,7 +179,7 @@ static bool ask_another(struct engine *e, struct flow *flow,
 	};
 	pend->repairs = 0;
 	pend->repeated = false;
-	move_flow(e, flow, b, (unsigned)pool);
+	move_flow(e, flow, choice.backend, choice.pool);
 	pending_begin(e, flow, pend, now_ns);
 	e->counters.redispatched++;
 	send_syn(e, flow, pend, now_ns);

@@ -4,7 +4,7 @@
 
 #include "core/csum.h"
 #include "core/icmp.h"
-#include "core/ipv4.h"
+#include "core/bytes.h"
 
 /* Offsets in the IPv4 header (RFC 791), outer and quoted. */
 enum {
@@ -179,16 +179,11 @@ static int read_quote(struct icmp_error *m, enum drop_reason *why)
 	return 0;
 }
 
-int icmp_parse(struct icmp_error *m, const uint8_t *ip, uint32_t len,
-	       enum drop_reason *why)
+int icmp_parse(struct icmp_error *m, const struct l3 *l3, enum drop_reason *why)
 {
-	uint32_t total;
-
-	if (ipv4_check(ip, len, ICMP_PROTO, DROP_ICMP_OTHER, &total, why))
+	if (check_icmp(l3->ip + ICMP_AT, l3->len - ICMP_AT, why))
 		return -1;
-	if (check_icmp(ip + ICMP_AT, total - ICMP_AT, why))
-		return -1;
-	copy_message(m, ip, total);
+	copy_message(m, l3->ip, l3->len);
 	if (read_quote(m, why))
 		return -1;
 	/* An error must go to the sender of the quoted packet. */

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "core/drop.h"
+#include "core/l3.h"
 #include "core/packet.h"
 #include "core/tcp_track.h"
 
@@ -64,14 +65,14 @@ struct icmp_error {
 };
 
 /*
- * Reads the ICMP error that starts at the IP header @ip; @len bytes were
- * captured there. Returns 0 with @m filled in, else -1 and the reason in *why:
+ * Reads a packet of protocol ICMP_PROTO, which is an error about a segment.
+ * Returns 0 with @m filled in, else -1 and the reason in *why:
  * DROP_ICMP_OTHER for messages that do not concern us (echo, source quench,
  * errors about UDP), DROP_BAD_ICMP for malformed ones. A wrong checksum of the
  * message is never repaired. Checksums inside the quote are not verified, since
  * many routers quote a header that they had begun to change.
  */
-int icmp_parse(struct icmp_error *m, const uint8_t *ip, uint32_t len,
+int icmp_parse(struct icmp_error *m, const struct l3 *l3,
 	       enum drop_reason *why);
 
 /* The key of a segment that answers the quoted one, to find its flow. */

@@ -8,45 +8,45 @@
 #include "core/source.h"
 #include "core/state.h"
 
-static struct backend *pick_recycling(struct engine *e, struct service *s,
-				      struct backend_set tried,
-				      enum age_list last,
-				      const struct flow *except, int *pool,
-				      enum drop_reason *why, uint64_t now_ns)
+/* Recycles flows from the lists up to @last. */
+static struct choice pick(struct engine *e, struct service *s,
+			  struct backend_set tried, enum age_list last,
+			  const struct flow *except, uint64_t now_ns)
 {
-	*why = DROP_NO_BACKEND;
+	struct choice choice = {.why = DROP_NO_BACKEND};
+
 	for (;;) {
 		struct backend *b = sched_pick(s, &tried, now_ns);
+		int pool;
 
 		if (!b)
-			return NULL;
+			return choice;
 		engine_settle_source(e, b, now_ns);
-		*pool = engine_pick_pool(e, b, last, except);
-		if (*pool >= 0)
-			return b;
+		pool = engine_pick_pool(e, b, last, except);
+		if (pool >= 0)
+			return (struct choice){.backend = b,
+					       .pool = (unsigned)pool};
 		/* No route yet: without an answer the client tries again. */
-		*why = *why != DROP_NO_PORT && engine_all_away(e, b)
-			       ? DROP_NO_ROUTE
-			       : DROP_NO_PORT;
+		choice.why = choice.why != DROP_NO_PORT && engine_all_away(e, b)
+				     ? DROP_NO_ROUTE
+				     : DROP_NO_PORT;
 		backend_set_add(&tried, b->index);
 	}
 }
 
-struct backend *engine_pick(struct engine *e, struct service *s,
-			    const struct backend_set *tried,
-			    const struct flow *except, int *pool,
-			    enum drop_reason *why, uint64_t now_ns)
+struct choice engine_pick(struct engine *e, struct service *s,
+			  const struct backend_set *tried,
+			  const struct flow *except, uint64_t now_ns)
 {
-	struct backend *b = pick_recycling(e, s, *tried, AGE_HALF_OPEN, except,
-					   pool, why, now_ns);
+	struct choice choice =
+		pick(e, s, *tried, AGE_HALF_OPEN, except, now_ns);
 
 	/* First try the ports of other backends, then take one of a connection
 	 * that may be alive.
 	 */
-	if (!b && *why == DROP_NO_PORT)
-		b = pick_recycling(e, s, *tried, AGE_HALF_CLOSED, except, pool,
-				   why, now_ns);
-	return b;
+	if (!choice.backend && choice.why == DROP_NO_PORT)
+		choice = pick(e, s, *tried, AGE_HALF_CLOSED, except, now_ns);
+	return choice;
 }
 
 struct flow *engine_open_flow(struct engine *e, unsigned service_index,
@@ -54,18 +54,20 @@ struct flow *engine_open_flow(struct engine *e, unsigned service_index,
 			      enum drop_reason *why)
 {
 	struct service *s = &e->services[service_index];
-	struct backend_set tried = {0};
+	const struct backend_set none = {0};
 	struct flow_identity id;
+	struct choice choice;
 	struct backend *b;
 	struct flow *flow;
-	int pool;
 
 	*why = DROP_NOT_OURS;
 	if (s->away)
 		return NULL;
 	/* First the backend: a SYN without one must not cost a flow its place.
 	 */
-	b = engine_pick(e, s, &tried, NULL, &pool, why, now_ns);
+	choice = engine_pick(e, s, &none, NULL, now_ns);
+	b = choice.backend;
+	*why = choice.why;
 	if (!b)
 		return NULL;
 	/* A flood displaces its own flows first. */
@@ -78,12 +80,12 @@ struct flow *engine_open_flow(struct engine *e, unsigned service_index,
 	id = (struct flow_identity){
 		.client = p->key.pair.src,
 		.vip = p->key.pair.dst,
-		.nat = engine_take_nat(e, (unsigned)pool),
+		.nat = engine_take_nat(e, choice.pool),
 		.backend = b->addr,
 		.proto = p->key.proto,
 		.service_index = (uint16_t)service_index,
 		.backend_index = (uint16_t)b->index,
-		.pool = (uint16_t)pool,
+		.pool = (uint16_t)choice.pool,
 	};
 	flow = flow_open(&e->table, &id, now_ns);
 	assert(flow); /* room was made */

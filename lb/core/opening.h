@@ -5,15 +5,21 @@
 
 #include "core/state.h"
 
+/* Where a SYN goes. */
+struct choice {
+	struct backend *backend; /* NULL: nowhere */
+	unsigned pool;		 /* has a port toward it */
+	enum drop_reason why;	 /* there is none */
+};
+
 /*
- * Chooses a backend of @s, not in @tried, and a pool with a port toward it. If
- * no backend has a free port, recycles closed and half-open flows, then
- * half-closed ones, but never @except.
+ * Chooses a backend of @s that is not in @tried. If no backend has a free port,
+ * recycles closed and half-open flows, then half-closed ones, but never
+ * @except.
  */
-struct backend *engine_pick(struct engine *e, struct service *s,
-			    const struct backend_set *tried,
-			    const struct flow *except, int *pool,
-			    enum drop_reason *why, uint64_t now_ns);
+struct choice engine_pick(struct engine *e, struct service *s,
+			  const struct backend_set *tried,
+			  const struct flow *except, uint64_t now_ns);
 
 /* Opens a flow for the SYN @p; NULL with the reason in *why. */
 struct flow *engine_open_flow(struct engine *e, unsigned service,

@@ -2,15 +2,12 @@
 #include <string.h>
 
 #include "core/csum.h"
-#include "core/ipv4.h"
+#include "core/bytes.h"
 #include "core/packet.h"
 
 /* Offsets in the IPv4 header (RFC 791) and the TCP header (RFC 9293). */
 enum {
-	IP_TOTAL_LEN = 2,
-	IP_FRAG = 6,
 	IP_TTL = 8,
-	IP_PROTO = 9,
 	IP_CSUM = 10,
 	IP_SRC = 12,
 	IP_DST = 16,
@@ -23,9 +20,6 @@ enum {
 	TCP_WINDOW = 14,
 	TCP_CSUM = 16,
 };
-#define IP_FRAG_MASK                                            \
-	0x3fff /* offset and More Fragments; not Don't Fragment \
-		*/
 
 enum {
 	TCPOPT_END = 0,
@@ -82,31 +76,6 @@ static int refuse(enum drop_reason *out, enum drop_reason why)
 	return -1;
 }
 
-int ipv4_check(const uint8_t *ip, uint32_t len, uint8_t proto,
-	       enum drop_reason other, uint32_t *total, enum drop_reason *why)
-{
-	if (len < IP_HEADER_LEN)
-		return refuse(why, DROP_TRUNCATED);
-	if (ip[0] >> 4 != 4)
-		return refuse(why, DROP_NOT_IPV4);
-	if ((ip[0] & 0x0f) < 5)
-		return refuse(why, DROP_BAD_IP);
-	if ((ip[0] & 0x0f) > 5)
-		return refuse(why, DROP_IP_OPTIONS);
-	*total = get16(ip + IP_TOTAL_LEN);
-	if (*total < IP_HEADER_LEN)
-		return refuse(why, DROP_BAD_IP);
-	if (*total > len)
-		return refuse(why, DROP_TRUNCATED);
-	if (csum_fold(csum_add(0, ip, IP_HEADER_LEN)) != 0xffff)
-		return refuse(why, DROP_BAD_IP);
-	if (get16(ip + IP_FRAG) & IP_FRAG_MASK)
-		return refuse(why, DROP_FRAGMENT);
-	if (ip[IP_PROTO] != proto)
-		return refuse(why, other);
-	return 0;
-}
-
 /*
  * False for flags that no TCP sends: none of SYN, ACK and RST; or more than one
  * of SYN, FIN and RST. They would only probe the backends' TCP. PSH, URG, ECE
@@ -119,20 +88,14 @@ static bool flags_can_be(uint8_t flags)
 	return (flags & (TCP_SYN | TCP_ACK | TCP_RST)) && !(one & (one - 1));
 }
 
-int packet_parse(struct packet *p, const uint8_t *ip, uint32_t len,
-		 enum drop_reason *why)
+int packet_parse(struct packet *p, const struct l3 *l3, enum drop_reason *why)
 {
-	uint32_t total, tcp_len, header;
-	const uint8_t *tcp;
+	const uint8_t *ip = l3->ip, *tcp = ip + IP_HEADER_LEN;
+	const uint32_t tcp_len = l3->len - IP_HEADER_LEN;
+	uint32_t header, v4;
 	uint64_t pseudo;
-	uint32_t v4;
 	uint16_t check;
 
-	if (ipv4_check(ip, len, PACKET_PROTO_TCP, DROP_NOT_TCP, &total, why))
-		return -1;
-
-	tcp = ip + IP_HEADER_LEN;
-	tcp_len = total - IP_HEADER_LEN;
 	if (tcp_len < TCP_HEADER_MIN)
 		return refuse(why, DROP_BAD_TCP);
 	header = (uint32_t)(tcp[TCP_OFFSET] >> 4) * 4;

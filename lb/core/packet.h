@@ -14,8 +14,8 @@
 
 #include "core/addr.h"
 #include "core/drop.h"
+#include "core/l3.h"
 
-#define IP_HEADER_LEN	 20 /* bytes; packets with options are refused */
 #define TCP_HEADER_MIN	 20
 #define TCP_HEADER_MAX	 60
 #define TCP_OPTIONS_MAX	 (TCP_HEADER_MAX - TCP_HEADER_MIN)
@@ -85,13 +85,11 @@ struct packet {
 };
 
 /*
- * Reads the packet that starts at the IP header @ip; @len bytes were captured
- * there, link-layer padding included. Returns 0 with @p filled in, else -1 with
- * the reason in *why. Verifies all checksums: a wrong one is evidence of
- * corruption and is never repaired (design rule 2).
+ * Reads a packet of protocol PACKET_PROTO_TCP. Returns 0 with @p filled in,
+ * else -1 with the reason in *why. Verifies the checksum: a wrong one is
+ * evidence of corruption and is never repaired (design rule 2).
  */
-int packet_parse(struct packet *p, const uint8_t *ip, uint32_t len,
-		 enum drop_reason *why);
+int packet_parse(struct packet *p, const struct l3 *l3, enum drop_reason *why);
 
 /* Sets new addresses and ports, and decrements the TTL. */
 void packet_rewrite(struct packet *p, const struct endpoint *src,

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/csum.h"
-#include "core/ipv4.h"
+#include "core/bytes.h"
 #include "io/cut.h"
 
 /* Offsets from the start of the IP header */

@@ -150,11 +150,6 @@ static void decide(struct forward *f, struct packet *p, uint64_t now_ns)
 	inject_packet(f->inject, p, &hop);
 }
 
-static bool is_icmp(const uint8_t *ip, uint32_t len)
-{
-	return len >= IP_HEADER_LEN && ip[9] == ICMP_PROTO;
-}
-
 /*
  * An ICMP error about a segment may come only from where the answer to that
  * segment could come.
@@ -170,13 +165,12 @@ static bool is_martian_error(struct forward *f, const struct icmp_error *m,
 				  &quoted->src.addr, ifindex);
 }
 
-static void on_icmp(struct forward *f, const uint8_t *ip, uint32_t len,
-		    int ifindex)
+static void on_icmp(struct forward *f, const struct l3 *l3, int ifindex)
 {
 	enum drop_reason why;
 	struct icmp_error m;
 
-	if (icmp_parse(&m, ip, len, &why))
+	if (icmp_parse(&m, l3, &why))
 		engine_refused(f->engine, why);
 	else if (is_martian_error(f, &m, ifindex))
 		engine_refused(f->engine, DROP_MARTIAN);
@@ -264,17 +258,13 @@ static void run_batch(struct forward *f)
 	send_originated(f, now_ns); /* a batch's answers fit the outbox */
 }
 
-static void on_frame(void *arg, const uint8_t *ip, uint32_t len, int ifindex)
+static void on_tcp(struct forward *f, const struct l3 *l3, int ifindex)
 {
-	struct forward *f = arg;
 	struct packet *p = &f->packets[f->staged];
 	enum drop_reason why;
 
-	if (packet_parse(p, ip, len, &why)) {
-		if (why == DROP_NOT_TCP && is_icmp(ip, len))
-			on_icmp(f, ip, len, ifindex);
-		else
-			engine_refused(f->engine, why);
+	if (packet_parse(p, l3, &why)) {
+		engine_refused(f->engine, why);
 		return;
 	}
 	if (netlink_is_martian(f->netlink, &p->key.pair.src.addr,
@@ -294,6 +284,23 @@ static void on_frame(void *arg, const uint8_t *ip, uint32_t len, int ifindex)
 	run_batch(f); /* keeps the order; @p is not in the batch */
 	decide(f, p, clock_now_ns());
 	inject_flush(f->inject);
+}
+
+static void on_frame(void *arg, const uint8_t *ip, uint32_t len, int ifindex)
+{
+	struct forward *f = arg;
+	enum drop_reason why;
+	struct l3 l3;
+
+	if (l3_parse(&l3, ip, len, &why)) {
+		engine_refused(f->engine, why);
+		return;
+	}
+	switch (l3.proto) {
+	case PACKET_PROTO_TCP: on_tcp(f, &l3, ifindex); break;
+	case ICMP_PROTO: on_icmp(f, &l3, ifindex); break;
+	default: engine_refused(f->engine, DROP_NOT_TCP); break;
+	}
 }
 
 int forward_read(struct forward *f, struct capture *capture, int max)

@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "../rig/frames.h"
+#include "../rig/parse.h"
 #include "core/engine.h"
 #include "core/random.h"
 
@@ -234,7 +235,7 @@ static unsigned parse_slot(struct bench *b, unsigned i)
 	unsigned slot = (b->slot + RING_SLOTS - BATCH + i) % RING_SLOTS;
 	enum drop_reason why;
 
-	if (packet_parse(&b->packets[i], b->ring + slot * SLOT_BYTES,
+	if (parse_packet(&b->packets[i], b->ring + slot * SLOT_BYTES,
 			 b->len[slot], &why) == 0)
 		return 1;
 	engine_refused(b->engine, why);

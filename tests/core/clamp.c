@@ -6,6 +6,7 @@
 
 #include "core/packet.h"
 #include "frames.h"
+#include "parse.h"
 #include "unit.h"
 
 #define OPTIONS_MAX 40
@@ -33,7 +34,7 @@ static struct packet clamped(const struct frame *f, uint16_t mss)
 	struct packet p;
 
 	memset(&p, 0xa5, sizeof(p));
-	if (packet_parse(&p, wire, len, &why))
+	if (parse_packet(&p, wire, len, &why))
 		ck_abort_msg("refused: %s", drop_name(why));
 	packet_clamp_mss(&p, mss);
 	unit_check(packet_len(&p) == len, "the length changed");

@@ -9,6 +9,7 @@
 
 #include "core/icmp.h"
 #include "errors.h"
+#include "parse.h"
 #include "unit.h"
 
 #define QUOTE_MAX (ICMP_MESSAGE_MAX - ERROR_HEADERS - 20) /* of the segment */
@@ -22,7 +23,7 @@ static struct icmp_error parsed(const struct error *e)
 	struct icmp_error m;
 
 	memset(&m, 0xa5, sizeof(m));
-	if (icmp_parse(&m, in, len, &why))
+	if (parse_icmp(&m, in, len, &why))
 		ck_abort_msg("refused: %s", drop_name(why));
 	return m;
 }
@@ -186,7 +187,7 @@ START_TEST(a_wrong_checksum_in_the_quote_stays_as_wrong)
 	in[ERROR_HEADERS + 8] = 1;	     /* TTL */
 	in[ERROR_HEADERS + 20 + 16] ^= 0xff; /* TCP checksum */
 	error_fix_csums(in, len);
-	ck_assert_int_eq(icmp_parse(&m, in, len, &why), 0);
+	ck_assert_int_eq(parse_icmp(&m, in, len, &why), 0);
 	out = error_translated(&e, true);
 	translate(&m, &out);
 	ck_assert(error_is_right(m.msg.ip, m.msg.len));
@@ -269,7 +270,7 @@ START_TEST(length_of_the_quote_that_cannot_be_is_taken_for_none)
 		len = error_build(&e, in);
 		in[25] = cases[i].words;
 		error_fix_csums(in, len);
-		ck_assert_int_eq(icmp_parse(&m, in, len, &why), 0);
+		ck_assert_int_eq(parse_icmp(&m, in, len, &why), 0);
 		translate(&m, &out);
 		ck_assert_uint_eq(m.msg.len, len);
 		ck_assert_uint_eq(m.msg.ip[25], cases[i].kept);
@@ -294,7 +295,7 @@ START_TEST(padding_behind_a_short_packet_is_not_its_header)
 	frame_put16(in + ERROR_HEADERS + 2, 28);
 	frame_put16(in + ERROR_HEADERS + 6, 0x2000); /* more fragments */
 	error_fix_csums(in, len);
-	ck_assert_int_eq(icmp_parse(&m, in, len, &why), 0);
+	ck_assert_int_eq(parse_icmp(&m, in, len, &why), 0);
 	ck_assert_uint_eq(m.tcp_len, 8);
 	ck_assert(!m.has_ack);
 	out = error_translated(&e, true);
@@ -338,7 +339,7 @@ START_TEST(path_mtu_is_what_the_router_says_or_the_next_plateau)
 	len = error_build(&e, in);
 	frame_put16(in + ERROR_HEADERS + 2, mtus[_i].total);
 	error_fix_csums(in, len);
-	ck_assert_int_eq(icmp_parse(&m, in, len, &why), 0);
+	ck_assert_int_eq(parse_icmp(&m, in, len, &why), 0);
 	ck_assert_uint_eq(icmp_path_mtu(&m), mtus[_i].path_mtu);
 
 	e.code = 1;
@@ -445,7 +446,7 @@ static struct packet packet_of(const struct frame *f, uint8_t *wire)
 	struct packet p;
 
 	memset(&p, 0xa5, sizeof(p));
-	ck_assert_int_eq(packet_parse(&p, wire, len, &why), 0);
+	ck_assert_int_eq(parse_packet(&p, wire, len, &why), 0);
 	return p;
 }
 
@@ -503,7 +504,7 @@ START_TEST(frag_needed_is_understood_by_a_balancer_before_us)
 	struct icmp_error m;
 
 	ck_assert(icmp_frag_needed(&out, &p, 1400));
-	ck_assert_int_eq(icmp_parse(&m, out.ip, out.len, &why), 0);
+	ck_assert_int_eq(parse_icmp(&m, out.ip, out.len, &why), 0);
 	ck_assert_uint_eq(icmp_path_mtu(&m), 1400);
 	ck_assert_uint_eq(m.seq, f.seq);
 	ck_assert_mem_eq(&m.quoted, &p.key, sizeof(p.key));

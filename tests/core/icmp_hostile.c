@@ -10,6 +10,7 @@
 
 #include "core/icmp.h"
 #include "errors.h"
+#include "parse.h"
 #include "unit.h"
 
 #define IS(reason) (1u << (reason))
@@ -29,7 +30,7 @@ static enum drop_reason refusal(const uint8_t *ip, uint32_t len)
 	if (len)
 		memcpy(copy, ip, len);
 	memset(&message, 0xa5, sizeof(message));
-	ret = icmp_parse(&message, len ? copy : copy + 1, len, &why);
+	ret = parse_icmp(&message, len ? copy : copy + 1, len, &why);
 	free(copy);
 	unit_check(ret == 0 || ret == -1, "returns %d", ret);
 	unit_check((ret == 0) == (why == DROP_REASONS), "reason and result");
@@ -57,7 +58,7 @@ static void check_accepted(const char *what, uint64_t n)
 	unit_check(error_is_right(m->msg.ip, m->msg.len),
 		   "%s %" PRIu64 ": checksums", what, n);
 	unit_check(icmp_ttl(m) == ttl - 1, "%s %" PRIu64 ": TTL", what, n);
-	unit_check(icmp_parse(&again, m->msg.ip, m->msg.len, &why) == 0,
+	unit_check(parse_icmp(&again, m->msg.ip, m->msg.len, &why) == 0,
 		   "%s %" PRIu64 ": refused on the other side", what, n);
 	unit_check(memcmp(&again.quoted.pair, &to, sizeof(to)) == 0,
 		   "%s %" PRIu64 ": about another segment", what, n);

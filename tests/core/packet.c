@@ -10,6 +10,7 @@
 
 #include "core/packet.h"
 #include "frames.h"
+#include "parse.h"
 #include "unit.h"
 
 #define IS(reason) (1u << (reason))
@@ -29,7 +30,7 @@ static struct frame example(void)
 	};
 }
 
-/* packet_parse() on a copy of exactly @len bytes; *copy is to be freed. */
+/* parse_packet() on a copy of exactly @len bytes; *copy is to be freed. */
 static int parse_copy(struct packet *p, const uint8_t *ip, uint32_t len,
 		      enum drop_reason *why, uint8_t **copy)
 {
@@ -39,7 +40,7 @@ static int parse_copy(struct packet *p, const uint8_t *ip, uint32_t len,
 		memcpy(*copy, ip, len);
 	memset(p, 0xa5, sizeof(*p));
 	*why = DROP_REASONS;
-	return packet_parse(p, len ? *copy : *copy + 1, len, why);
+	return parse_packet(p, len ? *copy : *copy + 1, len, why);
 }
 
 /* The reason for refusing it, or DROP_REASONS. */

@@ -18,6 +18,7 @@
 #include "core/engine.h"
 #include "fix_icmp.h"
 #include "frames.h"
+#include "parse.h"
 #include "rules.h"
 
 #define FLOWS	8
@@ -170,7 +171,7 @@ static bool receive(struct world *w, const uint8_t *ip, uint32_t len,
 	bool sent = false;
 
 	memcpy(copy + 1, ip, len);
-	if (packet_parse(&p, copy + 1, len, &why)) {
+	if (parse_packet(&p, copy + 1, len, &why)) {
 		if (why >= DROP_REASONS)
 			fail("a refused frame has a reason");
 		engine_refused(w->e, why);
@@ -270,7 +271,7 @@ static void icmp(struct world *w)
 	ip[21] = (uint8_t)take(w, 1) & 15;
 	frame_put16(ip + 26, take(w, 2));
 	frame_put16(ip + 22, (uint16_t)~frame_sum(ip + 20, sizeof(ip) - 20));
-	if (icmp_parse(&m, ip, sizeof(ip), &why))
+	if (parse_icmp(&m, ip, sizeof(ip), &why))
 		engine_refused(w->e, why);
 	else
 		engine_icmp(w->e, &m, w->now);
@@ -333,7 +334,7 @@ static void captured_icmp(struct world *w, uint8_t *ip, uint32_t len,
 	memcpy(ip + 12, peer->addr.b + 12, 4);
 	memcpy(ip + 16, ours->addr.b + 12, 4);
 	fix_icmp(ip, len);
-	if (icmp_parse(&m, ip, len, &why))
+	if (parse_icmp(&m, ip, len, &why))
 		engine_refused(w->e, why);
 	else
 		engine_icmp(w->e, &m, w->now);

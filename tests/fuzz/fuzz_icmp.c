@@ -16,6 +16,7 @@
 #include "core/icmp.h"
 #include "fix_icmp.h"
 #include "frames.h"
+#include "parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,7 +39,7 @@ static void try_error(const uint8_t *ip, uint32_t len)
 	enum drop_reason why = DROP_REASONS;
 	struct icmp_error m, again;
 
-	if (icmp_parse(&m, ip, len, &why)) {
+	if (parse_icmp(&m, ip, len, &why)) {
 		assert(why < DROP_REASONS);
 		return;
 	}
@@ -49,7 +50,7 @@ static void try_error(const uint8_t *ip, uint32_t len)
 		return;
 	icmp_translate(&m, &to.dst.addr, &to.src.addr, &to);
 	check_message(&m.msg);
-	assert(icmp_parse(&again, m.msg.ip, m.msg.len, &why) == 0);
+	assert(parse_icmp(&again, m.msg.ip, m.msg.len, &why) == 0);
 	assert(memcmp(&again.quoted, &m.quoted, sizeof(m.quoted)) == 0);
 	assert(again.seq == m.seq);
 	assert(again.tcp_len == m.tcp_len);
@@ -62,12 +63,12 @@ static void try_packet(const uint8_t *ip, uint32_t len, uint32_t mtu)
 	struct icmp_error m;
 	struct packet p;
 
-	if (packet_parse(&p, ip, len, &why))
+	if (parse_packet(&p, ip, len, &why))
 		return;
 	if (icmp_frag_needed(&out, &p, mtu)) {
 		check_message(&out);
 		assert(packet_len(&p) > mtu);
-		assert(icmp_parse(&m, out.ip, out.len, &why) == 0);
+		assert(parse_icmp(&m, out.ip, out.len, &why) == 0);
 		assert(icmp_path_mtu(&m) == mtu);
 		assert(memcmp(&m.quoted, &p.key, sizeof(p.key)) == 0);
 	}

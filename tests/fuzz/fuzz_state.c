@@ -18,6 +18,7 @@
 #include "forge.h"
 #include "core/engine.h"
 #include "frames.h"
+#include "parse.h"
 #include "rules.h"
 
 #define FLOWS	16
@@ -174,7 +175,7 @@ static void segment(struct engine *e, struct input *in, uint64_t now)
 		.payload_len = flags & 0x80 ? 100 : 0,
 	};
 	len = frame_build(&f, ip);
-	if (packet_parse(&p, ip, len, &why)) {
+	if (parse_packet(&p, ip, len, &why)) {
 		engine_refused(e, why);
 		return;
 	}

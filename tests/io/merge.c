@@ -12,6 +12,7 @@
 #include "frames.h"
 #include "io/cut.h"
 #include "io/merge.h"
+#include "parse.h"
 
 #define SEGMENTS 60
 
@@ -24,7 +25,7 @@ static void parse(unsigned i, const struct frame *f)
 	uint32_t len = frame_build(f, wire[i]);
 	enum drop_reason why;
 
-	ck_assert_int_eq(packet_parse(&packets[i], wire[i], len, &why), 0);
+	ck_assert_int_eq(parse_packet(&packets[i], wire[i], len, &why), 0);
 }
 
 static struct frame data(uint32_t seq, uint32_t len)
@@ -69,7 +70,7 @@ static void check_restored(struct merge *m, unsigned n, uint32_t size,
 
 		ck_assert_uint_lt(i, n);
 		ck_assert_int_eq(
-			packet_parse(&original, wire[i], sizeof(wire[i]), &why),
+			parse_packet(&original, wire[i], sizeof(wire[i]), &why),
 			0);
 		len = bytes_of(&original, want);
 		ck_assert_msg(bytes_of(&piece, got) == len &&

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* rig.c - see rig.h */
+#include "parse.h"
 #include "rig.h"
 
 #include <arpa/inet.h>
@@ -241,7 +242,7 @@ bool rig_send_bytes(struct rig *r, const uint8_t *ip, uint32_t len)
 
 	ck_assert_ptr_nonnull(copy);
 	memcpy(copy, ip, len);
-	if (packet_parse(&p, copy, len, &why))
+	if (parse_packet(&p, copy, len, &why))
 		engine_refused(r->e, why);
 	else
 		sent = take_verdict(r, &p);

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "parse.h"
 #include "rig.h"
 #include "unit.h"
 
@@ -227,7 +228,7 @@ START_TEST(mss_of_the_syn_is_kept_as_it_was_given)
 
 	f.options = options;
 	f.options_len = sizeof(options);
-	ck_assert(!packet_parse(&p, r->wire, frame_build(&f, r->wire), &why));
+	ck_assert(!parse_packet(&p, r->wire, frame_build(&f, r->wire), &why));
 	packet_clamp_mss(&p, 1000);
 	engine_prepare(r->e, &p);
 	ck_assert_int_eq(engine_packet(r->e, &p, r->now), VERDICT_SEND);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "errors.h"
+#include "parse.h"
 #include "rig.h"
 #include "unit.h"
 
@@ -101,7 +102,7 @@ static enum verdict send_error(struct rig *r, const struct error *e,
 	static uint8_t bytes[ERROR_MAX];
 	enum drop_reason why;
 
-	ck_assert(!icmp_parse(m, bytes, error_build(e, bytes), &why));
+	ck_assert(!parse_icmp(m, bytes, error_build(e, bytes), &why));
 	return engine_icmp(r->e, m, r->now);
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/icmp.h"
 #include "judge.h"
+#include "parse.h"
 #include "path.h"
 
 #define BUDGET 64 /* timers at a time */
@@ -214,7 +215,7 @@ static enum verdict receive_tcp(struct world *w, struct pkt *p)
 	enum drop_reason why;
 	enum verdict v;
 
-	if (packet_parse(&packet, p->bytes, p->len, &why)) {
+	if (parse_packet(&packet, p->bytes, p->len, &why)) {
 		engine_refused(w->lb.e, why);
 		return VERDICT_DROP;
 	}
@@ -233,7 +234,7 @@ static enum verdict receive_icmp(struct world *w, struct pkt *p)
 	enum drop_reason why;
 	enum verdict v;
 
-	if (icmp_parse(&m, p->bytes, p->len, &why)) {
+	if (parse_icmp(&m, p->bytes, p->len, &why)) {
 		engine_refused(w->lb.e, why);
 		return VERDICT_DROP;
 	}
