@@ -22,9 +22,10 @@
 
 #include <jansson.h>
 
-#define HOOK_URL_MAX   2048
-#define HOOK_FIELD_MAX 1000 /* bytes of caption, fileName, fileType, address \
-			     */
+#define HOOK_URL_MAX 2048
+#define HOOK_FIELD_MAX                                        \
+	1000 /* bytes of caption, fileName, fileType, address \
+	      */
 #define HOOK_WHY_MAX 200
 #define HOOK_SENDER  "webhook" /* without a sender */
 
@@ -53,11 +54,17 @@ bool hook_path(struct slice path, enum msg_type *type);
 /* Always needs hook_free() afterwards. */
 enum hook_error hook_parse(struct hook *h, enum msg_type type,
 			   struct slice body);
+/*
+ * The same for the typed fields alone, as a client's metadata has them: sets
+ * .text and .metadata. type is not MSG_TEXT.
+ */
+enum hook_error hook_typed(struct hook *h, enum msg_type type,
+			   const json_t *metadata);
 void hook_free(struct hook *h);
 
 const char *hook_error_code(enum hook_error error); /* "bad_json" ... */
 
-/* http or https, a host, no blanks or controls, HOOK_URL_MAX: also for ws. */
+/* http or https, a host, no blanks or controls, at most HOOK_URL_MAX. */
 bool hook_url_is_valid(struct slice url);
 
 #endif

@@ -23,21 +23,29 @@
 /* The most that http_respond() writes, for writer_init(): page and head. */
 #define HTTP_RESPONSE_MAX ((size_t)2 * 1024 * 1024)
 
-enum http_method { HTTP_M_GET, HTTP_M_HEAD, HTTP_M_POST, HTTP_M_OTHER };
+enum http_verb {
+	HTTP_VERB_GET,
+	HTTP_VERB_HEAD,
+	HTTP_VERB_POST,
+	HTTP_VERB_OTHER
+};
 
 struct http_header {
 	struct slice name, value; /* value: trimmed */
 };
 
-/* A request. Its slices hold until the next http_feed() or http_free(). */
+/*
+ * A request. What it points to holds until http_done(), the next http_feed() or
+ * http_free().
+ */
 struct http_request {
-	enum http_method method;
-	struct slice method_name;
-	struct slice path;  /* as sent, begins with "/" ; no query */
+	enum http_verb verb;
+	struct slice verb_name; /* as sent */
+	struct slice path;  /* as sent, begins with "/" (or is "*"); no query */
 	struct slice query; /* without "?"; may be empty */
 	struct slice host;
 	struct slice body;
-	struct http_header headers[HTTP_HEADERS_MAX];
+	const struct http_header *headers;
 	unsigned header_count;
 	bool http_1_0;
 	bool keep_alive; /* the connection may go on afterwards */
@@ -46,7 +54,7 @@ struct http_request {
 
 enum http_event {
 	HTTP_MORE,    /* all input is consumed, no request yet */
-	HTTP_REQUEST, /* .request is complete */
+	HTTP_WHOLE,   /* .request is complete */
 	HTTP_EXPECTS, /* send HTTP_CONTINUE_LINE, then go on feeding */
 	HTTP_BAD,     /* answer .status with .code, then close */
 };
@@ -66,11 +74,14 @@ void http_free(struct http *h);
 
 /*
  * Takes bytes from *in, which it advances, up to the next event. After
- * HTTP_REQUEST the rest of *in is the next request (or, after an upgrade, the
+ * HTTP_WHOLE the rest of *in is the next request (or, after an upgrade, the
  * first frames): answer first, then feed it. After HTTP_BAD nothing more may be
  * fed.
  */
 enum http_event http_feed(struct http *h, struct slice *in);
+
+/* The request was answered: its memory is given back. */
+void http_done(struct http *h);
 
 /* True between the first byte of a request and its end: for 408. */
 bool http_is_within(const struct http *h);
@@ -96,10 +107,7 @@ int http_query(const struct http_request *r, const char *name, char *out,
  */
 int http_unescape(struct slice s, char *out);
 
-/*
- * Which form of an answer the request prefers. *status 406 is never used: the
- * first is the default.
- */
+/* A browser asks: errors are pages then. */
 bool http_wants_html(const struct http_request *r);
 /* /metrics: Accept names text/plain or openmetrics. */
 bool http_wants_prometheus(const struct http_request *r);
@@ -116,6 +124,7 @@ struct http_response {
 	bool page;		 /* with the CSP of section 10 */
 	bool close;		 /* Connection: close */
 	bool authenticate;	 /* of 401: WWW-Authenticate: Bearer */
+	int64_t date_s;		 /* Date, since 1970; 0: none */
 	bool websocket_version;	 /* of 426: Sec-WebSocket-Version: 13 */
 };
 

@@ -25,9 +25,10 @@
 
 #include <stdint.h>
 
-#define MERGE_SEEN 1024 /* mids remembered */
-#define MERGE_HELD 1024 /* entries held while a page is on its way */
-#define MERGE_PAGE 500	/* entries to ask for at a time */
+#define MERGE_SEEN 1024	 /* mids remembered */
+#define MERGE_HELD 1024	 /* entries held while a page is on its way */
+#define MERGE_PAGE 500	 /* entries to ask for at a time */
+#define MERGE_TOLD 65536 /* messages told without an id that are remembered */
 
 /* A growing ring of hashes of mids, the last MERGE_SEEN. */
 struct merge_seen {
@@ -46,31 +47,18 @@ enum merge_state {
 	MERGE_FILLING, /* a page is on its way */
 };
 
-struct merge {
-	struct msgid head;  /* the last one handed out: the poster's floor */
-	struct msgid begin; /* older ones were never looked at */
-	enum merge_state state;
-	/* Private. */
-	uint64_t hash_key;
-	bool fresh;	 /* nothing was handed out: no gap before the first */
-	bool page_empty; /* nothing of the current page was new */
-	bool log_ended;	 /* the log has nothing after head but what is held */
-	struct merge_seen seen;
-	uint64_t *told; /* hashes of what was told without an id, in order */
-	size_t told_count, told_capacity;
-	struct merge_entry *held; /* sorted by id */
-	size_t held_count, held_capacity;
-	struct merge_entry *ready; /* in order, to be handed out */
-	size_t ready_count, ready_start, ready_capacity;
-};
-
 enum merge_what {
 	MERGE_NOTHING,
-	/* .msg is new. Say it to the room. */
+	/*
+	 * .msg is new. Say it to the room. Its id is above all before, but for
+	 * one case: a log that lost its tail and was continued by a poster that
+	 * knew less. What is new in it has an id that was used before; it comes
+	 * late, not never.
+	 */
 	MERGE_MESSAGE,
 	/*
-	 * .msg was told before it had an id (merge_told()). JSON clients learn
-	 * the id, line clients get nothing.
+	 * .msg was told before it had an id (merge_told()). JSON clients get it
+	 * again, now with its id, and know it by mid; line clients get nothing.
 	 */
 	MERGE_ID,
 	/* .msg repeats one that was handed out. Only its sender gets an ack. */
@@ -85,7 +73,28 @@ struct merge_out {
 	struct msgid from, to;
 };
 
-/* hash_key: random, see mid_hash(). Begins BEHIND and fresh: the first page
+struct merge {
+	/* The last one handed out or ready to be: the poster's floor. */
+	struct msgid head;
+	enum merge_state state;
+	/* Private. */
+	struct msgid begin; /* older ones were never looked at */
+	struct msgid asked; /* the last one held when the page was asked for */
+	uint64_t hash_key;
+	bool fresh;   /* nothing came yet: no gap before the first */
+	bool dropped; /* an entry found no room in .held */
+	struct merge_seen seen;
+	/* Hashes of what was told without an id, in order. */
+	uint64_t *told;
+	size_t told_count, told_capacity;
+	struct merge_entry *held; /* sorted by id */
+	size_t held_count, held_capacity;
+	struct merge_out *ready; /* to be handed out, from .ready_start */
+	size_t ready_count, ready_start, ready_capacity;
+};
+
+/*
+ * hash_key: random, see mid_hash(). Begins BEHIND and fresh: the first page
  * should be the log's last entries (as many as history on join shows); nothing
  * before them is missed.
  */
@@ -115,7 +124,8 @@ void merge_fill_begin(struct merge *m);
 int merge_filled(struct merge *m, struct msg *msg, struct msgid prev);
 /*
  * The page has ended. complete: the log had no more than this page; false if
- * there may be more, or if the answer failed.
+ * there may be more, or if the answer failed. A page that was asked for before
+ * merge_interrupted() and comes after it is not complete.
  */
 void merge_fill_end(struct merge *m, bool complete);
 

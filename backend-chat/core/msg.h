@@ -9,9 +9,10 @@
  *
  * The forms:
  *   line    "[NICK] text\n" for line clients; the very bytes that a line client
- *	     said, if it was one
- *   record  JSON for the bus and the archive (section 5 of the design), and
- *	     "raw" with the bytes of the line (base64) where the record itself
+ *	     said, if it was one. A text of several lines begins each with the
+ *	     nick, MSG_LINES_MAX at most, so that no line of it can pretend to
+ *be somebody else's record  JSON for the bus and the archive (section 5 of the
+ *design), and "raw" with the bytes of the line (base64) where the record itself
  *	     does not give them back
  *   json    the record without "raw", for clients; followed by a newline
  *   frame   json as one WebSocket text frame of the server
@@ -26,8 +27,9 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#define MSG_TEXT_MAX 4096 /* bytes of .text and of a line */
-#define MSG_META_MAX 4096 /* bytes of the metadata as JSON */
+#define MSG_TEXT_MAX  4096 /* bytes of .text and of a line */
+#define MSG_LINES_MAX 16   /* of one text; what follows goes into the last */
+#define MSG_META_MAX  4096 /* bytes of the metadata as JSON */
 /* The longest record: a text of control characters, escaped, and its line. */
 #define MSG_RECORD_MAX 65536
 #define MSG_WHY_MAX    160
@@ -48,13 +50,13 @@ enum msg_type {
 
 /* What a message is made from; everything is copied. */
 struct msg_fields {
-	struct msgid id;	/* MSGID_NONE: not in the log (yet) */
-	struct slice mid;	/* as stored (mid.h) */
-	struct slice room;	/* name_is_room(), or an inbox */
-	struct slice sender;	/* nick or guest */
-	struct slice to;	/* MSG_DIRECT only */
-	struct slice text;	/* any bytes; cleaned by msg_new() (utf8.h) */
-	struct slice raw;	/* of a line: its bytes without newline */
+	struct msgid id;     /* MSGID_NONE: not in the log (yet) */
+	struct slice mid;    /* as stored (mid.h) */
+	struct slice room;   /* name_is_room(), or an inbox */
+	struct slice sender; /* nick or guest */
+	struct slice to;     /* MSG_DIRECT only */
+	struct slice text;   /* any bytes; cleaned by msg_new() (utf8.h) */
+	struct slice raw; /* of a line: its bytes without newline; NULL: none */
 	struct slice instance;	/* where it was said */
 	const json_t *metadata; /* an object or NULL; "type" is set by us */
 	int64_t ts_ms;		/* since 1970 */
@@ -75,8 +77,9 @@ struct msg {
 
 	/* Private to msg.c. */
 	unsigned refs;
+	size_t bytes;
 	struct slice line;
-	struct msg_form *record, *json;
+	struct msg_form *record, *json; /* made at the first demand */
 };
 
 /* Returns 0, -ENOMEM, or -EMSGSIZE above the limits. */
@@ -107,7 +110,10 @@ struct slice msg_json(struct msg *m);	   /* without newline */
 struct slice msg_json_line(struct msg *m); /* with newline */
 struct slice msg_frame(struct msg *m);
 
-/* Bytes that it takes with its forms so far; for the limits of rings. */
+/*
+ * About how many bytes it takes with all of its forms: for limits. Does not
+ * change.
+ */
 size_t msg_bytes(const struct msg *m);
 
 const char *msg_type_name(enum msg_type type); /* "text", "image" ... */

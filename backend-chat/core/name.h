@@ -16,6 +16,7 @@
 
 #include "core/slice.h"
 
+#include <assert.h>
 #include <stdint.h>
 
 #define NAME_CHARS_MAX 32 /* of a nick */
@@ -24,16 +25,20 @@
 #define NAME_MAX_BYTES (NAME_CHARS_MAX * 4 + 1)
 #define ROOM_MAX_BYTES (ROOM_CHARS_MAX * 4 + 1)
 #define TOPIC_MAX      200 /* bytes */
+#define INSTANCE_MAX   64  /* bytes of an instance's id with the NUL */
 
 #define TOKEN_LEN      32 /* hex digits */
 #define TOKEN_HASH_LEN 64 /* hex digits */
 #define GUEST_LEN      10 /* "guest-1a2b" */
 /* "@NICK#12345678", with the NUL */
 #define INBOX_MAX_BYTES (1 + NAME_MAX_BYTES + 1 + 8)
+static_assert(INBOX_MAX_BYTES <= ROOM_MAX_BYTES, "an inbox is a room");
 
 /* The server's own name (nick.h) is no name of a person. */
 bool name_is_valid(struct slice nick);
 bool name_is_room(struct slice room);
+/* At most TOPIC_MAX bytes of UTF-8 on one line, no controls; may be empty. */
+bool name_is_topic(struct slice topic);
 
 /* Writes the key of a name and a NUL. out: at least name.len + 1 bytes. */
 void name_key(struct slice name, char *out);

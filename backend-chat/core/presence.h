@@ -16,35 +16,39 @@
 #define PRESENCE_QUIET_MS 10000
 #define PRESENCE_BATCH_MS 250
 #define PRESENCE_MAX	  100000 /* people of a room; further are not listed */
-#define INSTANCE_MAX	  64	 /* bytes of an instance's id with the NUL */
 
 struct presence_person {
-	char nick[NAME_MAX_BYTES];
-	char instance[INSTANCE_MAX];
 	int64_t quiet_ms; /* since then it is gone; 0: it is here */
 	unsigned connections;
-	/* Private: what is to be announced. */
-	bool announced, news;
+	bool announced;		     /* private: its join was */
+	char instance[INSTANCE_MAX]; /* where it is, or was last */
+	char nick[];
 };
 
 struct presence {
-	struct presence_person
-		*people; /* owned; sorted by the key of the nick */
+	struct presence_person **people; /* owned; sorted by nick, any case */
 	unsigned count, capacity;
-	unsigned here;	  /* without those that are quiet */
-	int64_t batch_ms; /* when the batch is due; 0: nothing to announce */
-	struct writer renamed; /* private: nicks changed, as JSON */
+	unsigned here; /* without those that are quiet */
+	/* Private. */
+	int64_t batch_ms;      /* when news are due; 0: there are none */
+	int64_t quiet_ms;      /* not before then does anybody's quiet end */
+	struct writer renamed; /* nicks changed, as elements of a JSON list */
 };
 
 void presence_init(struct presence *p);
 void presence_free(struct presence *p);
 
-/* Each returns 0 or -ENOMEM. */
+/*
+ * Somebody came, or is now at that instance; also who was there before it was
+ * followed. A nick is at one instance at a time: the last one that said so.
+ * Returns 0 or -ENOMEM, which is also returned above PRESENCE_MAX.
+ */
 int presence_join(struct presence *p, struct slice nick, struct slice instance,
 		  int64_t now_ms);
-/* A connection of that nick at that instance ended. */
+/* A connection of that nick ended; ignored if it is at another instance. */
 void presence_part(struct presence *p, struct slice nick, struct slice instance,
 		   int64_t now_ms);
+/* As presence_join(). from must be there, else to joins. */
 int presence_rename(struct presence *p, struct slice from, struct slice to,
 		    struct slice instance, int64_t now_ms);
 /* Its lease ended: all of its people are quiet from now on. */
@@ -61,6 +65,7 @@ int64_t presence_deadline(const struct presence *p);
 bool presence_batch(struct presence *p, struct slice room, int64_t now_ms,
 		    struct writer *w);
 
+/* NULL if it is not there. It may be quiet. */
 const struct presence_person *presence_find(const struct presence *p,
 					    struct slice nick);
 

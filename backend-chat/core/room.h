@@ -19,9 +19,10 @@
 
 #include <stdint.h>
 
-#define ROOM_RING	64			  /* messages in memory */
-#define ROOM_RING_BYTES ((size_t)8 * 1024 * 1024) /* of all rooms of a worker \
-						   */
+#define ROOM_RING 64 /* messages in memory */
+#define ROOM_RING_BYTES                                       \
+	((size_t)8 * 1024 * 1024) /* of all rooms of a worker \
+				   */
 
 struct room;
 
@@ -44,8 +45,7 @@ struct room_budget {
 };
 
 struct room {
-	char name[ROOM_MAX_BYTES > INBOX_MAX_BYTES ? ROOM_MAX_BYTES
-						   : INBOX_MAX_BYTES];
+	char name[ROOM_MAX_BYTES];
 	char topic[TOPIC_MAX + 1];
 	struct msgid head; /* the last message with an id that was pushed */
 	struct member *members;
@@ -59,7 +59,7 @@ struct room {
 
 /*
  * head: the log's last id when the worker begins to follow it. Borrows budget,
- * which outlives the room. name is copied; it is shorter than the field.
+ * which outlives the room. name: a room or an inbox (name.h); copied.
  */
 void room_init(struct room *r, struct slice name, struct msgid head,
 	       struct room_budget *budget);
@@ -93,13 +93,15 @@ void room_push(struct room *r, struct msg *m);
 
 /*
  * The id of a message that was pushed without one is known (MERGE_ID): the ring
- * gets the new record in its place. Returns true if it was there.
+ * gets the new record in its place. Returns true if it was there. JSON members
+ * that are not lagging are then sent it again, now with its id; they know it
+ * by its mid. So ids of a ring may not rise all along.
  */
 bool room_identify(struct room *r, struct msg *with_id);
 
-/* Members that get the message just pushed, one after the other: begin with
- * NULL. The caller may room_leave() or room_lag() the one returned only after
- * it took the next.
+/*
+ * Members that get the message just pushed, one after the other: begin with
+ * NULL. Before the caller makes the one returned leave, it takes the next.
  */
 struct member *room_each_live(struct room *r, struct member *after);
 

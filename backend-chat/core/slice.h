@@ -26,9 +26,11 @@ static inline struct slice slice_of(const char *text)
 	return (struct slice){text, text ? strlen(text) : 0};
 }
 
+/* Without its first bytes; start: at most s.len. */
 static inline struct slice slice_from(struct slice s, size_t start)
 {
-	return (struct slice){s.at + start, s.len - start};
+	/* NULL + 0 is undefined in C. */
+	return (struct slice){s.at ? s.at + start : NULL, s.len - start};
 }
 
 static inline bool slice_equal(struct slice a, struct slice b)

@@ -44,7 +44,7 @@ bool ws_key_is_valid(struct slice key);
 bool ws_accept(struct slice key, char out[WS_ACCEPT_LEN + 1]);
 
 enum ws_event {
-	WS_MORE,    /* all input is consumed */
+	WS_MORE,    /* nothing is left of the input */
 	WS_MESSAGE, /* .data is a text message of valid UTF-8 */
 	WS_PING,    /* answer with a pong of .data */
 	WS_PONG,
@@ -65,8 +65,9 @@ void ws_init(struct ws *w);
 void ws_free(struct ws *w);
 
 /*
- * Takes bytes from *in, which it advances, up to the next event. After WS_CLOSE
- * and WS_BAD nothing more may be fed.
+ * Takes bytes from *in, which it advances, up to the next event. To be called
+ * until it returns WS_MORE, also when *in is empty: wslay reads ahead. After
+ * WS_CLOSE and WS_BAD nothing more may be fed.
  */
 enum ws_event ws_feed(struct ws *w, struct slice *in);
 

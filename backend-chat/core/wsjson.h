@@ -56,13 +56,13 @@ struct wsjson {
 	unsigned limit;
 	int64_t n;
 	enum msg_type msg_type; /* of metadata; MSG_TEXT without */
-	const json_t *metadata; /* borrowed from .root; NULL: none */
+	json_t *metadata;	/* owned; the checked fields; NULL: none */
 	struct wsjson_room rooms[WSJSON_ROOMS_MAX];
 	unsigned room_count;
 
 	/* Of an error. */
 	const char *code;  /* "bad_json", "unknown_type" ... */
-	char message[160]; /* a sentence */
+	char message[200]; /* a sentence */
 	struct slice ref;  /* the mid, if there was one; else "t" */
 	json_t *root;	   /* owns what the slices point into */
 };
@@ -97,9 +97,6 @@ void wsjson_put_ack(struct writer *w, struct slice mid, struct msgid id);
 /* ref may be empty. */
 void wsjson_put_error(struct writer *w, const char *code, struct slice message,
 		      struct slice ref);
-/* The id of a message that was told without one; mid as in the message. */
-void wsjson_put_id(struct writer *w, struct slice room, struct slice mid,
-		   struct msgid id);
 void wsjson_put_gap(struct writer *w, struct slice room, struct msgid from,
 		    struct msgid to);
 void wsjson_put_state(struct writer *w, const char *redis);
