@@ -84,7 +84,7 @@ static int exit_status(int ret)
 
 int main(int argc, char *argv[])
 {
-	static struct app app = {.signals = -1};
+	static struct app app;
 	bool failed = false;
 	struct err err;
 	int ret;
@@ -121,9 +121,9 @@ int main(int argc, char *argv[])
 		log_info("ready pid=%d start_ms=%.1f", (int)getpid(),
 			 (double)(clock_now_ns() - app.started_ns) / NS_PER_MS);
 		failed = !app_run(&app);
-		app_log_counters(&app);
+		watch_log_counters(&app);
 	}
-	app_finish(&app, ret == 0);
+	app_finish(&app);
 	config_free(&app.config);
 	return ret || failed ? EXIT_HOST : 0;
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -276,10 +277,16 @@ static void look(void *arg, const struct netlink_event *event)
 	look_at(arg, event->link);
 }
 
-int taps_open(struct taps *t, struct err *err)
+int taps_open(struct taps *t, char *syns, char *flows, struct err *err)
 {
 	int ret;
 
+	t->filter[TAP_SYNS] = syns;
+	t->filter[TAP_FLOWS] = flows;
+	if (!syns || !flows) {
+		taps_close(t);
+		return err_set(err, -ENOMEM, "out of memory");
+	}
 	t->most = SLOTS_LONGEST;
 	t->wire_mtu = ETH_MTU;
 	t->machine_memory = ring_machine_memory();
@@ -288,15 +295,18 @@ int taps_open(struct taps *t, struct err *err)
 		t->wants = SLOTS_LONGEST;
 	netlink_for_each_link(t->netlink, look, t);
 	ret = open_rings(t, err);
-	if (!ret)
+	if (ret)
+		taps_close(t);
+	else
 		rings_opened(t);
 	return ret;
 }
 
-void taps_set_filter(struct taps *t, const char *flows)
+void taps_set_filter(struct taps *t, char *flows)
 {
 	struct err err;
 
+	free(t->filter[TAP_FLOWS]);
 	t->filter[TAP_FLOWS] = flows;
 	if (t->capture[TAP_FLOWS] &&
 	    capture_set_filter(t->capture[TAP_FLOWS], flows, &err) == 0)
@@ -307,8 +317,11 @@ void taps_set_filter(struct taps *t, const char *flows)
 
 void taps_close(struct taps *t)
 {
-	for (int ring = 0; ring < TAP_RINGS; ring++)
+	for (int ring = 0; ring < TAP_RINGS; ring++) {
 		close_ring(t, ring);
+		free(t->filter[ring]);
+		t->filter[ring] = NULL;
+	}
 	nic_lro_restore(&t->lro);
 }
 

@@ -58,8 +58,9 @@ struct taps {
 	struct inject *inject;
 	struct forward *forward;
 	struct engine *engine;
-	const char *filter[TAP_RINGS]; /* pcap expressions */
 	struct guard_watch *guard; /* NULL: --guard none, or not yet there */
+
+	char *filter[TAP_RINGS]; /* pcap expressions, owned */
 
 	struct capture *capture[TAP_RINGS]; /* NULL: closed for now */
 	unsigned slots[TAP_RINGS];
@@ -92,7 +93,11 @@ struct taps {
  */
 int taps_name(struct taps *t, struct err *err);
 
-int taps_open(struct taps *t, struct err *err);
+/*
+ * Takes the expressions for SYNs and for all else, which malloc() made; NULL:
+ * there was no memory. On an error nothing is left open.
+ */
+int taps_open(struct taps *t, char *syns, char *flows, struct err *err);
 
 /* Closes all captures, and restores the interfaces' settings. */
 void taps_close(struct taps *t);
@@ -103,8 +108,8 @@ void taps_close(struct taps *t);
  */
 void taps_refresh(struct taps *t);
 
-/* Replaces the expression for packets that are no SYNs; borrowed as before. */
-void taps_set_filter(struct taps *t, const char *flows);
+/* Replaces the expression for packets that are no SYNs, and takes it. */
+void taps_set_filter(struct taps *t, char *flows);
 
 /* The interface went away or came back. */
 void taps_link_changed(struct taps *t, const struct link *link, bool up);

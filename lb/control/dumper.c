@@ -3,12 +3,17 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "control/dump.h"
 #include "control/dumper.h"
+#include "core/time.h"
+#include "log.h"
 
 /*
  * The parent shares the table with the child that dumps it, and changes it
@@ -45,7 +50,8 @@ static void freeze_flows(struct engine *e)
 	t->flows = copy;
 }
 
-pid_t dumper_start(struct engine *e, uint64_t now_ns, uint64_t started_ns)
+/* Returns the pid of the child, or 0 with errno set. */
+static pid_t start(struct engine *e, uint64_t now_ns, uint64_t started_ns)
 {
 	pid_t pid = fork();
 
@@ -59,4 +65,36 @@ pid_t dumper_start(struct engine *e, uint64_t now_ns, uint64_t started_ns)
 	freeze_flows(e);
 	/* The exit status has a byte, and every errno of a write fits. */
 	_exit(dump_flows(stdout, e, now_ns, started_ns) ? errno : 0);
+}
+
+void dumper_request(struct dumper *d, struct engine *e, uint64_t started_ns)
+{
+	const uint64_t now_ns = clock_now_ns();
+
+	d->again = d->pid != 0;
+	if (d->pid) {
+		if (now_ns - d->begun_ns > NS_PER_S)
+			log_warn("the previous dump is still being written, "
+				 "another one follows: is stdout read by "
+				 "anyone?");
+		return;
+	}
+	d->begun_ns = now_ns;
+	d->pid = start(e, now_ns, started_ns);
+	if (!d->pid)
+		log_warn("cannot dump the flows: fork: %s", strerror(errno));
+}
+
+void dumper_reap(struct dumper *d, struct engine *e, uint64_t started_ns)
+{
+	int status;
+
+	while (waitpid(-1, &status, WNOHANG) > 0) {
+		d->pid = 0;
+		if (WIFEXITED(status) && WEXITSTATUS(status))
+			log_warn("the dump could not be written to stdout: %s",
+				 strerror(WEXITSTATUS(status)));
+	}
+	if (!d->pid && d->again)
+		dumper_request(d, e, started_ns);
 }

@@ -62,10 +62,4 @@ void presence_each_second(struct app *app);
 bool presence_may_use(void *app, const struct ip_addr *source);
 void presence_take_wanted(struct app *app);
 
-/* Logs how the backend is reached. In start.c. */
-void app_tell_backend(struct app *app, const struct backend_spec *b);
-
-/* Extends guard and captures by a new source. In start.c. */
-void app_sources_changed(struct app *app);
-
 #endif

@@ -5,7 +5,8 @@
 #include "clock.h"
 #include "control/resolve.h"
 #include "log.h"
-#include "presence.h"
+#include "packets.h"
+#include "services.h"
 
 #define ASKED_AT_ONCE 64
 #define LOOKS_PER_S   10
@@ -78,7 +79,7 @@ static bool add_source(struct app *app, const struct ip_addr *source)
 		return false;
 	}
 	if (added)
-		app_sources_changed(app);
+		packets_sources_changed(app);
 	return true;
 }
 
@@ -131,7 +132,7 @@ static void look_at_backends(struct app *app, unsigned i)
 		b->waits = !look_at_backend(app, i, k, &why);
 		p->waiting += b->waits;
 		if (p->looked && !b->waits)
-			app_tell_backend(app, b);
+			services_tell_backend(app, b);
 		/* For a service that is away its own log line is enough. */
 		else if (!p->looked && b->waits && !p->service_away[i])
 			log_warn("%s; it gets connections when there is one",
@@ -156,7 +157,7 @@ static void ask_again(struct app *app, unsigned service, unsigned backend)
 	    addr_equal(&source, &b->sources[0]))
 		return;
 	if (take_source(app, service, backend, b, &source))
-		app_tell_backend(app, b);
+		services_tell_backend(app, b);
 }
 
 /* A few backends each time, in turn: each costs a query to the kernel. */

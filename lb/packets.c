@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include <assert.h>
+
+#include "app.h"
+#include "io/tap_match.h"
+#include "log.h"
+#include "packets.h"
+#include "steps.h"
+
+static_assert(CONFIG_CLAMP_OFF == FORWARD_CLAMP_OFF, "handed on as it is");
+static_assert(CONFIG_CLAMP_AUTO == FORWARD_CLAMP_AUTO, "the same");
+
+static struct tap_match match(const struct app *app)
+{
+	const struct plan *p = app->plan;
+
+	return (struct tap_match){
+		.services = p->listens,
+		.n_services = p->n_services,
+		.sources = p->sources,
+		.n_sources = p->n_sources,
+		.nat_lo = reserve_lo(app->reservation),
+		.nat_hi = reserve_hi(app->reservation),
+	};
+}
+
+static int open_inject(struct app *app, struct err *err)
+{
+	return inject_open(&app->inject, err);
+}
+
+static void close_inject(struct app *app, bool keep)
+{
+	(void)keep;
+	inject_close(app->inject);
+}
+
+const struct step step_inject = {"inject", open_inject, close_inject};
+
+static int new_forward(struct app *app, struct err *err)
+{
+	return forward_new(&app->forward, app->engine, app->inject,
+			   app->netlink, app->config.mss_clamp, err);
+}
+
+static void free_forward(struct app *app, bool keep)
+{
+	(void)keep;
+	forward_free(app->forward);
+}
+
+const struct step step_forward = {"forward", new_forward, free_forward};
+
+static int open_checker(struct app *app, struct err *err)
+{
+	return checker_open(&app->checker, app->engine,
+			    reserve_lo(app->reservation),
+			    reserve_hi(app->reservation), err);
+}
+
+static void close_checker(struct app *app, bool keep)
+{
+	(void)keep;
+	checker_close(app->checker);
+}
+
+const struct step step_checker = {"checker", open_checker, close_checker};
+
+static int name_interfaces(struct app *app, struct err *err)
+{
+	app->taps.plan = app->plan;
+	app->taps.netlink = app->netlink;
+	app->taps.inject = app->inject;
+	app->taps.forward = app->forward;
+	app->taps.engine = app->engine;
+	return taps_name(&app->taps, err);
+}
+
+const struct step step_interfaces = {"interfaces", name_interfaces, NULL};
+
+static int open_taps(struct app *app, struct err *err)
+{
+	const struct tap_match m = match(app);
+
+	app->taps.guard = app->guard;
+	return taps_open(&app->taps, tap_match_syns(&m), tap_match_flows(&m),
+			 err);
+}
+
+static void close_taps(struct app *app, bool keep)
+{
+	(void)keep;
+	taps_close(&app->taps);
+}
+
+const struct step step_taps = {"taps", open_taps, close_taps};
+
+/* The guard first: the captures must not take what it leaves to the kernel. */
+void packets_sources_changed(struct app *app)
+{
+	const struct tap_match m = match(app);
+	char *flows = tap_match_flows(&m);
+
+	guard_watch_sources(app->guard, app->plan->n_sources);
+	if (flows)
+		taps_set_filter(&app->taps, flows);
+	else
+		log_warn("out of memory");
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * packets.h - what brings packets and what sends them
+ */
+#ifndef L4LB_PACKETS_H
+#define L4LB_PACKETS_H
+
+struct app;
+
+/* Extends guard and captures by a new source. */
+void packets_sources_changed(struct app *app);
+
+#endif

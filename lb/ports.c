@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ports.c - the service ports and the NAT range, taken from this host
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "app.h"
+#include "host/probe_ports.h"
+#include "log.h"
+#include "steps.h"
+
+static int start(struct app *app, struct err *err)
+{
+	const struct config *c = &app->config;
+	const struct plan *p = app->plan;
+	struct reserve_request req = {
+		.name = c->name,
+		.services = p->listens,
+		.n_services = p->n_services,
+		.sources = p->sources,
+		.n_sources = p->n_sources,
+		.nat_lo = c->nat_lo,
+		.nat_hi = c->nat_hi,
+		.fixed = c->nat_ports_set,
+		.ports_min = CONFIG_NAT_MIN,
+		.owner = &app->user.owner,
+	};
+	struct ip_addr sources[PLAN_SOURCES_MAX + 1];
+	int ret;
+
+	/*
+	 * A source that a route will choose may be any address. So no other
+	 * instance may have the same ports on any address.
+	 */
+	if (plan_has_unset(p)) {
+		memcpy(sources, p->sources, p->n_sources * sizeof(*sources));
+		sources[p->n_sources] = addr_from_v4(INADDR_ANY);
+		req.sources = sources;
+		req.n_sources = p->n_sources + 1;
+	}
+	/* Flows that continue keep their ports. */
+	if (!req.fixed)
+		req.had = state_ports(app->state, &req.nat_lo, &req.nat_hi);
+	ret = reserve_take(&app->reservation, &req, err);
+	if (ret)
+		return ret;
+	if (reserve_warning(app->reservation))
+		log_warn("%s", reserve_warning(app->reservation));
+	/*
+	 * Resetting what looks like a stray would end a connection of another
+	 * instance.
+	 */
+	for (unsigned i = 0; i < p->n_services; i++) {
+		if (!reserve_shared(app->reservation, i))
+			continue;
+		log_warn("%s", reserve_shared(app->reservation, i));
+		p->services[i].params.reset_out_of_state = false;
+	}
+	app->probe_lo = probe_ports_choose(app->reservation, app->state);
+	log_info("nat ports %u-%u free=%u in_use_by_this_host=%u",
+		 reserve_lo(app->reservation), reserve_hi(app->reservation),
+		 reserve_count(app->reservation) -
+			 (app->probe_lo ? PROBE_PORTS : 0),
+		 reserve_skipped(app->reservation));
+	state_set_ports(app->state, reserve_lo(app->reservation),
+			reserve_hi(app->reservation), app->probe_lo);
+	return 0;
+}
+
+static void stop(struct app *app, bool keep)
+{
+	const int ret = reserve_release(app->reservation, keep);
+
+	if (ret)
+		log_warn("the ports of \"%s\" stay reserved, as they cannot be "
+			 "given back: %s; iptables/guard.sh down %s does it",
+			 app->config.name,
+			 ret == -EBUSY ? "another process has /run/l4lb locked"
+				       : strerror(-ret),
+			 app->config.name);
+}
+
+const struct step step_ports = {"ports", start, stop};

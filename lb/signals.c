@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "log.h"
+#include "steps.h"
+
+void signals_read(struct app *app)
+{
+	struct signals *s = &app->signals;
+	struct signalfd_siginfo info;
+
+	while (read(s->fd, &info, sizeof(info)) == sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGTERM:
+		case SIGINT: s->stops++; break;
+		case SIGHUP:
+			log_warn("SIGHUP: reloading the configuration is not "
+				 "built yet; restart l4lb to change it");
+			break;
+		case SIGUSR1:
+			dumper_request(&s->dumper, app->engine,
+				       app->started_ns);
+			watch_log_counters(app);
+			break;
+		case SIGCHLD:
+			dumper_reap(&s->dumper, app->engine, app->started_ns);
+			break;
+		default: break;
+		}
+	}
+}
+
+static int start(struct app *app, struct err *err)
+{
+	sigset_t set;
+
+	signal(SIGCHLD, SIG_DFL); /* else a child could not be reaped */
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	app->signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (app->signals.fd == -1)
+		return err_set(err, -errno, "signalfd: %s", strerror(errno));
+	return 0;
+}
+
+static void stop(struct app *app, bool keep)
+{
+	(void)keep;
+	close(app->signals.fd);
+}
+
+const struct step step_signals = {"signals", start, stop};

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * signals.h - what users ask for by a signal: to stop, and a dump of the flows
+ */
+#ifndef L4LB_SIGNALS_H
+#define L4LB_SIGNALS_H
+
+#include "control/dumper.h"
+
+struct app;
+
+struct signals {
+	int fd;
+	unsigned stops; /* signals to stop so far; the second one insists */
+	struct dumper dumper;
+};
+
+void signals_read(struct app *app);
+
+#endif

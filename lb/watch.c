@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "app.h"
+#include "clock.h"
+#include "control/dump.h"
+#include "core/time.h"
+#include "guarding.h"
+#include "log.h"
+#include "network.h"
+
+/* Warns of lost packets: the guard dropped them and no capture saw them. */
+static void weigh_guard(struct app *app)
+{
+	uint64_t dropped, lost;
+
+	app->watch.weighed_ns = clock_now_ns();
+	if (!guard_watch_count(app->guard, &dropped))
+		return;
+	lost = guard_balance(&app->watch.balance, dropped,
+			     taps_captured(&app->taps));
+	if (lost)
+		log_warn("%llu packets for a service came by a way that cannot "
+			 "be captured, and are lost: has this host's own NAT "
+			 "redirected them, or IPsec unpacked them?",
+			 (unsigned long long)lost);
+}
+
+void watch_log_counters(struct app *app)
+{
+	const struct netlink_counters net = netlink_counters(app->netlink);
+	const struct engine_counters *counted = &app->engine->counters;
+	const struct inject_counters *sent;
+	char text[1024];
+
+	dump_counters(app->engine, text, sizeof(text));
+	log_info("%s", text);
+	sent = inject_counters(app->inject);
+	log_info("sent by_link=%llu by_raw=%llu supers=%llu merged=%llu "
+		 "cut=%llu originated=%llu originate_failed=%llu "
+		 "outbox_lost=%llu answers_spared=%llu "
+		 "answers_limited=%llu",
+		 (unsigned long long)sent->by_link,
+		 (unsigned long long)sent->by_raw,
+		 (unsigned long long)sent->supers,
+		 (unsigned long long)sent->merged,
+		 (unsigned long long)sent->cut,
+		 (unsigned long long)sent->originated,
+		 (unsigned long long)sent->originate_failed,
+		 (unsigned long long)counted->outbox_lost,
+		 (unsigned long long)counted->answers_spared,
+		 (unsigned long long)counted->answers_limited);
+	log_info("network queries=%llu over_budget=%llu verified=%llu "
+		 "resyncs=%llu table_full=%llu too_big_limited=%llu",
+		 (unsigned long long)net.queries,
+		 (unsigned long long)net.over_budget,
+		 (unsigned long long)net.probes,
+		 (unsigned long long)net.resyncs,
+		 (unsigned long long)net.table_full,
+		 (unsigned long long)forward_too_big_limited(app->forward));
+	taps_tell_counters(&app->taps);
+	weigh_guard(app);
+	if (app->watch.balance.begun)
+		log_info("guard took=%llu uncaptured=%llu",
+			 (unsigned long long)app->watch.balance.taken,
+			 (unsigned long long)app->watch.balance.uncaptured);
+}
+
+/*
+ * Warns when the fullest port pool reaches 90 %, and again after it was below.
+ * A port counts as free if its flow can be recycled.
+ */
+static void check_pools(struct app *app)
+{
+	const struct engine *e = app->engine;
+	const struct pool *fullest = NULL;
+	unsigned percent = 0;
+
+	for (unsigned i = 0; i < e->n_pools; i++) {
+		const struct port_pool *p = &e->pools[i].ports;
+		uint32_t room = p->free + e->pools[i].recyclable;
+		unsigned used = (unsigned)(100 - room * 100ull / p->size);
+
+		if (!fullest || used > percent) {
+			fullest = &e->pools[i];
+			percent = used;
+		}
+	}
+	if (fullest && percent >= 90 && app->watch.pool_warned < 90) {
+		char source[ADDR_TEXT_MAX], backend[ENDPOINT_TEXT_MAX];
+
+		log_warn("%u%% of the NAT ports of %s toward %s are used; add "
+			 "a source address (source = in l4lb.conf) or widen "
+			 "--nat-ports",
+			 percent, addr_format(&fullest->source, source),
+			 endpoint_format(&fullest->backend, backend));
+	}
+	app->watch.pool_warned = percent;
+}
+
+/*
+ * Returns the growth of @count since it was last logged; 0 if there is none or
+ * it is too soon.
+ */
+static uint64_t to_tell(struct told *told, uint64_t count, uint64_t now_ns)
+{
+	const uint64_t more = count - told->count;
+
+	if (!more || (told->at_ns && now_ns - told->at_ns < 10 * NS_PER_S))
+		return 0;
+	*told = (struct told){count, now_ns};
+	return more;
+}
+
+static void check_table(struct app *app, uint64_t now_ns)
+{
+	const struct engine *e = app->engine;
+	const struct engine_counters *c = &e->counters;
+	uint64_t n = to_tell(&app->watch.refused, c->dropped[DROP_TABLE_FULL],
+			     now_ns);
+
+	if (n)
+		log_warn("the flow table is full, %llu new connections were "
+			 "refused; raise --flows (flows = in l4lb.conf) above "
+			 "%u",
+			 (unsigned long long)n, e->table.size);
+	n = to_tell(&app->watch.no_port, c->dropped[DROP_NO_PORT], now_ns);
+	if (n)
+		log_warn("the NAT ports are used up, %llu new connections were "
+			 "refused; add a source address (source = in "
+			 "l4lb.conf) or widen --nat-ports",
+			 (unsigned long long)n);
+	n = to_tell(&app->watch.displaced, c->recycled_half_closed, now_ns);
+	if (n)
+		log_warn("flows or NAT ports are used up, %llu half-closed "
+			 "connections were reset to make room, those that "
+			 "were idle longest; raise --flows above %u or widen "
+			 "--nat-ports",
+			 (unsigned long long)n, e->table.size);
+}
+
+/* Warns of other limits that were reached. */
+static void check_limits(struct app *app, uint64_t now_ns)
+{
+	const struct engine_counters *c = &app->engine->counters;
+	uint64_t n = to_tell(&app->watch.limited, c->answers_limited, now_ns);
+
+	if (n)
+		log_warn("%llu packets that belong to no connection were not "
+			 "answered: too many; a scan, a flood, or clients of "
+			 "an earlier instance",
+			 (unsigned long long)n);
+	n = to_tell(&app->watch.outbox, c->outbox_lost, now_ns);
+	if (n)
+		log_warn("%llu resets and checks were not sent, too many "
+			 "waited; the ends find out by themselves",
+			 (unsigned long long)n);
+	n = to_tell(&app->watch.forgotten,
+		    netlink_counters(app->netlink).table_full, now_ns);
+	if (n)
+		log_warn("this host has more links, addresses or neighbours "
+			 "than are remembered: %llu were not; what goes by "
+			 "them is slower",
+			 (unsigned long long)n);
+}
+
+static void check_ways(struct app *app, uint64_t now_ns)
+{
+	const uint64_t n = to_tell(&app->watch.unreached,
+				   app->engine->counters.unreached, now_ns);
+
+	if (n)
+		log_warn(
+			"%llu health checks and handshakes had no answer since "
+			"this host has no way to their backends (no route, or "
+			"the interface is down), which stay what they were",
+			(unsigned long long)n);
+}
+
+/* Warns once that health checks cannot be made, until they can again. */
+static void check_checks(struct app *app)
+{
+	unsigned n = 0;
+	int why = checker_trouble(app->checker, &n);
+
+	if (why && !app->watch.checks_warned)
+		log_warn("%u health checks could not be made, their backends "
+			 "stay what they were: %s",
+			 n, strerror(why));
+	app->watch.checks_warned = why != 0;
+}
+
+void watch_each_second(struct app *app)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	if (now_ns - app->watch.looked_ns < NS_PER_S)
+		return;
+	app->watch.looked_ns = now_ns;
+	check_pools(app);
+	check_table(app, now_ns);
+	check_limits(app, now_ns);
+	taps_tell_drops(&app->taps);
+	check_checks(app);
+	check_ways(app, now_ns);
+	network_read(app);
+	presence_each_second(app);
+	taps_refresh(&app->taps);
+	guarding_read(app);
+	if (now_ns - app->watch.weighed_ns >= 10 * NS_PER_S)
+		weigh_guard(app);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watch.h - what is looked at once a second, and the counters in the log
+ *
+ * Limits that were reached and packets that were lost are logged as they grow,
+ * summed, never one by one.
+ */
+#ifndef L4LB_WATCH_H
+#define L4LB_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/guard_count.h"
+
+struct app;
+
+/* What was last logged of a counter: if it grows, at most every 10 s. */
+struct told {
+	uint64_t count;
+	uint64_t at_ns; /* 0: never */
+};
+
+/* Zeroed: nothing was logged yet. */
+struct watch {
+	uint64_t looked_ns;
+	bool checks_warned;    /* warned that checks cannot be made */
+	unsigned pool_warned;  /* percent used of the fullest pool, last */
+	struct told refused;   /* connections refused: table full */
+	struct told no_port;   /* connections refused: no NAT port free */
+	struct told displaced; /* half-closed flows that were recycled */
+	struct told limited;   /* our answers that a rate limit stopped */
+	struct told outbox;    /* resets and checks that found no room */
+	struct told forgotten; /* links, neighbours ... not remembered */
+	struct told unreached; /* checks not made for lack of a route */
+	struct guard_balance balance;
+	uint64_t weighed_ns; /* last comparison of guard and captures */
+};
+
+/* Call it at each turn; does its work once a second. */
+void watch_each_second(struct app *app);
+
+/* Logs the counters, for SIGUSR1 and at the end. */
+void watch_log_counters(struct app *app);
+
+#endif
