@@ -23,6 +23,7 @@
 #include "io/checker.h"
 #include "io/forward.h"
 #include "io/inject.h"
+#include "interfaces.h"
 #include "net/netlink.h"
 #include "signals.h"
 #include "taps.h"
@@ -46,6 +47,7 @@ struct app {
 	struct forward *forward;
 	struct checker *checker;   /* NULL: no service needs one */
 	struct guard_watch *guard; /* NULL: --guard none */
+	struct interfaces interfaces;
 	struct taps taps;
 	struct presence presence;
 	struct watch watch;

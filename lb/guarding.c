@@ -29,8 +29,8 @@ static int start(struct app *app, struct err *err)
 		.nat_hi = reserve_hi(app->reservation),
 		.skipped = reserve_skipped_ports(app->reservation),
 		.n_skipped = reserve_skipped(app->reservation),
-		.interfaces = app->taps.guarded,
-		.n_interfaces = app->taps.n_guarded,
+		.interfaces = app->interfaces.guarded,
+		.n_interfaces = app->interfaces.n_guarded,
 	};
 	int ret;
 

@@ -2,6 +2,7 @@
 #include "app.h"
 #include "log.h"
 #include "network.h"
+#include "packets.h"
 #include "steps.h"
 
 static void log_network(const struct netlink_event *event)
@@ -57,7 +58,7 @@ void network_read(struct app *app)
 	if (!r.changed)
 		return;
 	presence_changed(app);
-	taps_refresh(&app->taps);
+	packets_links_changed(app);
 }
 
 static int start(struct app *app, struct err *err)

@@ -66,25 +66,25 @@ static void close_checker(struct app *app, bool keep)
 
 const struct step step_checker = {"checker", open_checker, close_checker};
 
-static int name_interfaces(struct app *app, struct err *err)
+static int find_interfaces(struct app *app, struct err *err)
 {
-	app->taps.plan = app->plan;
-	app->taps.netlink = app->netlink;
-	app->taps.inject = app->inject;
-	app->taps.forward = app->forward;
-	app->taps.engine = app->engine;
-	return taps_name(&app->taps, err);
+	return interfaces_find(&app->interfaces, &app->config, app->netlink,
+			       err);
 }
 
-const struct step step_interfaces = {"interfaces", name_interfaces, NULL};
+const struct step step_interfaces = {"interfaces", find_interfaces, NULL};
 
 static int open_taps(struct app *app, struct err *err)
 {
 	const struct tap_match m = match(app);
 
-	app->taps.guard = app->guard;
+	app->taps.interfaces = &app->interfaces;
+	app->taps.netlink = app->netlink;
+	app->taps.inject = app->inject;
+	app->taps.forward = app->forward;
+	app->taps.engine = app->engine;
 	return taps_open(&app->taps, tap_match_syns(&m), tap_match_flows(&m),
-			 err);
+			 plan_has_local_backend(app->plan, app->netlink), err);
 }
 
 static void close_taps(struct app *app, bool keep)
@@ -95,7 +95,20 @@ static void close_taps(struct app *app, bool keep)
 
 const struct step step_taps = {"taps", open_taps, close_taps};
 
-/* The guard first: the captures must not take what it leaves to the kernel. */
+/*
+ * In both the guard is first: the captures must not take what it leaves to the
+ * kernel.
+ */
+void packets_links_changed(struct app *app)
+{
+	if (app->config.n_interfaces) {
+		interfaces_follow(&app->interfaces);
+		guard_watch_narrow(app->guard, app->interfaces.guarded,
+				   app->interfaces.n_guarded);
+	}
+	taps_refresh(&app->taps);
+}
+
 void packets_sources_changed(struct app *app)
 {
 	const struct tap_match m = match(app);

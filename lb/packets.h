@@ -7,6 +7,12 @@
 
 struct app;
 
+/*
+ * Call it after every change of links and once a second: guard and captures
+ * follow the interfaces that the user named.
+ */
+void packets_links_changed(struct app *app);
+
 /* Extends guard and captures by a new source. */
 void packets_sources_changed(struct app *app);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,116 +22,6 @@
 #define LOOK_AT_DROPS_NS (10 * NS_PER_MS) /* interval, while packets come */
 
 static_assert(TAP_RINGS == (int)ARRIVALS_KINDS, "one kind a ring");
-
-/* ---------------------------------------------------- interfaces by name */
-
-static bool is_named(const struct taps *t, int ifindex)
-{
-	const unsigned n = t->plan->config->n_interfaces;
-
-	for (unsigned i = 0; i < n; i++)
-		if (t->named[i].ifindex == ifindex)
-			return true;
-	return false;
-}
-
-/* True if LRO on this link would merge packets for us. */
-static bool carries_us(const struct taps *t, int ifindex)
-{
-	const unsigned n = t->plan->config->n_interfaces;
-
-	for (unsigned i = 0; i < n; i++)
-		if (netlink_carries(t->netlink, ifindex, t->named[i].ifindex))
-			return true;
-	return n == 0;
-}
-
-static void add_guarded(struct taps *t, const char *name)
-{
-	for (unsigned i = 0; i < t->n_guarded; i++)
-		if (strcmp(t->guarded[i], name) == 0)
-			return;
-	memcpy(t->guarded[t->n_guarded++], name, IF_NAMESIZE);
-}
-
-/* Warns that a port's packets come in only by its master. */
-static void tell_port(struct taps *t, struct tap_named *named,
-		      const struct link *link)
-{
-	const struct link *master = netlink_link(t->netlink, link->master);
-
-	if (named->told_master == link->master)
-		return;
-	named->told_master = link->master;
-	if (master)
-		log_warn("-i %s: it is a port of %s, by which its packets come "
-			 "in; add -i %s",
-			 link->name, master->name, master->name);
-}
-
-/*
- * A named interface stays the same one as long as it lives, under any name.
- * After that, the name stands for whichever interface has it.
- */
-static void follow_name(struct taps *t, unsigned i)
-{
-	const char *name = t->plan->config->interfaces[i];
-	struct tap_named *named = &t->named[i];
-	const struct link *link = netlink_link(t->netlink, named->ifindex);
-
-	if (!link)
-		link = netlink_link_by_name(t->netlink, name);
-	named->ifindex = link ? link->ifindex : 0;
-	memcpy(named->now, link ? link->name : name, IF_NAMESIZE);
-	add_guarded(t, name);
-	add_guarded(t, named->now);
-	if (!link && !named->missing)
-		log_warn("-i %s: there is no such interface now ('ip link' "
-			 "lists them); it is captured on when it comes",
-			 name);
-	if (link && named->missing && nic_carries_ipv4(link))
-		log_info("-i %s: the interface is there, it is captured on",
-			 name);
-	else if (link && named->missing)
-		log_warn("-i %s: the interface is there, and of a kind that "
-			 "never brings IPv4 packets",
-			 name);
-	named->missing = !link;
-	if (!link)
-		return;
-	t->links.ifindex[t->links.n++] = link->ifindex;
-	tell_port(t, named, link);
-}
-
-static void follow_names(struct taps *t)
-{
-	const struct config *c = t->plan->config;
-
-	t->n_guarded = 0;
-	t->links = (struct tap_links){.only = c->n_interfaces > 0};
-	for (unsigned i = 0; i < c->n_interfaces; i++)
-		follow_name(t, i);
-}
-
-int taps_name(struct taps *t, struct err *err)
-{
-	const struct config *c = t->plan->config;
-
-	follow_names(t);
-	for (unsigned i = 0; i < c->n_interfaces; i++) {
-		const char *name = c->interfaces[i];
-
-		if (t->named[i].ifindex &&
-		    !nic_carries_ipv4(
-			    netlink_link(t->netlink, t->named[i].ifindex)))
-			return err_set(err, -EOPNOTSUPP,
-				       "%s: an interface of this kind never "
-				       "brings IPv4 packets; name another one "
-				       "with -i",
-				       name);
-	}
-	return 0;
-}
 
 /* Updates the names of interfaces that brought packets, for the log. */
 static void follow_renames(struct taps *t)
@@ -191,7 +80,8 @@ static int open_ring(struct taps *t, enum tap_ring ring, struct err *err)
 		.kind = ring,
 		.arrivals = &t->arrivals,
 	};
-	int ret = capture_open(&t->capture[ring], &spec, &t->links, err);
+	int ret = capture_open(&t->capture[ring], &spec, &t->interfaces->links,
+			       err);
 
 	if (ret)
 		return ret;
@@ -214,18 +104,15 @@ static int open_rings(struct taps *t, struct err *err)
 
 static void rings_opened(struct taps *t)
 {
-	char names[CONFIG_INTERFACES_MAX * (IF_NAMESIZE + 1) + 1] = "";
-	size_t memory = 0, len = 0;
+	char names[INTERFACES_TEXT_MAX];
+	size_t memory = 0;
 
 	t->had = t->has;
-	for (unsigned i = 0; i < t->plan->config->n_interfaces; i++)
-		len += (size_t)snprintf(names + len, sizeof(names) - len,
-					"%s%s", i ? "," : "", t->named[i].now);
+	interfaces_format(t->interfaces, names, sizeof(names));
 	for (int ring = 0; ring < TAP_RINGS; ring++)
 		memory += capture_memory(t->slots[ring], t->snaplen[ring]);
-	log_info("capturing on %s ring_slots=%u+%u ring_memory=%zuKiB",
-		 len ? names : "all interfaces", t->slots[TAP_FLOWS],
-		 t->slots[TAP_SYNS], memory / 1024);
+	log_info("capturing on %s ring_slots=%u+%u ring_memory=%zuKiB", names,
+		 t->slots[TAP_FLOWS], t->slots[TAP_SYNS], memory / 1024);
 }
 
 static bool is_open(const struct taps *t)
@@ -259,7 +146,7 @@ static void reopen_rings(struct taps *t)
 /* Notes how long packets from the link may be; switches its LRO off. */
 static void look_at(struct taps *t, const struct link *link)
 {
-	if (!carries_us(t, link->ifindex))
+	if (!interfaces_are_fed_by(t->interfaces, link->ifindex))
 		return;
 	nic_lro_off(&t->lro, link);
 	if (link->loopback)
@@ -277,7 +164,8 @@ static void look(void *arg, const struct netlink_event *event)
 	look_at(arg, event->link);
 }
 
-int taps_open(struct taps *t, char *syns, char *flows, struct err *err)
+int taps_open(struct taps *t, char *syns, char *flows, bool local_backend,
+	      struct err *err)
 {
 	int ret;
 
@@ -291,7 +179,7 @@ int taps_open(struct taps *t, char *syns, char *flows, struct err *err)
 	t->wire_mtu = ETH_MTU;
 	t->machine_memory = ring_machine_memory();
 	/* TCP within this host makes segments of the full MTU of lo. */
-	if (plan_has_local_backend(t->plan, t->netlink))
+	if (local_backend)
 		t->wants = SLOTS_LONGEST;
 	netlink_for_each_link(t->netlink, look, t);
 	ret = open_rings(t, err);
@@ -328,17 +216,10 @@ void taps_close(struct taps *t)
 void taps_refresh(struct taps *t)
 {
 	follow_renames(t);
-	if (t->plan->config->n_interfaces) {
-		follow_names(t);
-		/*
-		 * The guard first: the kernel must never have packets that we
-		 * capture.
-		 */
-		guard_watch_narrow(t->guard, t->guarded, t->n_guarded);
-		for (int ring = 0; ring < TAP_RINGS; ring++)
-			if (t->capture[ring])
-				capture_set_links(t->capture[ring], &t->links);
-	}
+	for (int ring = 0; ring < TAP_RINGS; ring++)
+		if (t->capture[ring])
+			capture_set_links(t->capture[ring],
+					  &t->interfaces->links);
 	/* Before the first super-packet comes, if that can be foreseen. */
 	if (t->wants == SLOTS_SUPER && t->has == SLOTS_WIRE &&
 	    t->most > SLOTS_WIRE)
@@ -367,7 +248,8 @@ static void tell_link(struct taps *t, const struct link *link, bool up)
 {
 	struct arrival *a = arrivals_find(&t->arrivals, link->ifindex);
 
-	if ((!a && !is_named(t, link->ifindex)) || (a && a->down == !up))
+	if ((!a && !interfaces_have(t->interfaces, link->ifindex)) ||
+	    (a && a->down == !up))
 		return;
 	if (a)
 		a->down = !up;

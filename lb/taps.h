@@ -4,8 +4,7 @@
  *
  * Everything that the guard takes from the kernel must arrive here. So the
  * captures hear all interfaces, present and future, or those that the user
- * named; in that case the guard is limited to the same ones (struct guard_spec
- * .interfaces). The captures stay open from start to end. An interface that
+ * named (interfaces.h). They stay open from start to end. An interface that
  * comes, goes or is renamed makes no difference unless it was named.
  *
  * There are two rings. One holds only clients' SYNs; it is read last and a
@@ -16,20 +15,18 @@
 #ifndef L4LB_TAPS_H
 #define L4LB_TAPS_H
 
-#include <net/if.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "core/err.h"
+#include "interfaces.h"
 #include "io/arrivals.h"
 #include "io/capture.h"
 #include "io/forward.h"
-#include "host/guard_watch.h"
 #include "io/inject.h"
 #include "net/netlink.h"
 #include "io/nic.h"
-#include "control/plan.h"
 
 enum tap_ring { TAP_FLOWS, TAP_SYNS, TAP_RINGS };
 #define TAPS_FDS TAP_RINGS
@@ -43,22 +40,13 @@ enum tap_ring { TAP_FLOWS, TAP_SYNS, TAP_RINGS };
  */
 enum tap_slots { SLOTS_WIRE, SLOTS_SUPER, SLOTS_LONGEST };
 
-/* An interface that the user named, and its current name. */
-struct tap_named {
-	char now[IF_NAMESIZE];
-	int ifindex;	 /* 0: no interface has the name */
-	int told_master; /* master of the last warning */
-	bool missing;	 /* logged as missing */
-};
-
-/* The pointers down to @guard are borrowed and must outlive it. */
+/* The first pointers are borrowed and must outlive it. */
 struct taps {
-	const struct plan *plan;
+	const struct interfaces *interfaces;
 	struct netlink *netlink;
 	struct inject *inject;
 	struct forward *forward;
 	struct engine *engine;
-	struct guard_watch *guard; /* NULL: --guard none, or not yet there */
 
 	char *filter[TAP_RINGS]; /* pcap expressions, owned */
 
@@ -76,35 +64,22 @@ struct taps {
 
 	struct arrivals arrivals;
 	struct nic_lro lro;
-
-	/*
-	 * In the order of the configuration; their configured and current
-	 * names, for the guard.
-	 */
-	struct tap_named named[CONFIG_INTERFACES_MAX];
-	struct tap_links links;
-	char guarded[2 * CONFIG_INTERFACES_MAX][IF_NAMESIZE];
-	unsigned n_guarded;
 };
 
 /*
- * Resolves the names, so the guard's interfaces are known from here on. Refuses
- * interfaces that cannot be used; waits for those that do not exist yet.
+ * Set the borrowed pointers before. Takes the expressions for SYNs and for all
+ * else, which malloc() made; NULL: there was no memory. @local_backend: a
+ * backend is on this host. On an error nothing is left open.
  */
-int taps_name(struct taps *t, struct err *err);
-
-/*
- * Takes the expressions for SYNs and for all else, which malloc() made; NULL:
- * there was no memory. On an error nothing is left open.
- */
-int taps_open(struct taps *t, char *syns, char *flows, struct err *err);
+int taps_open(struct taps *t, char *syns, char *flows, bool local_backend,
+	      struct err *err);
 
 /* Closes all captures, and restores the interfaces' settings. */
 void taps_close(struct taps *t);
 
 /*
- * Call it after every change of links and once a second. Follows the named
- * interfaces, and tries again what could not be opened.
+ * Call it after every change of links and once a second, after
+ * interfaces_follow(). Tries again what could not be opened.
  */
 void taps_refresh(struct taps *t);
 

@@ -8,6 +8,7 @@
 #include "guarding.h"
 #include "log.h"
 #include "network.h"
+#include "packets.h"
 
 /* Warns of lost packets: the guard dropped them and no capture saw them. */
 static void weigh_guard(struct app *app)
@@ -205,7 +206,7 @@ void watch_each_second(struct app *app)
 	check_ways(app, now_ns);
 	network_read(app);
 	presence_each_second(app);
-	taps_refresh(&app->taps);
+	packets_links_changed(app);
 	guarding_read(app);
 	if (now_ns - app->watch.weighed_ns >= 10 * NS_PER_S)
 		weigh_guard(app);
