@@ -1,31 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmdline.c - argv, the file that it names, and host names in both
+ * cmdline.c - argv, and the file that it names
  *
  * getopt_long() only collects the options. They are applied after the file, in
  * their order, so that they override its [global] section wherever they stand.
  * An option is set by the same function as the key of the same meaning.
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <netdb.h>
-#include <poll.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "control/cmdline.h"
+#include "control/config.h"
+#include "control/config_file.h"
 #include "control/config_value.h"
+#include "control/host_name.h"
 
-#define FILE_MAX     (1u << 20) /* bytes; 8 times the largest sensible file */
 #define SETTINGS_MAX 64
-#define FILE_WAIT_MS 5000 /* for each part of what a pipe delivers */
 
 #define QUOTE_(x) #x
 #define QUOTE(x)  QUOTE_(x)
@@ -123,202 +116,13 @@ struct args {
 	unsigned n_positional;
 };
 
-/* RFC 6761 section 6.4: no name server will ever know the name. */
-static bool is_never(const char *host)
-{
-	const char *dot = strrchr(host, '.');
-
-	return strcasecmp(dot ? dot + 1 : host, "invalid") == 0;
-}
-
-int cmdline_resolve(const char *host, struct ip_addr *out, struct err *err)
-{
-	const struct addrinfo hints = {.ai_family = AF_INET,
-				       .ai_socktype = SOCK_STREAM};
-	struct addrinfo *found = NULL;
-	struct sockaddr_in sin;
-	char quoted[QUOTED_MAX];
-	int rc = getaddrinfo(host, NULL, &hints, &found);
-
-	if (rc == EAI_NONAME || rc == EAI_NODATA || rc == EAI_ADDRFAMILY)
-		return err_set(err, is_never(host) ? -EINVAL : -ENODATA,
-			       "host \"%s\" is not known, or has no IPv4 "
-			       "address; expected for example 192.168.0.11",
-			       value_quote(host, quoted));
-	if (rc)
-		return err_set(err, -EAGAIN,
-			       "host \"%s\" could not be looked up (%s); write "
-			       "its IPv4 address instead",
-			       value_quote(host, quoted),
-			       rc == EAI_SYSTEM ? strerror(errno)
-						: gai_strerror(rc));
-	memcpy(&sin, found->ai_addr, sizeof(sin));
-	freeaddrinfo(found);
-	*out = addr_from_v4(sin.sin_addr.s_addr);
-	return 0;
-}
-
-static int cannot_read(const char *path, int errnum, struct err *err)
-{
-	bool here = errnum == EACCES || errnum == EPERM || errnum == EIO ||
-		    errnum == ETIMEDOUT;
-
-	if (errnum == ETIMEDOUT)
-		return err_set(err, -EIO,
-			       "%.160s: nothing came out of it for %d s: does "
-			       "anybody write to it?",
-			       path, FILE_WAIT_MS / 1000);
-
-	/* A wrong name is the user's mistake; other errors are this host's. */
-	return err_set(err, here ? (errnum == EIO ? -EIO : -EACCES) : -errnum,
-		       "%.160s: cannot read the configuration: %s", path,
-		       strerror(errnum));
-}
-
-/*
- * Reads at most FILE_MAX + 1 bytes; if it reads the last one, the file is too
- * large. A FIFO may have no writer, or a silent one, so there is a timeout.
- */
-static ssize_t read_whole(int fd, char *text)
-{
-	struct pollfd wait = {.fd = fd, .events = POLLIN};
-	size_t len = 0;
-
-	while (len < FILE_MAX + 1) {
-		int ready = poll(&wait, 1, FILE_WAIT_MS);
-		ssize_t n;
-
-		if (ready == 0)
-			errno = ETIMEDOUT;
-		if (ready == -1 && errno == EINTR)
-			continue;
-		if (ready < 1)
-			return -1;
-		n = read(fd, text + len, FILE_MAX + 1 - len);
-		if (n == -1 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (n == -1)
-			return -1;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
-
-static int check_is_text(const char *path, const char *text, size_t len,
-			 struct err *err)
-{
-	const char *nul = memchr(text, 0, len);
-	unsigned line = 1;
-
-	if (len > FILE_MAX)
-		return err_set(err, -EINVAL,
-			       "%.160s: larger than %u bytes: not a "
-			       "configuration",
-			       path, FILE_MAX);
-	if (!nul)
-		return 0;
-	for (const char *c = text; c < nul; c++)
-		line += *c == '\n';
-	return err_set(err, -EINVAL,
-		       "%.160s:%u: a NUL byte; expected plain text (save it "
-		       "as UTF-8, not as UTF-16)",
-		       path, line);
-}
-
-/* Accepts a file, and the pipe of a shell's <(COMMAND); no endless source. */
-static int check_has_end(int fd, const char *path, struct err *err)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) == -1)
-		return cannot_read(path, errno, err);
-	if (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode))
-		return 0;
-	if (S_ISDIR(st.st_mode))
-		return cannot_read(path, EISDIR, err);
-	return err_set(err, -EINVAL,
-		       "%.160s: it is a %s, not a configuration; expected a "
-		       "file",
-		       path, isatty(fd) ? "terminal" : "device");
-}
-
-/*
- * A pipe can be read only once, but the configuration is read again until its
- * host names are known. So the text is kept.
- */
-static struct {
-	char *path, *text; /* NULL: nothing was read from a pipe */
-} piped;
-
-static int keep_piped(int fd, const char *path, const char *text,
-		      struct err *err)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) == -1 || !S_ISFIFO(st.st_mode))
-		return 0;
-	free(piped.path);
-	free(piped.text);
-	piped.path = strdup(path);
-	piped.text = strdup(text);
-	return piped.path && piped.text
-		       ? 0
-		       : err_set(err, -ENOMEM, "out of memory");
-}
-
-static int load_again(char **text, struct err *err)
-{
-	*text = strdup(piped.text);
-	return *text ? 0 : err_set(err, -ENOMEM, "out of memory");
-}
-
-int cmdline_load(const char *path, char **text, struct err *err)
-{
-	char *buffer = NULL;
-	ssize_t len;
-	int fd, rc;
-
-	if (piped.path && strcmp(piped.path, path) == 0)
-		return load_again(text, err);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd == -1)
-		return cannot_read(path, errno, err);
-	rc = check_has_end(fd, path, err);
-	if (rc)
-		goto out;
-	buffer = malloc(FILE_MAX + 2);
-	if (!buffer) {
-		rc = err_set(err, -ENOMEM, "out of memory");
-		goto out;
-	}
-	len = read_whole(fd, buffer);
-	if (len == -1) {
-		rc = cannot_read(path, errno, err);
-		goto out;
-	}
-	rc = check_is_text(path, buffer, (size_t)len, err);
-	buffer[len] = 0;
-	if (rc == 0)
-		rc = keep_piped(fd, path, buffer, err);
-	if (rc == 0) {
-		*text = buffer;
-		buffer = NULL;
-	}
-out:
-	free(buffer);
-	close(fd);
-	return rc;
-}
-
 /* Puts the meaning of the value in front of the reason why it is wrong. */
-static int fail_value(struct err *err, int rc, const char *what,
+static int fail_value(struct err *err, int ret, const char *what,
 		      const char *value, const struct err *reason)
 {
 	char quoted[QUOTED_MAX];
 
-	return err_set(err, rc, "%s \"%s\": %s", what,
+	return err_set(err, ret, "%s \"%s\": %s", what,
 		       value_quote(value, quoted), reason->text);
 }
 
@@ -402,7 +206,7 @@ static int take_option(struct args *a, int c, struct err *err)
 
 static int collect(struct args *a, int argc, char *argv[], struct err *err)
 {
-	int c, rc;
+	int c, ret;
 
 	optind = 0; /* resets glibc's getopt, for a second call */
 	opterr = 0;
@@ -410,9 +214,9 @@ static int collect(struct args *a, int argc, char *argv[], struct err *err)
 	       -1) {
 		if (c == '?' || c == ':')
 			return bad_option(argv, c, err);
-		rc = take_option(a, c, err);
-		if (rc)
-			return rc;
+		ret = take_option(a, c, err);
+		if (ret)
+			return ret;
 	}
 	a->positional = argv + optind;
 	a->n_positional = (unsigned)(argc - optind);
@@ -467,22 +271,22 @@ static int add_server(struct config *c, struct service_config *s,
 	struct backend_config b = {.params = BACKEND_PARAMS_DEFAULT};
 	struct err reason;
 	char server[QUOTED_MAX];
-	int rc = value_port(port, &b.addr.port, &reason);
+	int ret = value_port(port, &b.addr.port, &reason);
 
-	if (rc)
-		return fail_value(err, rc, "SERVER_PORT", port, &reason);
-	rc = value_host(host, cmdline_resolve, &b.addr.addr, &reason);
-	if (rc)
-		return fail_value(err, rc, "SERVER_IP", host, &reason);
-	rc = config_add_backend(c, s, &b, &reason);
-	if (rc == -EEXIST)
-		rc = err_set(&reason, -EINVAL,
-			     "the service has that backend already; give a "
-			     "server once (shares that differ are for a file: "
-			     "--config)");
-	if (rc) {
+	if (ret)
+		return fail_value(err, ret, "SERVER_PORT", port, &reason);
+	ret = value_host(host, host_name_lookup, &b.addr.addr, &reason);
+	if (ret)
+		return fail_value(err, ret, "SERVER_IP", host, &reason);
+	ret = config_add_backend(c, s, &b, &reason);
+	if (ret == -EEXIST)
+		ret = err_set(&reason, -EINVAL,
+			      "the service has that backend already; give a "
+			      "server once (shares that differ are for a file: "
+			      "--config)");
+	if (ret) {
 		snprintf(server, sizeof(server), "%.40s %.10s", host, port);
-		return fail_value(err, rc, "server", server, &reason);
+		return fail_value(err, ret, "server", server, &reason);
 	}
 	return 0;
 }
@@ -496,40 +300,40 @@ static int add_positional(struct config *c, const struct args *a,
 	struct service_config *s;
 	struct err reason;
 	char name[8];
-	int rc = value_port(port, &listen.port, &reason);
+	int ret = value_port(port, &listen.port, &reason);
 
-	if (rc)
-		return fail_value(err, rc, "--port", port, &reason);
-	rc = value_host(source, cmdline_resolve, &listen.addr, &reason);
-	if (rc)
-		return fail_value(err, rc, "SOURCE_IP", source, &reason);
+	if (ret)
+		return fail_value(err, ret, "--port", port, &reason);
+	ret = value_host(source, host_name_lookup, &listen.addr, &reason);
+	if (ret)
+		return fail_value(err, ret, "SOURCE_IP", source, &reason);
 	snprintf(name, sizeof(name), "%u", ntohs(listen.port));
-	rc = config_add_service(c, name, &s, err);
-	if (rc)
-		return rc;
-	rc = config_set_listen(c, s, &listen, &reason);
-	if (rc)
-		return fail_value(err, rc, "SOURCE_IP", source, &reason);
+	ret = config_add_service(c, name, &s, err);
+	if (ret)
+		return ret;
+	ret = config_set_listen(c, s, &listen, &reason);
+	if (ret)
+		return fail_value(err, ret, "SOURCE_IP", source, &reason);
 	if (a->scheduler)
-		rc = config_set_scheduler(s, a->scheduler, &reason);
-	if (rc)
-		return fail_value(err, rc, "--scheduler", a->scheduler,
+		ret = config_set_scheduler(s, a->scheduler, &reason);
+	if (ret)
+		return fail_value(err, ret, "--scheduler", a->scheduler,
 				  &reason);
-	for (unsigned i = 1; rc == 0 && i + 1 < a->n_positional; i += 2)
-		rc = add_server(c, s, a->positional[i], a->positional[i + 1],
-				err);
-	return rc;
+	for (unsigned i = 1; ret == 0 && i + 1 < a->n_positional; i += 2)
+		ret = add_server(c, s, a->positional[i], a->positional[i + 1],
+				 err);
+	return ret;
 }
 
 static int add_file(struct config *c, const char *path, struct err *err)
 {
 	char *text = NULL;
-	int rc = cmdline_load(path, &text, err);
+	int ret = config_file_load(path, &text, err);
 
-	if (rc == 0)
-		rc = config_text(c, path, text, cmdline_resolve, err);
+	if (ret == 0)
+		ret = config_text(c, path, text, host_name_lookup, err);
 	free(text);
-	return rc;
+	return ret;
 }
 
 static int apply_settings(struct config *c, const struct args *a,
@@ -540,16 +344,16 @@ static int apply_settings(struct config *c, const struct args *a,
 	for (unsigned i = 0; i < a->n_settings; i++) {
 		const struct setting *s = &a->settings[i];
 		struct err reason;
-		int rc;
+		int ret;
 
 		/* The first --interface replaces those of the file. */
 		if (strcmp(s->key, "interface") == 0 && !interfaces) {
 			c->n_interfaces = 0;
 			interfaces = true;
 		}
-		rc = config_set(c, s->key, s->value, &reason);
-		if (rc)
-			return fail_value(err, rc, s->option, s->value,
+		ret = config_set(c, s->key, s->value, &reason);
+		if (ret)
+			return fail_value(err, ret, s->option, s->value,
 					  &reason);
 	}
 	c->check = a->check;
@@ -562,29 +366,29 @@ static int apply_settings(struct config *c, const struct args *a,
 int config_read(struct config *c, int argc, char *argv[], struct err *err)
 {
 	struct args a = {0};
-	int rc;
+	int ret;
 
 	memset(c, 0, sizeof(*c));
-	rc = collect(&a, argc, argv, err);
-	if (rc)
-		return rc;
+	ret = collect(&a, argc, argv, err);
+	if (ret)
+		return ret;
 	if (a.help || a.version) {
 		fputs(a.help ? help : "l4lb " L4LB_VERSION "\n", stdout);
 		return CONFIG_SHOWN;
 	}
-	rc = check_form(&a, err);
-	if (rc)
-		return rc;
-	rc = config_init(c, err);
-	if (rc == 0)
-		rc = a.config ? add_file(c, a.config, err)
-			      : add_positional(c, &a, err);
-	if (rc == 0)
-		rc = apply_settings(c, &a, err);
-	if (rc == 0)
-		rc = config_finish(c, err);
-	if (rc)
+	ret = check_form(&a, err);
+	if (ret)
+		return ret;
+	ret = config_init(c, err);
+	if (ret == 0)
+		ret = a.config ? add_file(c, a.config, err)
+			       : add_positional(c, &a, err);
+	if (ret == 0)
+		ret = apply_settings(c, &a, err);
+	if (ret == 0)
+		ret = config_finish(c, err);
+	if (ret)
 		config_free(c);
 	c->check = a.check;
-	return rc;
+	return ret;
 }

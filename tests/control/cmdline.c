@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "control/cmdline.h"
 #include "control/config.h"
 
 #define COUNT_OF(array) ((int)(sizeof(array) / sizeof(*(array))))
