@@ -77,13 +77,13 @@ static void free_index(struct app *app, bool keep)
 
 const struct step step_index = {"index", make_index, free_index};
 
-static void on_backend(void *arg, enum backend_event event,
-		       const struct backend *b, enum check_result why)
+static void on_backend(void *arg, enum backend_event event, unsigned service,
+		       unsigned backend, enum check_result why)
 {
 	struct app *app = arg;
 
-	announce_backend(&app->config, app->engine, event, b, why,
-			 clock_now_ns());
+	announce_backend(&app->config, app->engine, event, service, backend,
+			 why, clock_now_ns());
 }
 
 static int make_engine(struct app *app, struct err *err)

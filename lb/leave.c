@@ -19,15 +19,12 @@
 static void reset_flows(struct app *app)
 {
 	struct engine *e = app->engine;
-	const uint64_t begin_ns = clock_now_ns(), before = e->counters.reset;
+	const struct engine_counters *c = engine_counters(e);
+	const uint64_t begin_ns = clock_now_ns(), before = c->reset;
 	uint64_t until_ns = begin_ns + RESET_MAX_MS * NS_PER_MS;
 	bool more, waits, told = false;
 
-	for (unsigned s = 0; s < e->n_services; s++) {
-		e->services[s].params.drop_all_down = false;
-		for (unsigned i = 0; i < e->services[s].n_backends; i++)
-			e->services[s].backends[i].params.weight = 0;
-	}
+	engine_refuse_new(e);
 	do {
 		more = engine_reset_all(e, clock_now_ns());
 		forward_tick(app->forward); /* sends the resets */
@@ -38,14 +35,14 @@ static void reset_flows(struct app *app)
 		if (!told && clock_now_ns() > begin_ns + 100 * NS_PER_MS) {
 			told = true;
 			log_info("resetting %u flows, a second signal ends it",
-				 e->table.used);
+				 engine_flows(e)->used);
 		}
 	} while ((more || waits) && app->signals.stops < 2 &&
 		 clock_now_ns() < until_ns);
-	if (e->counters.reset == before)
+	if (c->reset == before)
 		return;
 	log_info("reset %llu flows in %llu ms%s",
-		 (unsigned long long)(e->counters.reset - before),
+		 (unsigned long long)(c->reset - before),
 		 (unsigned long long)((clock_now_ns() - begin_ns) / NS_PER_MS),
 		 more ? ", the others have to find out" : "");
 	until_ns = clock_now_ns() + RESET_LINGER_MS * NS_PER_MS;

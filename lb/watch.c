@@ -30,7 +30,7 @@ static void weigh_guard(struct app *app)
 void watch_log_counters(struct app *app)
 {
 	const struct netlink_counters net = netlink_counters(app->netlink);
-	const struct engine_counters *counted = &app->engine->counters;
+	const struct engine_counters *counted = engine_counters(app->engine);
 	const struct inject_counters *sent;
 	char text[1024];
 
@@ -73,30 +73,18 @@ void watch_log_counters(struct app *app)
  */
 static void check_pools(struct app *app)
 {
-	const struct engine *e = app->engine;
-	const struct pool *fullest = NULL;
-	unsigned percent = 0;
+	const struct pool_view p = engine_fullest_pool(app->engine);
 
-	for (unsigned i = 0; i < e->n_pools; i++) {
-		const struct port_pool *p = &e->pools[i].ports;
-		uint32_t room = p->free + e->pools[i].recyclable;
-		unsigned used = (unsigned)(100 - room * 100ull / p->size);
-
-		if (!fullest || used > percent) {
-			fullest = &e->pools[i];
-			percent = used;
-		}
-	}
-	if (fullest && percent >= 90 && app->watch.pool_warned < 90) {
+	if (p.used_percent >= 90 && app->watch.pool_warned < 90) {
 		char source[ADDR_TEXT_MAX], backend[ENDPOINT_TEXT_MAX];
 
 		log_warn("%u%% of the NAT ports of %s toward %s are used; add "
 			 "a source address (source = in l4lb.conf) or widen "
 			 "--nat-ports",
-			 percent, addr_format(&fullest->source, source),
-			 endpoint_format(&fullest->backend, backend));
+			 p.used_percent, addr_format(&p.source, source),
+			 endpoint_format(&p.backend, backend));
 	}
-	app->watch.pool_warned = percent;
+	app->watch.pool_warned = p.used_percent;
 }
 
 /*
@@ -116,7 +104,7 @@ static uint64_t to_tell(struct told *told, uint64_t count, uint64_t now_ns)
 static void check_table(struct app *app, uint64_t now_ns)
 {
 	const struct engine *e = app->engine;
-	const struct engine_counters *c = &e->counters;
+	const struct engine_counters *c = engine_counters(e);
 	uint64_t n = to_tell(&app->watch.refused, c->dropped[DROP_TABLE_FULL],
 			     now_ns);
 
@@ -124,7 +112,7 @@ static void check_table(struct app *app, uint64_t now_ns)
 		log_warn("the flow table is full, %llu new connections were "
 			 "refused; raise --flows (flows = in l4lb.conf) above "
 			 "%u",
-			 (unsigned long long)n, e->table.size);
+			 (unsigned long long)n, engine_flows(e)->size);
 	n = to_tell(&app->watch.no_port, c->dropped[DROP_NO_PORT], now_ns);
 	if (n)
 		log_warn("the NAT ports are used up, %llu new connections were "
@@ -137,13 +125,13 @@ static void check_table(struct app *app, uint64_t now_ns)
 			 "connections were reset to make room, those that "
 			 "were idle longest; raise --flows above %u or widen "
 			 "--nat-ports",
-			 (unsigned long long)n, e->table.size);
+			 (unsigned long long)n, engine_flows(e)->size);
 }
 
 /* Warns of other limits that were reached. */
 static void check_limits(struct app *app, uint64_t now_ns)
 {
-	const struct engine_counters *c = &app->engine->counters;
+	const struct engine_counters *c = engine_counters(app->engine);
 	uint64_t n = to_tell(&app->watch.limited, c->answers_limited, now_ns);
 
 	if (n)
@@ -167,8 +155,9 @@ static void check_limits(struct app *app, uint64_t now_ns)
 
 static void check_ways(struct app *app, uint64_t now_ns)
 {
-	const uint64_t n = to_tell(&app->watch.unreached,
-				   app->engine->counters.unreached, now_ns);
+	const uint64_t n =
+		to_tell(&app->watch.unreached,
+			engine_counters(app->engine)->unreached, now_ns);
 
 	if (n)
 		log_warn(

@@ -5,81 +5,75 @@
 #include "log.h"
 
 /* Counts the backends that take new connections, and all backends. */
-static void count_left(const struct service *s, uint64_t now_ns, unsigned *left,
-		       unsigned *all)
+static void count_left(const struct engine *e, unsigned service,
+		       uint64_t now_ns, unsigned *left, unsigned *all)
 {
 	*left = *all = 0;
-	for (unsigned i = 0; i < s->n_backends; i++) {
-		const struct backend *b = &s->backends[i];
+	for (unsigned i = 0; i < engine_backends(e, service); i++) {
+		const struct backend_view b =
+			engine_view_backend(e, service, i, now_ns);
 
-		*all += !b->gone;
-		*left += backend_takes_flows(b) &&
-			 breaker_allows(&b->breaker, now_ns);
+		*all += !b.gone;
+		*left += b.takes_flows;
 	}
-}
-
-static const char *source_of(const struct engine *e, unsigned pool,
-			     char text[ADDR_TEXT_MAX])
-{
-	return addr_format(&e->pools[pool].source, text);
 }
 
 /*
  * A possible reason why a backend has never answered: it holds our source
  * address itself and drops our packets as martians.
  */
-static void hint(const struct config *config, const struct engine *e,
-		 const struct backend *b, const char *who)
+static void hint(const struct service_config *service,
+		 const struct backend_view *b, const char *who)
 {
-	const struct pool *p = &e->pools[b->pools[0]];
 	char text[ADDR_TEXT_MAX];
 
-	if (p->answered || b->health.last != CHECK_TIMEOUT ||
-	    config->services[b->service].n_sources ||
-	    !addr_equal(&p->source, &e->services[b->service].listen.addr))
+	if (b->answered || b->last != CHECK_TIMEOUT || service->n_sources ||
+	    !addr_equal(&b->source, &service->listen.addr))
 		return;
 	log_info("backend %s has never answered %s: if it holds that address "
 		 "itself, as for direct routing, give l4lb another one (source "
 		 "= in l4lb.conf)",
-		 who, addr_format(&p->source, text));
+		 who, addr_format(&b->source, text));
 }
 
 void announce_backend(const struct config *config, const struct engine *engine,
-		      enum backend_event event, const struct backend *b,
-		      enum check_result why, uint64_t now_ns)
+		      enum backend_event event, unsigned service,
+		      unsigned backend, enum check_result why, uint64_t now_ns)
 {
-	const struct service *s = &engine->services[b->service];
+	const struct service_config *s = &config->services[service];
+	const struct backend_view b =
+		engine_view_backend(engine, service, backend, now_ns);
 	const char *reason =
 		why == CHECK_TIMEOUT ? "no answer" : check_result_text(why);
 	char who[ENDPOINT_TEXT_MAX], values[128];
 	char source[ADDR_TEXT_MAX], other[ADDR_TEXT_MAX];
 	unsigned left, all;
 
-	endpoint_format(&b->addr, who);
-	count_left(s, now_ns, &left, &all);
+	endpoint_format(&b.addr, who);
+	count_left(engine, service, now_ns, &left, &all);
 	snprintf(values, sizeof(values), "service=%s flows=%u left=%u/%u",
-		 config->services[b->service].name, b->flows, left, all);
+		 s->name, b.flows, left, all);
 	switch (event) {
 	case BACKEND_DOWN:
 		log_warn("backend %s is down: %s, %u checks in a row %s", who,
-			 reason, b->health.params.fall, values);
-		hint(config, engine, b, who);
+			 reason, s->params.health.fall, values);
+		hint(s, &b, who);
 		break;
 	case BACKEND_SOURCE:
 		log_warn("backend %s answers %s and not %s: it probably holds "
 			 "%s itself, as for direct routing; new connections "
 			 "come from %s now, source = %s makes that fixed %s",
-			 who, source_of(engine, b->pools[0], source),
-			 source_of(engine, b->alternate, other), other, source,
+			 who, addr_format(&b.source, source),
+			 addr_format(&b.alternate, other), other, source,
 			 source, values);
 		break;
 	case BACKEND_UP:
 		log_info("backend %s is up again: %u checks in a row %s", who,
-			 b->health.params.rise, values);
+			 s->params.health.rise, values);
 		break;
 	case BACKEND_EJECTED:
 		log_warn("backend %s is ejected: %s, next trial in %u ms %s",
-			 who, reason, b->breaker.backoff_ms, values);
+			 who, reason, b.backoff_ms, values);
 		break;
 	case BACKEND_RECOVERED:
 		log_info("backend %s has recovered: it took a connection %s",
@@ -95,7 +89,8 @@ void announce_backend(const struct config *config, const struct engine *engine,
 		log_info("no longer cut off: something is heard from where "
 			 "backend %s is, after %.1f s %s",
 			 who,
-			 (double)(now_ns - engine->cut_since_ns) / NS_PER_S,
+			 (double)(now_ns - engine_cut_since_ns(engine)) /
+				 NS_PER_S,
 			 values);
 		break;
 	case BACKEND_DRAINED:

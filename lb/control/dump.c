@@ -3,7 +3,7 @@
 
 #include "control/dump.h"
 
-static const char *backend_state(const struct backend *b)
+static const char *backend_state(const struct backend_view *b)
 {
 	if (b->gone)
 		return "GONE";
@@ -11,7 +11,7 @@ static const char *backend_state(const struct backend *b)
 		return "DOWN";
 	if (b->params.weight == 0)
 		return "DRAIN";
-	if (b->breaker.state == BREAKER_OPEN)
+	if (b->ejected)
 		return "EJECTED";
 	return b->params.backup ? "BACKUP" : "UP";
 }
@@ -39,44 +39,48 @@ static void dump_flow(FILE *out, const struct flow *f, uint64_t now_ns)
 		f->bytes[FLOW_REPLY]);
 }
 
-int dump_flows(FILE *out, const struct engine *e, uint64_t now_ns,
-	       uint64_t started_ns)
+static void dump_backends(FILE *out, const struct engine *e, uint64_t now_ns)
 {
-	unsigned up = 0, all = 0;
-	struct flow *f;
-
-	for (unsigned s = 0; s < e->n_services; s++) {
-		all += e->services[s].n_backends;
-		for (unsigned i = 0; i < e->services[s].n_backends; i++)
-			up += e->services[s].backends[i].up;
-	}
-	fprintf(out, "# l4lb flows %u/%u backends %u/%u uptime %.0fs\n",
-		e->table.used, e->table.size, up, all,
-		seconds(started_ns, now_ns));
-	fprintf(out, "# id client vip nat backend state age_s idle_s "
-		     "c2s_packets c2s_bytes s2c_packets s2c_bytes\n");
-	for (f = flow_next(&e->table, 0); f;
-	     f = flow_next(&e->table, flow_index(&e->table, f) + 1))
-		dump_flow(out, f, now_ns);
-
 	fprintf(out, "# backend weight state flows total failed\n");
-	for (unsigned s = 0; s < e->n_services; s++) {
-		for (unsigned i = 0; i < e->services[s].n_backends; i++) {
-			const struct backend *b = &e->services[s].backends[i];
+	for (unsigned s = 0; s < engine_services(e); s++) {
+		for (unsigned i = 0; i < engine_backends(e, s); i++) {
+			const struct backend_view b =
+				engine_view_backend(e, s, i, now_ns);
 			char text[ENDPOINT_TEXT_MAX];
 
 			fprintf(out, "%s %u %s %u %" PRIu64 " %" PRIu64 "\n",
-				endpoint_format(&b->addr, text),
-				b->params.weight, backend_state(b), b->flows,
-				b->total, b->failed);
+				endpoint_format(&b.addr, text), b.params.weight,
+				backend_state(&b), b.flows, b.total, b.failed);
 		}
 	}
+}
+
+int dump_flows(FILE *out, const struct engine *e, uint64_t now_ns,
+	       uint64_t started_ns)
+{
+	const struct flow_table *flows = engine_flows(e);
+	unsigned up = 0, all = 0;
+	struct flow *f;
+
+	for (unsigned s = 0; s < engine_services(e); s++) {
+		all += engine_backends(e, s);
+		for (unsigned i = 0; i < engine_backends(e, s); i++)
+			up += engine_view_backend(e, s, i, now_ns).up;
+	}
+	fprintf(out, "# l4lb flows %u/%u backends %u/%u uptime %.0fs\n",
+		flows->used, flows->size, up, all, seconds(started_ns, now_ns));
+	fprintf(out, "# id client vip nat backend state age_s idle_s "
+		     "c2s_packets c2s_bytes s2c_packets s2c_bytes\n");
+	for (f = flow_next(flows, 0); f;
+	     f = flow_next(flows, flow_index(flows, f) + 1))
+		dump_flow(out, f, now_ns);
+	dump_backends(out, e, now_ns);
 	return fflush(out) || ferror(out) ? -1 : 0;
 }
 
 void dump_counters(const struct engine *e, char *text, size_t size)
 {
-	const struct engine_counters *c = &e->counters;
+	const struct engine_counters *c = engine_counters(e);
 	const char *separator = " (";
 	uint64_t dropped = 0;
 	size_t at;

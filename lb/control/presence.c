@@ -151,7 +151,9 @@ static void ask_again(struct app *app, unsigned service, unsigned backend)
 	struct ip_addr source;
 	struct err ignored;
 
-	if (b->waits || app->engine->services[service].backends[backend].up ||
+	if (b->waits ||
+	    engine_view_backend(app->engine, service, backend, clock_now_ns())
+		    .up ||
 	    resolve_source(&app->config.services[service], &b->addr,
 			   app->netlink, &source, &ignored) ||
 	    addr_equal(&source, &b->sources[0]))

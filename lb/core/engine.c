@@ -420,3 +420,8 @@ uint64_t engine_tick(struct engine *e, uint64_t now_ns, unsigned budget)
 		return now_ns;
 	return checks_ns < next_ns ? checks_ns : next_ns;
 }
+
+uint64_t engine_random(struct engine *e)
+{
+	return random_next(&e->random);
+}

@@ -29,6 +29,7 @@
 #include "core/service.h"
 #include "core/syn_gate.h"
 #include "core/time.h"
+#include "core/view.h"
 
 #define ENGINE_PROBES_MAX 256 /* waiting to be carried out */
 #define ENGINE_OUTBOX_MAX 256 /* segments; any more are lost, and counted */
@@ -106,9 +107,12 @@ struct engine_spec {
 	/* May be NULL. Called with the flow as it is after the event. */
 	void (*on_flow)(void *arg, enum flow_event event,
 			const struct flow *flow);
-	/* May be NULL. @why: result of the deciding probe or handshake. */
+	/* May be NULL. @why: result of the deciding probe or handshake.
+	 * engine_view_backend() shows the backend as it is after the event.
+	 */
 	void (*on_backend)(void *arg, enum backend_event event,
-			   const struct backend *b, enum check_result why);
+			   unsigned service, unsigned backend,
+			   enum check_result why);
 	/* NULL: always true. True if this host has a route to @backend now, by
 	 * an interface that is up. If not, silence says nothing about the
 	 * backend.
@@ -159,28 +163,6 @@ struct half_open {
 	bool repeated;
 };
 
-struct engine_counters {
-	uint64_t received;  /* = forwarded + consumed + the sum of dropped */
-	uint64_t forwarded; /* packets; super-packets count once */
-	uint64_t consumed;
-	uint64_t dropped[DROP_REASONS];
-	uint64_t originated;	  /* segments put into the outbox */
-	uint64_t outbox_lost;	  /* not put there: outbox full */
-	uint64_t answers_spared;  /* this pair of ends had its answers */
-	uint64_t answers_limited; /* resets and ACKs above the limit */
-	uint64_t out_of_window;	  /* forwarded, but changed nothing */
-	uint64_t bad_rst;	  /* the same for resets */
-	uint64_t recycled_closed, recycled_half_open, recycled_half_closed;
-	uint64_t expired;      /* idle, and not closed before */
-	uint64_t redispatched; /* SYNs sent to another backend */
-	uint64_t repaired;     /* answers for an earlier connection */
-	uint64_t reset;	       /* flows that we ended by resets */
-	uint64_t unheard;      /* silences excused: see hearing.h */
-	uint64_t unreached;    /* silences while this host had no route */
-	uint64_t cut_off;      /* silences while the link was silent */
-	uint64_t adopted;      /* flows of an earlier process */
-};
-
 struct engine {
 	struct flow_table table;
 	struct wheel wheel;
@@ -214,7 +196,8 @@ struct engine {
 	void (*on_flow)(void *arg, enum flow_event event,
 			const struct flow *flow);
 	void (*on_backend)(void *arg, enum backend_event event,
-			   const struct backend *b, enum check_result why);
+			   unsigned service, unsigned backend,
+			   enum check_result why);
 	bool (*can_reach)(void *arg, const struct ip_addr *source,
 			  const struct ip_addr *backend);
 	uint64_t (*way_heard_ns)(void *arg, const struct ip_addr *source,
@@ -251,9 +234,12 @@ void engine_free(struct engine *e);
 int64_t engine_adopt(struct engine *e, uint64_t now_ns, uint32_t *refused);
 
 /*
- * Ends all flows by resets, for a clean exit: as many per call as the outbox
- * has room for. Send those and call again until it returns false.
+ * For a clean exit. engine_refuse_new(): from now on SYNs that would open a
+ * flow are refused by a RST, whatever drop_all_down is. engine_reset_all():
+ * ends all flows by resets, as many per call as the outbox has room for; send
+ * those and call again until it returns false.
  */
+void engine_refuse_new(struct engine *e);
 bool engine_reset_all(struct engine *e, uint64_t now_ns);
 
 /*
@@ -329,7 +315,12 @@ unsigned engine_syn_turn(struct engine *e, uint64_t now_ns);
 /* Takes the oldest originated segment; false if there is none. */
 bool engine_next(struct engine *e, struct segment *out);
 
-/* Takes the oldest probe to carry out; false if there is none. */
+/*
+ * Checks that the caller carries out with sockets. engine_count_probed(): the number
+ * of backends that have such a check. engine_next_probe() takes the oldest one
+ * to carry out; false if there is none.
+ */
+unsigned engine_count_probed(const struct engine *e);
 bool engine_next_probe(struct engine *e, struct probe_request *out);
 void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
 			 uint32_t number, enum check_result result,
@@ -341,6 +332,9 @@ void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
  * timed; @now_ns if work is left (first fetch the originated segments).
  */
 uint64_t engine_tick(struct engine *e, uint64_t now_ns, unsigned budget);
+
+/* A random number that follows from the engine's seed. */
+uint64_t engine_random(struct engine *e);
 
 static inline struct backend *engine_backend(const struct engine *e,
 					     const struct flow *f)

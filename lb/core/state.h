@@ -37,7 +37,7 @@ static inline void engine_tell(struct engine *e, enum backend_event event,
 			       const struct backend *b, enum check_result why)
 {
 	if (e->on_backend)
-		e->on_backend(e->on_arg, event, b, why);
+		e->on_backend(e->on_arg, event, b->service, b->index, why);
 }
 
 #endif

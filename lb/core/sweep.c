@@ -42,6 +42,15 @@ bool engine_sweep(struct engine *e, uint64_t now_ns)
 	return false;
 }
 
+void engine_refuse_new(struct engine *e)
+{
+	for (unsigned s = 0; s < e->n_services; s++) {
+		e->services[s].params.drop_all_down = false;
+		for (unsigned i = 0; i < e->services[s].n_backends; i++)
+			e->services[s].backends[i].params.weight = 0;
+	}
+}
+
 bool engine_reset_all(struct engine *e, uint64_t now_ns)
 {
 	for (; e->reset_at < e->table.size; e->reset_at++) {

@@ -21,22 +21,10 @@ static uint64_t id_of(const struct probe_request *r)
 }
 static_assert(SERVICE_BACKENDS_MAX <= 1 << 16, "an index has 16 bits in an id");
 
-/* Backends whose check needs a socket. */
-static unsigned count(const struct engine *e)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < e->n_services; i++)
-		if (e->services[i].params.checked &&
-		    e->services[i].params.check.kind != CHECK_SYN)
-			n += e->services[i].n_backends;
-	return n;
-}
-
 int checker_open(struct checker **out, struct engine *engine, uint16_t nat_lo,
 		 uint16_t nat_hi, struct err *err)
 {
-	unsigned backends = count(engine);
+	const unsigned backends = engine_count_probed(engine);
 	struct checker *c;
 	int ret;
 

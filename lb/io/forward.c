@@ -42,7 +42,7 @@ int forward_new(struct forward **out, struct engine *engine,
 	f->inject = inject;
 	f->netlink = netlink;
 	f->mss_clamp = mss_clamp;
-	f->random.state = random_next(&engine->random);
+	f->random.state = engine_random(engine);
 	f->limit_too_big.per_s = TOO_BIG_PER_S;
 	*out = f;
 	return 0;

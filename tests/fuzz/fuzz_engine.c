@@ -17,6 +17,7 @@
 
 #include "core/engine.h"
 #include "fix_icmp.h"
+#include "forge.h"
 #include "frames.h"
 #include "parse.h"
 #include "rules.h"
@@ -464,6 +465,7 @@ static void take_over(struct world *w)
 		fail("flows are adopted");
 	if (refused)
 		fail("what a living process left is whole");
+	forge_balance(w->e);
 	check_rules(w);
 }
 

@@ -142,7 +142,7 @@ const char *rules_broken(const struct engine *e)
 	}
 	if (!broken && used != e->table.used)
 		broken = "the table counts the flows in use";
-	if (!broken && !e->counters.adopted && total < e->table.opened)
+	if (!broken && total < e->table.opened)
 		broken = "each flow was given to a backend";
 	return broken;
 }

@@ -89,7 +89,6 @@ START_TEST(connections_go_on)
 	r = next_process(&b);
 	ck_assert_int_eq(engine_adopt(r->e, r->now, &refused), CONNS);
 	ck_assert_uint_eq(refused, 0);
-	ck_assert_uint_eq(r->e->counters.adopted, CONNS);
 	for (unsigned i = 0; i < CONNS; i++) {
 		ck_assert(conn_send(r, &b.conns[i], FLOW_ORIG, ACK, 50));
 		ck_assert(conn_send(r, &b.conns[i], FLOW_REPLY, ACK, 50));

@@ -49,12 +49,13 @@ static uint64_t heard(void *arg, const struct ip_addr *source,
 	return l->heard_ns;
 }
 
-static void on_backend(void *arg, enum backend_event event,
-		       const struct backend *b, enum check_result why)
+static void on_backend(void *arg, enum backend_event event, unsigned service,
+		       unsigned backend, enum check_result why)
 {
 	struct link *l = arg;
 
-	(void)b;
+	(void)service;
+	(void)backend;
 	(void)why;
 	l->events[event]++;
 	if (event == BACKEND_DOWN)

@@ -29,12 +29,13 @@ struct many {
 	unsigned n_kept;
 };
 
-static void on_backend(void *arg, enum backend_event event,
-		       const struct backend *b, enum check_result why)
+static void on_backend(void *arg, enum backend_event event, unsigned service,
+		       unsigned backend, enum check_result why)
 {
 	struct many *m = arg;
 
-	(void)b;
+	(void)service;
+	(void)backend;
 	(void)why;
 	m->downs += event == BACKEND_DOWN;
 }

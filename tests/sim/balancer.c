@@ -19,11 +19,11 @@ static void note_flow(void *arg, enum flow_event event, const struct flow *flow)
 	judge_flow(arg, event, flow);
 }
 
-static void note_backend(void *arg, enum backend_event event,
-			 const struct backend *b, enum check_result why)
+static void note_backend(void *arg, enum backend_event event, unsigned service,
+			 unsigned backend, enum check_result why)
 {
 	(void)why;
-	judge_backend(arg, event, b);
+	judge_backend(arg, event, service, backend);
 }
 
 /* All backends are on one link, and clients are on another. */

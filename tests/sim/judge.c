@@ -404,13 +404,13 @@ void judge_flow(struct world *w, enum flow_event event, const struct flow *flow)
 }
 
 /*
- * There is no cause to take @b for anything else: it answered all there was to
- * answer for so long that whatever was seen of it before is forgotten, and no
- * answer can have been lost on the way or here.
+ * There is no cause to take @backend for anything else: it answered all there
+ * was to answer for so long that whatever was seen of it before is forgotten,
+ * and no answer can have been lost on the way or here.
  */
-static bool is_healthy(const struct world *w, const struct backend *b)
+static bool is_healthy(const struct world *w, unsigned backend)
 {
-	const struct host *h = &w->hosts[w->plan.n_clients + b->index];
+	const struct host *h = &w->hosts[w->plan.n_clients + backend];
 	const struct habits *way = &w->plan.back;
 	/* Some handshakes of before are given up only now. */
 	const uint64_t settled =
@@ -431,19 +431,19 @@ static bool is_healthy(const struct world *w, const struct backend *b)
 	       (fair || lossless || cut) && saw;
 }
 
-void judge_backend(struct world *w, enum backend_event event,
-		   const struct backend *b)
+void judge_backend(struct world *w, enum backend_event event, unsigned service,
+		   unsigned backend)
 {
 	static const char *const names[] = {"down",	 "up",	    "ejected",
 					    "recovered", "drained", "cut off",
 					    "moved",	 "heard"};
 
-	world_trace(w, "backend %u of service %u %s", b->index, b->service,
+	world_trace(w, "backend %u of service %u %s", backend, service,
 		    names[event]);
 	if ((event == BACKEND_DOWN || event == BACKEND_EJECTED) &&
-	    is_healthy(w, b))
+	    is_healthy(w, backend))
 		world_break(w, "a healthy backend is not found down: %u of %u",
-			    b->index, b->service);
+			    backend, service);
 }
 
 void judge_restart(struct world *w, uint32_t before, int64_t adopted,

@@ -26,8 +26,8 @@ void judge_icmp(struct world *w, const struct pkt *p);
 /* The engine tells what happens to a flow. */
 void judge_flow(struct world *w, enum flow_event event,
 		const struct flow *flow);
-void judge_backend(struct world *w, enum backend_event event,
-		   const struct backend *b);
+void judge_backend(struct world *w, enum backend_event event, unsigned service,
+		   unsigned backend);
 
 /* Adopted at a restart: all of them, or why not. */
 void judge_restart(struct world *w, uint32_t before, int64_t adopted,

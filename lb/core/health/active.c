@@ -62,6 +62,17 @@ static bool queue_probe(struct engine *e, const struct backend *b)
 	return true;
 }
 
+unsigned engine_count_probed(const struct engine *e)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < e->n_services; i++)
+		if (e->services[i].params.checked &&
+		    e->services[i].params.check.kind != CHECK_SYN)
+			n += e->services[i].n_backends;
+	return n;
+}
+
 bool engine_next_probe(struct engine *e, struct probe_request *out)
 {
 	if (e->probes_used == 0)

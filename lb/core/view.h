@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * view.h - what the engine shows of itself
+ *
+ * For logs, dumps and decisions outside; none of it is for the path of a
+ * packet. Counters and flows are the engine's own, to be read only, and change
+ * with each call; the rest are snapshots.
+ */
+#ifndef L4LB_VIEW_H
+#define L4LB_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/addr.h"
+#include "core/drop.h"
+#include "core/flow.h"
+#include "core/params.h"
+
+struct engine;
+
+struct engine_counters {
+	uint64_t received;  /* = forwarded + consumed + the sum of dropped */
+	uint64_t forwarded; /* packets; super-packets count once */
+	uint64_t consumed;
+	uint64_t dropped[DROP_REASONS];
+	uint64_t originated;	  /* segments put into the outbox */
+	uint64_t outbox_lost;	  /* not put there: outbox full */
+	uint64_t answers_spared;  /* this pair of ends had its answers */
+	uint64_t answers_limited; /* resets and ACKs above the limit */
+	uint64_t out_of_window;	  /* forwarded, but changed nothing */
+	uint64_t bad_rst;	  /* the same for resets */
+	uint64_t recycled_closed, recycled_half_open, recycled_half_closed;
+	uint64_t expired;      /* idle, and not closed before */
+	uint64_t redispatched; /* SYNs sent to another backend */
+	uint64_t repaired;     /* answers for an earlier connection */
+	uint64_t reset;	       /* flows that we ended by resets */
+	uint64_t unheard;      /* silences excused: see hearing.h */
+	uint64_t unreached;    /* silences while this host had no route */
+	uint64_t cut_off;      /* silences while the link was silent */
+};
+
+/* Valid as long as the engine. */
+const struct engine_counters *engine_counters(const struct engine *e);
+const struct flow_table *engine_flows(const struct engine *e);
+
+unsigned engine_services(const struct engine *e);
+unsigned engine_backends(const struct engine *e, unsigned service);
+
+struct backend_view {
+	struct endpoint addr;
+	struct ip_addr source;	  /* our first toward it; unset: no route yet */
+	struct ip_addr alternate; /* may replace @source; unset: none */
+	struct backend_params params;
+	bool up;		/* by its checks */
+	bool gone;		/* no longer configured: keeps its old flows */
+	bool ejected;		/* its breaker is open */
+	bool takes_flows;	/* new connections may go to it now */
+	bool answered;		/* @source, ever; or it has old flows */
+	enum check_result last; /* of its checks, if it is checked */
+	uint32_t backoff_ms;	/* the latest of its breaker; 0: none */
+	uint32_t flows;		/* open now: neither TIME_WAIT nor RESET */
+	uint64_t total;		/* flows opened so far */
+	uint64_t failed;	/* of these, refused or never answered */
+};
+
+struct backend_view engine_view_backend(const struct engine *e,
+					unsigned service, unsigned backend,
+					uint64_t now_ns);
+
+/* The NAT ports of the pair of ends that has used most of its own. */
+struct pool_view {
+	struct ip_addr source;
+	struct endpoint backend;
+	unsigned
+		used_percent; /* ports of flows that may be recycled are free */
+};
+
+struct pool_view engine_fullest_pool(const struct engine *e);
+
+/* Since when the links have been silent, for BACKEND_HEARD and before. */
+uint64_t engine_cut_since_ns(const struct engine *e);
+
+/*
+ * For a child process that shows its engine while the parent, with whom it
+ * shares the memory of the flows, goes on: copies them to @copy, zeroed memory
+ * for as many. Flows that change while they are copied are left out. From then
+ * on the engine of the child has the copies, and counts what it has.
+ */
+void engine_freeze(struct engine *e, struct flow *copy);
+
+#endif
