@@ -4,6 +4,8 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
 JOBS    ?= $(shell nproc)
+# Tests at a time: most of them wait, and those that use a core count twice.
+TEST_JOBS ?= $(shell expr 3 '*' $$(nproc))
 CMAKE_FLAGS ?=
 
 # What `make install` puts where; uninstall removes the same.
@@ -45,7 +47,7 @@ deps:
 test:
 	@tests/deps.sh build test fuzz
 	@$(MAKE) --no-print-directory build
-	@ctest --test-dir $(BUILD) --output-on-failure -j$(JOBS) $(CTEST_FLAGS)
+	@ctest --test-dir $(BUILD) --output-on-failure -j$(TEST_JOBS) $(CTEST_FLAGS)
 
 demo:
 	@tests/deps.sh build demo

@@ -147,12 +147,23 @@ wait_until() {
 }
 
 holds_within() {
-	local end=$(($(now_ms) + $1 * 1000))
+	local begin end
+	begin=$(now_ms)
+	end=$((begin + $1 * 1000))
 	shift
 	until "$@"; do
 		[ "$(now_ms)" -lt "$end" ] || return 1
-		sleep 0.02
+		pause "$begin"
 	done
+}
+
+# pause BEGIN_MS: between two looks, a tenth of the time that the waiting has
+# taken: a look costs more than it seems, a dump for instance.
+pause() {
+	local ms=$((($(now_ms) - $1) / 10))
+	((ms > 20)) || ms=20
+	((ms < 200)) || ms=200
+	sleep "0.$(printf '%03d' $ms)"
 }
 
 # A clock beside the test, for those that bound a time: what it was late, in
@@ -329,13 +340,15 @@ log_has() { grep -Eqs -- "$2" "$LAB_TMP/$1.out" "$LAB_TMP/$1.err"; }
 
 # wait_log NAME REGEX [SECONDS]: in either of its outputs.
 wait_log() {
-	local end=$(($(now_ms) + ${3:-20} * 1000))
+	local begin end
+	begin=$(now_ms)
+	end=$((begin + ${3:-20} * 1000))
 	until log_has "$1" "$2"; do
 		is_running "$1" || log_has "$1" "$2" ||
 			fail "$1 ended before it said: $2"
 		[ "$(now_ms)" -lt "$end" ] ||
 			fail "waited ${3:-20} s for $1 to say: $2"
-		sleep 0.02
+		pause "$begin"
 	done
 }
 
