@@ -4,8 +4,8 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
 JOBS    ?= $(shell nproc)
-# Tests at a time: most of them wait, and those that use a core count twice.
-TEST_JOBS ?= $(shell expr 3 '*' $$(nproc))
+# Tests at a time: most of them wait.
+TEST_JOBS ?= $(shell expr 4 '*' $$(nproc))
 CMAKE_FLAGS ?=
 
 # What `make install` puts where; uninstall removes the same.
@@ -27,7 +27,7 @@ LAB_TARGETS := l4lb chat_serv chat_clnt sniff
 # Sources of ours, as git knows them, and new ones.
 ours = $(shell git ls-files -co --exclude-standard -- $(1))
 
-.PHONY: all build deps test demo lab check-style check-layers tidy install uninstall \
+.PHONY: all build deps test test-many demo lab check-style check-layers tidy install uninstall \
 	fuzz clean help
 .DEFAULT_GOAL := all
 
@@ -48,6 +48,11 @@ test:
 	@tests/deps.sh build test fuzz
 	@$(MAKE) --no-print-directory build
 	@ctest --test-dir $(BUILD) --output-on-failure -j$(TEST_JOBS) $(CTEST_FLAGS)
+
+# One line a run, beside programs that spin: what fails now and then, fails here.
+RUNS ?= 20
+test-many:
+	@BUILD=$(BUILD) tests/many.sh $(RUNS) $(CTEST_FLAGS)
 
 demo:
 	@tests/deps.sh build demo
@@ -113,6 +118,7 @@ help:
 	@echo 'make deps         install what is missing to build and test (apt-get)'
 	@echo 'make demo         see it work: three chat servers, l4lb, six clients'
 	@echo 'make test         build, then run every test'
+	@echo 'make test-many    that RUNS=$(RUNS) times, on a busy machine'
 	@echo 'make lab          a network to play in: a shell on every host'
 	@echo 'make install      into PREFIX=$(PREFIX) (DESTDIR= to stage); make uninstall'
 	@echo 'make check-style  formatting, shell scripts, man pages; make tidy: clang-tidy'
