@@ -16,19 +16,15 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <netinet/in.h>
-#include <netinet/ip.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <libmnl/libmnl.h>
-#include <libnftnl/common.h>
-#include <libnftnl/expr.h>
-#include <libnftnl/rule.h>
 
 #include "host/guard.h"
 #include "host/nft.h"
+#include "host/nft_rule.h"
 
 /*
  * Prerouting and output: before conntrack (-200), after its defragmentation
@@ -45,9 +41,6 @@
 #define TYPE_INET_SERVICE  13
 #define TYPE_IPV4_ENDPOINT (TYPE_IPV4_ADDR << 6 | TYPE_INET_SERVICE)
 
-/* The register of a concatenated key's second part, behind an address. */
-#define REG_AFTER_ADDR NFT_REG32_01
-
 static const char services_set[] = "services";
 static const char backends_set[] = "backends";
 static const char sources_set[] = "sources";
@@ -57,8 +50,6 @@ static const char prerouting_chain[] = "prerouting";
 static const char input_chain[] = "input";
 static const char output_chain[] = "output";
 
-enum end { SRC, DST };
-
 /* Key of services and backends. The kernel pads each part to a register. */
 struct endpoint_key {
 	uint32_t addr; /* network order */
@@ -66,8 +57,6 @@ struct endpoint_key {
 	uint16_t zero;
 };
 static_assert(sizeof(struct endpoint_key) == 8, "two 32-bit registers");
-
-/* Sets */
 
 static void fill_endpoints(struct nft_batch *b, const char *name,
 			   const struct endpoint *list, size_t n)
@@ -128,181 +117,20 @@ static void fill_names(struct nft_batch *b, const char *name,
 	free(keys);
 }
 
-/* Rules: a list of expressions over registers */
-
-struct rule {
-	struct nft_batch *batch;
-	struct nftnl_rule *r; /* NULL: out of memory, later calls do nothing */
-};
-
-static struct nftnl_expr *rule_expr(struct rule *rule, const char *kind)
-{
-	struct nftnl_expr *e;
-
-	if (!rule->r)
-		return NULL;
-	e = nftnl_expr_alloc(kind);
-	if (!e) {
-		rule->batch->failed = true;
-		return NULL;
-	}
-	nftnl_rule_add_expr(rule->r, e);
-	return e;
-}
-
-static void load_payload(struct rule *rule, uint32_t base, uint32_t offset,
-			 uint32_t len, uint32_t reg)
-{
-	struct nftnl_expr *e = rule_expr(rule, "payload");
-
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, base);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, len);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, reg);
-}
-
-static void load_addr(struct rule *rule, enum end end)
-{
-	load_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
-		     end == SRC ? offsetof(struct iphdr, saddr)
-				: offsetof(struct iphdr, daddr),
-		     sizeof(uint32_t), NFT_REG_1);
-}
-
-static void load_port(struct rule *rule, enum end end, uint32_t reg)
-{
-	load_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER,
-		     end == SRC ? offsetof(struct tcphdr, source)
-				: offsetof(struct tcphdr, dest),
-		     sizeof(uint16_t), reg);
-}
-
-static void compare(struct rule *rule, uint32_t op, const void *value,
-		    uint32_t len)
-{
-	struct nftnl_expr *e = rule_expr(rule, "cmp");
-
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, op);
-	nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, value, len);
-}
-
-static void lookup(struct rule *rule, const char *set, uint32_t flags)
-{
-	struct nftnl_expr *e = rule_expr(rule, "lookup");
-
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
-	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set);
-	if (flags)
-		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, flags);
-}
-
-static void match_in(struct rule *rule, const char *set)
-{
-	lookup(rule, set, 0);
-}
-
-static void match_not_in(struct rule *rule, const char *set)
-{
-	lookup(rule, set, NFT_LOOKUP_F_INV);
-}
-
-static void match_endpoint(struct rule *rule, enum end end, const char *set)
-{
-	load_addr(rule, end);
-	load_port(rule, end, REG_AFTER_ADDR);
-	match_in(rule, set);
-}
-
 /* Matches if @end is one of our source addresses and a NAT port. */
-static void match_nat(struct rule *rule, enum end end,
+static void match_nat(struct nft_rule *rule, enum nft_end end,
 		      const struct guard_spec *spec)
 {
-	const uint16_t lo = htons(spec->nat_lo), hi = htons(spec->nat_hi);
-
-	load_port(rule, end, NFT_REG_1);
-	compare(rule, NFT_CMP_GTE, &lo, sizeof(lo));
-	compare(rule, NFT_CMP_LTE, &hi, sizeof(hi));
-	match_not_in(rule, skipped_set);
-	load_addr(rule, end);
-	match_in(rule, sources_set);
-}
-
-static void rule_begin(struct rule *rule, struct nft_batch *b,
-		       const char *chain)
-{
-	const uint8_t tcp = IPPROTO_TCP;
-	struct nftnl_expr *e;
-
-	rule->batch = b;
-	rule->r = nftnl_rule_alloc();
-	if (!rule->r) {
-		b->failed = true;
-		return;
-	}
-	nftnl_rule_set_u32(rule->r, NFTNL_RULE_FAMILY, NFPROTO_IPV4);
-	nftnl_rule_set_str(rule->r, NFTNL_RULE_TABLE, b->table);
-	nftnl_rule_set_str(rule->r, NFTNL_RULE_CHAIN, chain);
-
-	e = rule_expr(rule, "meta");
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, NFT_META_L4PROTO);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, NFT_REG_1);
-	compare(rule, NFT_CMP_EQ, &tcp, sizeof(tcp));
+	nft_rule_ports(rule, end, spec->nat_lo, spec->nat_hi, skipped_set);
+	nft_rule_addr(rule, end, sources_set);
 }
 
 /* Limits the rule to the named interfaces, if there are any. */
-static void match_interface(struct rule *rule, const struct guard_spec *spec)
+static void match_interface(struct nft_rule *rule,
+			    const struct guard_spec *spec)
 {
-	struct nftnl_expr *e;
-
-	if (!spec->n_interfaces)
-		return;
-	e = rule_expr(rule, "meta");
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, NFT_META_IIFNAME);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, NFT_REG_1);
-	match_in(rule, interfaces_set);
-}
-
-static void rule_end(struct rule *rule)
-{
-	struct nlmsghdr *nlh;
-
-	if (!rule->r)
-		return;
-	nlh = nft_message(rule->batch, NFT_MSG_NEWRULE,
-			  NLM_F_CREATE | NLM_F_APPEND);
-	nftnl_rule_nlmsg_build_payload(nlh, rule->r);
-	nft_add(rule->batch, nlh);
-	nftnl_rule_free(rule->r);
-}
-
-static void rule_drop(struct rule *rule)
-{
-	struct nftnl_expr *e;
-
-	rule_expr(rule, "counter");
-	e = rule_expr(rule, "immediate");
-	if (e) {
-		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, NF_DROP);
-	}
-	rule_end(rule);
-}
-
-static void rule_notrack(struct rule *rule)
-{
-	rule_expr(rule, "notrack");
-	rule_end(rule);
+	if (spec->n_interfaces)
+		nft_rule_interface(rule, interfaces_set);
 }
 
 /*
@@ -317,52 +145,52 @@ static void rule_notrack(struct rule *rule)
  */
 static void add_rules(struct nft_batch *b, const struct guard_spec *spec)
 {
-	struct rule rule;
+	struct nft_rule rule;
 
-	rule_begin(&rule, b, prerouting_chain);
-	match_endpoint(&rule, DST, services_set);
+	nft_rule_begin(&rule, b, prerouting_chain);
+	nft_rule_endpoint(&rule, NFT_DST, services_set);
 	match_interface(&rule, spec);
-	rule_notrack(&rule);
+	nft_rule_notrack(&rule);
 
-	rule_begin(&rule, b, prerouting_chain);
-	match_nat(&rule, DST, spec);
-	match_endpoint(&rule, SRC, backends_set);
+	nft_rule_begin(&rule, b, prerouting_chain);
+	match_nat(&rule, NFT_DST, spec);
+	nft_rule_endpoint(&rule, NFT_SRC, backends_set);
 	match_interface(&rule, spec);
-	rule_notrack(&rule);
+	nft_rule_notrack(&rule);
 
-	rule_begin(&rule, b, input_chain);
-	match_endpoint(&rule, DST, services_set);
+	nft_rule_begin(&rule, b, input_chain);
+	nft_rule_endpoint(&rule, NFT_DST, services_set);
 	match_interface(&rule, spec);
-	rule_drop(&rule);
+	nft_rule_drop(&rule);
 
-	rule_begin(&rule, b, input_chain);
-	match_nat(&rule, DST, spec);
-	match_endpoint(&rule, SRC, backends_set);
+	nft_rule_begin(&rule, b, input_chain);
+	match_nat(&rule, NFT_DST, spec);
+	nft_rule_endpoint(&rule, NFT_SRC, backends_set);
 	match_interface(&rule, spec);
-	rule_drop(&rule);
+	nft_rule_drop(&rule);
 
-	rule_begin(&rule, b, output_chain); /* a client on this host */
-	match_endpoint(&rule, DST, services_set);
-	rule_notrack(&rule);
+	nft_rule_begin(&rule, b, output_chain); /* a client on this host */
+	nft_rule_endpoint(&rule, NFT_DST, services_set);
+	nft_rule_notrack(&rule);
 
-	rule_begin(&rule, b, output_chain); /* l4lb to a client */
-	match_endpoint(&rule, SRC, services_set);
-	rule_notrack(&rule);
+	nft_rule_begin(&rule, b, output_chain); /* l4lb to a client */
+	nft_rule_endpoint(&rule, NFT_SRC, services_set);
+	nft_rule_notrack(&rule);
 
-	rule_begin(&rule, b, output_chain); /* a backend on this host */
-	match_nat(&rule, DST, spec);
-	match_endpoint(&rule, SRC, backends_set);
-	rule_notrack(&rule);
+	nft_rule_begin(&rule, b, output_chain); /* a backend on this host */
+	match_nat(&rule, NFT_DST, spec);
+	nft_rule_endpoint(&rule, NFT_SRC, backends_set);
+	nft_rule_notrack(&rule);
 
-	rule_begin(&rule, b, output_chain); /* l4lb to a backend */
-	match_nat(&rule, SRC, spec);
-	match_endpoint(&rule, DST, backends_set);
-	rule_notrack(&rule);
+	nft_rule_begin(&rule, b, output_chain); /* l4lb to a backend */
+	match_nat(&rule, NFT_SRC, spec);
+	nft_rule_endpoint(&rule, NFT_DST, backends_set);
+	nft_rule_notrack(&rule);
 }
 
-int guard_explain(struct err *err, int code, const char *name)
+int guard_explain(struct err *err, int ret, const char *name)
 {
-	switch (code) {
+	switch (ret) {
 	case 0: return 0;
 	case -EPERM:
 	case -EACCES:
@@ -384,16 +212,16 @@ int guard_explain(struct err *err, int code, const char *name)
 			"iptables/guard.sh --tool iptables and use "
 			"--guard none");
 	case -EMSGSIZE:
-		return err_set(err, code,
+		return err_set(err, ret,
 			       "firewall guard: too many addresses for one "
 			       "transaction: raise net.core.wmem_max");
 	default:
 		return err_set(
-			err, code,
+			err, ret,
 			"firewall guard: the kernel refused nftables table "
 			"l4lb_%s: %s; look at it with: nft list table ip "
 			"l4lb_%s",
-			name, strerror(-code), name);
+			name, strerror(-ret), name);
 	}
 }
 
@@ -410,12 +238,12 @@ static int write_table(struct mnl_socket *nl, const struct guard_spec *spec,
 		       bool afresh)
 {
 	struct nft_batch b;
-	int code = begin(&b, spec->name,
-			 spec->n_services + spec->n_backends + spec->n_sources +
-				 spec->n_skipped + spec->n_interfaces);
+	int ret = begin(&b, spec->name,
+			spec->n_services + spec->n_backends + spec->n_sources +
+				spec->n_skipped + spec->n_interfaces);
 
-	if (code)
-		return code;
+	if (ret)
+		return ret;
 
 	nft_add_table(&b, NFT_MSG_NEWTABLE);
 	if (afresh) {
@@ -440,49 +268,49 @@ static int write_table(struct mnl_socket *nl, const struct guard_spec *spec,
 	fill_names(&b, interfaces_set, spec->interfaces, spec->n_interfaces);
 	add_rules(&b, spec);
 
-	code = nft_send(&b, nl);
+	ret = nft_send(&b, nl);
 	nft_end(&b);
-	return code;
+	return ret;
 }
 
 int guard_up(struct mnl_socket *nl, const struct guard_spec *spec,
 	     struct err *err)
 {
-	int code = write_table(nl, spec, false);
+	int ret = write_table(nl, spec, false);
 
-	switch (code) {
+	switch (ret) {
 	case -EEXIST: /* a table of that name has another shape */
 	case -EINVAL:
 	case -EBUSY:
-	case -EOPNOTSUPP: code = write_table(nl, spec, true); break;
+	case -EOPNOTSUPP: ret = write_table(nl, spec, true); break;
 	default: break;
 	}
-	return guard_explain(err, code, spec->name);
+	return guard_explain(err, ret, spec->name);
 }
 
 static int delete_table(struct mnl_socket *nl, const char *name)
 {
 	struct nft_batch b;
-	int code = begin(&b, name, 0);
+	int ret = begin(&b, name, 0);
 
-	if (code)
-		return code;
+	if (ret)
+		return ret;
 	/* Create it first, so that deleting it cannot fail. */
 	nft_add_table(&b, NFT_MSG_NEWTABLE);
 	nft_add_table(&b, NFT_MSG_DELTABLE);
-	code = nft_send(&b, nl);
+	ret = nft_send(&b, nl);
 	nft_end(&b);
-	return code;
+	return ret;
 }
 
 int guard_down(const char *name, struct err *err)
 {
 	struct mnl_socket *nl;
-	int code = nft_open(&nl);
+	int ret = nft_open(&nl);
 
-	if (!code) {
-		code = delete_table(nl, name);
+	if (!ret) {
+		ret = delete_table(nl, name);
 		mnl_socket_close(nl);
 	}
-	return guard_explain(err, code, name);
+	return guard_explain(err, ret, name);
 }

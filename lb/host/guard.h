@@ -64,8 +64,8 @@ struct mnl_socket;
 int guard_up(struct mnl_socket *nl, const struct guard_spec *spec,
 	     struct err *err);
 
-/* Sets that message for guard @name and the kernel's @code; returns 0 for 0. */
-int guard_explain(struct err *err, int code, const char *name);
+/* Sets that message for guard @name and the kernel's @ret; returns 0 for 0. */
+int guard_explain(struct err *err, int ret, const char *name);
 
 /* Removes the table; 0 also if there is none. */
 int guard_down(const char *name, struct err *err);
