@@ -431,16 +431,16 @@ static void establish(struct bench *b)
 		}
 	}
 	b->next_client = b->n_flows;
-	require(b->engine->table.used == b->n_flows);
+	require(engine_flows(b->engine)->used == b->n_flows);
 }
 
 static uint32_t count_established(const struct bench *b)
 {
 	uint32_t n = 0;
 
-	for (struct flow *f = flow_next(&b->engine->table, 0); f;
-	     f = flow_next(&b->engine->table,
-			   flow_index(&b->engine->table, f) + 1))
+	for (struct flow *f = flow_next(engine_flows(b->engine), 0); f;
+	     f = flow_next(engine_flows(b->engine),
+			   flow_index(engine_flows(b->engine), f) + 1))
 		n += f->tcp.state == TCP_ESTABLISHED;
 	return n;
 }
@@ -464,8 +464,8 @@ static void setup(struct bench *b, uint32_t flows)
 	bytes = make_engine(b);
 	establish(b);
 	/* The pools have more ports than there are flows: one each counts. */
-	bytes -= (size_t)b->engine->n_pools * PORTS * 2;
-	each = (double)bytes / b->engine->table.size + 2;
+	bytes -= (size_t)engine_backends(b->engine, 0) * PORTS * 2;
+	each = (double)bytes / engine_flows(b->engine)->size + 2;
 	printf("# %u flows: %.1f bytes each, index and port included\n",
 	       b->n_flows, each);
 	if (flows >= 65536)
@@ -474,7 +474,8 @@ static void setup(struct bench *b, uint32_t flows)
 
 static void teardown(struct bench *b)
 {
-	require(b->engine->counters.received == b->engine->counters.forwarded);
+	require(engine_counters(b->engine)->received ==
+		engine_counters(b->engine)->forwarded);
 	if (b->counter >= 0)
 		close(b->counter);
 	engine_free(b->engine);

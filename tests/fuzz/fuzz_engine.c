@@ -17,8 +17,8 @@
 
 #include "core/engine.h"
 #include "fix_icmp.h"
-#include "forge.h"
 #include "frames.h"
+#include "inside.h"
 #include "parse.h"
 #include "rules.h"
 
@@ -204,8 +204,9 @@ static void refresh(const struct world *w, struct conn *c)
 {
 	struct flow_key key = {.pair = {c->client, c->vip}, .proto = 6};
 	enum flow_side side;
-	const struct flow *f = flow_find(&w->e->table, &key,
-					 flow_hash(&w->e->table, &key), &side);
+	const struct flow *f =
+		flow_find(engine_flows(w->e), &key,
+			  flow_hash(engine_flows(w->e), &key), &side);
 
 	if (!f)
 		return;
@@ -378,7 +379,7 @@ static void captured(struct world *w)
 static void change_backend(struct world *w)
 {
 	uint32_t how = take(w, 1);
-	struct service *s = &w->e->services[how & 1];
+	struct service *s = inside_service(w->e, how & 1);
 	struct backend *b = &s->backends[(how >> 1) % s->n_backends];
 
 	if (how & 128)
@@ -409,7 +410,7 @@ static void do_other(struct world *w, enum other what)
 {
 	switch (what) {
 	case OTHER_UNSENT:
-		if (w->e->counters.forwarded)
+		if (engine_counters(w->e)->forwarded)
 			engine_unsent(w->e, DROP_SEND_FULL, 1);
 		break;
 	case OTHER_PROBES: answer_probes(w); break;
@@ -465,18 +466,18 @@ static void take_over(struct world *w)
 		fail("flows are adopted");
 	if (refused)
 		fail("what a living process left is whole");
-	forge_balance(w->e);
+	inside_balance(w->e);
 	check_rules(w);
 }
 
 static void drain(struct world *w)
 {
-	for (int i = 0; i < 1000 && w->e->table.used; i++) {
+	for (int i = 0; i < 1000 && engine_flows(w->e)->used; i++) {
 		w->now += 8000 * NS_PER_S;
 		engine_tick(w->e, w->now, 100);
 		empty_outbox(w);
 	}
-	if (w->e->table.used)
+	if (engine_flows(w->e)->used)
 		fail("every flow ends when nothing comes any more");
 	check_rules(w);
 }

@@ -18,6 +18,7 @@
 #include "forge.h"
 #include "core/engine.h"
 #include "frames.h"
+#include "inside.h"
 #include "parse.h"
 #include "rules.h"
 
@@ -210,7 +211,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	kept = engine_adopt(e, now, &refused);
 	if (kept < 0 || (uint64_t)kept + refused != present)
 		fail("each flow is kept or refused");
-	forge_balance(e);
+	inside_balance(e);
 	check(e);
 	while (in.left) {
 		uint32_t what = take(&in, 1);
@@ -228,12 +229,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size & 1)
 		while (engine_reset_all(e, now))
 			drain(e);
-	for (int i = 0; i < 1000 && e->table.used; i++) {
+	for (int i = 0; i < 1000 && engine_flows(e)->used; i++) {
 		now += 8000 * NS_PER_S;
 		engine_tick(e, now, 100);
 		drain(e);
 	}
-	if (e->table.used)
+	if (engine_flows(e)->used)
 		fail("every flow ends when nothing comes any more");
 	check(e);
 	engine_free(e);

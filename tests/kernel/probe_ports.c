@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/engine.h"
 #include "core/packet.h"
 #include "forge.h"
 #include "frames.h"

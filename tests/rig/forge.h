@@ -14,7 +14,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "core/engine.h"
 #include "core/flow.h"
 
 /* As identity_check() in flow.c; a test sees to it that they agree. */
@@ -34,21 +33,6 @@ static inline void forge_seal(struct flow *f)
 {
 	f->check = forge_check(f);
 	f->open = 1;
-}
-
-/*
- * After a takeover the backends' totals are those of the flows that live on,
- * and the table's number goes on from theirs: for rules_broken() they are made
- * to agree again.
- */
-static inline void forge_balance(struct engine *e)
-{
-	uint64_t total = 0;
-
-	for (unsigned s = 0; s < e->n_services; s++)
-		for (unsigned i = 0; i < e->services[s].n_backends; i++)
-			total += e->services[s].backends[i].total;
-	e->services[0].backends[0].total += e->table.opened - total;
 }
 
 #endif

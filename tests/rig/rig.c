@@ -93,9 +93,9 @@ void rig_start(struct rig *r)
 	r->setup.spec.flows = r->flows;
 	ret = engine_new(&r->e, &r->setup.spec, r->now, &err);
 	ck_assert_msg(ret == 0, "engine_new: %d %s", ret, err.text);
-	for (unsigned s = 0; s < r->e->n_services; s++)
-		for (unsigned i = 0; i < r->e->services[s].n_backends; i++)
-			r->e->services[s].backends[i].up = true;
+	for (unsigned s = 0; s < engine_services(r->e); s++)
+		for (unsigned i = 0; i < engine_backends(r->e, s); i++)
+			inside_backend(r->e, s, i)->up = true;
 }
 
 void rig_free(struct rig *r)
@@ -153,7 +153,7 @@ struct rig *rig_ejecting(unsigned n_backends)
 
 unsigned rig_ejected(const struct rig *r)
 {
-	const struct service *s = &r->e->services[0];
+	const struct service *s = inside_service(r->e, 0);
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < s->n_backends; i++)
@@ -233,7 +233,7 @@ static bool take_verdict(struct rig *r, struct packet *p)
 
 bool rig_send_bytes(struct rig *r, const uint8_t *ip, uint32_t len)
 {
-	const struct engine_counters before = r->e->counters;
+	const struct engine_counters before = *engine_counters(r->e);
 	uint8_t *copy = malloc(len ? len : 1); /* ends where the frame ends */
 	enum drop_reason why;
 	struct packet p;
@@ -247,11 +247,11 @@ bool rig_send_bytes(struct rig *r, const uint8_t *ip, uint32_t len)
 	else
 		sent = take_verdict(r, &p);
 
-	r->why = dropped_since(&before, &r->e->counters);
-	r->consumed = r->e->counters.consumed > before.consumed;
+	r->why = dropped_since(&before, engine_counters(r->e));
+	r->consumed = engine_counters(r->e)->consumed > before.consumed;
 	unit_check((r->why != DROP_REASONS) + sent + r->consumed == 1,
 		   "each packet is sent, consumed or dropped");
-	unit_check(r->e->counters.received == before.received + 1,
+	unit_check(engine_counters(r->e)->received == before.received + 1,
 		   "every packet is received once");
 	if (sent) {
 		unit_check(frame_read(&in, copy, len), "sent a malformed one");
@@ -445,8 +445,8 @@ struct flow *conn_flow(const struct rig *r, const struct conn *c)
 	struct flow_key key = {.pair = {c->client, c->vip}, .proto = 6};
 	enum flow_side side;
 
-	return flow_find(&r->e->table, &key, flow_hash(&r->e->table, &key),
-			 &side);
+	return flow_find(engine_flows(r->e), &key,
+			 flow_hash(engine_flows(r->e), &key), &side);
 }
 
 void conn_refresh(const struct rig *r, struct conn *c)
@@ -513,11 +513,11 @@ void conn_is_refused(struct rig *r, unsigned n, enum drop_reason why)
 {
 	struct conn c = conn_make(r, n);
 	struct frame syn = conn_frame(&c, FLOW_ORIG, SYN, 0);
-	uint32_t used = r->e->table.used;
+	uint32_t used = engine_flows(r->e)->used;
 
 	ck_assert(!rig_send(r, &syn));
 	ck_assert_msg(r->why == why, "%s", drop_name(r->why));
 	rig_check_answer(r, &syn);
-	ck_assert_uint_eq(r->e->table.used, used);
+	ck_assert_uint_eq(engine_flows(r->e)->used, used);
 	ck_assert_int_eq(conn_state(r, &c), TCP_STATES);
 }

@@ -11,6 +11,7 @@
 
 #include "core/engine.h"
 #include "frames.h"
+#include "inside.h"
 
 #define RIG_SERVICES_MAX 2
 #define RIG_BACKENDS_MAX 12
@@ -78,7 +79,7 @@ void rig_done(struct rig *r);
 
 static inline struct backend *rig_backend(const struct rig *r, unsigned i)
 {
-	return &r->e->services[0].backends[i];
+	return inside_backend(r->e, 0, i);
 }
 
 static inline bool same(struct endpoint a, struct endpoint b)

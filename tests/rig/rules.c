@@ -2,6 +2,9 @@
 /* rules.c - see rules.h */
 #include "rules.h"
 
+#include "core/lifecycle.h"
+#include "core/state.h"
+
 static const char *broken_balance(const struct engine *e)
 {
 	const struct engine_counters *c = &e->counters;
@@ -145,4 +148,33 @@ const char *rules_broken(const struct engine *e)
 	if (!broken && total < e->table.opened)
 		broken = "each flow was given to a backend";
 	return broken;
+}
+
+static bool lists_empty(const struct list_node *nodes, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (list_linked(nodes, i))
+			return false;
+	return true;
+}
+
+const char *rules_left(const struct engine *e)
+{
+	const uint32_t size = e->table.size;
+
+	if (e->table.used)
+		return "flows";
+	if (e->pending.n_free != e->pending.size)
+		return "kept SYNs";
+	for (unsigned i = 0; i < e->n_pools; i++)
+		if (e->pools[i].ports.free != e->pools[i].ports.size)
+			return "ports in use";
+	if (!lists_empty(e->age_nodes, size + AGE_HEADS + e->n_services) ||
+	    !lists_empty(e->pool_nodes, size + e->n_pools * AGE_LISTS) ||
+	    !lists_empty(e->wheel_nodes, size + WHEEL_SLOTS))
+		return "members of lists";
+	for (uint32_t i = 0; i < e->table.n_slots; i++)
+		if (e->table.slots[i].ref)
+			return "entries of the index";
+	return NULL;
 }

@@ -13,4 +13,7 @@
 /* The rule that is broken, or NULL. */
 const char *rules_broken(const struct engine *e);
 
+/* What is left although no flow should be, or NULL. */
+const char *rules_left(const struct engine *e);
+
 #endif

@@ -63,7 +63,7 @@ static struct flow *flow_of(struct before *b, unsigned conn)
 
 static void check_rules(struct rig *r)
 {
-	forge_balance(r->e);
+	inside_balance(r->e);
 	ck_assert_ptr_null(rules_broken(r->e));
 }
 
@@ -71,11 +71,11 @@ static void check_rules(struct rig *r)
 static void check_ends(struct rig *r)
 {
 	check_rules(r);
-	for (int i = 0; i < 10 && r->e->table.used; i++) {
+	for (int i = 0; i < 10 && engine_flows(r->e)->used; i++) {
 		rig_wait(r, 8000 * NS_PER_S);
 		rig_drain(r);
 	}
-	ck_assert_uint_eq(r->e->table.used, 0);
+	ck_assert_uint_eq(engine_flows(r->e)->used, 0);
 	check_rules(r);
 }
 
@@ -461,7 +461,7 @@ static struct rig *next_without_one(const struct before *b, bool keep)
 	r->setup.backends[0][1].params.weight = 0;
 	r->now = b->now + NS_PER_S;
 	rig_start(r);
-	r->e->services[0].backends[1].up = false; /* rig_start() sets it */
+	rig_backend(r, 1)->up = false; /* rig_start() sets it */
 	memcpy(r->flows, b->flows, sizeof(b->flows));
 	ck_assert_int_eq(engine_adopt(r->e, r->now, &refused), CONNS);
 	rig_wait(r, NS_PER_S);
@@ -527,7 +527,7 @@ START_TEST(a_clean_exit_resets_all_even_after_a_sweep_began)
 	make_before(&b);
 	r = next_process(&b);
 	engine_adopt(r->e, r->now, &refused);
-	r->e->sweep_at = 60; /* as a sweep left it */
+	inside_set_sweep(r->e, 60, 0); /* as a sweep left it */
 	for (int i = 0; i < 100 && engine_reset_all(r->e, r->now); i++)
 		rig_drain(r);
 	for (unsigned i = 0; i < CONNS; i++)
@@ -603,8 +603,8 @@ START_TEST(drain_timeout_ends_the_flows_of_drained_backends_only)
 				 conn_flow(r, &b.conns[i])->backend == 0
 					 ? TCP_RESET
 					 : TCP_ESTABLISHED);
-	ck_assert_uint_eq(r->e->services[0].backends[0].flows, 0);
-	ck_assert_uint_eq(r->e->services[0].backends[1].flows, CONNS / 2);
+	ck_assert_uint_eq(rig_backend(r, 0)->flows, 0);
+	ck_assert_uint_eq(rig_backend(r, 1)->flows, CONNS / 2);
 	rig_free(r);
 }
 END_TEST

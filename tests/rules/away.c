@@ -27,12 +27,12 @@ static void leave_unset(struct rig *r, unsigned service, unsigned backend)
 /* Neither forwarded nor answered: the client tries again. */
 static void is_ignored(struct rig *r, unsigned n, enum drop_reason why)
 {
-	const uint64_t before = r->e->counters.dropped[why];
+	const uint64_t before = engine_counters(r->e)->dropped[why];
 	struct conn c = conn_make(r, n);
 	struct frame answer;
 
 	ck_assert(!conn_syn(r, &c));
-	ck_assert_uint_eq(r->e->counters.dropped[why], before + 1);
+	ck_assert_uint_eq(engine_counters(r->e)->dropped[why], before + 1);
 	ck_assert(!rig_next(r, &answer));
 	ck_assert_int_eq(conn_state(r, &c), TCP_STATES);
 }
@@ -67,7 +67,7 @@ START_TEST(strays_to_an_address_that_is_away_are_not_reset)
 	engine_set_service_away(r->e, 0, true);
 	rig_send(r, &stray);
 	ck_assert(!rig_next(r, &answer));
-	ck_assert_uint_eq(r->e->counters.dropped[DROP_NOT_OURS], 1);
+	ck_assert_uint_eq(engine_counters(r->e)->dropped[DROP_NOT_OURS], 1);
 	rig_done(r);
 }
 END_TEST
@@ -216,16 +216,16 @@ START_TEST(who_shares_a_source_gets_another_with_it)
 		r->setup.backends[s][0].routed = true;
 	rig_start(r);
 	/* Not while one of them is well. */
-	r->e->services[0].backends[0].up = false;
+	rig_backend(r, 0)->up = false;
 	ck_assert(!engine_set_source(r->e, 0, 0, &after));
-	r->e->services[1].backends[0].up = false;
+	inside_backend(r->e, 1, 0)->up = false;
 	for (unsigned s = 0; s < 2; s++)
 		ck_assert(engine_set_source(r->e, s, 0, &after));
 	for (unsigned s = 0; s < 2; s++) {
 		struct conn c = conn_make(r, 1 + s);
 
-		r->e->services[s].backends[0].up = true;
-		c.vip.port = r->e->services[s].listen.port;
+		inside_backend(r->e, s, 0)->up = true;
+		c.vip.port = inside_service(r->e, s)->listen.port;
 		conn_establish(r, &c);
 		ck_assert(addr_equal(&c.nat.addr, &after));
 	}

@@ -154,14 +154,14 @@ START_TEST(all_silent_at_once_is_the_link)
 	ck_assert_uint_eq(l->events[BACKEND_DOWN], 0);
 	ck_assert_uint_eq(l->events[BACKEND_CUT_OFF], 1);
 	ck_assert_uint_eq(l->events[BACKEND_HEARD], 0);
-	ck_assert_uint_gt(l->r->e->counters.cut_off, 100);
+	ck_assert_uint_gt(engine_counters(l->r->e)->cut_off, 100);
 	mute(l, false);
 	run_for(l, 10 * S);
 	ck_assert_uint_eq(l->events[BACKEND_DOWN], 0);
 	ck_assert_uint_eq(l->events[BACKEND_CUT_OFF], 1);
 	ck_assert_uint_eq(l->events[BACKEND_HEARD], 1);
 	ck_assert_int_eq(conn_state(l->r, &c), TCP_ESTABLISHED);
-	ck_assert_uint_eq(l->r->e->cut_off, 0);
+	ck_assert_uint_eq(inside_cut_off(l->r->e), 0);
 	link_done(l);
 }
 END_TEST
@@ -320,7 +320,7 @@ START_TEST(handshakes_are_not_held_against_backends_either)
 	}
 	ck_assert_uint_eq(l->events[BACKEND_EJECTED], 0);
 	ck_assert_uint_eq(l->events[BACKEND_CUT_OFF], 1);
-	ck_assert_uint_eq(l->r->e->table.used, 3);
+	ck_assert_uint_eq(engine_flows(l->r->e)->used, 3);
 	link_done(l);
 }
 END_TEST
@@ -343,7 +343,8 @@ START_TEST(a_question_of_before_it_is_over_says_nothing)
 	run_for(l, 8 * S);
 	mute(l, false);
 	run_for(l, 5 * S);
-	ck_assert_uint_eq(l->r->e->table.used, 0); /* all are given up */
+	ck_assert_uint_eq(engine_flows(l->r->e)->used,
+			  0); /* all are given up */
 	ck_assert_uint_eq(l->events[BACKEND_HEARD], 1);
 	ck_assert_uint_eq(l->events[BACKEND_EJECTED], 0);
 	ck_assert_uint_eq(l->events[BACKEND_DOWN], 0);
@@ -384,7 +385,6 @@ START_TEST(who_holds_the_services_address_is_asked_from_another)
 	struct link *l = link_new(kinds[_i % 2]);
 	struct ip_addr vip = frame_addr("198.18.0.1"),
 		       other = frame_addr("198.18.0.7");
-	struct backend *b;
 
 	for (unsigned i = 0; i < BACKENDS; i++)
 		l->r->setup.backends[0][i].alternate = other;
@@ -397,10 +397,11 @@ START_TEST(who_holds_the_services_address_is_asked_from_another)
 	ck_assert_uint_eq(l->events[BACKEND_DOWN], 0);
 	ck_assert_uint_eq(l->events[BACKEND_SOURCE], 1);
 	for (unsigned i = 0; i < BACKENDS; i++) {
-		b = rig_backend(l->r, i);
-		ck_assert(addr_equal(&l->r->e->pools[b->pools[0]].source,
-				     i == 0 ? &other : &vip));
-		ck_assert(!b->has_alternate);
+		const struct backend_view b =
+			engine_view_backend(l->r->e, 0, i, l->r->now);
+
+		ck_assert(addr_equal(&b.source, i == 0 ? &other : &vip));
+		ck_assert(!addr_is_set(&b.alternate));
 	}
 	for (unsigned i = 0; i < 6; i++) {
 		struct conn c = conn_make(l->r, i);

@@ -56,9 +56,9 @@ static void probes_for(struct rig *r, unsigned which, enum check_result result,
 /* Just that, and not what follows. */
 static void take_down(struct rig *r, unsigned down, enum check_result why)
 {
-	for (int i = 0; i < 100 && r->e->services[0].backends[down].up; i++)
+	for (int i = 0; i < 100 && rig_backend(r, down)->up; i++)
 		probes_for(r, down, why, 50 * MS);
-	ck_assert(!r->e->services[0].backends[down].up);
+	ck_assert(!rig_backend(r, down)->up);
 }
 
 static void sweep(struct rig *r)
@@ -103,7 +103,7 @@ START_TEST(flows_of_a_backend_that_went_down_are_reset)
 		ck_assert_int_eq(conn_state(r, &c[i]),
 				 dead ? TCP_RESET : TCP_ESTABLISHED);
 	}
-	ck_assert_uint_eq(r->e->counters.outbox_lost, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->outbox_lost, 0);
 	rig_done(r);
 }
 END_TEST
@@ -128,8 +128,8 @@ START_TEST(clean_exit_resets_every_flow)
 	reset_all(r);
 	for (unsigned i = 0; i < 100; i++)
 		ck_assert_int_eq(conn_state(r, &c[i]), TCP_RESET);
-	ck_assert_uint_eq(r->e->counters.outbox_lost, 0);
-	ck_assert_uint_eq(r->e->counters.reset, 100);
+	ck_assert_uint_eq(engine_counters(r->e)->outbox_lost, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->reset, 100);
 	rig_done(r);
 }
 END_TEST
@@ -161,7 +161,7 @@ START_TEST(clean_exit_may_be_followed_by_ticks)
 
 	conn_establish(r, &c);
 	reset_all(r);
-	ck_assert_uint_lt(r->e->sweep_at, 16);
+	ck_assert_uint_lt(inside_sweep_at(r->e), 16);
 	take_down(r, 0, CHECK_TIMEOUT);
 	rig_wait(r, 100 * S);
 	rig_drain(r);
@@ -199,7 +199,7 @@ START_TEST(backend_that_was_silent_before_it_refused_is_swept)
 
 	conn_establish(r, &c);
 	b = conn_flow(r, &c)->backend;
-	while (r->e->services[0].backends[b].health.failed < 2)
+	while (rig_backend(r, b)->health.failed < 2)
 		probes_for(r, b, CHECK_TIMEOUT, 50 * MS);
 	take_down(r, b, CHECK_REFUSED);
 	sweep(r);
@@ -212,16 +212,16 @@ END_TEST
 START_TEST(sweep_spares_flows_opened_after_the_return)
 {
 	struct rig *r = checked(1u << 17);
-	struct backend *b = &r->e->services[0].backends[0];
+	struct backend *b = rig_backend(r, 0);
 	struct conn c;
 
 	take_down(r, 0, CHECK_TIMEOUT);
-	r->e->sweep_at = 1; /* so that the first places come last */
-	r->e->sweep_left = 1u << 17;
+	/* So that the first places come last. */
+	inside_set_sweep(r->e, 1, 1u << 17);
 	for (int i = 0; i < 200 && !b->up; i++)
 		probes_for(r, 0, CHECK_OK, 50 * MS);
 	ck_assert(b->up);
-	ck_assert_uint_gt(r->e->sweep_left, 0);
+	ck_assert_uint_gt(inside_sweep_left(r->e), 0);
 	for (unsigned n = 1; n < 3; n++) {
 		c = conn_make(r, n);
 		conn_establish(r, &c);
@@ -229,9 +229,9 @@ START_TEST(sweep_spares_flows_opened_after_the_return)
 			break;
 	}
 	ck_assert_uint_eq(conn_flow(r, &c)->backend, 0);
-	for (int i = 0; i < 20 && r->e->sweep_left; i++)
+	for (int i = 0; i < 20 && inside_sweep_left(r->e); i++)
 		sweep(r);
-	ck_assert_uint_eq(r->e->sweep_left, 0);
+	ck_assert_uint_eq(inside_sweep_left(r->e), 0);
 	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
 	rig_done(r);
 }
@@ -268,7 +268,7 @@ START_TEST(unanswered_flows_of_a_backend_that_went_down_go_to_another)
 	r->setup.services[0].params.syn_timeout_ms = 60000; /* not by silence */
 	rig_start(r);
 	open_and_take_down(r, c, 12);
-	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 0);
 	engine_tick(r->e, r->now, 64);
 	for (unsigned i = 0; i < 12; i++) {
 		bool dead = same(c[i].backend, rig_backend(r, 0)->addr);
@@ -287,7 +287,7 @@ START_TEST(unanswered_flows_of_a_backend_that_went_down_go_to_another)
 		conn_finish(r, &c[i]);
 	}
 	ck_assert_uint_eq(moved, 2);
-	ck_assert_uint_eq(r->e->counters.redispatched, moved);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, moved);
 	ck_assert_uint_eq(rig_backend(r, 0)->failed, moved);
 	rig_done(r);
 }
@@ -306,7 +306,7 @@ START_TEST(unanswered_flows_are_reset_when_no_other_may_be_asked)
 
 		ck_assert_int_eq(conn_state(r, &c[i]) == TCP_RESET, dead);
 	}
-	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 0);
 	rig_done(r);
 }
 END_TEST
@@ -323,11 +323,11 @@ START_TEST(suspicion_from_a_timer_is_looked_at_in_time)
 	rig_start(r);
 	probes_for(r, 0, CHECK_OK, S);
 	ck_assert(conn_syn(r, &c));
-	for (int i = 0; i < 100 && !r->e->counters.redispatched; i++) {
+	for (int i = 0; i < 100 && !engine_counters(r->e)->redispatched; i++) {
 		r->now += 10 * MS;
 		next = engine_tick(r->e, r->now, 64);
 	}
-	ck_assert_uint_eq(r->e->counters.redispatched, 1);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 1);
 	ck_assert_uint_le(next, r->now + 20 * MS);
 	rig_done(r);
 }
@@ -366,7 +366,7 @@ START_TEST(backends_are_not_down_while_this_host_has_no_way_to_them)
 		rig_drain(r);
 	}
 	ck_assert(rig_backend(r, 0)->up);
-	ck_assert_uint_gt(r->e->counters.unreached, 15);
+	ck_assert_uint_gt(engine_counters(r->e)->unreached, 15);
 	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
 	unplugged = false;
 	take_down(r, 0, CHECK_UNREACHABLE);
@@ -395,7 +395,7 @@ START_TEST(sweep_does_not_eject)
 	take_down(r, 0, CHECK_TIMEOUT);
 	sweep(r);
 	ck_assert_uint_eq(b->flows, 0);
-	ck_assert_uint_eq(r->e->counters.redispatched, 6);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 6);
 	ck_assert_int_eq(b->breaker.state, BREAKER_CLOSED);
 	ck_assert_uint_eq(b->breaker.failed, 0);
 	rig_done(r);

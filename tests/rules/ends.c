@@ -40,7 +40,7 @@ START_TEST(events_tell_what_happened_to_a_flow)
 	ck_assert_int_eq(r->events[3].state, TCP_TIME_WAIT);
 	rig_wait(r, 61 * S);
 	ck_assert_uint_eq(r->n_events, 4);
-	ck_assert_uint_eq(r->e->table.used, 0);
+	ck_assert_uint_eq(engine_flows(r->e)->used, 0);
 	rig_done(r);
 }
 END_TEST
@@ -68,7 +68,7 @@ START_TEST(rst_elsewhere_is_forwarded_and_counted_only)
 	f.seq += 7;
 	ck_assert(rig_send(r, &f));
 	ck_assert(same(r->out.dst, c.client));
-	ck_assert_uint_eq(r->e->counters.bad_rst, 1);
+	ck_assert_uint_eq(engine_counters(r->e)->bad_rst, 1);
 	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
 	ck_assert_uint_eq(rig_backend(r, 0)->flows, 1);
 	rig_done(r);
@@ -118,7 +118,7 @@ START_TEST(reset_after_the_answer_is_no_failure_of_the_backend)
 	conn_in_state(r, 2, TCP_TIME_WAIT);
 	conn_in_state(r, 3, TCP_RESET);
 	rig_wait(r, 7500 * S);
-	ck_assert_uint_eq(r->e->table.used, 0);
+	ck_assert_uint_eq(engine_flows(r->e)->used, 0);
 	ck_assert_uint_eq(rig_backend(r, 0)->failed, 0);
 	ck_assert_uint_eq(rig_backend(r, 0)->total, 3);
 	rig_done(r);
@@ -138,7 +138,7 @@ START_TEST(closed_connection_is_opened_again_by_a_new_syn)
 	c.seq[REPLY] += 5000;
 	conn_establish(r, &c);
 	ck_assert_uint_ne(conn_flow(r, &c)->id, old);
-	ck_assert_uint_eq(r->e->table.used, 1);
+	ck_assert_uint_eq(engine_flows(r->e)->used, 1);
 	ck_assert_uint_eq(rig_backend(r, 0)->total, 2);
 	ck_assert_uint_eq(rig_events(r, FLOW_OPENED, &c.client), 2);
 	rig_done(r);
@@ -189,7 +189,7 @@ START_TEST(syn_into_a_living_connection_opens_nothing)
 	check_challenge(r, &c);
 	ck_assert_uint_eq(conn_flow(r, &c)->id, old);
 	ck_assert_int_eq(conn_state(r, &c), alive[_i]);
-	ck_assert_uint_eq(r->e->counters.consumed, 1);
+	ck_assert_uint_eq(engine_counters(r->e)->consumed, 1);
 	rig_done(r);
 }
 END_TEST

@@ -67,8 +67,8 @@ START_TEST(flow_counts_packets_and_bytes_of_each_side)
 	ck_assert_uint_eq(f->packets[REPLY], 2);
 	ck_assert_uint_eq(f->bytes[REPLY], 2 * 40 + 60000);
 	ck_assert_uint_eq(f->opened_ns, RIG_T0);
-	ck_assert_uint_eq(r->e->counters.forwarded, 5);
-	ck_assert_uint_eq(r->e->counters.received, 5);
+	ck_assert_uint_eq(engine_counters(r->e)->forwarded, 5);
+	ck_assert_uint_eq(engine_counters(r->e)->received, 5);
 	ck_assert_uint_eq(rig_backend(r, 0)->flows, 1);
 	ck_assert_uint_eq(rig_backend(r, 0)->total, 1);
 	ck_assert_uint_eq(rig_backend(r, 0)->failed, 0);
@@ -190,7 +190,7 @@ START_TEST(retransmitted_syn_takes_the_same_way)
 		ck_assert(same(r->out.src, c.nat));
 		ck_assert(same(r->out.dst, c.backend));
 	}
-	ck_assert_uint_eq(r->e->table.opened, 1);
+	ck_assert_uint_eq(engine_flows(r->e)->opened, 1);
 	rig_done(r);
 }
 END_TEST
@@ -219,9 +219,9 @@ START_TEST(unsent_packet_is_a_drop_and_not_forwarded)
 
 	conn_establish(r, &c);
 	engine_unsent(r->e, DROP_NO_ROUTE, 1);
-	ck_assert_uint_eq(r->e->counters.forwarded, 2);
-	ck_assert_uint_eq(r->e->counters.dropped[DROP_NO_ROUTE], 1);
-	ck_assert_uint_eq(r->e->counters.received, 3);
+	ck_assert_uint_eq(engine_counters(r->e)->forwarded, 2);
+	ck_assert_uint_eq(engine_counters(r->e)->dropped[DROP_NO_ROUTE], 1);
+	ck_assert_uint_eq(engine_counters(r->e)->received, 3);
 	rig_done(r);
 }
 END_TEST
@@ -241,7 +241,7 @@ START_TEST(nothing_but_a_syn_opens_a_flow)
 
 	ck_assert(!rig_send(r, &f));
 	ck_assert_int_eq(r->why, DROP_OUT_OF_STATE);
-	ck_assert_uint_eq(r->e->table.used, 0);
+	ck_assert_uint_eq(engine_flows(r->e)->used, 0);
 	rig_done(r);
 }
 END_TEST
@@ -256,7 +256,7 @@ START_TEST(syn_with_ecn_or_urgent_bits_opens_a_flow)
 
 		ck_assert(conn_send(r, &c, ORIG, flags[i], 0));
 	}
-	ck_assert_uint_eq(r->e->table.used, 3);
+	ck_assert_uint_eq(engine_flows(r->e)->used, 3);
 	rig_done(r);
 }
 END_TEST
@@ -305,7 +305,7 @@ START_TEST(stray_segment_from_a_backend_is_answered_by_a_rst)
 		ck_assert_uint_eq(rig_drain(r), 0);
 	else
 		rig_check_answer(r, &f);
-	ck_assert_uint_eq(r->e->table.used, 0);
+	ck_assert_uint_eq(engine_flows(r->e)->used, 0);
 	rig_done(r);
 }
 END_TEST
@@ -328,13 +328,13 @@ END_TEST
 /* @count strays at once from one side; how many were answered. */
 static uint64_t send_strays(struct rig *r, const struct frame *f, int count)
 {
-	uint64_t before = r->e->counters.originated;
+	uint64_t before = engine_counters(r->e)->originated;
 
 	for (int i = 0; i < count; i++) {
 		rig_send(r, f);
 		rig_drain(r);
 	}
-	return r->e->counters.originated - before;
+	return engine_counters(r->e)->originated - before;
 }
 
 START_TEST(answers_to_strays_are_limited_and_come_back_with_time)
@@ -348,7 +348,8 @@ START_TEST(answers_to_strays_are_limited_and_come_back_with_time)
 
 	ck_assert_uint_gt(answered, 0);
 	ck_assert_uint_lt(answered, COUNT);
-	ck_assert_uint_eq(r->e->counters.answers_spared, COUNT - answered);
+	ck_assert_uint_eq(engine_counters(r->e)->answers_spared,
+			  COUNT - answered);
 	rig_wait(r, 60 * S);
 	ck_assert_uint_eq(send_strays(r, &f, 1), 1);
 	rig_done(r);
@@ -499,7 +500,7 @@ START_TEST(new_engine_is_idle_and_empty)
 
 	ck_assert(!engine_next(r->e, &seg));
 	ck_assert_uint_eq(engine_tick(r->e, r->now, 10), WHEEL_IDLE);
-	ck_assert_uint_eq(r->e->table.used, 0);
+	ck_assert_uint_eq(engine_flows(r->e)->used, 0);
 	rig_done(r);
 	engine_free(NULL);
 }

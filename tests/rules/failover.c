@@ -55,7 +55,7 @@ START_TEST(refused_syn_is_given_to_another_backend)
 	conn_finish(r, &c);
 	ck_assert_uint_eq(rig_events(r, FLOW_REDISPATCHED, &c.client), 1);
 	ck_assert_uint_eq(rig_events(r, FLOW_OPENED, &c.client), 1);
-	ck_assert_uint_eq(r->e->counters.redispatched, 1);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 1);
 	rig_done(r);
 }
 END_TEST
@@ -102,7 +102,7 @@ START_TEST(each_backend_is_asked_once_and_then_the_refusal_passed_on)
 	ck_assert_uint_eq(rst.flags, RST | ACK);
 	ck_assert_uint_eq(rst.ack, c.seq[ORIG]);
 	for (unsigned i = 0; i < 3; i++)
-		ck_assert_uint_eq(r->e->services[0].backends[i].failed, 1);
+		ck_assert_uint_eq(rig_backend(r, i)->failed, 1);
 	rig_done(r);
 }
 END_TEST
@@ -115,7 +115,7 @@ START_TEST(no_more_backends_are_asked_than_retries_allow)
 	rig_wait(r, 5 * S);
 	conn_expect_syn(r, &c);
 	ck_assert_uint_eq(rig_drain(r), 0);
-	ck_assert_uint_eq(r->e->counters.redispatched, 1);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 1);
 	rig_done(r);
 }
 END_TEST
@@ -166,7 +166,7 @@ START_TEST(syn_with_payload_is_given_to_one_backend_only)
 
 	ck_assert(rig_send(r, &f));
 	rig_wait(r, 5 * S);
-	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 0);
 	ck_assert_uint_eq(rig_drain(r), 0);
 	rig_done(r);
 }
@@ -207,7 +207,7 @@ START_TEST(nothing_is_redispatched_once_a_syn_ack_was_forwarded)
 	ck_assert_uint_eq(rig_drain(r), 0);
 	ck_assert(conn_send(r, &c, REPLY, RST, 0));
 	ck_assert(same(r->out.dst, c.client));
-	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 0);
 	rig_done(r);
 }
 END_TEST
@@ -356,9 +356,9 @@ START_TEST(port_that_the_backend_remembers_is_repaired)
 	ck_assert(!same(c.nat, port)); /* then from another one */
 	ck_assert(same(c.backend, first));
 	conn_finish(r, &c);
-	ck_assert_uint_eq(r->e->counters.redispatched, 0);
-	ck_assert_uint_eq(r->e->services[0].backends[0].failed, 0);
-	ck_assert_uint_ge(r->e->counters.repaired, 1);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 0);
+	ck_assert_uint_eq(rig_backend(r, 0)->failed, 0);
+	ck_assert_uint_ge(engine_counters(r->e)->repaired, 1);
 	rig_done(r);
 }
 END_TEST
@@ -432,7 +432,7 @@ START_TEST(garbage_does_not_postpone_redispatch)
 		rig_send(r, &f);
 		rig_wait(r, 100 * MS);
 	}
-	ck_assert_uint_eq(r->e->counters.redispatched, 1);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 1);
 	rig_drain(r);
 	rig_done(r);
 }
@@ -459,7 +459,7 @@ START_TEST(syns_that_nobody_answers_eject_nobody)
 			conn_establish(r, &honest);
 	}
 	rig_wait(r, 12 * S);
-	ck_assert_uint_eq(r->e->counters.redispatched, 9 * 2);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 9 * 2);
 	ck_assert_uint_eq(rig_ejected(r), 0);
 	rig_drain(r);
 	rig_done(r);
@@ -470,7 +470,7 @@ END_TEST
 START_TEST(silence_ejects_when_another_backend_answers)
 {
 	struct rig *r = rig_ejecting(3);
-	const struct backend *b = r->e->services[0].backends;
+	const struct backend *b = inside_service(r->e, 0)->backends;
 
 	for (unsigned i = 0; i < 9; i++) {
 		struct conn c = conn_make(r, i);
@@ -546,7 +546,7 @@ START_TEST(last_backend_that_takes_flows_is_not_ejected)
 	struct rig *r = rig_ejecting(_i == NOBODY_ELSE ? 1 : 3);
 	const struct breaker *last = &rig_backend(r, 0)->breaker;
 
-	for (unsigned i = 1; i < r->e->services[0].n_backends; i++)
+	for (unsigned i = 1; i < engine_backends(r->e, 0); i++)
 		take_away(r, i, (enum absence)_i);
 	for (unsigned i = 0; i < 6; i++)
 		all_refuse(r, i, rig_backend(r, 0));
@@ -618,13 +618,13 @@ START_TEST(one_client_and_a_check_are_evidence)
 	struct rig *r = rig_ejecting(3);
 	struct health *h = &rig_backend(r, 0)->health;
 
-	r->e->services[0].params.checked = true;
+	inside_service(r->e, 0)->params.checked = true;
 	h->up = true;
 	h->streak = 1;
 	for (uint16_t i = 0; i < 9; i++)
 		visit(r, 1, (uint16_t)(1000 + i));
 	ck_assert_int_eq(rig_backend(r, 0)->breaker.state, BREAKER_OPEN);
-	r->e->services[0].params.checked = false;
+	inside_service(r->e, 0)->params.checked = false;
 	rig_done(r);
 }
 END_TEST
@@ -690,7 +690,7 @@ START_TEST(a_syn_that_joins_is_refused_by_us)
 		ck_assert(same(rst.src, c.vip));
 		ck_assert_uint_eq(rst.ack, f.seq + 1);
 	}
-	ck_assert_uint_eq(r->e->table.used, 0);
+	ck_assert_uint_eq(engine_flows(r->e)->used, 0);
 	ck_assert_uint_eq(rig_ejected(r), 0);
 	rig_done(r);
 }
@@ -716,7 +716,7 @@ START_TEST(mptcp_is_passed_on_where_it_is_wanted)
 	struct conn c = conn_make(r, 1), d = conn_make(r, 2);
 	struct frame f = syn_with(&c, capable, sizeof(capable));
 
-	r->e->services[0].params.mptcp_pass = true;
+	inside_service(r->e, 0)->params.mptcp_pass = true;
 	ck_assert(rig_send(r, &f));
 	ck_assert_mem_eq(r->out.options, capable, sizeof(capable));
 	f = syn_with(&d, joins, sizeof(joins));
@@ -755,7 +755,7 @@ START_TEST(an_odd_syn_ejects_nobody)
 	const struct odd *odd = &odds[_i / 2];
 	struct rig *r = rig_ejecting(3);
 
-	r->e->services[0].params.mptcp_pass = true;
+	inside_service(r->e, 0)->params.mptcp_pass = true;
 	for (unsigned i = 0; i < 12; i++) {
 		struct conn c = conn_make(r, i);
 		struct frame f, rst;
@@ -843,7 +843,7 @@ START_TEST(burst_of_silent_syns_is_given_on_whole)
 		syns += rig_drain(r);
 		r->now += 10 * MS;
 	}
-	ck_assert_uint_eq(r->e->counters.redispatched, 3 * SYNS);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 3 * SYNS);
 	ck_assert_uint_eq(syns, 3 * SYNS);
 	rig_done(r);
 }
@@ -858,9 +858,9 @@ START_TEST(syn_repeated_after_a_takeover_is_kept)
 
 	ck_assert(conn_syn(r, &c));
 	flow = conn_flow(r, &c);
-	pending_over(r->e, flow); /* as engine_adopt() leaves it */
+	inside_forget_syn(r->e, flow); /* as engine_adopt() leaves it */
 	rig_wait(r, S);
-	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 0);
 	c.seq[ORIG]--;
 	ck_assert(conn_syn(r, &c));
 	ck_assert_uint_ne(flow->pending, 0);

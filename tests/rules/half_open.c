@@ -149,7 +149,7 @@ START_TEST(more_services_than_ports_find_a_silent_backend_down)
 	m->mute = false;
 	run_for(m, 4 * S);
 	for (unsigned i = 0; i < MANY; i++)
-		ck_assert(m->r->e->services[i].backends[0].up);
+		ck_assert(inside_backend(m->r->e, i, 0)->up);
 	ck_assert_uint_eq(m->downs, MANY);
 	many_done(m);
 }
@@ -256,7 +256,7 @@ START_TEST(an_answer_to_the_process_before_is_reset)
 	old.dst.port = htons((uint16_t)(ntohs(syn.src.port) ^ 1));
 	ck_assert(!rig_send(m->r, &old)); /* nothing runs there */
 	ck_assert_uint_eq(rig_drain(m->r), 1);
-	ck_assert(m->r->e->services[0].backends[0].health.probing);
+	ck_assert(rig_backend(m->r, 0)->health.probing);
 	many_done(m);
 }
 END_TEST
@@ -278,16 +278,14 @@ START_TEST(a_refusal_counts_for_who_asked)
 	rig_send(m->r, &rst);
 	rst.src = syn.dst;
 	for (unsigned i = 0; i < 2; i++)
-		failed += (unsigned)m->r->e->services[i]
-				  .backends[0]
-				  .health.failed;
+		failed +=
+			(unsigned)inside_backend(m->r->e, i, 0)->health.failed;
 	ck_assert_uint_eq(failed, 0);
 	rig_send(m->r, &rst);
 	rig_send(m->r, &rst); /* and only once */
 	for (unsigned i = 0; i < 2; i++)
-		failed += (unsigned)m->r->e->services[i]
-				  .backends[0]
-				  .health.failed;
+		failed +=
+			(unsigned)inside_backend(m->r->e, i, 0)->health.failed;
 	ck_assert_uint_eq(failed, 1);
 	many_done(m);
 }
@@ -312,7 +310,7 @@ START_TEST(our_addresses_do_not_share_their_ports)
 	answer.ack = a.seq + 1;
 	rig_send(m->r, &answer);
 	for (unsigned i = 0; i < 2; i++)
-		ck_assert(m->r->e->services[i].backends[0].health.probing);
+		ck_assert(inside_backend(m->r->e, i, 0)->health.probing);
 	rig_drain(m->r);
 	many_done(m);
 }

@@ -48,7 +48,7 @@ START_TEST(idle_flow_ends_at_its_limit_and_not_before)
 	open = !tcp_is_closed(idle_limits[_i].state);
 	ck_assert_uint_eq(rig_events(r, FLOW_EXPIRED, &c.client), open);
 	ck_assert_uint_eq(rig_events(r, FLOW_CLOSED, &c.client), !open);
-	ck_assert_uint_eq(r->e->counters.expired, open);
+	ck_assert_uint_eq(engine_counters(r->e)->expired, open);
 	ck_assert_uint_eq(rig_backend(r, 0)->flows, 0);
 	rig_wait(r, 300 * S);
 	ck_assert_int_eq(conn_state(r, &c), GONE);
@@ -88,8 +88,8 @@ START_TEST(segments_out_of_window_keep_no_flow_alive)
 		ck_assert(rig_send(r, &f));
 		rig_wait(r, 1000 * S);
 	}
-	ck_assert_uint_eq(r->e->counters.out_of_window, 3);
-	ck_assert_uint_eq(r->e->counters.bad_rst, 4);
+	ck_assert_uint_eq(engine_counters(r->e)->out_of_window, 3);
+	ck_assert_uint_eq(engine_counters(r->e)->bad_rst, 4);
 	rig_wait(r, 441 * S);
 	ck_assert_int_eq(conn_state(r, &c), TCP_RESET);
 	rig_done(r);
@@ -135,13 +135,13 @@ START_TEST(tick_ends_no_more_flows_than_its_budget)
 		conn_in_state(r, i, TCP_SYN_SENT);
 	r->now += 60 * S;
 	for (unsigned left = 10; left > 0; left -= 2) {
-		ck_assert_uint_eq(r->e->table.used, left);
+		ck_assert_uint_eq(engine_flows(r->e)->used, left);
 		if (left > 2)
 			ck_assert_uint_eq(engine_tick(r->e, r->now, 2), r->now);
 		else
 			engine_tick(r->e, r->now, 2);
 	}
-	ck_assert_uint_eq(r->e->table.used, 0);
+	ck_assert_uint_eq(engine_flows(r->e)->used, 0);
 	rig_done(r);
 }
 END_TEST
@@ -152,10 +152,8 @@ static unsigned resets_to(struct rig *r, struct endpoint src,
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < r->e->outbox_used; i++) {
-		const struct segment *s =
-			&r->e->outbox[(r->e->outbox_head + i) %
-				      ENGINE_OUTBOX_MAX];
+	for (unsigned i = 0; i < inside_outbox(r->e); i++) {
+		const struct segment *s = inside_waiting(r->e, i);
 
 		if (!same(s->src, src) || !same(s->dst, dst))
 			continue;
@@ -183,7 +181,7 @@ START_TEST(expired_connection_is_reset_on_both_sides)
 	ck_assert_uint_eq(resets_to(r, c.nat, c.backend, rst), 1);
 	ck_assert_uint_eq(rst[0].seq, c.acked[REPLY]);
 	ck_assert_uint_eq(rig_drain(r), 2);
-	ck_assert_uint_eq(r->e->counters.originated, 2);
+	ck_assert_uint_eq(engine_counters(r->e)->originated, 2);
 	rig_done(r);
 }
 END_TEST
@@ -229,7 +227,7 @@ START_TEST(closed_flow_ends_silently)
 	conn_in_state(r, 1, TCP_TIME_WAIT);
 	conn_in_state(r, 2, TCP_RESET);
 	rig_wait(r, 100 * S);
-	ck_assert_uint_eq(r->e->table.used, 0);
+	ck_assert_uint_eq(engine_flows(r->e)->used, 0);
 	ck_assert_uint_eq(rig_drain(r), 0);
 	rig_done(r);
 }
@@ -245,10 +243,10 @@ START_TEST(full_outbox_loses_segments_and_counts_them)
 		stray.src.port = htons((uint16_t)(1 + i));
 		ck_assert(!rig_send(r, &stray));
 	}
-	ck_assert_uint_eq(r->e->counters.originated, ENGINE_OUTBOX_MAX);
-	ck_assert_uint_eq(r->e->counters.outbox_lost, 10);
+	ck_assert_uint_eq(engine_counters(r->e)->originated, ENGINE_OUTBOX_MAX);
+	ck_assert_uint_eq(engine_counters(r->e)->outbox_lost, 10);
 	ck_assert_uint_eq(rig_drain(r), ENGINE_OUTBOX_MAX);
-	ck_assert_uint_eq(r->e->outbox_used, 0);
+	ck_assert_uint_eq(inside_outbox(r->e), 0);
 	rig_done(r);
 }
 END_TEST
@@ -340,8 +338,8 @@ START_TEST(flows_that_expire_at_once_are_all_told)
 		told += rig_drain(r);
 	told += rig_drain(r);
 	ck_assert_uint_eq(told, 2 * MANY);
-	ck_assert_uint_eq(r->e->counters.outbox_lost, 0);
-	ck_assert_uint_eq(r->e->counters.expired, MANY);
+	ck_assert_uint_eq(engine_counters(r->e)->outbox_lost, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->expired, MANY);
 	rig_done(r);
 }
 END_TEST
@@ -354,7 +352,7 @@ START_TEST(flows_that_idle_together_are_all_asked)
 	establish_all(r, c, MANY);
 	r->now += 7400 * S;
 	live(r, c, MANY, BOTH, 60 * S, 67 * MS);
-	ck_assert_uint_eq(r->e->counters.expired, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->expired, 0);
 	for (unsigned i = 0; i < MANY; i++)
 		ck_assert_int_eq(conn_state(r, &c[i]), TCP_ESTABLISHED);
 	rig_done(r);
@@ -373,7 +371,7 @@ START_TEST(flow_of_which_one_side_is_gone_expires)
 	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
 	live(r, &c, 1, 1u << there, 10 * S, S);
 	ck_assert_int_eq(conn_state(r, &c), TCP_RESET);
-	ck_assert_uint_eq(r->e->counters.expired, 1);
+	ck_assert_uint_eq(engine_counters(r->e)->expired, 1);
 	rig_done(r);
 }
 END_TEST

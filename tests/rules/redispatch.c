@@ -21,7 +21,7 @@
 
 static struct backend *backend_of(const struct rig *r, const struct conn *c)
 {
-	return engine_backend(r->e, conn_flow(r, c));
+	return inside_backend_of(r->e, conn_flow(r, c));
 }
 
 /* --- a SYN with data ------------------------------------------------------ */
@@ -44,7 +44,7 @@ START_TEST(copies_of_a_syn_with_data_stay_with_its_backend)
 		ck_assert(same(r->out.dst, c.backend));
 		ck_assert(same(r->out.src, c.nat));
 	}
-	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 0);
 	ck_assert(conn_send(r, &c, REPLY, SYN | ACK, 0));
 	ck_assert(rig_send(r, &copy)); /* the answer was lost behind us */
 	ck_assert(same(r->out.dst, c.backend));
@@ -66,7 +66,7 @@ START_TEST(a_syn_with_data_behind_its_copy_goes_to_the_same)
 	ck_assert(rig_send(r, &first));
 	ck_assert(same(r->out.dst, c.backend));
 	rig_wait(r, 5 * S);
-	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 0);
 	ck_assert(conn_send(r, &c, REPLY, SYN | ACK, 0)); /* without the data */
 	ck_assert_int_eq(conn_state(r, &c), TCP_SYN_RECEIVED);
 	ck_assert(conn_send(r, &c, ORIG, ACK, 100));
@@ -171,7 +171,7 @@ START_TEST(unreachable_is_passed_on_when_nobody_is_left)
 	ck_assert(addr_equal(&m.msg.dst, &c.client.addr));
 	ck_assert(same(m.quoted.pair.src, c.client));
 	ck_assert(same(m.quoted.pair.dst, c.vip));
-	ck_assert_uint_eq(r->e->counters.redispatched, 1);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 1);
 	ck_assert_uint_eq(rig_drain(r), 0);
 	rig_done(r);
 }
@@ -192,7 +192,7 @@ START_TEST(other_errors_do_not_move_a_flow)
 	ck_assert(conn_syn(r, &c));
 	e = about_syn(&c, others[_i].type, others[_i].code);
 	ck_assert_int_eq(send_error(r, &e, &m), VERDICT_SEND);
-	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 0);
 	ck_assert_uint_eq(backend_of(r, &c)->breaker.failed, 0);
 	ck_assert_uint_eq(rig_drain(r), 0);
 	rig_done(r);
@@ -211,8 +211,8 @@ START_TEST(guessed_unreachable_moves_nothing)
 	e = about_syn(&c, 3, 1);
 	e.segment.seq += 77777;
 	ck_assert_int_eq(send_error(r, &e, &m), VERDICT_DROP);
-	ck_assert_uint_eq(r->e->counters.dropped[DROP_ICMP_STALE], 1);
-	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->dropped[DROP_ICMP_STALE], 1);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 0);
 	ck_assert_uint_eq(backend_of(r, &c)->breaker.failed, 0);
 	ck_assert_uint_eq(rig_drain(r), 0);
 	rig_done(r);
@@ -233,7 +233,7 @@ START_TEST(unreachable_moves_no_flow_that_was_answered)
 	e.segment.flags = ACK;
 	ck_assert(conn_send(r, &c, ORIG, ACK | PSH, 10));
 	ck_assert_int_eq(send_error(r, &e, &m), VERDICT_SEND);
-	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 0);
 	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
 	rig_done(r);
 }
@@ -244,7 +244,7 @@ END_TEST
 /* The backends of the next SYNs, as many as there are, answer after @ns. */
 static void measure(struct rig *r, unsigned n, uint64_t ns)
 {
-	for (unsigned i = 0; i < r->e->services[0].n_backends; i++) {
+	for (unsigned i = 0; i < engine_backends(r->e, 0); i++) {
 		struct conn c = conn_make(r, n + i);
 
 		ck_assert(conn_syn(r, &c));
@@ -257,14 +257,14 @@ static void measure(struct rig *r, unsigned n, uint64_t ns)
 static void expect_patience(struct rig *r, unsigned n, uint64_t ns)
 {
 	struct conn c = conn_make(r, n);
-	uint64_t before = r->e->counters.redispatched;
+	uint64_t before = engine_counters(r->e)->redispatched;
 
 	ck_assert(conn_syn(r, &c));
 	rig_wait(r, ns - 1);
-	ck_assert_uint_eq(r->e->counters.redispatched, before);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, before);
 	ck_assert_uint_eq(rig_drain(r), 0);
 	rig_wait(r, SLOT);
-	ck_assert_uint_eq(r->e->counters.redispatched, before + 1);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, before + 1);
 	conn_expect_syn(r, &c);
 	ck_assert(conn_send(r, &c, ORIG, RST, 0));
 }
@@ -374,7 +374,7 @@ START_TEST(who_waited_long_enough_is_reset_and_nobody_asked)
 	rst = rig_only(r);
 	ck_assert(same(rst.dst, c.client));
 	ck_assert_uint_eq(rst.flags, RST | ACK);
-	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 0);
 	rig_done(r);
 }
 END_TEST

@@ -47,9 +47,9 @@ static void check_recycling(struct rig *r)
 			rig_events(r, FLOW_RECYCLED, &c[order[gone]].client),
 			i >= 3);
 	}
-	ck_assert_uint_eq(r->e->counters.recycled_closed, 3);
-	ck_assert_uint_eq(r->e->counters.recycled_half_open, 3);
-	ck_assert_uint_eq(r->e->counters.recycled_half_closed, 2);
+	ck_assert_uint_eq(engine_counters(r->e)->recycled_closed, 3);
+	ck_assert_uint_eq(engine_counters(r->e)->recycled_half_open, 3);
+	ck_assert_uint_eq(engine_counters(r->e)->recycled_half_closed, 2);
 	ck_assert_int_eq(conn_state(r, &c[6]), TCP_ESTABLISHED);
 	rig_drain(r);
 }
@@ -193,7 +193,8 @@ START_TEST(moving_download_outlives_those_that_stand)
 		ck_assert_uint_eq(
 			rig_events(r, FLOW_RECYCLED, &stand[i].client), 1);
 	}
-	ck_assert_uint_eq(r->e->counters.recycled_half_closed, PLACES - 1);
+	ck_assert_uint_eq(engine_counters(r->e)->recycled_half_closed,
+			  PLACES - 1);
 	rig_drain(r);
 	rig_done(r);
 }
@@ -327,7 +328,7 @@ START_TEST(flood_displaces_its_own_oldest_half_open_flows)
 		uint32_t now = i < BOUND ? i + 1 : BOUND;
 
 		c[i] = conn_in_state(r, i, half_open_state(i));
-		ck_assert_uint_eq(r->e->services[0].half_open, now);
+		ck_assert_uint_eq(inside_service(r->e, 0)->half_open, now);
 		for (unsigned j = 0; j <= i; j++) {
 			bool gone = j + BOUND <= i;
 
@@ -339,7 +340,8 @@ START_TEST(flood_displaces_its_own_oldest_half_open_flows)
 				gone);
 		}
 	}
-	ck_assert_uint_eq(r->e->counters.recycled_half_open, FLOOD - BOUND);
+	ck_assert_uint_eq(engine_counters(r->e)->recycled_half_open,
+			  FLOOD - BOUND);
 	ck_assert_int_eq(conn_state(r, &old), TCP_ESTABLISHED);
 	rig_drain(r);
 	rig_done(r);
@@ -355,11 +357,11 @@ START_TEST(flood_of_one_service_leaves_those_of_another)
 
 	for (unsigned i = 0; i < 2 * BOUND; i++)
 		c[i] = to_second(r, 200 + i, half_open_state(i));
-	ck_assert_uint_eq(r->e->services[1].half_open, 2 * BOUND);
+	ck_assert_uint_eq(inside_service(r->e, 1)->half_open, 2 * BOUND);
 	for (unsigned i = 0; i < FLOOD; i++)
 		conn_in_state(r, i, half_open_state(i));
-	ck_assert_uint_eq(r->e->services[0].half_open, BOUND);
-	ck_assert_uint_eq(r->e->services[1].half_open, 2 * BOUND);
+	ck_assert_uint_eq(inside_service(r->e, 0)->half_open, BOUND);
+	ck_assert_uint_eq(inside_service(r->e, 1)->half_open, 2 * BOUND);
 	for (unsigned i = 0; i < 2 * BOUND; i++)
 		ck_assert_int_eq(conn_state(r, &c[i]), half_open_state(i));
 	rig_drain(r);
@@ -376,8 +378,8 @@ START_TEST(bound_is_of_half_open_flows_only)
 		conn_in_state(r, i, TCP_ESTABLISHED);
 	for (unsigned i = 0; i < BOUND; i++)
 		conn_in_state(r, 100 + i, half_open_state(i));
-	ck_assert_uint_eq(r->e->table.used, FLOOD + BOUND);
-	ck_assert_uint_eq(r->e->counters.recycled_half_open, 0);
+	ck_assert_uint_eq(engine_flows(r->e)->used, FLOOD + BOUND);
+	ck_assert_uint_eq(engine_counters(r->e)->recycled_half_open, 0);
 	rig_drain(r);
 	rig_done(r);
 }

@@ -95,13 +95,13 @@ static void check_way(struct world *w, enum flow_side side,
 	const struct flow *f = NULL;
 	uint32_t i = 0;
 
-	while ((f = flow_next(&w->r->e->table, i))) {
+	while ((f = flow_next(engine_flows(w->r->e), i))) {
 		struct endpoint end[2] = {flow_client(f), flow_backend(f)};
 		struct endpoint us[2] = {flow_vip(f), flow_nat(f)};
 		const struct endpoint *src = side ? &c->backend : &c->client;
 		const struct endpoint *dst = side ? &c->nat : &c->vip;
 
-		i = flow_index(&w->r->e->table, f) + 1;
+		i = flow_index(engine_flows(w->r->e), f) + 1;
 		if (!endpoint_equal(src, &end[side]) ||
 		    !endpoint_equal(dst, &us[side]))
 			continue;
@@ -160,7 +160,7 @@ static void go_on(struct world *w, struct conn *c)
 
 static void change_backends(struct world *w)
 {
-	struct service *s = &w->r->e->services[below(w, 2)];
+	struct service *s = inside_service(w->r->e, below(w, 2));
 	struct backend *b = &s->backends[below(w, BACKENDS)];
 
 	if (below(w, 2))
@@ -183,7 +183,7 @@ static void pass_time(struct world *w)
 /* An identity is written once, and each end is told once. */
 static void check_flows(struct world *w)
 {
-	const struct flow_table *t = &w->r->e->table;
+	const struct flow_table *t = engine_flows(w->r->e);
 	uint64_t living = 0;
 
 	for (uint32_t i = 0; i < FLOWS; i++) {
@@ -233,7 +233,7 @@ START_TEST(rules_hold_whatever_happens)
 	struct random base = unit_random(__func__);
 	const uint64_t seed = base.state + (uint64_t)_i;
 	struct world *w = world_new(seed);
-	const struct engine_counters *n = &w->r->e->counters;
+	const struct engine_counters *n = engine_counters(w->r->e);
 	int i;
 
 	for (i = 0; i < STEPS && !w->broken; i++)

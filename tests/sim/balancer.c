@@ -97,7 +97,7 @@ int balancer_start(struct world *w)
 
 static void count(struct world *w)
 {
-	const struct engine_counters *c = &w->lb.e->counters;
+	const struct engine_counters *c = engine_counters(w->lb.e);
 
 	for (int i = 0; i < DROP_REASONS; i++)
 		w->stats.dropped[i] += c->dropped[i];
@@ -285,7 +285,7 @@ void balancer_receive(struct world *w, struct pkt *p)
 	/* As in path.c: from where backends are, and attackers are not. */
 	if (p->bytes[14] == 0 && !p->origin.forged)
 		w->lb.heard = balancer_now(w);
-	before = w->lb.e->counters;
+	before = *engine_counters(w->lb.e);
 	was.len = ip_len(p);
 	memcpy(was.bytes, p->bytes, p->len);
 	world_trace_pkt(w, "balancer gets", p);

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "core/tcp_track.h"
+#include "inside.h"
 #include "judge.h"
+#include "rules.h"
 
 #define ANSWERED_NS (10 * SEC) /* a SYN in the fair phase */
 #define SETTLED_NS  (5 * SEC)  /* of that phase, until all checks are right */
@@ -18,14 +20,14 @@ static bool is_open_state(unsigned state)
 
 static void judge_counters(struct world *w)
 {
-	const struct engine_counters *c = &w->lb.e->counters;
+	const struct engine_counters *c = engine_counters(w->lb.e);
 	uint64_t sum = c->forwarded + c->consumed;
 
 	for (int i = 0; i < DROP_REASONS; i++)
 		sum += c->dropped[i];
 	if (sum != c->received)
 		world_break(w, "received = forwarded + consumed + dropped");
-	if (w->lb.sent + w->lb.e->outbox_used != c->forwarded + c->originated)
+	if (w->lb.sent + inside_outbox(w->lb.e) != c->forwarded + c->originated)
 		world_break(w, "sent = forwarded + originated");
 	if (c->outbox_lost)
 		world_break(w, "the outbox has room for everything");
@@ -64,16 +66,18 @@ static void judge_one_flow(struct world *w, const struct flow *f,
 	const struct engine *e = w->lb.e;
 	struct endpoint nat = flow_nat(f), backend = flow_backend(f);
 	uint64_t bit = 1ull << ((ntohs(nat.port) - PLAN_PORT_LO) & 63);
+	struct inside_pool pool;
 
 	t->used++;
-	if (f->service >= e->n_services ||
-	    f->backend >= e->services[f->service].n_backends ||
-	    f->pool >= e->n_pools || f->tcp.state >= TCP_STATES) {
+	if (f->service >= engine_services(e) ||
+	    f->backend >= engine_backends(e, f->service) ||
+	    f->pool >= inside_pools(e) || f->tcp.state >= TCP_STATES) {
 		world_break(w, "a flow's indices exist");
 		return;
 	}
-	if (!endpoint_equal(&backend, &e->pools[f->pool].backend) ||
-	    !addr_equal(&nat.addr, &e->pools[f->pool].source))
+	pool = inside_pool(e, f->pool);
+	if (!endpoint_equal(&backend, &pool.backend) ||
+	    !addr_equal(&nat.addr, &pool.source))
 		world_break(w, "a flow's port comes from its own pool");
 	if (t->taken[f->pool] & bit)
 		world_break(w, "two flows never share address, port, backend");
@@ -94,16 +98,18 @@ static void judge_tally(struct world *w, const struct tally *t)
 {
 	const struct engine *e = w->lb.e;
 
-	if (t->used != e->table.used)
+	if (t->used != engine_flows(e)->used)
 		world_break(w, "the table counts its flows");
-	if (t->pending + e->pending.n_free != e->pending.size)
+	if (t->pending != inside_kept_syns(e))
 		world_break(w, "each SYN is free or belongs to one flow");
-	for (unsigned i = 0; i < e->n_pools; i++)
-		if (t->ports[i] + e->pools[i].ports.free !=
-		    e->pools[i].ports.size)
+	for (unsigned i = 0; i < inside_pools(e); i++) {
+		const struct inside_pool pool = inside_pool(e, i);
+
+		if (t->ports[i] + pool.free != pool.size)
 			world_break(w, "each port is free or of one flow");
-	for (unsigned s = 0; s < e->n_services; s++) {
-		const struct service *service = &e->services[s];
+	}
+	for (unsigned s = 0; s < engine_services(e); s++) {
+		const struct service *service = inside_service(e, s);
 
 		if (service->half_open != t->half_open[s] ||
 		    service->half_open > service->half_open_limit)
@@ -123,7 +129,7 @@ void judge_step(struct world *w)
 		return;
 	w->lb.touched = false;
 	judge_counters(w);
-	for (uint32_t i = 0; i < w->lb.e->table.size; i++) {
+	for (uint32_t i = 0; i < engine_flows(w->lb.e)->size; i++) {
 		if (!w->lb.flows[i].open && !w->lb.seen[i].id)
 			continue;
 		if (w->lb.flows[i].open)
@@ -141,7 +147,7 @@ static bool goes_on(const struct tcp_end *e)
 
 static const struct flow *find_flow(const struct world *w, const struct conn *c)
 {
-	const struct flow_table *t = &w->lb.e->table;
+	const struct flow_table *t = engine_flows(w->lb.e);
 	const struct flow_key key = {.pair = {c->client, c->vip},
 				     .proto = PACKET_PROTO_TCP};
 	enum flow_side side;
@@ -227,7 +233,7 @@ static void judge_destination(struct world *w, const struct origin *by,
 static void judge_unknown(struct world *w, const struct frame *in,
 			  const struct engine_counters *before)
 {
-	const struct engine_counters *now = &w->lb.e->counters;
+	const struct engine_counters *now = engine_counters(w->lb.e);
 	bool answers = now->originated != before->originated ||
 		       now->answers_spared != before->answers_spared ||
 		       now->answers_limited != before->answers_limited;
@@ -235,9 +241,10 @@ static void judge_unknown(struct world *w, const struct frame *in,
 		       before->dropped[DROP_OUT_OF_STATE];
 	bool killed = now->dropped[DROP_RESET] != before->dropped[DROP_RESET];
 
-	for (unsigned i = 0; unknown && i < w->lb.e->n_services; i++)
-		if (endpoint_equal(&w->lb.e->services[i].listen, &in->dst) &&
-		    !w->lb.e->services[i].params.reset_out_of_state)
+	for (unsigned i = 0; unknown && i < engine_services(w->lb.e); i++)
+		if (endpoint_equal(&inside_service(w->lb.e, i)->listen,
+				   &in->dst) &&
+		    !inside_service(w->lb.e, i)->params.reset_out_of_state)
 			return;
 	if ((unknown || killed) && !(in->flags & RST) && !answers)
 		world_break(w, "who has no flow learns at once");
@@ -247,8 +254,8 @@ static bool is_to_client(const struct world *w, const struct endpoint *src)
 {
 	const struct engine *e = w->lb.e;
 
-	for (unsigned i = 0; i < e->n_services; i++)
-		if (endpoint_equal(&e->services[i].listen, src))
+	for (unsigned i = 0; i < engine_services(e); i++)
+		if (endpoint_equal(&inside_service(e, i)->listen, src))
 			return true;
 	return false;
 }
@@ -257,7 +264,7 @@ void judge_forward(struct world *w, const struct origin *by,
 		   const struct frame *in, const struct frame *out,
 		   const struct engine_counters *before)
 {
-	const struct engine_counters *now = &w->lb.e->counters;
+	const struct engine_counters *now = engine_counters(w->lb.e);
 	bool followed = now->out_of_window == before->out_of_window &&
 			now->bad_rst == before->bad_rst;
 
@@ -333,7 +340,7 @@ static void judge_closed(struct world *w, const struct flow *flow)
 {
 	if (!(flow->flags & FLOW_KILLED))
 		return;
-	if (!engine_backend(w->lb.e, flow)->sweep && !w->lb.leaving)
+	if (!inside_backend_of(w->lb.e, flow)->sweep && !w->lb.leaving)
 		world_break(w, "a flow is reset only with its backend");
 	excuse(w, flow, EXC_SWEPT);
 }
@@ -342,12 +349,12 @@ static void judge_closed(struct world *w, const struct flow *flow)
 static void judge_half_closed(struct world *w, const struct flow *flow)
 {
 	const struct engine *e = w->lb.e;
-	const struct pool *pool = &e->pools[flow->pool];
+	const struct inside_pool pool = inside_pool(e, flow->pool);
 	/* But for one that is given to another backend now. */
-	bool no_port = pool->ports.free == 0 && pool->recyclable <= 1;
+	bool no_port = pool.free == 0 && pool.recyclable <= 1;
 	uint32_t others = 0;
 
-	for (uint32_t i = 0; i < e->table.size; i++) {
+	for (uint32_t i = 0; i < engine_flows(e)->size; i++) {
 		const struct flow *f = &w->lb.flows[i];
 
 		if (!f->open)
@@ -359,7 +366,8 @@ static void judge_half_closed(struct world *w, const struct flow *flow)
 			world_break(w, "of the half-closed flows the one idle "
 				       "longest is recycled");
 	}
-	if (!no_port && (e->table.used < e->table.size || others))
+	if (!no_port &&
+	    (engine_flows(e)->used < engine_flows(e)->size || others))
 		world_break(w, "half-closed flows are recycled last");
 }
 
@@ -556,30 +564,10 @@ void judge_fair(struct world *w)
 		judge_conn(w, i);
 }
 
-static bool lists_empty(const struct list_node *nodes, uint32_t from,
-			uint32_t n)
-{
-	for (uint32_t i = 0; i < from + n; i++)
-		if (list_linked(nodes, i))
-			return false;
-	return true;
-}
-
 void judge_quiet(struct world *w)
 {
-	const struct engine *e = w->lb.e;
-	uint32_t size = e->table.size;
+	const char *left = rules_left(w->lb.e);
 
-	if (e->table.used || e->pending.n_free != e->pending.size)
-		world_break(w, "nothing is left: %u flows", e->table.used);
-	for (unsigned i = 0; i < e->n_pools; i++)
-		if (e->pools[i].ports.free != e->pools[i].ports.size)
-			world_break(w, "all ports are back");
-	if (!lists_empty(e->age_nodes, size, 2 + e->n_services) ||
-	    !lists_empty(e->pool_nodes, size, e->n_pools * 3) ||
-	    !lists_empty(e->wheel_nodes, size, WHEEL_SLOTS))
-		world_break(w, "all lists are empty");
-	for (uint32_t i = 0; i < e->table.n_slots; i++)
-		if (e->table.slots[i].ref)
-			world_break(w, "the index is empty");
+	if (left)
+		world_break(w, "nothing is left, but %s", left);
 }

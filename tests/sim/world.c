@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "attacker.h"
+#include "inside.h"
 #include "judge.h"
 #include "path.h"
 
@@ -77,7 +78,7 @@ void world_trace_pkt(const struct world *w, const char *what,
 void world_trace_drop(const struct world *w,
 		      const struct engine_counters *before)
 {
-	const struct engine_counters *now = &w->lb.e->counters;
+	const struct engine_counters *now = engine_counters(w->lb.e);
 
 	for (int i = 0; i < DROP_REASONS; i++)
 		if (now->dropped[i] != before->dropped[i])
@@ -236,8 +237,8 @@ static void next_phase(struct world *w)
 	judge_fair(w);
 	w->phase = QUIET;
 	/* Nobody is listening any more, and checks would go on for ever. */
-	for (unsigned i = 0; i < w->lb.e->n_services; i++)
-		w->lb.e->services[i].params.checked = false;
+	for (unsigned i = 0; i < engine_services(w->lb.e); i++)
+		inside_service(w->lb.e, i)->params.checked = false;
 	/* Time passes in one go. */
 	for (uint64_t end = balancer_now(w) + longest_timeout(w);
 	     balancer_now(w) < end && !w->broken[0];) {

@@ -146,7 +146,7 @@ static unsigned count_up(const struct rig *r)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < 2; i++)
-		n += r->e->services[0].backends[i].up;
+		n += rig_backend(r, i)->up;
 	return n;
 }
 
@@ -168,7 +168,7 @@ START_TEST(backends_do_not_go_down_while_frames_are_lost)
 
 	be_deaf(r, 9 * S, 5);
 	ck_assert_uint_eq(count_up(r), 2);
-	ck_assert_uint_gt(r->e->counters.unheard, 0);
+	ck_assert_uint_gt(engine_counters(r->e)->unheard, 0);
 	be_deaf(r, 4 * S, 5);
 	ck_assert_uint_eq(count_up(r), 0); /* that long, it is no accident */
 	rig_free(r);
@@ -185,13 +185,14 @@ START_TEST(neither_do_those_that_are_asked_rarely)
 	be_deaf(r, 300 * MS, 0); /* the first probes are out */
 	for (unsigned i = 0; i < 2; i++)
 		engine_probe_result(r->e, 0, i,
-				    r->e->services[0].backends[i].health.number,
-				    CHECK_OK, r->now);
+				    rig_backend(r, i)->health.number, CHECK_OK,
+				    r->now);
 	be_deaf(r, 13 * S, 5);
-	ck_assert_uint_eq(r->e->counters.unheard, 0); /* nobody was asked */
+	ck_assert_uint_eq(engine_counters(r->e)->unheard,
+			  0); /* nobody was asked */
 	be_deaf(r, 10 * S, 5);
 	ck_assert_uint_eq(count_up(r), 2);
-	ck_assert_uint_ge(r->e->counters.unheard, 20);
+	ck_assert_uint_ge(engine_counters(r->e)->unheard, 20);
 	be_deaf(r, 10 * S, 5);
 	ck_assert_uint_eq(count_up(r), 0);
 	rig_free(r);
@@ -204,7 +205,7 @@ START_TEST(backends_go_down_when_nothing_is_lost)
 
 	be_deaf(r, 4 * S, 0);
 	ck_assert_uint_eq(count_up(r), 0);
-	ck_assert_uint_eq(r->e->counters.unheard, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->unheard, 0);
 	rig_free(r);
 }
 END_TEST
@@ -217,9 +218,9 @@ START_TEST(handshakes_wait_while_frames_are_lost)
 
 	ck_assert(conn_syn(r, &c));
 	be_deaf(r, S, 5);
-	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 0);
 	be_deaf(r, S, 0);
-	ck_assert_uint_eq(r->e->counters.redispatched, 1);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 1);
 	rig_free(r);
 }
 END_TEST
@@ -232,7 +233,7 @@ START_TEST(client_of_a_silent_backend_is_told_although_frames_are_lost)
 	ck_assert(conn_syn(r, &c));
 	be_deaf(r, 11 * S, 5);
 	ck_assert_ptr_null(conn_flow(r, &c));
-	ck_assert_uint_eq(r->e->counters.expired, 1);
+	ck_assert_uint_eq(engine_counters(r->e)->expired, 1);
 	rig_free(r);
 }
 END_TEST
@@ -249,11 +250,11 @@ START_TEST(nobody_is_judged_before_what_waits_was_read)
 	before = r->now;
 	r->now += S;
 	ck_assert_uint_le(engine_tick(r->e, r->now, 64), r->now);
-	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 0);
 	ck_assert(conn_send(r, &c, REPLY, SYN | ACK, 0));
 	engine_heard(r->e, r->now);
 	engine_tick(r->e, r->now, 64);
-	ck_assert_uint_eq(r->e->counters.redispatched, 0);
+	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 0);
 	ck_assert_int_eq(conn_state(r, &c), TCP_SYN_RECEIVED);
 	ck_assert_uint_gt(r->now, before);
 	rig_free(r);
@@ -270,10 +271,10 @@ START_TEST(checks_too_are_judged_after_what_waits_was_read)
 		engine_tick(r->e, r->now, 64);
 		rig_drain(r);
 	}
-	ck_assert_uint_eq(r->e->services[0].backends[0].health.failed, 0);
+	ck_assert_uint_eq(rig_backend(r, 0)->health.failed, 0);
 	engine_heard(r->e, r->now);
 	engine_tick(r->e, r->now, 64);
-	ck_assert_uint_eq(r->e->services[0].backends[0].health.failed, 1);
+	ck_assert_uint_eq(rig_backend(r, 0)->health.failed, 1);
 	rig_free(r);
 }
 END_TEST
