@@ -138,9 +138,18 @@ static bool begin(struct http *h)
 	return true;
 }
 
-static bool is_blank(char c)
+/* RFC 9110 section 5.6.2. */
+static bool is_token(struct slice s)
 {
-	return c == ' ' || c == '\t';
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.at[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		      (c >= '0' && c <= '9') ||
+		      (c && strchr("!#$%&'*+-.^_`|~", c))))
+			return false;
+	}
+	return s.len > 0;
 }
 
 /*
@@ -151,9 +160,10 @@ static const char *judge_header(struct slice line)
 {
 	const char *colon = memchr(line.at, ':', line.len);
 
-	if (is_blank(line.at[0]))
+	if (line.at[0] == ' ' || line.at[0] == '\t')
 		return "A header must not be folded over several lines.";
-	if (!colon || colon == line.at || is_blank(colon[-1]))
+	if (!colon ||
+	    !is_token((struct slice){line.at, (size_t)(colon - line.at)}))
 		return "A header must be of the form NAME: VALUE.";
 	for (size_t i = 0; i < line.len; i++) {
 		unsigned char c = (unsigned char)line.at[i];
