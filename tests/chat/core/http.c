@@ -11,7 +11,7 @@
 
 /* All that came out of a stream, as text. */
 struct story {
-	char text[16384];
+	char text[2 * HTTP_BODY_MAX];
 	size_t len;
 };
 
