@@ -140,6 +140,11 @@ enum frame framer_end(struct framer *f)
 	return hand_out_line(f) ? FRAME_LINE : FRAME_NONE;
 }
 
+bool framer_is_idle(const struct framer *f)
+{
+	return f->len == 0 && !f->continued && !f->after_probe;
+}
+
 bool framer_line_quits(const struct framer *f)
 {
 	return f->whole && f->line_len == 1 &&

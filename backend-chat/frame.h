@@ -60,6 +60,9 @@ enum frame framer_next(struct framer *f, const char **in, const char *end);
  */
 enum frame framer_end(struct framer *f);
 
+/* True between lines, after FRAME_NONE: a new framer would do as well. */
+bool framer_is_idle(const struct framer *f);
+
 /* True if the line is the word that leaves the chat. */
 bool framer_line_quits(const struct framer *f);
 

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* chat_serv: arguments, signals, the accept loop. The only file that exits. */
+/* chat_serv: arguments and signals. The only file that exits. */
+#include "io/accept.h"
 #include "badoption.h"
-#include "listener.h"
-#include "report.h"
-#include "room.h"
+#include "io/hub.h"
+#include "io/listener.h"
+#include "io/report.h"
 #include "stdfds.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -28,15 +26,13 @@ enum { EXIT_OK = 0, EXIT_HOST = 1, EXIT_USAGE = 2 };
 #define QUEUE_KIB_DEFAULT 1024
 #define QUEUE_KIB_MIN	  64
 #define QUEUE_KIB_MAX	  1048576
-/* After a failed accept(): long enough not to spin, short enough to serve. */
-#define ACCEPT_PAUSE_MS 100
 
 #define WHAT_MAX 512 /* bytes of a message on the arguments */
 
 struct options {
 	const char *bind;
 	unsigned port;
-	struct room_limits limits;
+	struct hub_limits limits;
 };
 
 static const char usage[] =
@@ -135,7 +131,7 @@ static void parse_options(int argc, char **argv, struct options *o)
 /* Every client needs a descriptor: raise the limit now, not under load. */
 static bool reserve_descriptors(unsigned clients)
 {
-	rlim_t need = room_descriptors(clients);
+	rlim_t need = hub_descriptors(clients);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur >= need)
@@ -165,68 +161,6 @@ static int open_signals(sigset_t *signals)
 	return signalfd(-1, signals, SFD_CLOEXEC);
 }
 
-static void tune_socket(int fd)
-{
-	const int on = 1;
-
-	/* Sends each line without delay. */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	/*
-	 * A client may be silent for ever, but one that vanished must not stay
-	 * for ever.
-	 */
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-}
-
-/* Returns false if a pause is needed before the next accept(). */
-static bool accept_one(int listener, struct room *room, struct report *report,
-		       bool failed_before)
-{
-	struct sockaddr_storage peer = {0};
-	socklen_t len = sizeof(peer);
-	char name[PEER_NAME_MAX];
-	int fd =
-		accept4(listener, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC);
-
-	if (fd >= 0) {
-		tune_socket(fd);
-		peer_name(&peer, name);
-		room_admit(room, fd, name);
-		return true;
-	}
-	if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
-		return true;
-	if (!failed_before)
-		report_line(report, "cannot accept clients now: %s",
-			    strerror(errno));
-	return false;
-}
-
-static void serve(int listener, int signals, struct room *room,
-		  struct report *report)
-{
-	struct pollfd polled[] = {
-		{.fd = signals, .events = POLLIN},
-		{.fd = listener, .events = POLLIN},
-	};
-	bool failing = false;
-
-	for (;;) {
-		/*
-		 * A connection that cannot be accepted stays readable: do not
-		 * poll the listener for a while.
-		 */
-		polled[1].revents = 0;
-		if (poll(polled, failing ? 1 : 2,
-			 failing ? ACCEPT_PAUSE_MS : -1) == -1)
-			continue;
-		if (polled[0].revents)
-			return;
-		if (failing || polled[1].revents)
-			failing = !accept_one(listener, room, report, failing);
-	}
-}
-
 /* Reads the first signal. A second one then ends the process at once. */
 static void unblock_next_signal(int signals, const sigset_t *set)
 {
@@ -239,7 +173,7 @@ static void unblock_next_signal(int signals, const sigset_t *set)
 static int run(const struct options *o)
 {
 	struct report *report = NULL;
-	struct room *room = NULL;
+	struct hub *hub = NULL;
 	unsigned port = o->port;
 	char why[512];
 	sigset_t set;
@@ -252,7 +186,7 @@ static int run(const struct options *o)
 	}
 	error = signals == -1 ? -errno : report_new(&report);
 	if (!error)
-		error = room_new(&room, &o->limits, report);
+		error = hub_new(&hub, &o->limits, report);
 	if (error) {
 		fprintf(stderr,
 			"chat_serv: cannot start: %s; free some memory "
@@ -263,10 +197,10 @@ static int run(const struct options *o)
 	report_line(report, "listening on %s, max_clients=%u port=%u",
 		    o->bind ? o->bind : "every address", o->limits.clients,
 		    port);
-	serve(listener, signals, room, report);
+	accept_until(signals, listener, hub, report);
 	close(listener);
 	unblock_next_signal(signals, &set);
-	room_close(room);
+	hub_close(hub);
 	report_free(report);
 	close(signals);
 	return EXIT_OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See listener.h. */
-#include "listener.h"
+#include "io/listener.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

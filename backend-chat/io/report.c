@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See report.h. */
-#include "report.h"
+#include "io/report.h"
 #include "write_out.h"
 
 #include <errno.h>

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What waits until a socket takes it: a list of references to shared bytes, so
+ * a line that a thousand clients wait for is in memory once. Takes no memory
+ * while empty, which is nearly always. One worker owns it; not locked.
+ */
+#ifndef CHAT_SENDQ_H
+#define CHAT_SENDQ_H
+
+#include "io/blob.h"
+
+#include <stdbool.h>
+
+struct sendq {
+	struct blob **refs; /* a ring; NULL while empty */
+	unsigned first, count;
+	unsigned capacity; /* a power of two */
+	size_t sent;	   /* bytes of the first that were sent */
+	size_t bytes;	   /* bytes of all that were not */
+};
+
+/* Takes a reference of its own. False: no memory, and nothing was added. */
+bool sendq_append(struct sendq *q, struct blob *b);
+
+/* Moves everything behind what *to has. False: no memory, nothing moved. */
+bool sendq_move(struct sendq *to, struct sendq *from);
+
+/*
+ * Sends what fd takes without blocking. Returns 0, also if the socket is full,
+ * or the -errno of a broken connection.
+ */
+int sendq_flush(struct sendq *q, int fd);
+
+void sendq_clear(struct sendq *q);
+
+#endif
