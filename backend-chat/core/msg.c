@@ -240,6 +240,7 @@ int msg_new(struct msg **out, const struct msg_fields *f)
 			.verified = f->verified,
 			.refs = 1};
 	struct writer line, metadata;
+	int error = -ENOMEM;
 	char *text;
 
 	*out = NULL;
@@ -254,13 +255,15 @@ int msg_new(struct msg **out, const struct msg_fields *f)
 		put_metadata(&metadata, f);
 		m.line = writer_slice(&line);
 		m.metadata = writer_slice(&metadata);
-		if (!line.failed && !metadata.failed)
+		if (metadata.failed)
+			error = -EMSGSIZE;
+		else if (!line.failed)
 			*out = assemble(m);
 	}
 	free(text);
 	writer_free(&line);
 	writer_free(&metadata);
-	return *out ? 0 : metadata.failed ? -EMSGSIZE : -ENOMEM;
+	return *out ? 0 : error;
 }
 
 int msg_with_id(struct msg **out, const struct msg *m, struct msgid id)

@@ -27,9 +27,9 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#define MSG_TEXT_MAX  4096 /* bytes of .text and of a line */
-#define MSG_LINES_MAX 16   /* of one text; what follows goes into the last */
-#define MSG_META_MAX  4096 /* bytes of the metadata as JSON */
+#define MSG_TEXT_MAX  4096  /* bytes of .text and of a line */
+#define MSG_LINES_MAX 16    /* of one text; what follows goes into the last */
+#define MSG_META_MAX  16384 /* bytes of the metadata as JSON */
 /* The longest record: a text of control characters, escaped, and its line. */
 #define MSG_RECORD_MAX 65536
 #define MSG_WHY_MAX    160
