@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <assert.h>
-#include <errno.h>
-#include <linux/virtio_net.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,25 +6,10 @@
 #include "io/cut.h"
 #include "io/inject.h"
 #include "io/lane.h"
-#include "io/merge.h"
 #include "io/originate.h"
+#include "io/queue.h"
 
-#define LINKS_MAX	32
-#define TCP_CSUM_OFFSET 16
-#define MERGE_LOOKBACK	8 /* queued packets that may still be merged with */
-#define IOV_MAX_USED	(3 + MERGE_MAX)
-
-/* Packets that wait for one lane. */
-struct queue {
-	struct lane lane;
-	unsigned used;
-	struct mmsghdr msgs[INJECT_BATCH];
-	struct iovec iov[INJECT_BATCH][IOV_MAX_USED];
-	struct merge merge[INJECT_BATCH]; /* only for a link with vnet */
-	struct virtio_net_hdr vnet_hdr[INJECT_BATCH];
-	uint8_t eth[INJECT_BATCH][ETH_HEADER_LEN];
-	struct raw_address address[INJECT_BATCH];
-};
+#define LINKS_MAX 32
 
 /*
  * Packets that wait in the kernel for a neighbour fill their socket, for
@@ -52,12 +34,20 @@ struct inject {
 
 /* ------------------------------------------------------------ descriptors */
 
-static struct queue *link_open(int ifindex)
+static void set_up(struct queue *q, struct inject *inj)
+{
+	q->counters = &inj->counters;
+	q->lost = inj->lost;
+}
+
+static struct queue *link_open(struct inject *inj, int ifindex)
 {
 	struct queue *q = calloc(1, sizeof(*q));
 
-	if (q && lane_open_link(&q->lane, ifindex))
+	if (q && lane_open_link(&q->lane, ifindex)) {
+		set_up(q, inj);
 		return q;
+	}
 	free(q);
 	return NULL;
 }
@@ -78,7 +68,7 @@ static struct queue *link_queue(struct inject *inj, int ifindex)
 			return inj->links[i];
 	if (inj->n_links == LINKS_MAX)
 		return NULL;
-	q = link_open(ifindex);
+	q = link_open(inj, ifindex);
 	if (q)
 		inj->links[inj->n_links++] = q;
 	return q;
@@ -99,14 +89,12 @@ static struct queue *queue_for(struct inject *inj, const struct hop *hop,
 				    : RAW_RESOLVES_CLIENT];
 }
 
-static void send_queue(struct inject *inj, struct queue *q);
-
 void inject_forget_link(struct inject *inj, int ifindex)
 {
 	for (unsigned i = 0; i < inj->n_links; i++) {
 		if (inj->links[i]->lane.ifindex != ifindex)
 			continue;
-		send_queue(inj, inj->links[i]);
+		queue_send(inj->links[i]);
 		link_close(inj->links[i]);
 		inj->links[i] = inj->links[--inj->n_links];
 		return;
@@ -120,8 +108,10 @@ int inject_open(struct inject **out, struct err *err)
 
 	if (!inj)
 		return err_set(err, -ENOMEM, "out of memory");
-	for (int i = 0; i < RAW_LANES && !ret; i++)
+	for (int i = 0; i < RAW_LANES && !ret; i++) {
+		set_up(&inj->raw[i], inj);
 		ret = lane_open_raw(&inj->raw[i].lane, err);
+	}
 	inj->raw[RAW_RESOLVES_CLIENT].lane.resolves = true;
 	inj->raw[RAW_RESOLVES_BACKEND].lane.resolves = true;
 	if (!ret)
@@ -148,147 +138,14 @@ void inject_close(struct inject *inj)
 
 /* ---------------------------------------------------------------- sending */
 
-static enum drop_reason reason_of(int error)
-{
-	switch (error) {
-	case EAGAIN:
-	case ENOBUFS: return DROP_SEND_FULL;
-	case EMSGSIZE: return DROP_TOO_BIG;
-	case ENETDOWN:
-	case ENETUNREACH:
-	case EHOSTUNREACH:
-	case ENODEV:
-	case ENXIO: return DROP_NO_ROUTE;
-	default: return DROP_SEND_FAILED;
-	}
-}
-
-static struct virtio_net_hdr offload_of(const struct packet *p,
-					uint32_t gso_size);
-
-static void finish_merges(struct inject *inj, struct queue *q)
-{
-	for (unsigned i = 0; i < q->used; i++) {
-		struct merge *m = &q->merge[i];
-
-		if (m->segments < 2)
-			continue;
-		merge_finish(m);
-		q->vnet_hdr[i] = offload_of(m->first, m->size);
-		inj->counters.merged += m->segments - 1;
-	}
-}
-
-/* Sends the whole queue; counts packets that fail and continues. */
-static void send_queue(struct inject *inj, struct queue *q)
-{
-	unsigned sent = 0;
-
-	if (q->lane.vnet)
-		finish_merges(inj, q);
-	while (sent < q->used) {
-		int n = sendmmsg(q->lane.fd, q->msgs + sent, q->used - sent,
-				 MSG_DONTWAIT);
-
-		if (n > 0) {
-			sent += (unsigned)n;
-			continue;
-		}
-		if (errno == EINTR)
-			continue;
-		inj->lost[reason_of(errno)] +=
-			q->lane.vnet ? q->merge[sent].segments : 1;
-		sent++;
-	}
-	q->used = 0;
-}
-
 void inject_flush(struct inject *inj)
 {
 	for (int i = 0; i < RAW_LANES; i++)
 		if (inj->raw[i].used)
-			send_queue(inj, &inj->raw[i]);
+			queue_send(&inj->raw[i]);
 	for (unsigned i = 0; i < inj->n_links; i++)
 		if (inj->links[i]->used)
-			send_queue(inj, inj->links[i]);
-}
-
-/* What the kernel must do: complete the checksum, and cut if @gso_size > 0. */
-static struct virtio_net_hdr offload_of(const struct packet *p,
-					uint32_t gso_size)
-{
-	struct virtio_net_hdr h = {0};
-
-	if (p->csum == CSUM_FULL)
-		return h;
-	h.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-	h.csum_start = ETH_HEADER_LEN + IP_HEADER_LEN;
-	h.csum_offset = TCP_CSUM_OFFSET;
-	if (gso_size == 0)
-		return h;
-	h.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
-	if (p->tcp.flags & TCP_CWR)
-		h.gso_type |= VIRTIO_NET_HDR_GSO_ECN;
-	h.gso_size = (uint16_t)gso_size;
-	h.hdr_len = (uint16_t)(ETH_HEADER_LEN + p->hdr_len);
-	return h;
-}
-
-/* Queues one packet; @gso_size 0: no segmentation. */
-static void enqueue(struct inject *inj, struct queue *q, struct packet *p,
-		    const struct hop *hop, uint32_t gso_size)
-{
-	unsigned at, n = 0;
-	struct iovec *iov;
-	struct msghdr *msg;
-
-	if (q->used == INJECT_BATCH)
-		send_queue(inj, q);
-	at = q->used++;
-	iov = q->iov[at];
-	msg = &q->msgs[at].msg_hdr;
-	memset(msg, 0, sizeof(*msg));
-
-	if (q->lane.ifindex) {
-		if (q->lane.vnet) {
-			q->vnet_hdr[at] = offload_of(p, gso_size);
-			iov[n++] = (struct iovec){&q->vnet_hdr[at],
-						  sizeof(q->vnet_hdr[at])};
-		}
-		memcpy(q->eth[at], hop->eth, ETH_HEADER_LEN);
-		iov[n++] = (struct iovec){q->eth[at], ETH_HEADER_LEN};
-		msg->msg_name = &q->lane.link;
-		msg->msg_namelen = sizeof(q->lane.link);
-		inj->counters.by_link++;
-	} else {
-		lane_address_raw(msg, &q->address[at], &p->out_src,
-				 &p->out_dst);
-		inj->counters.by_raw++;
-	}
-	iov[n++] = (struct iovec){p->hdr, p->hdr_len};
-	if (p->payload_len)
-		iov[n++] = (struct iovec){(void *)p->payload, p->payload_len};
-	msg->msg_iov = iov;
-	msg->msg_iovlen = n;
-}
-
-/* Appends @p to a queued packet that it continues, if there is one. */
-static bool merge_into(struct queue *q, const struct packet *p)
-{
-	for (unsigned n = 1; n <= MERGE_LOOKBACK && n <= q->used; n++) {
-		unsigned at = q->used - n;
-		struct msghdr *msg = &q->msgs[at].msg_hdr;
-
-		if (!merge_same_flow(q->merge[at].first, p))
-			continue;
-		/* Do not pass a packet of the same flow: keep the order. */
-		if (!merge_add(&q->merge[at], p))
-			return false;
-		q->iov[at][msg->msg_iovlen++] =
-			(struct iovec){(void *)p->payload, p->payload_len};
-		return true;
-	}
-	return false;
+			queue_send(inj->links[i]);
 }
 
 /* Cuts here where nothing behind us will do it. */
@@ -299,11 +156,11 @@ static void send_cut(struct inject *inj, struct queue *q,
 	struct packet piece;
 	struct cut cut;
 
-	send_queue(inj, q); /* keeps the order */
+	queue_send(q); /* keeps the order */
 	cut_start(&cut, p, size);
 	while (cut_next(&cut, &piece)) {
-		enqueue(inj, q, &piece, hop, 0);
-		send_queue(inj, q); /* the piece is valid only until here */
+		queue_add(q, &piece, hop);
+		queue_send(q); /* the piece is valid only until here */
 	}
 	inj->counters.cut++;
 }
@@ -347,18 +204,11 @@ void inject_packet(struct inject *inj, struct packet *p, const struct hop *hop)
 	size = segment_size(p, p->out_mtu && p->out_mtu < hop->mtu ? p->out_mtu
 								   : hop->mtu);
 	cut_syn(p, size); /* now it is no super-packet */
-	if (p->payload_len > size && q->lane.vnet) {
-		packet_partial_csum(p);
-		inj->counters.supers++;
-		enqueue(inj, q, p, hop, size);
-		merge_start(&q->merge[q->used - 1], p, 0);
-		return;
-	}
 	if (q->lane.vnet) {
-		if (merge_into(q, p))
-			return;
-		enqueue(inj, q, p, hop, 0);
-		merge_start(&q->merge[q->used - 1], p, size);
+		if (p->payload_len > size)
+			queue_add_super(q, p, hop, size);
+		else
+			queue_merge(q, p, hop, size);
 		return;
 	}
 	/* Loopback carries a super-packet whole. */
@@ -368,7 +218,7 @@ void inject_packet(struct inject *inj, struct packet *p, const struct hop *hop)
 		return;
 	}
 	packet_complete_csum(p);
-	enqueue(inj, q, p, hop, 0);
+	queue_add(q, p, hop);
 }
 
 void inject_take_lost(struct inject *inj, uint64_t lost[DROP_REASONS])
