@@ -228,18 +228,18 @@ int config_set_scheduler(struct service_config *s, const char *name,
 int config_parse(struct config *c, const char *path, const char *text,
 		 struct err *err)
 {
-	int rc = config_init(c, err);
+	int ret = config_init(c, err);
 
-	if (rc == 0)
-		rc = config_text(c, path, text, NULL, err);
-	if (rc == 0) {
+	if (ret == 0)
+		ret = config_text(c, path, text, NULL, err);
+	if (ret == 0) {
 		struct err reason;
 
-		rc = config_finish(c, &reason);
-		if (rc)
-			err_set(err, rc, "%.160s: %s", path, reason.text);
+		ret = config_finish(c, &reason);
+		if (ret)
+			err_set(err, ret, "%.160s: %s", path, reason.text);
 	}
-	if (rc)
+	if (ret)
 		config_free(c);
-	return rc;
+	return ret;
 }

@@ -122,15 +122,15 @@ static int set_interface(struct target *t, const char *value, struct err *err)
 {
 	char item[32];
 	unsigned n = 0;
-	int rc = value_check_commas(value, "eth0, eth1", err);
+	int ret = value_check_commas(value, "eth0, eth1", err);
 
-	for (; rc == 0 && value_next_item(&value, item, sizeof(item)); n++)
-		rc = add_interface(t->config, item, err);
-	if (rc == 0 && n == 0)
+	for (; ret == 0 && value_next_item(&value, item, sizeof(item)); n++)
+		ret = add_interface(t->config, item, err);
+	if (ret == 0 && n == 0)
 		return err_set(err, -EINVAL,
 			       "expected the name of a network interface, for "
 			       "example eth0");
-	return rc;
+	return ret;
 }
 
 static int set_guard(struct target *t, const char *value, struct err *err)
@@ -189,9 +189,10 @@ static int set_control(struct target *t, const char *value, struct err *err)
 static int set_listen(struct target *t, const char *value, struct err *err)
 {
 	struct endpoint listen;
-	int rc = value_endpoint(value, t->resolve, &listen, err);
+	int ret = value_endpoint(value, t->resolve, &listen, err);
 
-	return rc ? rc : config_set_listen(t->config, t->service, &listen, err);
+	return ret ? ret
+		   : config_set_listen(t->config, t->service, &listen, err);
 }
 
 static int set_scheduler(struct target *t, const char *value, struct err *err)
@@ -234,14 +235,14 @@ static int add_backend(struct target *t, const struct backend_config *b,
 		       struct err *err)
 {
 	struct err reason;
-	int rc = config_add_backend(t->config, t->service, b, &reason);
+	int ret = config_add_backend(t->config, t->service, b, &reason);
 
-	if (rc == 0)
+	if (ret == 0)
 		return 0;
 	return err_set(err, -EINVAL, "%s%s", reason.text,
-		       rc == -EEXIST ? "; give a backend once, and weight=N "
-				       "for a larger share"
-				     : "");
+		       ret == -EEXIST ? "; give a backend once, and weight=N "
+					"for a larger share"
+				      : "");
 }
 
 static int set_backend(struct target *t, const char *value, struct err *err)
@@ -249,17 +250,17 @@ static int set_backend(struct target *t, const char *value, struct err *err)
 	struct backend_config b = {.params = BACKEND_PARAMS_DEFAULT};
 	char item[ITEM_MAX];
 	bool weighted = false;
-	int rc;
+	int ret;
 
 	if (strlen(value) >= sizeof(item) || strchr(value, ',') ||
 	    !value_next_item(&value, item, sizeof(item)))
 		return err_set(err, -EINVAL,
 			       "expected ADDRESS:PORT [weight=N] [backup], for "
 			       "example 192.168.0.11:9001 weight=3");
-	rc = value_endpoint(item, t->resolve, &b.addr, err);
-	while (rc == 0 && value_next_item(&value, item, sizeof(item)))
-		rc = backend_option(&b.params, &weighted, item, err);
-	return rc ? rc : add_backend(t, &b, err);
+	ret = value_endpoint(item, t->resolve, &b.addr, err);
+	while (ret == 0 && value_next_item(&value, item, sizeof(item)))
+		ret = backend_option(&b.params, &weighted, item, err);
+	return ret ? ret : add_backend(t, &b, err);
 }
 
 static int add_source(struct service_config *s, const struct ip_addr *source,
@@ -283,20 +284,20 @@ static int set_source(struct target *t, const char *value, struct err *err)
 {
 	char item[ITEM_MAX];
 	unsigned n = 0;
-	int rc = value_check_commas(value, "192.168.0.10, 192.168.0.20", err);
+	int ret = value_check_commas(value, "192.168.0.10, 192.168.0.20", err);
 
-	for (; rc == 0 && value_next_item(&value, item, sizeof(item)); n++) {
+	for (; ret == 0 && value_next_item(&value, item, sizeof(item)); n++) {
 		struct ip_addr source;
 
-		rc = value_host(item, t->resolve, &source, err);
-		if (rc == 0)
-			rc = add_source(t->service, &source, err);
+		ret = value_host(item, t->resolve, &source, err);
+		if (ret == 0)
+			ret = add_source(t->service, &source, err);
 	}
-	if (rc == 0 && n == 0)
+	if (ret == 0 && n == 0)
 		return err_set(err, -EINVAL,
 			       "expected one or several addresses, for example "
 			       "192.168.0.10, 192.168.0.20");
-	return rc;
+	return ret;
 }
 
 static int set_check(struct target *t, const char *value, struct err *err)
@@ -382,22 +383,22 @@ static int set_ms(struct target *t, const char *value, struct err *err)
 {
 	const struct key_field *f = &t->key->field;
 	uint32_t ms = 0;
-	int rc = value_time(value, 1, f->lo, f->hi, &ms, err);
+	int ret = value_time(value, 1, f->lo, f->hi, &ms, err);
 
-	if (rc == 0)
+	if (ret == 0)
 		store(t, ms);
-	return rc;
+	return ret;
 }
 
 static int set_seconds(struct target *t, const char *value, struct err *err)
 {
 	const struct key_field *f = &t->key->field;
 	uint32_t ms = 0;
-	int rc = value_time(value, 1000, f->lo, f->hi, &ms, err);
+	int ret = value_time(value, 1000, f->lo, f->hi, &ms, err);
 
-	if (rc == 0)
+	if (ret == 0)
 		store(t, ms / 1000);
-	return rc;
+	return ret;
 }
 
 /* The field uses 0 for off, but a user might write 0 for "at once". */
@@ -407,14 +408,14 @@ static int or_off(struct target *t, const char *value,
 		  struct err *err)
 {
 	struct err reason;
-	int rc;
+	int ret;
 
 	if (strcmp(value, "off") == 0) {
 		store(t, 0);
 		return 0;
 	}
-	rc = set(t, value, &reason);
-	return rc ? err_set(err, rc, "%s, or off", reason.text) : 0;
+	ret = set(t, value, &reason);
+	return ret ? err_set(err, ret, "%s, or off", reason.text) : 0;
 }
 
 static int set_ms_or_off(struct target *t, const char *value, struct err *err)

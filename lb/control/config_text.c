@@ -38,13 +38,13 @@ struct parse {
 	unsigned seen[KEYS_MAX]; /* the line of each key; 0: not seen yet */
 	unsigned global_line;
 	unsigned service_lines[CONFIG_SERVICES_MAX];
-	int rc;
+	int ret;
 	struct err *err;
 };
 
 /* Ends the parse; the message is FILE:LINE and then @fmt. */
 __attribute__((format(printf, 4, 5))) static int fail_at(struct parse *p,
-							 unsigned line, int rc,
+							 unsigned line, int ret,
 							 const char *fmt, ...)
 {
 	char reason[ERR_TEXT_MAX];
@@ -53,9 +53,9 @@ __attribute__((format(printf, 4, 5))) static int fail_at(struct parse *p,
 	va_start(args, fmt);
 	vsnprintf(reason, sizeof(reason), fmt, args);
 	va_end(args);
-	p->rc = rc;
+	p->ret = ret;
 	/* A very long path must leave room for the reason. */
-	return err_set(p->err, rc, "%.160s:%u: %s", p->path, line, reason);
+	return err_set(p->err, ret, "%.160s:%u: %s", p->path, line, reason);
 }
 
 static const char *skip_blanks(const char *text)
@@ -122,7 +122,7 @@ static char *read_line(char *line, int size, void *arg)
 		snprintf(line, (size_t)size, SECTION_MARK "=");
 		return line;
 	}
-	if (p->rc || !*p->rest)
+	if (p->ret || !*p->rest)
 		return NULL;
 	p->line++;
 	len = strcspn(p->rest, "\n");
@@ -142,7 +142,7 @@ static int begkeys_service(struct parse *p, const char *name)
 	struct config *c = p->target.config;
 	char quoted[QUOTED_MAX];
 	struct err reason;
-	int rc;
+	int ret;
 
 	if (!*name)
 		return fail_at(p, p->line, -EINVAL,
@@ -153,9 +153,9 @@ static int begkeys_service(struct parse *p, const char *name)
 				       "there is a service \"%s\" already, on "
 				       "line %u",
 				       name, p->service_lines[i]);
-	rc = config_add_service(c, name, &p->target.service, &reason);
-	if (rc)
-		return fail_at(p, p->line, rc, "service \"%s\": %s",
+	ret = config_add_service(c, name, &p->target.service, &reason);
+	if (ret)
+		return fail_at(p, p->line, ret, "service \"%s\": %s",
 			       value_quote(name, quoted), reason.text);
 	p->service_lines[c->n_services - 1] = p->line;
 	p->table = &keys_service;
@@ -237,7 +237,7 @@ static int set_key(struct parse *p, const char *name, const char *value)
 	char quoted[QUOTED_MAX];
 	struct err reason;
 	unsigned *seen;
-	int rc;
+	int ret;
 
 	if (!key)
 		return unknown_key(p, name);
@@ -258,9 +258,9 @@ static int set_key(struct parse *p, const char *name, const char *value)
 			       "\";\", not \"#\"",
 			       name, quoted);
 	p->target.key = key;
-	rc = key->set(&p->target, value, &reason);
-	if (rc)
-		return fail_at(p, p->line, rc, "%s \"%s\": %s", name, quoted,
+	ret = key->set(&p->target, value, &reason);
+	if (ret)
+		return fail_at(p, p->line, ret, "%s \"%s\": %s", name, quoted,
 			       reason.text);
 	return 0;
 }
@@ -341,17 +341,17 @@ int config_text(struct config *c, const char *path, const char *text,
 		.rest = text,
 		.err = err,
 	};
-	int rc;
+	int ret;
 
 	if (strncmp(text, bom, sizeof(bom) - 1) == 0)
 		p.rest += sizeof(bom) - 1;
 	ini_max_line = LINE_MAX_LEN;
 	ini_allow_multiline = false;
 	ini_stop_on_first_error = true;
-	rc = ini_parse_stream(read_line, &p, handle, &p);
-	if (p.rc)
-		return p.rc;
-	if (rc)
+	ret = ini_parse_stream(read_line, &p, handle, &p);
+	if (p.ret)
+		return p.ret;
+	if (ret)
 		return fail_at(&p, p.line, -EINVAL,
 			       "expected KEY = VALUE or [SECTION]");
 	return check_services(&p);

@@ -239,7 +239,7 @@ int value_host(const char *text, config_resolve_fn *resolve,
 	       struct ip_addr *out, struct err *err)
 {
 	struct in_addr v4;
-	int rc;
+	int ret;
 
 	if (inet_pton(AF_INET, text, &v4) == 1) {
 		*out = addr_from_v4(v4.s_addr);
@@ -259,8 +259,8 @@ int value_host(const char *text, config_resolve_fn *resolve,
 		return err_set(err, -EINVAL,
 			       "host names are not resolved here: expected an "
 			       "IPv4 address, for example 192.168.0.11");
-	rc = resolve(text, out, err);
-	return rc ? rc : check_unicast(out, err);
+	ret = resolve(text, out, err);
+	return ret ? ret : check_unicast(out, err);
 }
 
 int value_endpoint(const char *text, config_resolve_fn *resolve,

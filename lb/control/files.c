@@ -24,10 +24,10 @@ static void folder_of(const char *path, char folder[CONFIG_PATH_MAX])
 			 path);
 }
 
-/* Returns @code if root would get the same error, else 0. */
-static int as_root(int code)
+/* Returns @ret if root would get the same error, else 0. */
+static int as_root(int ret)
 {
-	return code == -EACCES && geteuid() != 0 ? 0 : code;
+	return ret == -EACCES && geteuid() != 0 ? 0 : ret;
 }
 
 /*
@@ -64,7 +64,7 @@ static int check_file(const char *option, const char *path, mode_t type,
 {
 	char folder[CONFIG_PATH_MAX];
 	struct stat st;
-	int code;
+	int ret;
 
 	if (!*path)
 		return 0;
@@ -82,12 +82,12 @@ static int check_file(const char *option, const char *path, mode_t type,
 			       "l4lb has not written; choose another path%s",
 			       option, path, or_none);
 	folder_of(path, folder);
-	code = as_root(check_folder(folder, type == S_IFREG ? 1 : 0));
-	if (code)
-		return err_set(err, code,
+	ret = as_root(check_folder(folder, type == S_IFREG ? 1 : 0));
+	if (ret)
+		return err_set(err, ret,
 			       "--%s %s: cannot be made in %s: %s; choose "
 			       "another path%s",
-			       option, path, folder, strerror(-code), or_none);
+			       option, path, folder, strerror(-ret), or_none);
 	return 0;
 }
 

@@ -110,12 +110,12 @@ static int open_reader(struct guard_watch *w)
 /* Watch before writing the guard, so that no deletion is missed. */
 static int begin(struct guard_watch *w, struct err *err)
 {
-	int code = nft_open(&w->writer);
+	int ret = nft_open(&w->writer);
 
-	if (!code)
-		code = open_reader(w);
-	if (code)
-		return guard_explain(err, code, w->spec.name);
+	if (!ret)
+		ret = open_reader(w);
+	if (ret)
+		return guard_explain(err, ret, w->spec.name);
 	return guard_up(w->writer, &w->spec, err);
 }
 

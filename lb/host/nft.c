@@ -237,7 +237,7 @@ static int read_answers(struct mnl_socket *nl)
 	char buf[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct nlmsgerr *answer;
 	const struct nlmsghdr *nlh;
-	int code = 0, left;
+	int ret = 0, left;
 	ssize_t n;
 
 	for (;;) {
@@ -245,7 +245,7 @@ static int read_answers(struct mnl_socket *nl)
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1)
-			return errno == EAGAIN || code ? code : -errno;
+			return errno == EAGAIN || ret ? ret : -errno;
 		left = (int)n;
 		for (nlh = (const struct nlmsghdr *)buf;
 		     mnl_nlmsg_ok(nlh, left);
@@ -253,8 +253,8 @@ static int read_answers(struct mnl_socket *nl)
 			if (nlh->nlmsg_type != NLMSG_ERROR)
 				continue;
 			answer = mnl_nlmsg_get_payload(nlh);
-			if (!code)
-				code = answer->error;
+			if (!ret)
+				ret = answer->error;
 		}
 	}
 }
@@ -291,15 +291,15 @@ int nft_open(struct mnl_socket **out)
 {
 	struct mnl_socket *nl =
 		mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	int code;
+	int ret;
 
 	*out = NULL;
 	if (!nl)
 		return -errno;
 	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) == -1) {
-		code = -errno;
+		ret = -errno;
 		mnl_socket_close(nl);
-		return code;
+		return ret;
 	}
 	*out = nl;
 	return 0;

@@ -26,14 +26,14 @@ int neigh_table_new(struct neigh_table **out)
 {
 	struct neigh_table *t = calloc(1, sizeof(*t));
 	uint32_t i;
-	int err;
+	int ret;
 
 	if (!t)
 		return -ENOMEM;
-	err = addr_hash_key_draw(&t->hash_key);
-	if (err) {
+	ret = addr_hash_key_draw(&t->hash_key);
+	if (ret) {
 		free(t);
-		return err;
+		return ret;
 	}
 	for (i = 0; i < CHAINS; i++)
 		t->chains[i] = NEIGH_NONE;

@@ -160,20 +160,20 @@ static void on_message(const struct nlmsghdr *nlh, void *arg)
 
 static int read_everything(struct netlink *nl)
 {
-	int err;
+	int ret;
 
 	nl->dumping = true;
 	links_sweep_begin(nl->links);
 	neigh_sweep_begin(nl->neighs);
-	err = rtnl_dump(&nl->dump, RTM_GETLINK, AF_UNSPEC, on_message, nl);
-	if (!err)
-		err = rtnl_dump(&nl->dump, RTM_GETADDR, AF_INET, on_message,
+	ret = rtnl_dump(&nl->dump, RTM_GETLINK, AF_UNSPEC, on_message, nl);
+	if (!ret)
+		ret = rtnl_dump(&nl->dump, RTM_GETADDR, AF_INET, on_message,
 				nl);
-	if (!err)
-		err = rtnl_dump(&nl->dump, RTM_GETNEIGH, AF_INET, on_message,
+	if (!ret)
+		ret = rtnl_dump(&nl->dump, RTM_GETNEIGH, AF_INET, on_message,
 				nl);
 	nl->dumping = false;
-	return err;
+	return ret;
 }
 
 static void resync(struct netlink *nl)
@@ -232,52 +232,52 @@ static int subscribe(struct netlink *nl)
 
 static int new_tables(struct netlink *nl)
 {
-	int err = link_table_new(&nl->links);
+	int ret = link_table_new(&nl->links);
 
-	if (!err)
-		err = neigh_table_new(&nl->neighs);
-	if (!err)
-		err = route_cache_new(&nl->routes);
-	return err;
+	if (!ret)
+		ret = neigh_table_new(&nl->neighs);
+	if (!ret)
+		ret = route_cache_new(&nl->routes);
+	return ret;
 }
 
 int netlink_open(struct netlink **out, struct err *err)
 {
 	struct netlink *nl = calloc(1, sizeof(*nl));
-	int code = nl ? new_tables(nl) : -ENOMEM;
+	int ret = nl ? new_tables(nl) : -ENOMEM;
 
-	if (code) {
-		err_set(err, code,
+	if (ret) {
+		err_set(err, ret,
 			"no memory for the tables of links, "
 			"addresses and neighbours: %s",
-			strerror(-code));
+			strerror(-ret));
 		goto fail;
 	}
-	code = subscribe(nl);
-	if (!code)
-		code = rtnl_open(&nl->ask);
-	if (!code)
-		code = rtnl_open(&nl->dump);
-	if (code) {
-		err_set(err, code,
+	ret = subscribe(nl);
+	if (!ret)
+		ret = rtnl_open(&nl->ask);
+	if (!ret)
+		ret = rtnl_open(&nl->dump);
+	if (ret) {
+		err_set(err, ret,
 			"cannot open a routing netlink socket: %s; allow the "
 			"address family AF_NETLINK to this process",
-			strerror(-code));
+			strerror(-ret));
 		goto fail;
 	}
-	code = read_everything(nl);
-	if (code) {
-		err_set(err, code,
+	ret = read_everything(nl);
+	if (ret) {
+		err_set(err, ret,
 			"cannot read links, addresses and neighbours from the "
 			"kernel: %s; `ip address` should list them",
-			strerror(-code));
+			strerror(-ret));
 		goto fail;
 	}
 	*out = nl;
 	return 0;
 fail:
 	netlink_close(nl);
-	return code;
+	return ret;
 }
 
 void netlink_close(struct netlink *nl)

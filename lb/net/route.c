@@ -44,16 +44,16 @@ static int ask_route(struct netlink *nl, const struct ip_addr *src,
 	_Alignas(struct nlmsghdr) char request[RTMSG_REQUEST];
 	struct route_answer answer = {.route = out};
 	const struct link *link;
-	int err;
+	int ret;
 
 	*out = (struct route){0};
 	if (!addr_is_v4(dst) || (src && !addr_is_v4(src)))
 		return -EAFNOSUPPORT;
 	nl->counters.queries++;
-	err = rtnl_ask(&nl->ask, rtmsg_ask_route(request, src, dst), take_route,
+	ret = rtnl_ask(&nl->ask, rtmsg_ask_route(request, src, dst), take_route,
 		       &answer);
-	if (err)
-		return err;
+	if (ret)
+		return ret;
 	if (!answer.usable)
 		return -ENETUNREACH;
 	if (src) /* the kernel's answer then has no source */
@@ -68,30 +68,30 @@ int netlink_route(struct netlink *nl, const struct ip_addr *src,
 		  const struct ip_addr *dst, struct route *out, struct err *err)
 {
 	char to[ADDR_TEXT_MAX], from[ADDR_TEXT_MAX];
-	int code = ask_route(nl, src, dst, out);
+	int ret = ask_route(nl, src, dst, out);
 
-	if (!code)
+	if (!ret)
 		return 0;
 	addr_format(dst, to);
-	if (code == -ETIMEDOUT)
-		return err_set(err, code,
+	if (ret == -ETIMEDOUT)
+		return err_set(err, ret,
 			       "route to %s: the kernel did not answer; try "
 			       "`ip route get %s`",
 			       to, to);
 	if (!src)
-		return err_set(err, code,
+		return err_set(err, ret,
 			       "no route to %s: %s; add one (`ip route add`), "
 			       "or correct the address",
-			       to, strerror(-code));
+			       to, strerror(-ret));
 	addr_format(src, from);
 	if (!links_holder(nl->links, 0, src))
-		return err_set(err, code,
+		return err_set(err, ret,
 			       "no route to %s from %s: %s is not an address "
 			       "of this host; add it (`ip address add`)",
 			       to, from, from);
-	return err_set(err, code,
+	return err_set(err, ret,
 		       "no route to %s from %s: %s; add one (`ip route add`)",
-		       to, from, strerror(-code));
+		       to, from, strerror(-ret));
 }
 
 /* --- per packet ----------------------------------------------------------- */
@@ -112,10 +112,10 @@ static bool may_ask(struct netlink *nl, uint64_t now_ns)
 	return true;
 }
 
-static bool means_no_route(int err)
+static bool means_no_route(int ret)
 {
-	return err == -ENETUNREACH || err == -EHOSTUNREACH || err == -EACCES ||
-	       err == -EINVAL || err == -EAFNOSUPPORT;
+	return ret == -ENETUNREACH || ret == -EHOSTUNREACH || ret == -EACCES ||
+	       ret == -EINVAL || ret == -EAFNOSUPPORT;
 }
 
 static bool carries_ethernet(const struct link *link)
@@ -132,12 +132,12 @@ static struct cached_route *ask_path(struct netlink *nl,
 	const struct link *link;
 	struct route route;
 	struct cached_route *path;
-	int err;
+	int ret;
 
 	if (!may_ask(nl, now_ns))
 		return NULL;
-	err = ask_route(nl, src, &key->dst, &route);
-	if (err && !means_no_route(err)) {
+	ret = ask_route(nl, src, &key->dst, &route);
+	if (ret && !means_no_route(ret)) {
 		/*
 		 * Something is wrong with netlink. Packets must not wait for
 		 * one timeout after another.
@@ -148,7 +148,7 @@ static struct cached_route *ask_path(struct netlink *nl,
 
 	path = route_cache_put(nl->routes, key, now_ns);
 	path->asked_ns = now_ns;
-	path->ifindex = err ? HOP_NO_ROUTE : route.ifindex;
+	path->ifindex = ret ? HOP_NO_ROUTE : route.ifindex;
 	path->mtu = route.mtu;
 	link = netlink_link(nl, path->ifindex);
 	path->link = !route.local && !route.raw_only && carries_ethernet(link);

@@ -25,14 +25,14 @@ struct route_cache {
 int route_cache_new(struct route_cache **out)
 {
 	struct route_cache *c = calloc(1, sizeof(*c));
-	int err;
+	int ret;
 
 	if (!c)
 		return -ENOMEM;
-	err = addr_hash_key_draw(&c->hash_key);
-	if (err) {
+	ret = addr_hash_key_draw(&c->hash_key);
+	if (ret) {
 		free(c);
-		return err;
+		return ret;
 	}
 	c->generation = 1;
 	*out = c;

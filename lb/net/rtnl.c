@@ -132,10 +132,10 @@ int rtnl_dump(struct rtnl *r, uint16_t type, uint8_t family, rtnl_fn *fn,
 
 	for (attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
 		struct answer answer = {.fn = fn, .arg = arg};
-		int err = exchange(r, nlh, &answer);
+		int ret = exchange(r, nlh, &answer);
 
-		if (err || !answer.interrupted)
-			return err;
+		if (ret || !answer.interrupted)
+			return ret;
 	}
 	return 0;
 }
