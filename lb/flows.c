@@ -55,9 +55,9 @@ static int make_index(struct app *app, struct err *err)
 {
 	void *slots;
 
+	(void)err;
 	app->slots_bytes = (size_t)app->config.flows * FLOW_SLOTS *
 			   sizeof(struct flow_slot);
-	(void)err;
 	slots = mmap(NULL, app->slots_bytes, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (slots == MAP_FAILED)
@@ -86,10 +86,26 @@ static void on_backend(void *arg, enum backend_event event, unsigned service,
 			 why, clock_now_ns());
 }
 
+/* The NAT ports that flows may get; the caller frees them. NULL: no memory. */
+static uint16_t *flow_ports(const struct app *app, uint32_t *n)
+{
+	const struct reservation *r = app->reservation;
+	uint16_t *ports = calloc(UINT16_MAX + 1, sizeof(*ports));
+
+	*n = 0;
+	for (unsigned p = reserve_lo(r); ports && p <= reserve_hi(r); p++) {
+		/* Reserved and guarded with the range, but for checks only. */
+		const bool probes =
+			app->probe_lo && p - app->probe_lo < PROBE_PORTS;
+
+		if (reserve_usable(r, (uint16_t)p) && !probes)
+			ports[(*n)++] = (uint16_t)p;
+	}
+	return ports;
+}
+
 static int make_engine(struct app *app, struct err *err)
 {
-	/* Reserved and guarded with the range, but flows never get them. */
-	const unsigned probe_lo = app->probe_lo;
 	struct engine_spec spec = {
 		.n_services = app->plan->n_services,
 		.services = app->plan->services,
@@ -100,34 +116,26 @@ static int make_engine(struct app *app, struct err *err)
 		.can_reach = way_can_reach,
 		.way_heard_ns = way_heard_ns,
 		.may_use = presence_may_use,
-		.probe_lo = (uint16_t)probe_lo,
+		.probe_lo = app->probe_lo,
+		.flows = state_flows(app->state),
+		.slots = app->slots,
 		.on_arg = app,
 	};
 	uint16_t *ports;
 	int ret;
 
-	if (!probe_lo && plan_without_syn_checks(app->plan))
+	if (!app->probe_lo && plan_without_syn_checks(app->plan))
 		log_warn("no %d free NAT ports in a row: syn checks cannot be "
 			 "made, widen --nat-ports",
 			 PROBE_PORTS);
-	ports = calloc(UINT16_MAX + 1, sizeof(*ports));
-	if (!ports)
-		return err_set(err, -ENOMEM, "out of memory");
-	for (unsigned p = reserve_lo(app->reservation);
-	     p <= reserve_hi(app->reservation); p++)
-		if (reserve_usable(app->reservation, (uint16_t)p) &&
-		    (p < probe_lo || p >= probe_lo + PROBE_PORTS))
-			ports[spec.n_ports++] = (uint16_t)p;
-	spec.ports = ports;
-
-	if (getrandom(&spec.seed, sizeof(spec.seed), 0) == -1) {
-		free(ports);
+	if (getrandom(&spec.seed, sizeof(spec.seed), 0) == -1)
 		return err_set(err, -errno, "no random numbers: %s",
 			       strerror(errno));
-	}
 	memcpy(spec.secret, state_secret(app->state), sizeof(spec.secret));
-	spec.flows = state_flows(app->state);
-	spec.slots = app->slots;
+	ports = flow_ports(app, &spec.n_ports);
+	if (!ports)
+		return err_set(err, -ENOMEM, "out of memory");
+	spec.ports = ports;
 	ret = engine_new(&app->engine, &spec, clock_now_ns(), err);
 	free(ports);
 	return ret;

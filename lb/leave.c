@@ -12,9 +12,9 @@
 #define RESET_LINGER_MS 100   /* to answer replies to our resets */
 
 /*
- * Resets both sides of every flow, as many at a time as the outbox
- * holds. In between, packets of sides that did not accept their reset are
- * answered, and new connections are refused. A second signal ends this at once.
+ * Resets both sides of every flow, as many at a time as the outbox holds. In
+ * between, packets of sides that did not accept their reset are answered, and
+ * new connections are refused. A second signal ends this at once.
  */
 static void reset_flows(struct app *app)
 {
