@@ -4,22 +4,22 @@
 # guard.sh - the firewall guard of l4lb by hand, with nft or iptables
 #
 # l4lb --guard auto|keep does the same by itself (lb/host/guard.c). This is for
-# kernels without nf_tables, for those who want to see and own each rule
-# (l4lb --guard none), and for clearing what a crash left. README.md beside it
-# explains every rule. Everything may be called twice.
+# kernels without nf_tables, and for those who want to see and own each rule
+# (l4lb --guard none). README.md beside it explains every rule. Everything may be
+# called twice.
 
 set -u
 PATH=$PATH:/usr/sbin:/sbin
 
 run_dir=/run/l4lb
-reserved=/proc/sys/net/ipv4/ip_local_reserved_ports
 
 usage() {
 	cat <<'EOF'
 usage: guard.sh up NAME [OPTIONS]           install the guard, or replace it
        guard.sh down NAME                   remove it, by whichever tool it was
-                                            made, and what a crash left behind
-       guard.sh status [NAME]               show rules, counters, reserved ports
+                                            made; l4lb --down NAME removes what
+                                            a crashed l4lb left beside it
+       guard.sh status [NAME]               show rules and counters
        guard.sh rst-drop up NAME [OPTIONS]  last resort: drop the kernel's RST
        guard.sh rst-drop down NAME
 
@@ -422,122 +422,12 @@ iptables_remove() {
 	done
 }
 
-# --- what an instance leaves in /run/l4lb --------------------------------------
+# --- what an instance leaves in /run/l4lb: l4lb's own business --------------
 
-is_locked() {
-	[ -e "$1" ] && ! flock -n "$1" true
-}
-
-is_running() {
-	is_locked "$run_dir/$name.ports" || is_locked "$run_dir/$name.flows" ||
-		grep -qsF " $run_dir/$name.sock" /proc/net/unix
-}
-
-record_value() {
-	sed -n "s/^$2 //p" "$1" | head -n 1
-}
-
-# A whole record, or one that is empty: of an instance that died before it took
-# anything. As in lb/host/reserve_record.c.
-is_understood() {
-	[ -f "$1" ] || return 1
-	[ -s "$1" ] || return 0
-	awk 'NR == 1 && $0 != "l4lb-ports 1" { exit }
-		/^added / && !/^added [0-9,-]*$/ { exit }
-		/^end$/ { whole = 1; exit }
-		END { exit !whole }' "$1"
-}
-
-# Of this boot and network namespace?
-is_here() {
-	[ "$(record_value "$1" netns)" = "$(stat -Lc %i /proc/self/ns/net)" ] &&
-		[ "$(record_value "$1" boot)" = "$(cat /proc/sys/kernel/random/boot_id)" ]
-}
-
-# stdin: the kernel's list. Takes the ports in $1 out of it that are not in $2.
-without_ports() {
-	awk -v mine="$1" -v others="$2" '
-	function mark(set, list,    part, ends, n, i, port) {
-		n = split(list, part, ",")
-		for (i = 1; i <= n; i++) {
-			if (part[i] == "")
-				continue
-			if (split(part[i], ends, "-") == 1)
-				ends[2] = ends[1]
-			for (port = ends[1] + 0; port <= ends[2] + 0; port++)
-				set[port] = 1
-		}
-	}
-	{ mark(now, $0) }
-	END {
-		mark(ours, mine)
-		mark(theirs, others)
-		for (port = 0; port <= 65536; port++) {
-			keep = (port in now) && (!(port in ours) || (port in theirs))
-			if (keep && first == "")
-				first = port
-			if (!keep && first != "") {
-				out = out comma first (first < port - 1 ? "-" port - 1 : "")
-				comma = ","
-				first = ""
-			}
-		}
-		print out
-	}'
-}
-
-# What the other instances have put into the kernel's list
-ports_of_others() {
-	for f in "$run_dir"/*.ports; do
-		if [ "$f" != "$record" ] && is_here "$f"; then
-			printf '%s,' "$(record_value "$f" added)"
-		fi
-	done
-}
-
-give_back_ports() {
-	added=$(record_value "$record" added)
-	[ -n "$added" ] && is_here "$record" || return 0
-	# cat, as the kernel shows its list to one large read only
-	# shellcheck disable=SC2002
-	left=$(cat "$reserved" | without_ports "$added" "$(ports_of_others)") &&
-		echo "$left" >"$reserved"
-}
-
-# Fails if there are reserved ports that may be those of $record.
-tell_ports_left() {
-	# shellcheck disable=SC2002 # as above
-	left=$(cat "$reserved" | without_ports "$(ports_of_others)" "")
-	[ -n "$left" ] || return 0
-	echo "guard.sh: guard \"$name\" is down, but $record was not understood" \
-		"(it is removed): which ports \"$name\" had reserved is not known." \
-		"No other instance has put these into" \
-		"net.ipv4.ip_local_reserved_ports: $left. Take out those that nobody" \
-		"else needs: sysctl -w net.ipv4.ip_local_reserved_ports=LIST, LIST" \
-		"being what stays" >&2
-	return 1
-}
-
-clear_files() {
-	[ -d "$run_dir" ] || return 0
-	(
-		flock 9
-		if is_running; then
-			echo "guard.sh: instance \"$name\" is running (pid $(
-				record_value "$run_dir/$name.ports" pid
-			)): its ports and files are left to it" >&2
-			exit 0
-		fi
-		record=$run_dir/$name.ports
-		understood=yes
-		if [ -e "$record" ] || [ -L "$record" ]; then
-			is_understood "$record" || understood=no
-			[ $understood = no ] || give_back_ports ||
-				die "could not give the ports back in $reserved: see $record"
-		fi
-		rm -f "$record" "$run_dir/$name.flows" "$run_dir/$name.sock" || exit 1
-		[ $understood = yes ] || tell_ports_left
-	) 9<"$run_dir"
+point_to_l4lb() {
+	[ ! -e "$run_dir/$name.ports" ] && [ ! -e "$run_dir/$name.flows" ] ||
+		echo "what l4lb itself holds for \"$name\" stays; if it does not" \
+			"run: l4lb --down $name"
 }
 
 # --- commands ------------------------------------------------------------------
@@ -562,8 +452,8 @@ do_down() {
 		iptables_remove "$v" mangle INPUT || exit 1
 		iptables_remove "$v" raw PREROUTING OUTPUT || exit 1
 	done
-	clear_files || exit 1
 	echo "guard \"$name\" is down"
+	point_to_l4lb
 }
 
 do_rst_up() {
@@ -608,15 +498,6 @@ status_of() {
 	done
 	[ "$found" = 0 ] || echo "guard \"$name\": none"
 	[ $rst = none ] || echo "rst-drop \"$name\": up"
-	if [ -e "$run_dir/$name.ports" ]; then
-		if is_running; then
-			state=running
-		else
-			state="not running, kept for its next start"
-		fi
-		echo "ports \"$name\": $(record_value "$run_dir/$name.ports" ports)," \
-			"instance $state (pid $(record_value "$run_dir/$name.ports" pid))"
-	fi
 	return $found
 }
 
@@ -624,9 +505,6 @@ all_names() {
 	{
 		has nft && nft list tables 2>/dev/null |
 			sed -n 's/^table ip l4lb\(-rst\)\{0,1\}_//p'
-		for f in "$run_dir"/*.ports; do
-			[ ! -e "$f" ] || basename "$f" .ports
-		done
 		# Long names are cut there, and cannot be told from here.
 		for v in $(iptables_variants); do
 			for t in mangle filter; do

@@ -17,6 +17,7 @@
 #include "control/config.h"
 #include "control/files.h"
 #include "core/time.h"
+#include "host/down.h"
 #include "log.h"
 
 #define EXIT_HOST   1 /* this host does not allow it, or it failed later */
@@ -82,6 +83,20 @@ static int exit_status(int ret)
 		       : EXIT_CONFIG;
 }
 
+static int take_down(const char *name)
+{
+	struct err err;
+
+	if (down_instance(name, &err)) {
+		fprintf(stderr, "l4lb: %s\n", err.text);
+		return EXIT_HOST;
+	}
+	printf("l4lb: instance \"%s\" is down: no guard, ports or flows of it "
+	       "are left\n",
+	       name);
+	return end_of_output();
+}
+
 int main(int argc, char *argv[])
 {
 	static struct app app;
@@ -95,6 +110,8 @@ int main(int argc, char *argv[])
 	ret = read_config(&app.config, argc, argv, &err);
 	if (ret == CONFIG_SHOWN)
 		return end_of_output();
+	if (ret == CONFIG_DOWN)
+		return take_down(app.config.name);
 	if (ret < 0) {
 		fprintf(stderr, "l4lb: %s\n", err.text);
 		config_free(&app.config);

@@ -30,10 +30,7 @@ static int start(struct app *app, struct err *err)
 	struct ip_addr sources[PLAN_SOURCES_MAX + 1];
 	int ret;
 
-	/*
-	 * A source that a route will choose may be any address. So no other
-	 * instance may have the same ports on any address.
-	 */
+	/* A source that a route will choose may be any address. */
 	if (plan_has_unset(p)) {
 		memcpy(sources, p->sources, p->n_sources * sizeof(*sources));
 		sources[p->n_sources] = addr_from_v4(INADDR_ANY);
@@ -75,7 +72,7 @@ static void stop(struct app *app, bool keep)
 
 	if (ret)
 		log_warn("the ports of \"%s\" stay reserved, as they cannot be "
-			 "given back: %s; iptables/guard.sh down %s does it",
+			 "given back: %s; l4lb --down %s does it",
 			 app->config.name,
 			 ret == -EBUSY ? "another process has /run/l4lb locked"
 				       : strerror(-ret),

@@ -34,6 +34,7 @@ enum {
 	OPT_USER,
 	OPT_SANDBOX,
 	OPT_CHECK,
+	OPT_DOWN,
 	OPT_VERSION,
 };
 
@@ -52,6 +53,7 @@ static const struct option options[] = {
 	{"user", required_argument, NULL, OPT_USER},
 	{"sandbox", required_argument, NULL, OPT_SANDBOX},
 	{"check", no_argument, NULL, OPT_CHECK},
+	{"down", required_argument, NULL, OPT_DOWN},
 	{"verbose", no_argument, NULL, 'v'},
 	{"quiet", no_argument, NULL, 'q'},
 	{"help", no_argument, NULL, 'h'},
@@ -67,6 +69,7 @@ static const char help[] =
 "Usage: l4lb [OPTIONS] SOURCE_IP SERVER_IP SERVER_PORT "
 	"[SERVER_IP SERVER_PORT]...\n"
 "       l4lb [OPTIONS] --config FILE\n"
+"       l4lb --down NAME\n"
 "\n"
 "Balances TCP connections to SOURCE_IP, an address of this host, over "
 	"servers.\n"
@@ -85,6 +88,7 @@ static const char help[] =
 "      --user NAME        run as this user after the start (auto)\n"
 "      --sandbox on|off   filter system calls after the start (on)\n"
 "      --check            check the configuration and exit\n"
+"      --down NAME        remove what a dead instance left, and exit\n"
 "  -v, --verbose          log flows too; -vv: the network too\n"
 "  -q, --quiet            log warnings only\n"
 "  -h, --help             show this and exit\n"
@@ -107,7 +111,7 @@ struct setting {
 };
 
 struct args {
-	const char *config, *port, *scheduler; /* NULL: not given */
+	const char *config, *port, *scheduler, *down; /* NULL: not given */
 	struct setting settings[SETTINGS_MAX];
 	unsigned n_settings;
 	int verbosity;
@@ -181,6 +185,7 @@ static int take_option(struct args *a, int c, struct err *err)
 	case 'p': a->port = optarg; return 0;
 	case 's': a->scheduler = optarg; return 0;
 	case OPT_CHECK: a->check = true; return 0;
+	case OPT_DOWN: a->down = optarg; return 0;
 	case 'v': a->verbosity++; return 0;
 	case 'q': a->verbosity--; return 0;
 	case 'h': a->help = true; return 0;
@@ -363,6 +368,23 @@ static int apply_settings(struct config *c, const struct args *a,
 	return 0;
 }
 
+/* Another option would mean that somebody expects it to matter. */
+static int take_down(struct config *c, const struct args *a, int argc,
+		     struct err *err)
+{
+	char quoted[QUOTED_MAX];
+	struct err reason;
+	int ret;
+
+	if (argc > 3 || a->n_positional)
+		return err_set(err, -EINVAL,
+			       "--down \"%s\": expected nothing else beside it",
+			       value_quote(a->down, quoted));
+	ret = value_name(c->name, a->down, &reason);
+	return ret ? fail_value(err, ret, "--down", a->down, &reason)
+		   : CONFIG_DOWN;
+}
+
 int config_read(struct config *c, int argc, char *argv[], struct err *err)
 {
 	struct args a = {0};
@@ -376,6 +398,8 @@ int config_read(struct config *c, int argc, char *argv[], struct err *err)
 		fputs(a.help ? help : "l4lb " L4LB_VERSION "\n", stdout);
 		return CONFIG_SHOWN;
 	}
+	if (a.down)
+		return take_down(c, &a, argc, err);
 	ret = check_form(&a, err);
 	if (ret)
 		return ret;

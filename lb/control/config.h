@@ -85,11 +85,12 @@ struct config {
 enum config_result {
 	CONFIG_OK,
 	CONFIG_SHOWN, /* --help or --version was printed: exit 0 */
+	CONFIG_DOWN,  /* --down: remove what instance .name has left */
 };
 
 /*
  * Reads the command line and the file that it names. Returns CONFIG_OK,
- * CONFIG_SHOWN or a negative errno with @err set. main() exits with 2 on an
+ * another result or a negative errno with @err set. main() exits with 2 on an
  * error, but with 1 for -EIO, -EACCES (the file could not be read on this host)
  * and -ENOMEM. -EAGAIN: no name server answered; -ENODATA: no name server knows
  * a host's name. Both may be different later. @c needs no preparation. After

@@ -30,11 +30,6 @@ static int add_source(struct plan *p, const struct ip_addr *addr,
 	return plan_add_source(p, addr, &added, err);
 }
 
-void plan_remove_source(struct plan *p)
-{
-	p->n_sources--;
-}
-
 /*
  * An unknown source will most often be the service's address. Guard,
  * reservation and filter are prepared for that, so that later only the engine

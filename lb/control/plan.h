@@ -47,13 +47,9 @@ void plan_free(struct plan *p);
 /* The backends of a service. */
 struct backend_spec *plan_backends(struct plan *p, unsigned service);
 
-/*
- * Adds to .sources; *added is false if it was there already.
- * plan_remove_source() removes the last one.
- */
+/* Adds to .sources; *added is false if it was there already. */
 int plan_add_source(struct plan *p, const struct ip_addr *addr, bool *added,
 		    struct err *err);
-void plan_remove_source(struct plan *p);
 
 /* Switches the engine's own checks off; true if there were any. */
 bool plan_without_syn_checks(struct plan *p);

@@ -63,23 +63,22 @@ static void look_at_source(struct app *app, unsigned i)
 		log_info("source %s is there", addr_format(addr, text));
 }
 
-/* Adds one of our addresses toward backends: reserved before it is used. */
+/* Adds one of our addresses toward backends: guarded before it is used. */
 static bool add_source(struct app *app, const struct ip_addr *source)
 {
 	struct err err;
 	bool added;
 
-	if (plan_add_source(app->plan, source, &added, &err) ||
-	    (added && reserve_add_source(app->reservation, source, &err))) {
-		if (added)
-			plan_remove_source(app->plan);
+	if (plan_add_source(app->plan, source, &added, &err)) {
 		if (!app->presence.refused)
 			log_warn("%s", err.text);
 		app->presence.refused = true;
 		return false;
 	}
-	if (added)
+	if (added) {
+		reserve_add_source(app->reservation, source);
 		packets_sources_changed(app);
+	}
 	return true;
 }
 

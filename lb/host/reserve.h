@@ -2,13 +2,13 @@
 /*
  * reserve.h - the ports that l4lb takes from its host, and gives back
  *
- * Three things keep the host and other instances off our ports (design rule 8).
- * VIP:port is bound, not listened on. The NAT range is added to
- * net.ipv4.ip_local_reserved_ports, so the kernel gives none of its ports to an
- * outgoing connection. A locked file, /run/l4lb/NAME.ports, says which instance
- * holds which range of which source addresses, and which part of the kernel's
- * list is its own. The file outlives a crash: the range stays the instance's
- * until it is started again or `guard.sh down NAME` clears it.
+ * VIP:port is bound, not listened on, so that nobody else takes it. The NAT
+ * range is recorded in /run/l4lb/NAME.ports (instance.h); no two instances of a
+ * network namespace share a port of it. Where the range meets the ports of the
+ * host's own connections (net.ipv4.ip_local_port_range), that part is added to
+ * net.ipv4.ip_local_reserved_ports, so that the kernel gives none of it away.
+ * All this outlives a crash: the range stays the instance's until it is started
+ * again, or `l4lb --down NAME` clears it (design rule 8).
  */
 #ifndef L4LB_RESERVE_H
 #define L4LB_RESERVE_H
@@ -26,7 +26,7 @@ struct reserve_request {
 	const char *name; /* instance, < 32 bytes */
 	const struct endpoint *services;
 	size_t n_services;
-	const struct ip_addr *sources; /* 0.0.0.0: not known yet, any */
+	const struct ip_addr *sources; /* 0.0.0.0: one is not known yet */
 	size_t n_sources;
 	uint16_t nat_lo, nat_hi; /* wanted range, host byte order, inclusive */
 	bool fixed;		 /* the user chose the range: take it or fail */
@@ -37,23 +37,18 @@ struct reserve_request {
 };
 
 /*
- * Takes the ports. If the range is not fixed, takes the one that this instance
- * had before a crash, else the wanted one, else another free one, and of these
- * last two preferably one that leaves the host enough ports for its own
- * connections. -EADDRINUSE: the service port is taken, the instance runs
- * already, or another instance, which is named, holds the range. -EACCES: no
- * privilege. -ENOSPC: too few free ports. An address that this host does not
- * have is no error: it may come.
+ * Takes the ports. A range that is neither fixed nor had may become another one
+ * that no other instance holds, and that leaves the host the ports of its own
+ * connections if possible. -EADDRINUSE: the service port is taken, the instance
+ * runs already, or another instance, which is named, holds the range. -EACCES:
+ * no privilege. -ENOSPC: too few free ports. -EBUSY: somebody keeps /run/l4lb
+ * locked. An address that this host does not have is no error: it may come.
  */
 int reserve_take(struct reservation **out, const struct reserve_request *req,
 		 struct err *err);
 
-/*
- * Adds a source. -EADDRINUSE: another instance, which is named, holds the range
- * on it.
- */
-int reserve_add_source(struct reservation *r, const struct ip_addr *source,
-		       struct err *err);
+/* Tells other instances of a source that came later. */
+void reserve_add_source(struct reservation *r, const struct ip_addr *source);
 
 /* The range that was taken, host byte order, inclusive. */
 uint16_t reserve_lo(const struct reservation *r);
@@ -77,19 +72,26 @@ const uint16_t *reserve_skipped_ports(const struct reservation *r);
 const char *reserve_shared(const struct reservation *r, size_t service);
 
 /*
- * Returns NULL, or a warning for the log: the range could not be added to the
- * kernel's list (read-only /proc/sys, as in containers) and is ours among
- * instances only; or it was added and leaves the host too few ports of its own.
+ * Returns NULL, or a warning for the log: the kernel's list could not be
+ * changed (read-only /proc/sys, as in containers) and connections of this host
+ * may take ports of the range; or it was, and leaves the host too few.
  */
 const char *reserve_warning(const struct reservation *r);
 
 /*
  * Closes sockets and locks. @keep leaves the sysctl and the file as they are
- * (--guard keep: the next start continues with them). Else only our own part
- * leaves the sysctl; ports reserved before us, or claimed by another instance
- * too, stay. Works with uid 0 or CAP_NET_ADMIN alone. Accepts NULL. On an error
- * everything stays as after a crash; -EBUSY: somebody keeps /run/l4lb locked.
+ * (--guard keep: the next start continues with them). Works with uid 0 or
+ * CAP_NET_ADMIN alone. Accepts NULL. On an error everything stays as after a
+ * crash; -EBUSY: somebody keeps /run/l4lb locked.
  */
 int reserve_release(struct reservation *r, bool keep);
+
+/*
+ * Clears what an instance that does not run has left: its record and its part
+ * of the kernel's list. The caller holds the locks of the folder and of the
+ * record. -EINVAL: the record is removed, but was damaged, and the kernel's
+ * list may have ports of it.
+ */
+int reserve_clear(const char *name, struct err *err);
 
 #endif

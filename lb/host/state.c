@@ -15,18 +15,16 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "host/instance.h"
 #include "host/state.h"
 #include "host/state_file.h"
 
 #define MIB (1024.0 * 1024.0)
-
-#define LOCK_TRIES 50 /* about a second in all */
 
 struct state {
 	char *path;		   /* NULL: memory only */
@@ -43,24 +41,6 @@ struct state {
 uint64_t state_header_check(const struct state_header *h)
 {
 	return XXH64(h, offsetof(struct state_header, check), 0);
-}
-
-static uint64_t netns_here(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/net", &st) == 0 ? st.st_ino : 0;
-}
-
-static void boot_here(char out[STATE_BOOT_MAX])
-{
-	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-	memset(out, 0, STATE_BOOT_MAX);
-	if (!f || fscanf(f, "%39s", out) != 1)
-		strcpy(out, "-");
-	if (f)
-		fclose(f);
 }
 
 /* ------------------------------------------------------------ the header */
@@ -88,8 +68,7 @@ static int fresh_header(struct state *s, uint32_t flows)
 	h->version = STATE_VERSION;
 	h->flow_size = sizeof(struct flow);
 	h->flows = flows;
-	boot_here(h->boot);
-	h->netns = netns_here();
+	place_here(&h->place);
 	if (getrandom(h->secret, sizeof(h->secret), 0) !=
 	    (ssize_t)sizeof(h->secret))
 		return -EIO;
@@ -100,9 +79,9 @@ static int fresh_header(struct state *s, uint32_t flows)
 static void check_header(const struct state_header *h, off_t size,
 			 struct err *why)
 {
-	char boot[STATE_BOOT_MAX];
+	struct place here;
 
-	boot_here(boot);
+	place_here(&here);
 	if (h->version != STATE_VERSION)
 		err_set(why, 0, "its format is version %u, this l4lb's is %d",
 			h->version, STATE_VERSION);
@@ -116,9 +95,9 @@ static void check_header(const struct state_header *h, off_t size,
 	else if (size != (off_t)state_file_bytes(h->flows))
 		err_set(why, 0, "it has %lld bytes and should have %zu",
 			(long long)size, state_file_bytes(h->flows));
-	else if (strncmp(h->boot, boot, sizeof(boot)) != 0)
+	else if (memcmp(h->place.boot, here.boot, sizeof(here.boot)) != 0)
 		err_set(why, 0, "this host was started since");
-	else if (h->netns != netns_here())
+	else if (h->place.netns != here.netns)
 		err_set(why, 0, "it is of another network namespace");
 }
 
@@ -155,23 +134,6 @@ static int refuse_locked(const struct state *s, int fd, struct err *err)
 		       "state file %s: an l4lb%s is running with it; stop that "
 		       "one, or choose another --name or --state",
 		       s->path, who);
-}
-
-/*
- * A process that was just killed keeps its lock while the kernel frees its
- * memory: 0.14 s for the rings of two interfaces.
- */
-static int lock_file(int fd)
-{
-	const struct timespec moment = {.tv_nsec = 20000000};
-	int tries = LOCK_TRIES;
-
-	while (flock(fd, LOCK_EX | LOCK_NB) == -1) {
-		if (errno != EWOULDBLOCK || --tries == 0)
-			return -1;
-		nanosleep(&moment, NULL);
-	}
-	return 0;
 }
 
 static int refuse_foreign(const char *path, struct err *err)
@@ -225,7 +187,7 @@ static int find_file(struct state *s, struct stat *st, bool *aside,
 			continue;
 		if (fd == -1)
 			return -errno;
-		if (lock_file(fd) == -1) {
+		if (lock_wait(fd, LOCK_KILLED_MS)) {
 			refuse_locked(s, fd, err);
 			close(fd);
 			return -EADDRINUSE;

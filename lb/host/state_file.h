@@ -16,11 +16,11 @@
 #include <unistd.h>
 
 #include "core/flow.h"
+#include "host/instance.h"
 
 #define STATE_MAGIC    "l4lbflow" /* 8 bytes, no final 0 in the file */
 #define STATE_VERSION  1	  /* of header and struct flow */
 #define STATE_FLOWS_AT 4096	  /* bytes; the header has the first page */
-#define STATE_BOOT_MAX 40	  /* boot_id has 36 */
 
 struct state_header {
 	char magic[8];
@@ -28,8 +28,7 @@ struct state_header {
 	uint32_t flow_size;
 	uint32_t flows;
 	uint32_t pid; /* of the last process, for messages */
-	char boot[STATE_BOOT_MAX];
-	uint64_t netns;
+	struct place place;
 	uint16_t nat_lo, nat_hi; /* host byte order; 0: unknown */
 	uint16_t probe_lo;	 /* the same; 0 also in older files */
 	uint16_t zero;

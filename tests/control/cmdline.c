@@ -56,6 +56,10 @@ static const struct refusal {
 	/* the form */
 	{"", "no service given; expected SOURCE_IP SERVER_IP SERVER_PORT"},
 	{"10.0.0.1", "no server given"},
+	{"--down chat " SERVERS, "--down \"chat\": expected nothing else"},
+	{"--down chat -v", "--down \"chat\": expected nothing else"},
+	{"--down ../x", "--down \"../x\": a name has 1 to 31"},
+	{"--down ''", "--down \"\": a name has 1 to 31"},
 	{"10.0.0.1 10.0.0.2", "server \"10.0.0.2\" has no port"},
 	{"10.0.0.1 10.0.0.2 9001 10.0.0.3", "\"10.0.0.3\" has no port"},
 	{"--config x.conf " SERVERS, "\"10.0.0.1\" beside --config"},
@@ -375,6 +379,20 @@ START_TEST(help_and_version_need_nothing_else)
 }
 END_TEST
 
+START_TEST(down_stands_alone)
+{
+	struct config c;
+	struct err err;
+
+	ck_assert_int_eq(run("--down chat", &c, &err), CONFIG_DOWN);
+	ck_assert_str_eq(c.name, "chat");
+	config_free(&c);
+	ck_assert_int_eq(run("--down=a-1_B", &c, &err), CONFIG_DOWN);
+	ck_assert_str_eq(c.name, "a-1_B");
+	config_free(&c);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("cmdline");
@@ -396,6 +414,7 @@ int main(void)
 	tcase_add_test(t, what_is_no_text_is_refused);
 	tcase_add_test(t, a_file_that_cannot_be_read_says_why);
 	tcase_add_test(t, help_and_version_need_nothing_else);
+	tcase_add_test(t, down_stands_alone);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

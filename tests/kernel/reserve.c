@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * reserve.h against a real kernel: its list of reserved ports, other sockets,
- * other instances. What instances leave in /run/l4lb: reserve_record.c.
+ * other instances. What instances leave in /run/l4lb: instance.c, down.c.
  */
 #include <arpa/inet.h>
 #include <check.h>
@@ -26,10 +26,26 @@ START_TEST(the_range_is_reserved_and_given_back)
 	ck_assert_uint_eq(reserve_lo(r), 10240);
 	ck_assert_uint_eq(reserve_hi(r), 32767);
 	ck_assert_ptr_null(reserve_warning(r));
-	assert_reserved("10240-32767,50000\n");
+	assert_reserved(BEFORE); /* the host takes none of these */
 	reserve_release(r, false);
 	assert_nothing_left();
 	reserve_release(NULL, false);
+}
+END_TEST
+
+/* And no port that somebody else had reserved becomes ours to give back. */
+START_TEST(ports_that_the_host_would_take_are_reserved)
+{
+	struct reservation *r;
+
+	web.fixed = true;
+	web.nat_hi = 51000;
+	host_uses("32000 60999");
+	r = take(&web);
+	ck_assert_ptr_null(reserve_warning(r));
+	assert_reserved("12000-12001,32000-51000\n");
+	reserve_release(r, false);
+	assert_nothing_left();
 }
 END_TEST
 
@@ -44,13 +60,15 @@ START_TEST(services_and_bound_ports_are_left_out)
 	ck_assert(!reserve_usable(r, 20000));
 	ck_assert(!reserve_usable(r, 15000));
 	ck_assert(!reserve_usable(r, 15001));
-	ck_assert(reserve_usable(r, 15002));
+	ck_assert(!reserve_usable(r, 15002));
+	ck_assert(reserve_usable(r, 15003));
 	ck_assert(!reserve_usable(r, 10239));
-	ck_assert_uint_eq(reserve_skipped(r), 3);
+	ck_assert_uint_eq(reserve_skipped(r), 4);
 	ck_assert_uint_eq(reserve_skipped_ports(r)[0], 15000);
 	ck_assert_uint_eq(reserve_skipped_ports(r)[1], 15001);
-	ck_assert_uint_eq(reserve_skipped_ports(r)[2], 20000);
-	ck_assert_uint_eq(reserve_count(r), 32767 - 10240 + 1 - 3);
+	ck_assert_uint_eq(reserve_skipped_ports(r)[2], 15002);
+	ck_assert_uint_eq(reserve_skipped_ports(r)[3], 20000);
+	ck_assert_uint_eq(reserve_count(r), 32767 - 10240 + 1 - 4);
 	reserve_release(r, false);
 	close(here);
 	close(any);
@@ -146,48 +164,6 @@ START_TEST(addresses_that_are_not_here_yet_are_taken)
 }
 END_TEST
 
-/* It is in the record from then on, and the range is ours of that one, too. */
-START_TEST(a_source_can_be_added_unless_another_has_the_ports_of_it)
-{
-	const struct ip_addr theirs = ip("198.18.0.78");
-	const struct ip_addr later = ip("198.18.0.79");
-	struct reservation *a, *b;
-
-	a = take(&web);
-	source = theirs;
-	service = at("198.18.0.78", 20000);
-	b = take(&api);
-	ck_assert_uint_eq(reserve_lo(a), reserve_lo(b));
-	ck_assert_int_eq(reserve_add_source(a, &theirs, &err), -EADDRINUSE);
-	ck_assert_ptr_nonnull(strstr(err.text, "198.18.0.78"));
-	ck_assert_ptr_nonnull(strstr(err.text, "\"api\""));
-	ck_assert_int_eq(reserve_add_source(a, &later, &err), 0);
-	ck_assert_int_eq(reserve_add_source(b, &later, &err), -EADDRINUSE);
-	reserve_release(b, false);
-	ck_assert_int_eq(reserve_add_source(a, &theirs, &err), 0);
-	reserve_release(a, false);
-	assert_nothing_left();
-}
-END_TEST
-
-/* A route will choose it: nobody else may have the same ports of any. */
-START_TEST(a_source_that_is_not_known_yet_may_be_any)
-{
-	struct reservation *a, *b;
-
-	source = ip("0.0.0.0");
-	a = take(&web);
-	source = ip("198.18.0.78");
-	service = at("198.18.0.78", 20000);
-	b = take(&api);
-	ck_assert(reserve_hi(a) < reserve_lo(b) ||
-		  reserve_hi(b) < reserve_lo(a));
-	reserve_release(b, false);
-	reserve_release(a, false);
-	assert_nothing_left();
-}
-END_TEST
-
 START_TEST(too_few_free_ports_are_refused_with_their_number)
 {
 	web.fixed = true;
@@ -243,9 +219,25 @@ START_TEST(a_service_among_the_ports_of_an_earlier_instance_is_told)
 	reserve_release(second, false);
 
 	/* Its own range, and another address's, are no concern. */
+	source = ip("198.18.0.77");
+	second = take(&web);
 	first = take(&api);
 	ck_assert_ptr_null(reserve_shared(first, 0));
 	reserve_release(first, false);
+
+	/* Unless the other one takes that address later, or may. */
+	source = ip(VIP);
+	reserve_add_source(second, &source);
+	first = take(&api);
+	ck_assert_ptr_nonnull(reserve_shared(first, 0));
+	reserve_release(first, false);
+	reserve_release(second, false);
+	source = ip("0.0.0.0");
+	second = take(&web);
+	first = take(&api);
+	ck_assert_ptr_nonnull(reserve_shared(first, 0));
+	reserve_release(first, false);
+	reserve_release(second, false);
 }
 END_TEST
 
@@ -260,22 +252,6 @@ START_TEST(a_fixed_range_that_is_held_names_the_holder)
 	api.nat_lo = api.nat_hi = 32768;
 	reserve_release(take(&api), false);
 	reserve_release(r, false);
-	assert_nothing_left();
-}
-END_TEST
-
-START_TEST(another_source_address_may_use_the_same_range)
-{
-	struct ip_addr other = ip("127.0.0.1");
-	struct reservation *r, *s;
-
-	api.sources = &other;
-	r = take(&web);
-	s = take(&api);
-	ck_assert_uint_eq(reserve_lo(s), 10240);
-	reserve_release(r, false);
-	assert_reserved("10240-32767,50000\n"); /* still needed */
-	reserve_release(s, false);
 	assert_nothing_left();
 }
 END_TEST
@@ -304,6 +280,8 @@ START_TEST(a_long_list_of_others_survives)
 			     " bs=1M status=none"),
 			 0);
 	before = contents_of("/run/list");
+	host_uses("10240 60999");
+	web.fixed = true;
 	r = take(&web);
 	reserve_release(r, false);
 	after = output_of("dd if=" RESERVED " bs=1M status=none | tr -d '\\n'");
@@ -313,28 +291,19 @@ START_TEST(a_long_list_of_others_survives)
 }
 END_TEST
 
-static void host_uses(const char *range)
-{
-	ck_assert_int_eq(run("echo %s > " HOST_RANGE, range), 0);
-}
-
 /*
  * Where the host takes the ports of its own connections from, and which NAT
- * range then leaves it enough.
+ * range then leaves it all of them.
  */
 static const struct {
 	const char *host;
 	unsigned lo, hi;
 } host_ranges[] = {
 	{"32768 60999", 10240, 32767}, /* the kernel's default */
-	{"1024 65535", 10240, 32767},  {"10240 60999", 10240, 32767},
-	{"33000 33100", 10240, 32767}, /* few, and none of them is taken */
-	{"20000 36863", 10240, 32767}, /* 4096 are left */
-	{"20000 36862", 36863, 59390}, /* one less */
-	{"31768 33766", 10240, 32767}, /* half of them are left */
-	{"31767 33765", 33766, 56293}, /* one less */
-	{"15000 30000", 30001, 52528}, /* all would be taken */
-	{"10240 62000", 10240, 32767}, {"9000 33000", 33001, 55528},
+	{"33000 33100", 10240, 32767}, {"32000 60999", 10240, 31999},
+	{"11000 60999", 61000, 65535}, {"9000 33000", 33001, 55528},
+	{"15000 65535", 10240, 14999}, {"10240 65000", 1024, 10239},
+	{"1024 65535", 10240, 32767}, /* no others are left */
 };
 
 START_TEST(the_host_keeps_ports_for_its_own_connections)
@@ -364,7 +333,7 @@ static void assert_warned(const char *words)
 	assert_nothing_left();
 }
 
-START_TEST(a_range_that_was_chosen_or_has_flows_is_taken_with_a_warning)
+START_TEST(a_range_that_was_given_or_has_flows_is_taken_with_a_warning)
 {
 	static const char sentence[] =
 		"NAT ports 10240-32767 leave this host 0 of its 15001 ports";
@@ -375,41 +344,44 @@ START_TEST(a_range_that_was_chosen_or_has_flows_is_taken_with_a_warning)
 	web.fixed = false;
 	web.had = true;
 	assert_warned(sentence);
-	web.had = false;
-	host_uses("32768 60999");
-	kill_9(hold_elsewhere(&web));
-	host_uses("15000 30000");
-	assert_warned(sentence);
 }
 END_TEST
 
-/* What another instance, or the administrator, reserved is not the host's. */
-START_TEST(what_others_have_reserved_is_not_left_to_the_host)
+/* The host keeps 4096 ports, or half of them, beside those that others have. */
+static const struct {
+	const char *host, *reserved;
+	bool warned;
+} shares[] = {
+	{"20000 36863", "1", false}, /* 4096 are left */
+	{"20000 36862", "1", true},
+	{"31768 33766", "1", false},
+	{"31767 33765", "1", true},
+	{"33000 33100", "1", false},
+	{"30000 60999", "36000-60999", false}, /* 3232 of 6000 */
+	{"30000 60999", "33000-60999", true},  /* 232 of 3000 */
+};
+
+START_TEST(a_host_that_keeps_few_ports_is_warned_of)
 {
 	struct reservation *r;
 
-	host_uses("30000 60999");
-	run("echo 40000-60999 > " RESERVED);
-	r = take(&web); /* 7232 are left to the host, of 10000 */
-	ck_assert_uint_eq(reserve_lo(r), 10240);
+	host_uses(shares[_i].host);
+	run("echo %s > " RESERVED, shares[_i].reserved);
+	web.fixed = true;
+	r = take(&web);
+	ck_assert_int_eq(reserve_warning(r) != NULL, shares[_i].warned);
 	reserve_release(r, false);
-	run("echo 36000-60999 > " RESERVED);
-	r = take(&web); /* 3232 of 6000: more than half */
-	ck_assert_uint_eq(reserve_lo(r), 10240);
-	reserve_release(r, false);
-	run("echo 33000-60999 > " RESERVED);
-	r = take(&web); /* 232 of 3000 */
-	ck_assert_uint_ne(reserve_lo(r), 10240);
-	ck_assert_ptr_null(reserve_warning(r));
-	reserve_release(r, false);
-	assert_reserved("33000-60999\n");
 }
 END_TEST
 
 START_TEST(ports_are_given_back_without_privileges)
 {
-	struct reservation *r = take(&web);
+	struct reservation *r;
 
+	host_uses("10240 60999");
+	web.fixed = true;
+	r = take(&web);
+	assert_reserved("10240-32767,50000\n");
 	keep_net_capabilities();
 	reserve_release(r, false);
 	assert_nothing_left();
@@ -420,6 +392,8 @@ START_TEST(a_read_only_proc_is_a_warning)
 {
 	struct reservation *r;
 
+	host_uses("10240 60999");
+	web.fixed = true;
 	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
 	ck_assert_int_eq(mount("/proc/sys", "/proc/sys", NULL, MS_BIND, NULL),
 			 0);
@@ -438,6 +412,8 @@ START_TEST(a_read_only_proc_that_has_the_range_is_fine)
 {
 	struct reservation *r;
 
+	host_uses("10240 60999");
+	web.fixed = true;
 	run("echo 10000-33000 > " RESERVED);
 	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
 	ck_assert_int_eq(mount("/proc/sys", "/proc/sys", NULL, MS_BIND, NULL),
@@ -491,23 +467,21 @@ static TCase *one_instance(void)
 
 	tcase_add_checked_fixture(t, set_up, NULL);
 	tcase_add_test(t, the_range_is_reserved_and_given_back);
+	tcase_add_test(t, ports_that_the_host_would_take_are_reserved);
 	tcase_add_test(t, services_and_bound_ports_are_left_out);
 	tcase_add_test(t, nobody_can_take_the_service_port);
 	tcase_add_loop_test(t, a_listener_on_the_service_port_is_found, 0, 2);
 	tcase_add_test(t, an_ipv6_listener_that_takes_ipv4_is_found);
 	tcase_add_test(t, what_a_stopped_server_left_is_no_obstacle);
 	tcase_add_test(t, addresses_that_are_not_here_yet_are_taken);
-	tcase_add_test(
-		t, a_source_can_be_added_unless_another_has_the_ports_of_it);
-	tcase_add_test(t, a_source_that_is_not_known_yet_may_be_any);
 	tcase_add_test(t, too_few_free_ports_are_refused_with_their_number);
 	tcase_add_test(t, a_long_list_of_others_survives);
 	tcase_add_loop_test(t, the_host_keeps_ports_for_its_own_connections, 0,
 			    sizeof(host_ranges) / sizeof(host_ranges[0]));
 	tcase_add_test(
-		t,
-		a_range_that_was_chosen_or_has_flows_is_taken_with_a_warning);
-	tcase_add_test(t, what_others_have_reserved_is_not_left_to_the_host);
+		t, a_range_that_was_given_or_has_flows_is_taken_with_a_warning);
+	tcase_add_loop_test(t, a_host_that_keeps_few_ports_is_warned_of, 0,
+			    sizeof(shares) / sizeof(shares[0]));
 	tcase_add_test(t, ports_are_given_back_without_privileges);
 	tcase_add_test(t, a_read_only_proc_is_a_warning);
 	tcase_add_test(t, a_read_only_proc_that_has_the_range_is_fine);
@@ -526,7 +500,6 @@ static TCase *several_instances(void)
 	tcase_add_test(
 		t, a_service_among_the_ports_of_an_earlier_instance_is_told);
 	tcase_add_test(t, a_fixed_range_that_is_held_names_the_holder);
-	tcase_add_test(t, another_source_address_may_use_the_same_range);
 	tcase_add_test(t, a_name_or_a_service_in_use_names_the_holder);
 	tcase_add_test(t, instances_that_start_and_stop_at_once_do_not_race);
 	return t;

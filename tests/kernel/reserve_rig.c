@@ -45,6 +45,11 @@ struct reservation *take(const struct reserve_request *req)
 	return r;
 }
 
+void host_uses(const char *range)
+{
+	ck_assert_int_eq(run("echo %s > " HOST_RANGE, range), 0);
+}
+
 void assert_refused(const struct reserve_request *req, int code,
 		    const char *words)
 {

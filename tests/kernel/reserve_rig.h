@@ -25,6 +25,9 @@ void set_up(void);
 
 struct reservation *take(const struct reserve_request *req);
 
+/* The host takes the ports of its own connections from there: "LO HI". */
+void host_uses(const char *range);
+
 /* It fails like this, and the sentence has @words. */
 void assert_refused(const struct reserve_request *req, int code,
 		    const char *words);

@@ -285,15 +285,15 @@ static void less_flows(struct state_header *h)
 }
 static void other_boot(struct state_header *h)
 {
-	h->boot[0] ^= 1;
+	h->place.boot[0] ^= 1;
 }
 static void long_boot(struct state_header *h)
 {
-	memset(h->boot, 'x', 40);
+	memset(h->place.boot, 'x', 40);
 }
 static void other_netns(struct state_header *h)
 {
-	h->netns++;
+	h->place.netns++;
 }
 static void no_header(struct state_header *h)
 {

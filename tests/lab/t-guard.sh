@@ -10,6 +10,7 @@ title "other services of the host, and what is left after the end"
 lab_up lan
 for i in 1 2 3; do start_echo echo$i b$i 198.18.0.1$i "$PORT"; done
 BACKENDS=(198.18.0.11 "$PORT" 198.18.0.12 "$PORT" 198.18.0.13 "$PORT")
+NAT=(--nat-ports 10240-32767)
 on lb ip address add 198.18.0.3/24 dev eth0
 
 # What the host had before: a firewall, reserved ports, ephemeral ports that
@@ -58,7 +59,7 @@ refused() { # ADDRESS PORT: at once, not after a time
 	[ "$status" -eq 1 ]
 }
 
-start_l4lb lb "$VIP" "${BACKENDS[@]}"
+start_l4lb lb "${NAT[@]}" "$VIP" "${BACKENDS[@]}"
 start_hold hold client "$VIP" "$VIP_PORT" 60
 others_work
 expect_true "a closed port is still refused" refused "$VIP" 23
@@ -74,13 +75,13 @@ nothing_left "after SIGTERM"
 tell hold close '^closed'
 finish hold 10
 
-start_l4lb lb "$VIP" "${BACKENDS[@]}"
+start_l4lb lb "${NAT[@]}" "$VIP" "${BACKENDS[@]}"
 stop lb INT
 expect "SIGINT: exit status" "$STATUS" 0
 nothing_left "after SIGINT"
 
 # --- killed: the guard stays, so that the kernel resets nothing
-start_l4lb lb "$VIP" "${BACKENDS[@]}"
+start_l4lb lb "${NAT[@]}" "$VIP" "${BACKENDS[@]}"
 start_hold cut client "$VIP" "$VIP_PORT" 30
 before=$(counter lb TcpOutRsts)
 stop lb KILL
@@ -90,7 +91,7 @@ printf 'say anybody there\n' >&"${LAB_ORDERS[cut]}"
 resends() { [ "$(counter client TcpRetransSegs)" -gt "$sent" ]; }
 wait_until 10 "the client to send again" resends
 expect "  RSTs the kernel sent since" $(($(counter lb TcpOutRsts) - before)) 0
-start_l4lb lb "$VIP" "${BACKENDS[@]}"
+start_l4lb lb "${NAT[@]}" "$VIP" "${BACKENDS[@]}"
 start_hold again client "$VIP" "$VIP_PORT" 30
 tell again 'say hello' '^said'
 expect "the next start takes over" "$(tail -n 1 "$LAB_TMP/again.out")" \
@@ -100,15 +101,15 @@ stop lb
 nothing_left "after the next clean exit"
 
 # --- the other modes
-start_l4lb keep --guard keep "$VIP" "${BACKENDS[@]}"
+start_l4lb keep "${NAT[@]}" --guard keep "$VIP" "${BACKENDS[@]}"
 stop keep
 expect "--guard keep: exit status" "$STATUS" 0
 expect "  the guard is there" "$(on lb nft list tables | grep -c l4lb_20000)" 1
-start_l4lb keep "$VIP" "${BACKENDS[@]}"
+start_l4lb keep "${NAT[@]}" "$VIP" "${BACKENDS[@]}"
 stop keep
 nothing_left "after the next start without keep"
 
-start_l4lb none --guard none "$VIP" "${BACKENDS[@]}"
+start_l4lb none "${NAT[@]}" --guard none "$VIP" "${BACKENDS[@]}"
 expect "--guard none: tables" "$(on lb nft list tables | grep -c l4lb_ || true)" 0
 # The proof that this test would see it: unguarded, the kernel resets.
 before=$(counter lb TcpOutRsts)

@@ -327,7 +327,7 @@ draining() {
 	tell hold close '^closed'
 	finish hold 10
 	ends drain
-	on lb "$LAB_DIR/../../iptables/guard.sh" down "$VIP_PORT" >/dev/null
+	on lb "$L4LB_BUILD/l4lb" --down "$VIP_PORT" >/dev/null
 	for host in 1 2 3; do stop echo$host; done
 }
 

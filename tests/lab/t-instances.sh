@@ -72,17 +72,18 @@ expect "started with 0 and 1 closed, they are" \
 	"/dev/null /dev/null"
 stop closed
 
-# Of an address each they may have the same NAT ports, the host's first as well:
-# that a route prefers it is not yet to use it.
+# Of an address each, too; the third's port is not among the others'.
 on lb ip address add 198.18.0.77/24 dev eth0
 on lb ip address add 198.18.0.78/24 dev eth0
 n=0
 for address in 198.18.0.77 198.18.0.78 198.18.0.1; do
 	n=$((n + 1))
-	start_l4lb own$n --name own$n --nat-ports 10240-12000 -p 2010$n \
-		$address "${BACKENDS[@]}"
+	start_l4lb own$n --name own$n -p 2010$n $address "${BACKENDS[@]}"
 done
-ok "three instances with the same NAT ports of their own addresses"
+expect "three instances of an address each have other NAT ports each" \
+	"$(grep -ho 'nat ports [0-9-]*' "$LAB_TMP"/own?.err | sort -u | wc -l)" 3
+expect "  and take none of the host's own" \
+	"$(on lb sysctl -n net.ipv4.ip_local_reserved_ports)" ""
 for n in 1 2 3; do
 	stop own$n
 	expect "  exit status of one" "$STATUS" 0

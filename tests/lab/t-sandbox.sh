@@ -14,6 +14,8 @@ start_echo b1 b1 198.18.0.11 $PORT
 L4LB=$L4LB_BUILD/l4lb
 BREAKOUT=$LAB_TOOLS/breakout
 B1=(198.18.0.11 "$PORT")
+# Ports of the host's own connections: these are reserved.
+NEAR=(--nat-ports 33000-40000)
 
 # In a user namespace there is nobody else to be.
 ALONE=
@@ -25,7 +27,7 @@ FILTERED=2
 [[ $said != 'no filter'* ]] || FILTERED=0
 
 say "  -- from outside"
-start_l4lb lb -v "$VIP" "${B1[@]}"
+start_l4lb lb -v "${NEAR[@]}" "$VIP" "${B1[@]}"
 log_has lb 'runs as uid=[0-9]+.* caps=net_raw,net_admin no_new_privs filter=' ||
 	fail "the log does not say what is left"
 if [ -n "$ALONE" ]; then
@@ -101,7 +103,7 @@ go_on() { # NAME [WHOSE THE FILES ARE THEN]
 	start_hold "$1" client "$VIP" $VIP_PORT 3
 	stop lb KILL
 	[ -z "${2:-}" ] || chown -R "$2" /run/l4lb
-	start_l4lb lb -vv "$VIP" "${B1[@]}"
+	start_l4lb lb -vv "${NEAR[@]}" "$VIP" "${B1[@]}"
 	expect_true "three connections are taken over${2:+ from files of $2}" \
 		log_has lb 'took over flows=[3-9] refused=0'
 	# Who wrote them may have been broken into.
@@ -112,23 +114,24 @@ go_on() { # NAME [WHOSE THE FILES ARE THEN]
 	tell "$1" close '^closed'
 	finish "$1" 20
 }
-start_l4lb lb "$VIP" "${B1[@]}"
+start_l4lb lb "${NEAR[@]}" "$VIP" "${B1[@]}"
 go_on hold
 [ -n "$ALONE" ] || go_on held 0:0
 stop lb
 expect "reserved ports" "$(reserved)" ""
 expect "files" "$(find /run/l4lb -type f | wc -l)" 0
 
-start_l4lb lb "$VIP" "${B1[@]}"
+start_l4lb lb "${NEAR[@]}" "$VIP" "${B1[@]}"
 stop lb KILL
-"$LAB_DIR/../../iptables/guard.sh" --help >/dev/null || fail "no guard.sh"
-on lb "$LAB_DIR/../../iptables/guard.sh" down 20000 >/dev/null
-expect "guard.sh down clears what it left: ports" "$(reserved)" ""
+[ -n "$(reserved)" ] || fail "no ports are reserved"
+on lb "$L4LB" --down 20000 >"$LAB_TMP/said"
+expect "--down clears what it left: ports" "$(reserved)" ""
+expect "tables" "$(on lb nft list tables | wc -l)" 0
 expect "files" "$(find /run/l4lb -type f | wc -l)" 0
 
 say "  -- two instances in one folder"
 start_l4lb one --name one -p 20001 "$VIP" "${B1[@]}"
-start_l4lb two --name two -p 20002 "$VIP" "${B1[@]}"
+start_l4lb two --name two -p 20002 "${NEAR[@]}" "$VIP" "${B1[@]}"
 stop one
 expect "the files that are left" "$(cd /run/l4lb && echo *)" "two.flows two.ports"
 start_l4lb one --name one -p 20001 "$VIP" "${B1[@]}"
@@ -216,7 +219,7 @@ if [ -z "$ALONE" ]; then
 	caps=+net_raw,+net_admin,+net_bind_service
 	start lb lb setpriv --reuid 1234 --regid 1234 --clear-groups \
 		--inh-caps $caps --ambient-caps $caps --bounding-set -all,$caps \
-		"$L4LB" -v -p 80 "$VIP" "${B1[@]}"
+		"$L4LB" -v -p 80 "${NEAR[@]}" "$VIP" "${B1[@]}"
 	wait_log lb "$L4LB_READY"
 	expect "started as uid 1234 it stays that" "$(status_of lb Uid)" 1234
 	expect "with two capabilities" "$(status_of lb CapEff)" 0000000000003000

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reserve.h against a real kernel: the records in /run/l4lb, of instances that
- * died or were told to keep their ports, damaged ones, and who may open them;
- * and guard.sh down, which clears them.
+ * instance.h against a real kernel, by way of reserve.h: the records in
+ * /run/l4lb, of instances that died or were told to keep their ports, damaged
+ * ones, those of an earlier version, and who may open them.
  */
 #include <check.h>
 #include <errno.h>
@@ -24,43 +24,28 @@ START_TEST(after_a_crash_the_range_waits_for_its_instance)
 {
 	struct reservation *r, *s;
 
+	web.fixed = true;
+	web.nat_lo = 33000; /* the host's own, in part */
+	web.nat_hi = 35000;
 	kill_9(hold_elsewhere(&web));
-	assert_reserved("10240-32767,50000\n");
+	assert_reserved("12000-12001,33000-35000,50000\n");
 	s = take(&api);
-	ck_assert_uint_ne(reserve_lo(s), 10240);
+	ck_assert_uint_eq(reserve_lo(s), 10240);
 	reserve_release(s, false);
 	api.fixed = true;
-	assert_refused(&api, -EADDRINUSE, "guard.sh down web");
+	api.nat_hi = 33000;
+	assert_refused(&api, -EADDRINUSE, "l4lb --down web");
 
 	r = take(&web);
-	ck_assert_uint_eq(reserve_lo(r), 10240);
-	reserve_release(r, false);
-	assert_nothing_left();
-}
-END_TEST
-
-START_TEST(after_a_crash_an_instance_gets_the_range_it_had)
-{
-	struct reservation *s = take(&api), *r;
-	uint16_t lo, hi;
-
-	kill_9(hold_elsewhere(&web)); /* beside api: not the wanted range */
-	reserve_release(s, false);
-	r = take(&web);
-	lo = reserve_lo(r);
-	hi = reserve_hi(r);
-	ck_assert_uint_ne(lo, 10240);
+	assert_reserved("12000-12001,33000-35000,50000\n");
 	reserve_release(r, false);
 	assert_nothing_left();
 
-	web.fixed = true;
-	web.nat_lo = lo;
-	web.nat_hi = hi;
 	kill_9(hold_elsewhere(&web));
-	web.nat_lo = 2000; /* another one now: the old part goes */
-	web.nat_hi = 4000;
+	web.nat_lo = 34000; /* another one now: the old part goes */
+	web.nat_hi = 37000;
 	r = take(&web);
-	assert_reserved("2000-4000,12000-12001,50000\n");
+	assert_reserved("12000-12001,34000-37000,50000\n");
 	reserve_release(r, false);
 	assert_nothing_left();
 }
@@ -68,11 +53,60 @@ END_TEST
 
 START_TEST(kept_for_the_next_start_means_nothing_changes)
 {
+	host_uses("30000 40000");
+	web.fixed = true;
 	reserve_release(take(&web), true);
-	assert_reserved("10240-32767,50000\n");
+	assert_reserved("12000-12001,30000-32767,50000\n");
 	api.fixed = true;
 	assert_refused(&api, -EADDRINUSE, "which is not running");
 	reserve_release(take(&web), false);
+	assert_nothing_left();
+}
+END_TEST
+
+/* The kernel frees the rings of a process that was killed before its locks. */
+START_TEST(a_killed_one_that_still_holds_its_lock_is_waited_for)
+{
+	int fd, status;
+	pid_t pid;
+
+	reserve_release(take(&web), true);
+	fd = open("/run/l4lb/web.ports", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		close(fd); /* the lock is the parent's too */
+		_exit(reserve_take(&(struct reservation *){NULL}, &web, &err));
+	}
+	usleep(200000);
+	ck_assert_int_eq(waitpid(pid, &status, WNOHANG), 0);
+	close(fd);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+/* It reserved all of its range, and shared it with other sources. */
+START_TEST(what_an_earlier_version_left_is_understood)
+{
+	struct reservation *r;
+
+	kill_9(hold_elsewhere(&web));
+	ck_assert_int_eq(
+		run("sed -i 's/^added .*/added 10240-11999,12002-32767/'"
+		    " /run/l4lb/web.ports && "
+		    "echo 10240-32767,50000 > " RESERVED),
+		0);
+	source = ip("198.18.0.78"); /* of api: another one than web's */
+	r = take(&api);
+	ck_assert_uint_gt(reserve_lo(r), 32767);
+	reserve_release(r, false);
+	source = ip(VIP);
+	web.had = true;
+	r = take(&web);
+	ck_assert_uint_eq(reserve_lo(r), 10240);
+	reserve_release(r, false);
 	assert_nothing_left();
 }
 END_TEST
@@ -109,8 +143,7 @@ START_TEST(a_file_that_is_not_understood_is_named)
 			     "echo l4lb-ports 9 > /run/l4lb/old.ports"),
 			 0);
 	assert_refused(&web, -EINVAL, "/run/l4lb/old.ports is not understood");
-	ck_assert_ptr_nonnull(
-		strstr(err.text, "net.ipv4.ip_local_reserved_ports"));
+	ck_assert_ptr_nonnull(strstr(err.text, "l4lb --down old"));
 	ck_assert_int_eq(run("rm /run/l4lb/old.ports; "
 			     "mkdir /run/l4lb/old.ports"),
 			 0);
@@ -246,7 +279,7 @@ START_TEST(a_folder_that_stays_locked_is_said_and_not_waited_for)
 
 	assert_refused(&api, -EBUSY, "another process has it locked");
 	ck_assert_int_eq(reserve_release(r, false), -EBUSY);
-	assert_reserved("10240-32767,50000\n");
+	ck_assert_int_eq(access("/run/l4lb/web.ports", F_OK), 0);
 	close(fd);
 	reserve_release(take(&web), false); /* as after a crash */
 	assert_nothing_left();
@@ -279,89 +312,9 @@ START_TEST(no_more_open_files_is_no_matter_of_privilege)
 	const struct rlimit none = {0, 0};
 
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-	assert_refused(&web, -EMFILE,
-		       "cannot use the folder /run/l4lb: Too many open files");
+	assert_refused(&web, -EMFILE, "Too many open files: raise");
 	ck_assert_ptr_null(strstr(err.text, "run as root"));
 	ck_assert_ptr_nonnull(strstr(err.text, "ulimit -n"));
-}
-END_TEST
-
-START_TEST(guard_sh_down_clears_what_a_crash_left)
-{
-	struct reservation *s;
-
-	kill_9(hold_elsewhere(&web));
-	s = take(&api);
-	ck_assert_int_eq(run("touch /run/l4lb/web.flows /run/l4lb/web.sock"),
-			 0);
-	ck_assert_int_eq(run(GUARD_SH " down web >/dev/null"), 0);
-	ck_assert_int_eq(run("test \"$(ls /run/l4lb)\" = api.ports"), 0);
-	/* A running one is left alone. */
-	ck_assert_int_eq(run(GUARD_SH " down api >/dev/null 2>&1"), 0);
-	ck_assert_int_eq(run("test -e /run/l4lb/api.ports"), 0);
-	reserve_release(s, false);
-	assert_nothing_left();
-}
-END_TEST
-
-START_TEST(guard_sh_down_leaves_what_another_instance_needs)
-{
-	struct ip_addr other = ip("127.0.0.1");
-	struct reservation *s;
-
-	api.sources = &other;
-	kill_9(hold_elsewhere(&web));
-	s = take(&api);
-	ck_assert_int_eq(run(GUARD_SH " down web >/dev/null"), 0);
-	assert_reserved("10240-32767,50000\n");
-	reserve_release(s, false);
-	assert_nothing_left();
-}
-END_TEST
-
-/* Of which only the administrator can know what it had reserved. */
-static const char *const garbage[] = {
-	"echo garbage",
-	"printf 'l4lb-ports 1\\nadded 10240-20000\\n'",
-	"printf 'l4lb-ports 1\\nadded what?\\nend\\n'",
-};
-
-START_TEST(guard_sh_down_tells_what_a_damaged_record_leaves_reserved)
-{
-	char *text;
-
-	kill_9(hold_elsewhere(&web));
-	ck_assert_int_eq(run("%s > /run/l4lb/web.ports", garbage[_i]), 0);
-	text = output_of(GUARD_SH " down web 2>&1 >/dev/null");
-	ck_assert_msg(strstr(text, "/run/l4lb/web.ports was not understood") &&
-			      strstr(text, "ports: 10240-32767,50000. Take"),
-		      "%s", text);
-	free(text);
-	assert_reserved("10240-32767,50000\n");
-	ck_assert_int_eq(run("test -z \"$(ls -A /run/l4lb)\""), 0);
-
-	ck_assert_int_eq(run("%s > /run/l4lb/web.ports", garbage[_i]), 0);
-	ck_assert_int_eq(WEXITSTATUS(run(GUARD_SH " down web >/dev/null 2>&1")),
-			 1);
-	/* Nothing is left to tell of. */
-	run("echo > " RESERVED);
-	ck_assert_int_eq(run("%s > /run/l4lb/web.ports", garbage[_i]), 0);
-	ck_assert_int_eq(run(GUARD_SH " down web >/dev/null"), 0);
-}
-END_TEST
-
-START_TEST(guard_sh_down_tells_nothing_of_what_another_instance_reserved)
-{
-	struct reservation *s;
-
-	run("echo > " RESERVED);
-	s = take(&api);
-	ck_assert_int_eq(run("echo garbage > /run/l4lb/web.ports"), 0);
-	ck_assert_int_eq(run(GUARD_SH " down web >/dev/null"), 0);
-	ck_assert_int_eq(run("test \"$(ls /run/l4lb)\" = api.ports"), 0);
-	assert_reserved("10240-32767\n");
-	reserve_release(s, false);
-	assert_reserved("\n");
 }
 END_TEST
 
@@ -386,8 +339,9 @@ static TCase *crashes(void)
 
 	tcase_add_checked_fixture(t, set_up, NULL);
 	tcase_add_test(t, after_a_crash_the_range_waits_for_its_instance);
-	tcase_add_test(t, after_a_crash_an_instance_gets_the_range_it_had);
 	tcase_add_test(t, kept_for_the_next_start_means_nothing_changes);
+	tcase_add_test(t, a_killed_one_that_still_holds_its_lock_is_waited_for);
+	tcase_add_test(t, what_an_earlier_version_left_is_understood);
 	tcase_add_loop_test(
 		t, what_another_boot_or_network_left_counts_for_nothing, 0, 2);
 	tcase_add_test(
@@ -397,20 +351,12 @@ static TCase *crashes(void)
 	tcase_add_loop_test(t, a_record_that_cannot_be_written_says_what_to_do,
 			    0, sizeof(obstacles) / sizeof(obstacles[0]));
 	tcase_add_test(t, no_more_open_files_is_no_matter_of_privilege);
-	tcase_add_test(t, guard_sh_down_clears_what_a_crash_left);
-	tcase_add_test(t, guard_sh_down_leaves_what_another_instance_needs);
-	tcase_add_loop_test(
-		t, guard_sh_down_tells_what_a_damaged_record_leaves_reserved, 0,
-		sizeof(garbage) / sizeof(garbage[0]));
-	tcase_add_test(
-		t,
-		guard_sh_down_tells_nothing_of_what_another_instance_reserved);
 	return t;
 }
 
 int main(void)
 {
-	Suite *s = suite_create("reserve_record");
+	Suite *s = suite_create("instance");
 	SRunner *runner;
 	int failed;
 
