@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -263,6 +264,40 @@ static int map(struct state *s, int fd, uint32_t flows, struct err *err)
 	return 0;
 }
 
+/* What to say if the mapped file has lost pages: nobody else calls us then. */
+static struct {
+	const char *lo, *hi; /* the mapped memory */
+	char text[PATH_MAX + 128];
+} lost;
+
+static void on_lost(int signal, siginfo_t *info, void *context)
+{
+	const char *at = info->si_addr;
+
+	(void)context;
+	if (at >= lost.lo && at < lost.hi) {
+		(void)!write(STDERR_FILENO, lost.text, strlen(lost.text));
+		_exit(1);
+	}
+	(void)sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL},
+			NULL);
+}
+
+/* Someone may truncate the file, and no seal prevents it in a file system. */
+static void say_if_lost(const struct state *s)
+{
+	struct sigaction action = {.sa_sigaction = on_lost,
+				   .sa_flags = SA_SIGINFO};
+
+	lost.lo = s->map;
+	lost.hi = lost.lo + s->bytes;
+	snprintf(lost.text, sizeof(lost.text),
+		 "l4lb: state file %s: somebody has truncated it while l4lb "
+		 "runs: its connections are lost\n",
+		 s->path);
+	(void)sigaction(SIGBUS, &action, NULL);
+}
+
 /* ------------------------------------------------------------- a new file */
 
 static int explain_create(const struct state *s, int code, struct err *err)
@@ -467,6 +502,7 @@ static int open_file(struct state *s, uint32_t flows, struct err *err)
 	ret = s->found ? go_on(s, flows, err) : replace(s, flows, aside, err);
 	if (ret)
 		return ret;
+	say_if_lost(s);
 	ret = write_header(s); /* for our pid */
 	return ret ? explain_create(s, ret, err) : 0;
 }

@@ -197,6 +197,31 @@ START_TEST(a_killed_process_leaves_what_it_wrote)
 }
 END_TEST
 
+START_TEST(truncated_while_it_is_used_that_is_said)
+{
+	int said[2], status;
+	char text[512] = "";
+	pid_t pid;
+
+	set_up();
+	ck_assert_int_eq(pipe(said), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct state *s = open_state(FLOWS);
+
+		dup2(said[1], STDERR_FILENO);
+		if (truncate(FILE_, 0) == 0)
+			put(s, FLOWS - 1, 1, TCP_ESTABLISHED);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	ck_assert_int_gt(read(said[0], text, sizeof(text) - 1), 0);
+	ck_assert_msg(strstr(text, FILE_ ": somebody has truncated it"), "%s",
+		      text);
+}
+END_TEST
+
 START_TEST(without_a_file_it_is_memory)
 {
 	struct state *s;
@@ -767,6 +792,7 @@ int main(void)
 		{a_new_file_is_empty_and_private, 0},
 		{the_next_process_finds_the_flows, 0},
 		{a_killed_process_leaves_what_it_wrote, 0},
+		{truncated_while_it_is_used_that_is_said, 0},
 		{without_a_file_it_is_memory, 0},
 		{truncated_anywhere_it_is_not_used, 0},
 		{with_any_bit_of_its_header_wrong_it_is_not_used, 0},
