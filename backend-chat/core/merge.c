@@ -152,14 +152,23 @@ static bool is_covered(const struct merge *m, struct msgid id)
 	return msgid_compare(id, m->begin) > 0 && back < MERGE_SEEN / 2;
 }
 
-static enum merge_what judge_mid(struct merge *m, const struct msg *msg,
-				 bool old)
+/*
+ * Whether the entry was handed out already, as the same entry of the log, or is
+ * so old that this cannot be told.
+ */
+static bool is_known(const struct merge *m, const struct msg *msg,
+		     uint64_t hash)
 {
-	const uint64_t hash = mid_hash(msg->mid, m->hash_key);
-	const size_t told = find_told(m, hash);
-	const bool seen = is_seen(&m->seen, hash);
+	return is_seen(&m->seen, hash) ||
+	       (find_told(m, hash) == m->told_count && !is_covered(m, msg->id));
+}
 
-	if (seen || (old && told == m->told_count && !is_covered(m, msg->id)))
+/* What a new entry is. Returns MERGE_NOTHING without memory. */
+static enum merge_what judge_mid(struct merge *m, uint64_t hash)
+{
+	const size_t told = find_told(m, hash);
+
+	if (is_seen(&m->seen, hash))
 		return MERGE_REPEAT;
 	if (!remember(&m->seen, hash))
 		return MERGE_NOTHING;
@@ -173,11 +182,14 @@ static enum merge_what judge_mid(struct merge *m, const struct msg *msg,
 static int take(struct merge *m, struct msg *msg, struct msgid prev)
 {
 	const enum msgid_step step = msgid_step(m->head, msg->id, prev);
+	const uint64_t hash = mid_hash(msg->mid, m->hash_key);
 	struct merge_out out = {.msg = msg};
 
+	if (step == MSGID_OLD && is_known(m, msg, hash))
+		return 0;
 	if (!reserve_ready(m))
 		return -ENOMEM;
-	out.what = judge_mid(m, msg, step == MSGID_OLD);
+	out.what = judge_mid(m, hash);
 	if (out.what == MERGE_NOTHING)
 		return -ENOMEM;
 	if (step == MSGID_JUMP && !m->fresh)

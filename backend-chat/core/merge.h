@@ -61,7 +61,10 @@ enum merge_what {
 	 * again, now with its id, and know it by mid; line clients get nothing.
 	 */
 	MERGE_ID,
-	/* .msg repeats one that was handed out. Only its sender gets an ack. */
+	/*
+	 * .msg is another entry with the mid of one that was handed out: a
+	 * retry that was not known as such. Only its sender gets an ack.
+	 */
 	MERGE_REPEAT,
 	/* Between .from (the last one handed out) and .to some are missing. */
 	MERGE_GAP,

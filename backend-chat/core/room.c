@@ -132,8 +132,7 @@ bool room_identify(struct room *r, struct msg *with_id)
 	uint64_t i = r->first;
 
 	raise_id(&r->head, with_id->id);
-	while (i < r->end && !(msgid_is_none(at(r, i)->id) &&
-			       slice_equal(at(r, i)->mid, with_id->mid)))
+	while (i < r->end && !slice_equal(at(r, i)->mid, with_id->mid))
 		i++;
 	/* Who has got it has it, whether the ring still has or not. */
 	for (struct member *m = r->members; m; m = m->next)
