@@ -28,6 +28,7 @@
 #include "signals.h"
 #include "taps.h"
 #include "watch.h"
+#include "reach.h"
 
 struct app {
 	struct config config;
@@ -50,6 +51,7 @@ struct app {
 	struct interfaces interfaces;
 	struct taps taps;
 	struct presence presence;
+	struct reach reach;
 	struct watch watch;
 	unsigned frames; /* frames read in the last turn of the loop */
 };

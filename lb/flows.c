@@ -16,7 +16,6 @@
 #include "core/time.h"
 #include "log.h"
 #include "steps.h"
-#include "way.h"
 
 static int open_state(struct app *app, struct err *err)
 {
@@ -113,9 +112,6 @@ static int make_engine(struct app *app, struct err *err)
 		.timeouts = app->config.timeouts,
 		.on_flow = announce_flow,
 		.on_backend = on_backend,
-		.can_reach = way_can_reach,
-		.way_heard_ns = way_heard_ns,
-		.may_use = presence_may_use,
 		.probe_lo = app->probe_lo,
 		.flows = state_flows(app->state),
 		.slots = app->slots,

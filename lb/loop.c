@@ -77,13 +77,17 @@ bool loop_turn(struct app *app, int timeout_ms)
 bool app_run(struct app *app)
 {
 	while (!app->signals.stops) {
+		const uint64_t reach_ns = reach_report(app);
 		uint64_t next_ns, probes_ns;
 
 		checker_read(app->checker, clock_now_ns());
 		next_ns = forward_tick(app->forward);
 		probes_ns = checker_start(app->checker, clock_now_ns());
+		reach_ask(app);
 		if (probes_ns < next_ns)
 			next_ns = probes_ns;
+		if (reach_ns < next_ns)
+			next_ns = reach_ns;
 		if (!loop_turn(app, poll_timeout_ms(next_ns)))
 			return false;
 		presence_take_wanted(app);

@@ -58,6 +58,7 @@ void network_read(struct app *app)
 	if (!r.changed)
 		return;
 	presence_changed(app);
+	reach_changed(app);
 	packets_links_changed(app);
 }
 

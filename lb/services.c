@@ -93,6 +93,7 @@ static int serve(struct app *app, struct err *err)
 {
 	(void)err;
 	presence_refresh(app);
+	reach_changed(app);
 	tell_services(app);
 	return 0;
 }

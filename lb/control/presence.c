@@ -198,26 +198,18 @@ void presence_refresh(struct app *app)
 	p->looked = true;
 }
 
-bool presence_may_use(void *arg, const struct ip_addr *source)
-{
-	struct app *app = arg;
-
-	for (unsigned i = 0; i < app->plan->n_sources; i++)
-		if (addr_equal(&app->plan->sources[i], source))
-			return true;
-	app->presence.wanted = *source;
-	return false;
-}
-
 void presence_take_wanted(struct app *app)
 {
-	struct presence *p = &app->presence;
+	const struct plan *plan = app->plan;
+	struct ip_addr source;
 
-	if (!addr_is_set(&p->wanted) || !limit_allow(&p->limit, clock_now_ns()))
+	if (!engine_next_wanted(app->engine, &source) ||
+	    !limit_allow(&app->presence.limit, clock_now_ns()) ||
+	    !add_source(app, &source))
 		return;
-	if (add_source(app, &p->wanted))
-		p->due = true; /* check that the address is still there */
-	memset(&p->wanted, 0, sizeof(p->wanted));
+	for (unsigned i = 0; i < plan->n_sources; i++)
+		if (addr_equal(&plan->sources[i], &source))
+			look_at_source(app, i);
 }
 
 void presence_changed(struct app *app)

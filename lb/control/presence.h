@@ -25,10 +25,9 @@ struct presence {
 	struct limit limit; /* each look queries the kernel */
 	bool service_away[CONFIG_SERVICES_MAX];
 	bool source_away[PLAN_SOURCES_MAX];
-	bool due;	       /* something changed since the last look */
-	bool refused;	       /* logged: another instance has the source */
-	struct ip_addr wanted; /* a source to take; unset: none */
-	unsigned waiting;      /* backends without a route since the start */
+	bool due;	  /* something changed since the last look */
+	bool refused;	  /* logged: another instance has the source */
+	unsigned waiting; /* backends without a route since the start */
 	unsigned service, backend; /* where ask_some_again() continues */
 };
 
@@ -53,13 +52,11 @@ void presence_changed(struct app *app);
 void presence_each_second(struct app *app);
 
 /*
- * True if we hold @source, for struct engine_spec. If not,
- * presence_take_wanted() takes it before the next turn: from the kernel, from
- * other instances, and into the captures. It is not taken at the start, because
- * most sources are never needed, and one instance would keep its ports from all
- * others.
+ * Takes the alternate source that the engine wants, if there is one: from the
+ * kernel, from other instances, and into the captures. Then the engine may use
+ * it. It is not taken at the start, because most alternates are never needed,
+ * and one instance would keep its ports from all others.
  */
-bool presence_may_use(void *app, const struct ip_addr *source);
 void presence_take_wanted(struct app *app);
 
 #endif

@@ -33,6 +33,7 @@
 
 #define ENGINE_PROBES_MAX 256 /* waiting to be carried out */
 #define ENGINE_OUTBOX_MAX 256 /* segments; any more are lost, and counted */
+#define ENGINE_LINKS_MAX  256 /* toward backends; any more are not judged */
 
 struct backend_spec {
 	struct endpoint addr;
@@ -87,12 +88,6 @@ struct probe_request {
 	struct ip_addr source;
 };
 
-enum way_wish {
-	WAY_LOOK,
-	WAY_ASK,      /* and make the neighbours on its link answer */
-	WAY_ANSWERED, /* the engine has just heard the backend itself */
-};
-
 struct engine_spec {
 	unsigned n_services;
 	const struct service_spec *services;
@@ -113,25 +108,7 @@ struct engine_spec {
 	void (*on_backend)(void *arg, enum backend_event event,
 			   unsigned service, unsigned backend,
 			   enum check_result why);
-	/* NULL: always true. True if this host has a route to @backend now, by
-	 * an interface that is up. If not, silence says nothing about the
-	 * backend.
-	 */
-	bool (*can_reach)(void *arg, const struct ip_addr *source,
-			  const struct ip_addr *backend);
-	/* When anything was last heard, from any host, on the link toward
-	 * @backend. If that was before the backend was asked, either the
-	 * backend or the link may be silent (cut_off.c). UINT64_MAX, or a NULL
-	 * callback: not known, taken as just now.
-	 */
-	uint64_t (*way_heard_ns)(void *arg, const struct ip_addr *source,
-				 const struct ip_addr *backend,
-				 enum way_wish wish);
-	/* NULL: always true. True if @source, a backend's alternate, may be
-	 * used already. If not, the engine calls again later.
-	 */
-	bool (*may_use)(void *arg, const struct ip_addr *source);
-	void *on_arg; /* for all callbacks */
+	void *on_arg; /* for both callbacks */
 	/* The first of PROBE_PORTS ports of the NAT range for half-open checks.
 	 * They are not in @ports. 0: half-open checks are impossible.
 	 */
@@ -153,6 +130,15 @@ struct pool {
 	bool away;	     /* the source is unset, or not on this host now */
 	uint8_t next_probe;  /* next port for a half-open check */
 	bool answered;	     /* the backend did once, or has old flows */
+	int16_t link;	     /* in engine.links, or WAY_IS_... (ways.h) */
+};
+
+/* A link that leads to backends. */
+struct way_link {
+	int id;	       /* the program's */
+	unsigned ways; /* pools that use it; 0: the place is free */
+	uint64_t heard_ns;
+	bool ask; /* its neighbours should be made to answer */
 };
 
 /* A half-open check under way: one for each pool and probe port. */
@@ -198,13 +184,11 @@ struct engine {
 	void (*on_backend)(void *arg, enum backend_event event,
 			   unsigned service, unsigned backend,
 			   enum check_result why);
-	bool (*can_reach)(void *arg, const struct ip_addr *source,
-			  const struct ip_addr *backend);
-	uint64_t (*way_heard_ns)(void *arg, const struct ip_addr *source,
-				 const struct ip_addr *backend,
-				 enum way_wish wish);
-	bool (*may_use)(void *arg, const struct ip_addr *source);
 	void *on_arg;
+	struct way_link links[ENGINE_LINKS_MAX];
+	unsigned n_links;      /* places in use so far */
+	unsigned link_hint;    /* where engine_link_heard() begins */
+	struct ip_addr wanted; /* see engine_next_wanted(); unset: none */
 	unsigned cut_off;      /* backends whose link is silent too */
 	uint64_t cut_since_ns; /* announced then; 0: not cut off */
 	uint64_t over_ns;      /* end of the last such silence; 0: none */
@@ -245,7 +229,7 @@ bool engine_reset_all(struct engine *e, uint64_t now_ns);
 /*
  * Reports what this host gains or loses (away.c): the address of a service, one
  * of our source addresses, and the source that the route toward a backend
- * prefers.
+ * prefers. An alternate source is away until it is reported as there.
  *
  * engine_set_source() sets a source that was unset or has changed. It returns
  * false, and the source stays, if another service shares the pool and must keep
@@ -257,6 +241,48 @@ void engine_set_source_away(struct engine *e, const struct ip_addr *source,
 			    bool away);
 bool engine_set_source(struct engine *e, unsigned service, unsigned backend,
 		       const struct ip_addr *source);
+
+/*
+ * Takes an alternate source that the engine would use but that is away; false
+ * if there is none. Once the program holds it (against the kernel and other
+ * instances), it calls engine_set_source_away(). Else the engine asks again.
+ */
+bool engine_next_wanted(struct engine *e, struct ip_addr *out);
+
+/*
+ * How backends are reached, for judging silence (cut_off.c). A way is a pair of
+ * our address (which may be unset) and a backend; they are numbered from 0 on.
+ * Report a change of its link at once: WAY_NONE if this host has no route, or
+ * the interface is down; then silence says nothing about the backend. WAY_OPEN,
+ * also before the first report, if no link is to be judged: it is not known, or
+ * the backend is on this host. Otherwise a number above 0, the same for all
+ * ways by the link.
+ */
+#define WAY_NONE 0
+#define WAY_OPEN (-1)
+unsigned engine_n_ways(const struct engine *e);
+void engine_way(const struct engine *e, unsigned way, struct ip_addr *source,
+		struct ip_addr *backend);
+void engine_set_way(struct engine *e, unsigned way, int link);
+
+/*
+ * When anything was last heard on a link, from any host. If that was before a
+ * backend was asked, either the backend or the link may be silent. So report it
+ * before engine_tick(), engine_icmp() and engine_probe_result(). An older time
+ * than the last changes nothing, nor does a link that leads to no backend.
+ *
+ * engine_link(), for @i below engine_n_links(), returns the link of that place,
+ * or 0 if it is free.
+ */
+unsigned engine_n_links(const struct engine *e);
+int engine_link(const struct engine *e, unsigned i);
+void engine_link_heard(struct engine *e, int link, uint64_t when_ns);
+
+/*
+ * Takes a link whose neighbours should be made to answer, as it may be silent;
+ * false if there is none.
+ */
+bool engine_next_ask(struct engine *e, int *link);
 
 /* For batches: hash all packets, then prefetch all flows, then decide. */
 static inline void engine_prepare(const struct engine *e, struct packet *p)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/health/half_open.h"
+#include "core/health/ways.h"
 #include "core/lifecycle.h"
 #include "core/lookup.h"
 #include "core/pending.h"
@@ -20,21 +21,27 @@
 #define HALF_OPEN_MIN 1024  /* a burst of honest clients */
 #define HALF_OPEN_MAX 65536 /* SYNs kept at once */
 
-/* The pool for one of our addresses toward one backend, shared by services. */
+/*
+ * The pool for one of our addresses toward one backend, shared by services. If
+ * it is only an @alternate, it is away until the program holds the address.
+ */
 static int add_pool(struct engine *e, const struct ip_addr *source,
-		    const struct endpoint *backend)
+		    const struct endpoint *backend, bool alternate)
 {
 	struct pool *pool;
 
 	/* Unset sources share no pool: each may become another address. */
 	for (unsigned i = 0; addr_is_set(source) && i < e->n_pools; i++)
 		if (addr_equal(&e->pools[i].source, source) &&
-		    endpoint_equal(&e->pools[i].backend, backend))
+		    endpoint_equal(&e->pools[i].backend, backend)) {
+			e->pools[i].away &= alternate;
 			return (int)i;
+		}
 	pool = &e->pools[e->n_pools];
 	pool->source = *source;
 	pool->backend = *backend;
-	pool->away = !addr_is_set(source);
+	pool->away = alternate || !addr_is_set(source);
+	pool->link = WAY_IS_OPEN;
 	return (int)e->n_pools++;
 }
 
@@ -64,12 +71,12 @@ static void add_backend(struct engine *e, struct service *s, unsigned index,
 			    &e->random);
 	b->n_sources = from->n_sources;
 	for (unsigned k = 0; k < from->n_sources; k++)
-		b->pools[k] =
-			(uint16_t)add_pool(e, &from->sources[k], &from->addr);
+		b->pools[k] = (uint16_t)add_pool(e, &from->sources[k],
+						 &from->addr, false);
 	b->has_alternate = addr_is_set(&from->alternate) && !from->gone;
 	if (b->has_alternate)
-		b->alternate =
-			(uint16_t)add_pool(e, &from->alternate, &from->addr);
+		b->alternate = (uint16_t)add_pool(e, &from->alternate,
+						  &from->addr, true);
 }
 
 static int add_service(struct engine *e, unsigned index,
@@ -197,9 +204,6 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 	e->timeouts = spec->timeouts;
 	e->on_flow = spec->on_flow;
 	e->on_backend = spec->on_backend;
-	e->can_reach = spec->can_reach;
-	e->way_heard_ns = spec->way_heard_ns;
-	e->may_use = spec->may_use;
 	e->on_arg = spec->on_arg;
 	e->random.state = spec->seed;
 	hearing_init(&e->hearing);

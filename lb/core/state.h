@@ -16,7 +16,7 @@
  *   pending     the SYN that is kept
  *   half_open   our own check               evidence  outcomes of handshakes
  *   cut_off     backend or link silent?     away      what this host lacks
- *   source      our address toward a backend
+ *   ways        the link toward a backend   source    our address toward it
  *   say         what the engine originates  lookup    services, pools
  */
 #ifndef L4LB_STATE_H

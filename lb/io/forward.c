@@ -167,14 +167,21 @@ static bool is_martian_error(struct forward *f, const struct icmp_error *m,
 
 static void on_icmp(struct forward *f, const struct l3 *l3, int ifindex)
 {
+	const uint64_t now_ns = clock_now_ns();
 	enum drop_reason why;
 	struct icmp_error m;
 
-	if (icmp_parse(&m, l3, &why))
+	if (icmp_parse(&m, l3, &why)) {
 		engine_refused(f->engine, why);
-	else if (is_martian_error(f, &m, ifindex))
+		return;
+	}
+	if (is_martian_error(f, &m, ifindex)) {
 		engine_refused(f->engine, DROP_MARTIAN);
-	else if (engine_icmp(f->engine, &m, clock_now_ns()) == VERDICT_SEND)
+		return;
+	}
+	/* The error itself shows that the link lives. */
+	engine_link_heard(f->engine, ifindex, now_ns);
+	if (engine_icmp(f->engine, &m, now_ns) == VERDICT_SEND)
 		inject_message(f->inject, &m.msg);
 }
 

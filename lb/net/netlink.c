@@ -120,6 +120,14 @@ static void on_addr_gone(struct netlink *nl, const struct nlmsghdr *nlh)
 		addr_gone(nl, &a);
 }
 
+static void note_heard(struct netlink *nl, int ifindex)
+{
+	struct link_life *life = links_life(nl->links, ifindex);
+
+	if (life)
+		life->heard_ns = clock_now_ns();
+}
+
 static void on_neigh(struct netlink *nl, const struct nlmsghdr *nlh)
 {
 	struct neigh_key key = {0};
@@ -134,7 +142,7 @@ static void on_neigh(struct netlink *nl, const struct nlmsghdr *nlh)
 		nl->counters.table_full++;
 	if (nlh->nlmsg_type == RTM_NEWNEIGH && (state & NUD_REACHABLE) &&
 	    !nl->dumping)
-		netlink_note_heard(nl, key.ifindex, clock_now_ns());
+		note_heard(nl, key.ifindex);
 }
 
 static void on_message(const struct nlmsghdr *nlh, void *arg)
@@ -427,14 +435,6 @@ uint64_t netlink_heard_ns(const struct netlink *nl, int ifindex)
 	const struct link_life *life = links_life(nl->links, ifindex);
 
 	return life ? life->heard_ns : 0;
-}
-
-void netlink_note_heard(struct netlink *nl, int ifindex, uint64_t now_ns)
-{
-	struct link_life *life = links_life(nl->links, ifindex);
-
-	if (life && life->heard_ns < now_ns)
-		life->heard_ns = now_ns;
 }
 
 void netlink_resolve(struct netlink *nl, int ifindex,

@@ -178,6 +178,13 @@ int netlink_route(struct netlink *nl, const struct ip_addr *src,
 void netlink_hop(struct netlink *nl, const struct ip_addr *src,
 		 const struct ip_addr *dst, uint64_t now_ns, struct hop *out);
 
+/*
+ * The .ifindex of netlink_hop() alone. It does not verify the neighbour, so it
+ * can be called for a destination that nothing is sent to.
+ */
+int netlink_leaves_by(struct netlink *nl, const struct ip_addr *src,
+		      const struct ip_addr *dst, uint64_t now_ns);
+
 /* Neighbours that one netlink_ask_link() asks, at most every 10 ms. */
 #define NETLINK_ASKED 8
 /*
@@ -189,12 +196,11 @@ void netlink_resolve(struct netlink *nl, int ifindex,
 		     const struct ip_addr *addr);
 /*
  * Whether a link lives. netlink_heard_ns() returns the time (CLOCK_BOOTTIME)
- * when the kernel last verified a neighbour on the link, or of the last
- * netlink_note_heard(); 0: never. netlink_ask_link() makes the kernel send an
- * ARP request to some known neighbours there, in turn.
+ * when the kernel last verified a neighbour on the link; 0: never.
+ * netlink_ask_link() makes the kernel send an ARP request to some known
+ * neighbours there, in turn.
  */
 uint64_t netlink_heard_ns(const struct netlink *nl, int ifindex);
-void netlink_note_heard(struct netlink *nl, int ifindex, uint64_t now_ns);
 void netlink_ask_link(struct netlink *nl, int ifindex, uint64_t now_ns);
 
 struct netlink_counters netlink_counters(const struct netlink *nl);

@@ -214,6 +214,14 @@ static void verify(struct netlink *nl, struct neigh *neigh, uint64_t now_ns)
 	nl->counters.probes++;
 }
 
+int netlink_leaves_by(struct netlink *nl, const struct ip_addr *src,
+		      const struct ip_addr *dst, uint64_t now_ns)
+{
+	const struct cached_route *path = current_path(nl, src, dst, now_ns);
+
+	return path ? path->ifindex : HOP_UNKNOWN;
+}
+
 void netlink_hop(struct netlink *nl, const struct ip_addr *src,
 		 const struct ip_addr *dst, uint64_t now_ns, struct hop *out)
 {

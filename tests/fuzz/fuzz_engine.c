@@ -382,7 +382,10 @@ static void change_backend(struct world *w)
 	struct service *s = inside_service(w->e, how & 1);
 	struct backend *b = &s->backends[(how >> 1) % s->n_backends];
 
-	if (how & 128)
+	if (how & 16)
+		engine_set_way(w->e, take(w, 1) % engine_n_ways(w->e),
+			       (int)(how >> 5) - 1);
+	else if (how & 128)
 		b->up = !b->up;
 	else
 		b->params.weight = how >> 5;
@@ -406,6 +409,18 @@ static void answer_probes(struct world *w)
 				    take(w, 1) % CHECK_RESULTS, w->now);
 }
 
+static void hear(struct world *w)
+{
+	struct ip_addr wanted;
+	int link;
+
+	engine_heard(w->e, w->now);
+	while (engine_next_ask(w->e, &link))
+		engine_link_heard(w->e, link, w->now);
+	if (engine_next_wanted(w->e, &wanted))
+		engine_set_source_away(w->e, &wanted, false);
+}
+
 static void do_other(struct world *w, enum other what)
 {
 	switch (what) {
@@ -416,7 +431,7 @@ static void do_other(struct world *w, enum other what)
 	case OTHER_PROBES: answer_probes(w); break;
 	case OTHER_ICMP: icmp(w); break;
 	case OTHER_RESET_ALL: engine_reset_all(w->e, w->now); break;
-	case OTHER_HEARD: engine_heard(w->e, w->now); break;
+	case OTHER_HEARD: hear(w); break;
 	case OTHER_LOST: engine_lost(w->e, 10, take(w, 1), w->now); break;
 	case OTHER_SYNS_LOST: engine_syns_lost(w->e, w->now); break;
 	case OTHER_SYN_TURN: engine_syn_turn(w->e, w->now); break;

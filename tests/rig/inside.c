@@ -2,6 +2,7 @@
 /* inside.c - see inside.h */
 #include "inside.h"
 
+#include "core/health/ways.h"
 #include "core/pending.h"
 #include "core/state.h"
 
@@ -81,6 +82,22 @@ void inside_balance(struct engine *e)
 		for (unsigned i = 0; i < e->services[s].n_backends; i++)
 			total += e->services[s].backends[i].total;
 	e->services[0].backends[0].total += e->table.opened - total;
+}
+
+int inside_way(const struct engine *e, unsigned way)
+{
+	const int link = e->pools[way].link;
+
+	if (link >= 0)
+		return e->links[link].id;
+	return link == WAY_IS_NONE ? WAY_NONE : WAY_OPEN;
+}
+
+uint64_t inside_way_heard_ns(const struct engine *e, unsigned way)
+{
+	const int link = e->pools[way].link;
+
+	return link >= 0 ? e->links[link].heard_ns : 0;
 }
 
 unsigned inside_cut_off(const struct engine *e)

@@ -47,6 +47,10 @@ void inside_set_sweep(struct engine *e, uint32_t at, uint32_t left);
  */
 void inside_balance(struct engine *e);
 
+/* What engine_set_way() has set, and when that link was heard; 0: never. */
+int inside_way(const struct engine *e, unsigned way);
+uint64_t inside_way_heard_ns(const struct engine *e, unsigned way);
+
 /* Backends whose link is silent too. */
 unsigned inside_cut_off(const struct engine *e);
 

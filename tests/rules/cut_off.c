@@ -17,36 +17,61 @@
 #define MS	 (RIG_S / 1000)
 #define PROBE_LO 12000
 #define BACKENDS 3
+#define SHARED	 1 /* the link of all, unless they are apart */
 
 struct link {
 	struct rig *r;
 	uint64_t heard_ns;
 	bool mute[BACKENDS];
 	bool apart; /* each has a link of its own, where nobody else is */
-	uint64_t
-		own_ns[BACKENDS]; /* heard there; UINT64_MAX: within the host */
+	bool within[BACKENDS]; /* apart, and on this host */
 	bool neighbours; /* somebody else is there, and answers when asked */
 	unsigned asked;	 /* how often others were */
+	bool withheld;	 /* an alternate source that the engine wants */
+	unsigned wanted; /* how often it wanted one */
 	unsigned events[BACKEND_HEARD + 1];
 	uint64_t down_ns; /* the last one */
 };
 
-static uint64_t heard(void *arg, const struct ip_addr *source,
-		      const struct ip_addr *backend, enum way_wish wish)
+/* What the program would report before each tick. */
+static void report(struct link *l)
 {
-	struct link *l = arg;
+	struct engine *e = l->r->e;
 
-	(void)source;
-	if (l->apart)
-		return l->own_ns[backend->b[15] - 11u];
-	if (wish == WAY_ASK) {
-		l->asked++;
-		if (l->neighbours)
-			l->heard_ns = l->r->now + 1;
-	} else if (wish == WAY_ANSWERED) {
-		l->heard_ns = l->r->now;
+	for (unsigned i = 0; i < engine_n_ways(e); i++) {
+		struct ip_addr source, backend;
+		unsigned n;
+
+		engine_way(e, i, &source, &backend);
+		n = backend.b[15] - 11u;
+		if (!l->apart)
+			engine_set_way(e, i, SHARED);
+		else
+			engine_set_way(e, i,
+				       l->within[n] ? WAY_OPEN
+						    : SHARED + 1 + (int)n);
 	}
-	return l->heard_ns;
+	engine_link_heard(e, SHARED, l->heard_ns);
+}
+
+static void tick(struct link *l)
+{
+	struct ip_addr source;
+	int link;
+
+	l->r->now += 10 * MS;
+	report(l);
+	engine_tick(l->r->e, l->r->now, 64);
+	while (engine_next_ask(l->r->e, &link)) {
+		l->asked++;
+		if (l->neighbours && link == SHARED)
+			l->heard_ns = l->r->now + 1;
+	}
+	while (engine_next_wanted(l->r->e, &source)) {
+		l->wanted++;
+		if (!l->withheld)
+			engine_set_source_away(l->r->e, &source, false);
+	}
 }
 
 static void on_backend(void *arg, enum backend_event event, unsigned service,
@@ -80,7 +105,6 @@ static struct link *link_new(enum check_kind kind)
 		(struct health_params)HEALTH_PARAMS_DEFAULT;
 	s->spec.probe_lo = PROBE_LO;
 	s->spec.on_backend = on_backend;
-	s->spec.way_heard_ns = heard;
 	s->spec.on_flow = NULL;
 	s->spec.on_arg = l;
 	return l;
@@ -128,8 +152,7 @@ static void take(struct link *l)
 static void run_for(struct link *l, uint64_t ns)
 {
 	for (uint64_t t = 0; t < ns; t += 10 * MS) {
-		l->r->now += 10 * MS;
-		engine_tick(l->r->e, l->r->now, 64);
+		tick(l);
 		take(l);
 	}
 }
@@ -240,7 +263,7 @@ START_TEST(one_on_this_host_says_nothing_of_a_link)
 	struct link *l = link_started(kinds[_i]);
 
 	l->apart = true;
-	l->own_ns[0] = UINT64_MAX;
+	l->within[0] = true;
 	run_for(l, 3 * S);
 	l->mute[1] = l->mute[2] = true;
 	run_for(l, 30 * S);
@@ -271,8 +294,7 @@ START_TEST(a_refusal_shows_that_the_link_lives)
 
 	run_for(l, 3 * S);
 	for (unsigned t = 0; t < 500; t++) {
-		l->r->now += 10 * MS;
-		engine_tick(l->r->e, l->r->now, 64);
+		tick(l);
 		while (engine_next_probe(l->r->e, &p))
 			if (p.backend == 0)
 				engine_probe_result(l->r->e, 0, 0, p.number,
@@ -307,14 +329,12 @@ START_TEST(handshakes_are_not_held_against_backends_either)
 
 		conn_syn(l->r, &c);
 		for (unsigned t = 0; t < 40; t++) {
-			l->r->now += 10 * MS;
-			engine_tick(l->r->e, l->r->now, 64);
+			tick(l);
 			rig_drain(l->r);
 		}
 	}
 	for (unsigned t = 0; t < 1500; t++) {
-		l->r->now += 10 * MS;
-		engine_tick(l->r->e, l->r->now, 64);
+		tick(l);
 		while (rig_next(l->r, &f))
 			ck_assert_msg(!(f.flags & RST), "nobody is refused");
 	}
@@ -390,8 +410,7 @@ START_TEST(who_holds_the_services_address_is_asked_from_another)
 		l->r->setup.backends[0][i].alternate = other;
 	rig_start(l->r);
 	for (unsigned t = 0; t < 1000; t++) {
-		l->r->now += 10 * MS;
-		engine_tick(l->r->e, l->r->now, 64);
+		tick(l);
 		take_holding(l, &vip);
 	}
 	ck_assert_uint_eq(l->events[BACKEND_DOWN], 0);
@@ -411,6 +430,38 @@ START_TEST(who_holds_the_services_address_is_asked_from_another)
 							  ? &other
 							  : &vip));
 	}
+	link_done(l);
+}
+END_TEST
+
+/* Until the program holds it, packets from it would be lost, or another's. */
+START_TEST(another_source_is_not_used_before_it_is_held)
+{
+	struct link *l = link_new(kinds[_i]);
+	struct ip_addr vip = frame_addr("198.18.0.1"),
+		       other = frame_addr("198.18.0.7");
+	struct backend_view b;
+
+	l->r->setup.backends[0][0].alternate = other;
+	l->withheld = true;
+	rig_start(l->r);
+	for (unsigned t = 0; t < 1000; t++) {
+		tick(l);
+		take_holding(l, &vip);
+		b = engine_view_backend(l->r->e, 0, 0, l->r->now);
+		ck_assert(addr_equal(&b.source, &vip));
+	}
+	ck_assert(!b.up);
+	ck_assert_uint_gt(l->wanted, 3);
+	l->withheld = false;
+	for (unsigned t = 0; t < 1000; t++) {
+		tick(l);
+		take_holding(l, &vip);
+	}
+	b = engine_view_backend(l->r->e, 0, 0, l->r->now);
+	ck_assert(b.up);
+	ck_assert(addr_equal(&b.source, &other));
+	ck_assert_uint_eq(l->events[BACKEND_SOURCE], 1);
 	link_done(l);
 }
 END_TEST
@@ -445,6 +496,7 @@ int main(void)
 		{a_refusal_shows_that_the_link_lives, 1},
 		{a_question_of_before_it_is_over_says_nothing, 0},
 		{who_holds_the_services_address_is_asked_from_another, 2},
+		{another_source_is_not_used_before_it_is_held, 2},
 		{who_answers_from_neither_is_found_down, 2},
 		{handshakes_are_not_held_against_backends_either, 1},
 	};

@@ -27,20 +27,20 @@ static void note_backend(void *arg, enum backend_event event, unsigned service,
 }
 
 /* All backends are on one link, and clients are on another. */
-static uint64_t heard_from_backends(void *arg, const struct ip_addr *source,
-				    const struct ip_addr *backend,
-				    enum way_wish wish)
-{
-	struct world *w = arg;
+#define LINK 1
 
-	(void)source;
-	(void)backend;
-	switch (wish) {
-	case WAY_LOOK: break;
-	case WAY_ASK: world_at(w, w->now + MS, EV_NEIGHBOURS, 0, 0); break;
-	case WAY_ANSWERED: w->lb.heard = balancer_now(w); break;
-	}
-	return w->lb.heard;
+static void know_ways(struct world *w)
+{
+	for (unsigned i = 0; i < engine_n_ways(w->lb.e); i++)
+		engine_set_way(w->lb.e, i, LINK);
+	engine_link_heard(w->lb.e, LINK, w->lb.heard);
+}
+
+static void hear(struct world *w)
+{
+	w->lb.heard = balancer_now(w); /* outlives a restart of ours */
+	if (w->lb.e)
+		engine_link_heard(w->lb.e, LINK, w->lb.heard);
 }
 
 void balancer_cut(struct world *w, uint64_t for_ns)
@@ -60,7 +60,7 @@ void balancer_neighbours(struct world *w)
 {
 	for (unsigned i = w->plan.n_clients; i < w->n_hosts; i++)
 		if (!balancer_is_cut(w) && w->hosts[i].health != HOST_SILENT)
-			w->lb.heard = balancer_now(w);
+			hear(w);
 }
 
 /* A process starts; @flows is what an earlier one left. */
@@ -75,12 +75,14 @@ static int start(struct world *w, struct flow *flows)
 		spec->secret[i] = (uint8_t)roll(w, 256);
 	spec->on_flow = note_flow;
 	spec->on_backend = note_backend;
-	spec->way_heard_ns = heard_from_backends;
 	spec->on_arg = w;
 	w->lb.flows = flows;
 	w->lb.sent = 0;
 	w->lb.started = w->now;
-	return engine_new(&w->lb.e, spec, balancer_now(w), &err);
+	if (engine_new(&w->lb.e, spec, balancer_now(w), &err))
+		return -1;
+	know_ways(w);
+	return 0;
 }
 
 int balancer_start(struct world *w)
@@ -173,6 +175,7 @@ static void run(struct world *w)
 	struct probe_request probe;
 	struct segment seg;
 	uint64_t next, now = balancer_now(w);
+	int link;
 
 	w->lb.touched = true;
 	if (w->plan.overload)
@@ -182,6 +185,8 @@ static void run(struct world *w)
 		send_segment(w, &seg);
 	while (engine_next_probe(w->lb.e, &probe))
 		ask_probe(w, &probe);
+	while (engine_next_ask(w->lb.e, &link))
+		world_at(w, w->now + MS, EV_NEIGHBOURS, 0, 0);
 	if (next == WHEEL_IDLE)
 		return;
 	if (next <= now) /* there is more to do */
@@ -284,7 +289,7 @@ void balancer_receive(struct world *w, struct pkt *p)
 	}
 	/* As in path.c: from where backends are, and attackers are not. */
 	if (p->bytes[14] == 0 && !p->origin.forged)
-		w->lb.heard = balancer_now(w);
+		hear(w);
 	before = *engine_counters(w->lb.e);
 	was.len = ip_len(p);
 	memcpy(was.bytes, p->bytes, p->len);

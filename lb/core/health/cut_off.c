@@ -30,30 +30,18 @@
  * dead at the start is found down without delay.
  */
 #include "core/health/cut_off.h"
+#include "core/health/ways.h"
 #include "core/source.h"
 #include "core/state.h"
 
 #define WITNESSES 2 /* one of them may be dying as well */
 
-static uint64_t way(struct engine *e, const struct backend *b,
-		    enum way_wish wish)
+/* When its link was last heard. UINT64_MAX: there is no link to judge. */
+static uint64_t link_heard_ns(struct engine *e, const struct backend *b)
 {
-	const struct pool *p = &e->pools[b->pools[0]];
+	const struct way_link *link = ways_link(e, b);
 
-	if (!e->way_heard_ns)
-		return UINT64_MAX;
-	return e->way_heard_ns(e->on_arg, &p->source, &p->backend.addr, wish);
-}
-
-/* False if the cable is pulled out, or the route is gone. */
-static bool has_way(struct engine *e, const struct backend *b)
-{
-	if (!e->can_reach ||
-	    e->can_reach(e->on_arg, &e->pools[b->pools[0]].source,
-			 &b->addr.addr))
-		return true;
-	e->counters.unreached++;
-	return false;
+	return link ? link->heard_ns : UINT64_MAX;
 }
 
 static void told_over(struct engine *e, struct backend *b, uint64_t now_ns)
@@ -108,12 +96,13 @@ static unsigned ask_service(struct service *s, const struct backend *b,
 
 static void ask_around(struct engine *e, struct backend *b, uint64_t now_ns)
 {
+	struct way_link *link = ways_link(e, b);
 	unsigned left = WITNESSES;
 
 	b->around_ns = now_ns;
-	way(e, b, WAY_ASK);
-	if (!e->way_heard_ns)
+	if (!link)
 		return;
+	link->ask = true;
 	for (unsigned i = 0; i < e->n_services && left > 0; i++)
 		left = ask_service(
 			&e->services[(b->service + i) % e->n_services], b, left,
@@ -141,15 +130,12 @@ void engine_heard_from(struct engine *e, struct backend *b, uint64_t now_ns)
 
 void engine_probed(struct engine *e, struct backend *b, uint64_t now_ns)
 {
-	engine_heard_from(e, b, now_ns);
-	if (e->services[b->service].params.check.kind != CHECK_SYN)
-		way(e, b, WAY_ANSWERED);
-}
+	struct way_link *link = ways_link(e, b);
 
-static bool may_swap(const struct engine *e, const struct backend *b)
-{
-	return !e->may_use ||
-	       e->may_use(e->on_arg, &e->pools[b->alternate].source);
+	engine_heard_from(e, b, now_ns);
+	/* Answers to checks by sockets are not captured. */
+	if (link && e->services[b->service].params.check.kind != CHECK_SYN)
+		link->heard_ns = now_ns;
 }
 
 static bool another_answered(struct engine *e, uint64_t since_ns)
@@ -159,7 +145,7 @@ static bool another_answered(struct engine *e, uint64_t since_ns)
 
 		for (unsigned k = 0; k < s->n_backends; k++)
 			if (s->backends[k].answered_ns > since_ns &&
-			    way(e, &s->backends[k], WAY_LOOK) != UINT64_MAX)
+			    ways_link(e, &s->backends[k]))
 				return true;
 	}
 	return false;
@@ -168,18 +154,19 @@ static bool another_answered(struct engine *e, uint64_t since_ns)
 enum silence engine_silence(struct engine *e, struct backend *b,
 			    uint64_t asked_ns, uint64_t now_ns)
 {
-	if (!has_way(e, b))
+	if (ways_has_none(e, b)) {
+		e->counters.unreached++;
 		return SILENCE_OURS;
+	}
 	if (!e->pools[b->pools[0]].answered) {
-		if (b->has_alternate && asked_ns >= b->swapped_ns &&
-		    may_swap(e, b))
-			engine_swap_source(b, now_ns);
+		if (b->has_alternate && asked_ns >= b->swapped_ns)
+			engine_try_alternate(e, b, now_ns);
 		return SILENCE_OWN;
 	}
 	if (asked_ns < e->over_ns) /* the question may have been lost */
 		return SILENCE_OURS;
 	b->unanswered = true;
-	if (way(e, b, WAY_LOOK) > asked_ns || another_answered(e, asked_ns)) {
+	if (link_heard_ns(e, b) > asked_ns || another_answered(e, asked_ns)) {
 		if (!b->cut)
 			return SILENCE_OWN;
 		b->cut = false;
