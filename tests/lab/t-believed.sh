@@ -45,6 +45,12 @@ lost() { # HOST WHAT: how many
 	on "$1" nft list table ip "lose_$2" |
 		awk '/counter packets/ { for (i = 1; i < NF; i++) if ($i == "packets") n += $(i + 1) } END { print n + 0 }'
 }
+# unheard HOST FILTER BYTES: it has sent so many, all it was given, and heard of
+# none. What was lost twice counts as lost twice: that does not tell.
+unheard() {
+	on "$1" ss -HtniO state established "$2" |
+		awk -v n="$3" '$2 == n && !/ notsent:/ { yes = 1 } END { exit !yes }'
+}
 has_lost() { [ "$(lost "$1" "$2")" -ge "$3" ]; }
 
 # --- one connection; the backend says what is written to $SAY
@@ -109,8 +115,9 @@ connect segments
 capture wire-segments client eth0 "tcp port $VIP_PORT"
 lose client segments
 says
-wait_until 10 "segments to be lost" has_lost client segments 1
+wait_until 10 "a segment to be lost" has_lost client segments 1
 says
+wait_until 10 "another one to be sent" unheard b1 "sport = :$PORT" 200
 wait_until 10 "segments to be lost" has_lost client segments 2
 go_silent b1
 learns segments
@@ -143,6 +150,7 @@ says
 wait_log both '^got 200$'
 lose client segments
 says
+wait_until 10 "another line to be sent" unheard b1 "sport = :$PORT" 200
 wait_until 10 "segments to be lost" has_lost client segments 1
 go_silent b1
 find_again client acks # from here on it may speak, and is not spoken to
@@ -171,6 +179,7 @@ talks
 wait_until 10 "another line at b1" arrived 200
 lose b1 segments
 talks
+wait_until 10 "another line to be sent" unheard client "dport = :$VIP_PORT" 200
 wait_until 10 "segments to be lost" has_lost b1 segments 1
 go_silent client
 find_again b1 acks
