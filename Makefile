@@ -106,7 +106,8 @@ SECONDS_EACH ?= 60
 fuzz:
 	@tests/deps.sh build test fuzz
 	@tests/fuzz/run.sh build $(BUILD)/fuzzing
-	@for t in chat config engine icmp state state_file; do \
+	@for t in chat config engine hook http icmp linecmd resp state state_file \
+		ws wsjson; do \
 		tests/fuzz/run.sh $$t $(SECONDS_EACH) $(BUILD)/fuzzing || exit; \
 	done
 

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fuzz_resp.c - errors of Redis, ids, keys and REDIS_NODES
+ *
+ * A redirection is to a slot, a host and a port that can be; an id that is read
+ * is written as it was, but for zeros in front; a key's slot is that of its
+ * tag.
+ */
+#include <assert.h>
+#include <stdint.h>
+
+#include "core/ids.h"
+#include "core/json.h"
+#include "core/resp_err.h"
+#include "core/slot.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void judge_redirect(struct slice text)
+{
+	static struct slotmap map;
+	struct resp_redirect r;
+	enum resp_err error = resp_err_parse(text, &r);
+
+	if (error != RESP_ERR_MOVED && error != RESP_ERR_ASK)
+		return;
+	assert(r.slot < SLOTS && r.port > 0 && r.port <= 65535);
+	assert(r.host.len < SLOT_HOST_MAX);
+	slotmap_init(&map);
+	assert(slotmap_move(&map, r.slot, r.host.len ? r.host : SLICE("asked"),
+			    r.port) == 0);
+	assert(map.node_of[r.slot] == 0);
+}
+
+static void judge_id(struct slice text)
+{
+	char written[MSGID_TEXT_MAX];
+	struct msgid id, again;
+
+	if (!msgid_parse(text, &id))
+		return;
+	msgid_format(id, written);
+	assert(msgid_parse(slice_of(written), &again));
+	assert(msgid_compare(id, again) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct slice text = {(const char *)data, size};
+	char why[JSON_WHY_MAX];
+	json_t *nodes;
+
+	judge_redirect(text);
+	judge_id(text);
+	assert(slot_of(text) < SLOTS);
+	nodes = json_read_array(text, why);
+	json_decref(nodes);
+	return 0;
+}
