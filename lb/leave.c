@@ -5,6 +5,7 @@
 #include "app.h"
 #include "clock.h"
 #include "core/time.h"
+#include "core/view.h"
 #include "log.h"
 #include "steps.h"
 

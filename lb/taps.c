@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "clock.h"
+#include "core/syn_gate.h"
+#include "core/time.h"
 #include "io/ring_size.h"
 #include "io/tap_match.h"
 #include "log.h"

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "control/dump.h"
 #include "core/time.h"
+#include "core/view.h"
 #include "guarding.h"
 #include "log.h"
 #include "network.h"

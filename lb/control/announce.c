@@ -2,6 +2,8 @@
 #include <stdio.h>
 
 #include "control/announce.h"
+#include "core/time.h"
+#include "core/view.h"
 #include "log.h"
 
 /* Counts the backends that take new connections, and all backends. */

@@ -2,6 +2,8 @@
 #include <inttypes.h>
 
 #include "control/dump.h"
+#include "core/time.h"
+#include "core/view.h"
 
 static const char *backend_state(const struct backend_view *b)
 {

@@ -13,6 +13,7 @@
 #include "control/dump.h"
 #include "control/dumper.h"
 #include "core/time.h"
+#include "core/view.h"
 #include "log.h"
 
 /* If there is no memory the dump shows flows while they change. */

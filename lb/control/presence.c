@@ -4,6 +4,7 @@
 #include "app.h"
 #include "clock.h"
 #include "control/resolve.h"
+#include "core/view.h"
 #include "log.h"
 #include "packets.h"
 #include "services.h"

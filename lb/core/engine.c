@@ -39,6 +39,16 @@ void engine_unsent(struct engine *e, enum drop_reason why, uint64_t count)
 	e->counters.dropped[why] += count;
 }
 
+void engine_prepare(const struct engine *e, struct packet *packets, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		packets[i].hash = flow_hash(&e->table, &packets[i].key);
+		flow_prefetch_slot(&e->table, packets[i].hash);
+	}
+	for (unsigned i = 0; i < n; i++)
+		flow_prefetch(&e->table, packets[i].hash);
+}
+
 static bool is_from_backend(const struct engine *e, const struct packet *p)
 {
 	return engine_is_nat_port(e, ntohs(p->key.pair.dst.port)) &&

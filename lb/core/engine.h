@@ -16,22 +16,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/answers.h"
+#include "core/addr.h"
+#include "core/drop.h"
 #include "core/err.h"
 #include "core/flow.h"
-#include "core/pending.h"
-#include "core/health/hearing.h"
-#include "core/icmp.h"
-#include "core/packet.h"
 #include "core/params.h"
-#include "core/ports.h"
-#include "core/segment.h"
-#include "core/service.h"
-#include "core/syn_gate.h"
-#include "core/time.h"
-#include "core/view.h"
 
-#define ENGINE_PROBES_MAX 256 /* waiting to be carried out */
+struct engine;
+struct icmp_error;
+struct packet;
+struct segment;
+
 #define ENGINE_OUTBOX_MAX 256 /* segments; any more are lost, and counted */
 #define ENGINE_LINKS_MAX  256 /* toward backends; any more are not judged */
 
@@ -122,88 +117,6 @@ enum verdict {
 	VERDICT_SEND,
 };
 
-struct pool {
-	struct ip_addr source;
-	struct endpoint backend;
-	struct port_pool ports;
-	uint32_t recyclable; /* ports of closed and half-open flows */
-	bool away;	     /* the source is unset, or not on this host now */
-	uint8_t next_probe;  /* next port for a half-open check */
-	bool answered;	     /* the backend did once, or has old flows */
-	int16_t link;	     /* in engine.links, or WAY_IS_... (ways.h) */
-};
-
-/* A link that leads to backends. */
-struct way_link {
-	int id;	       /* the program's */
-	unsigned ways; /* pools that use it; 0: the place is free */
-	uint64_t heard_ns;
-	bool ask; /* its neighbours should be made to answer */
-};
-
-/* A half-open check under way: one for each pool and probe port. */
-struct half_open {
-	uint32_t isn;
-	uint16_t service, backend;
-	bool running;
-	bool repeated;
-};
-
-struct engine {
-	struct flow_table table;
-	struct wheel wheel;
-	struct list_node *wheel_nodes;
-	/* Flows that may be recycled, oldest first: one list of closed, one of
-	 * half-closed, one of half-open flows for each service; and the same
-	 * three for each pool.
-	 */
-	struct list_node *age_nodes, *pool_nodes;
-	struct pending_table pending;
-	uint32_t sweep_left, sweep_at; /* flows left to visit; the next */
-	uint32_t reset_at; /* the next flow for engine_reset_all() */
-	struct service *services;
-	unsigned n_services;
-	struct pool *pools;
-	uint16_t *pool_order; /* sorted indices: engine_find_pool() */
-	unsigned n_pools;
-	uint16_t *port_memory;
-	struct engine_timeouts timeouts;
-	struct answers answers; /* per pair of ends, for all limits below */
-	struct answer_limit limit_stray; /* RSTs to packets without a flow */
-	struct answer_limit limit_challenge; /* ACKs to SYNs in open flows */
-	struct answer_limit limit_reply;     /* RSTs to backends' strays */
-	struct answer_limit
-		limit_refused; /* RSTs to SYNs for which there is no place */
-	struct answer_limit
-		limit_killed; /* RSTs to packets of flows we reset */
-	struct segment outbox[ENGINE_OUTBOX_MAX];
-	unsigned outbox_head, outbox_used;
-	struct engine_counters counters;
-	void (*on_flow)(void *arg, enum flow_event event,
-			const struct flow *flow);
-	void (*on_backend)(void *arg, enum backend_event event,
-			   unsigned service, unsigned backend,
-			   enum check_result why);
-	void *on_arg;
-	struct way_link links[ENGINE_LINKS_MAX];
-	unsigned n_links;      /* places in use so far */
-	unsigned link_hint;    /* where engine_link_heard() begins */
-	struct ip_addr wanted; /* see engine_next_wanted(); unset: none */
-	unsigned cut_off;      /* backends whose link is silent too */
-	uint64_t cut_since_ns; /* announced then; 0: not cut off */
-	uint64_t over_ns;      /* end of the last such silence; 0: none */
-	struct hearing hearing;
-	struct syn_gate gate;
-	struct random random; /* jitter, sequence numbers of checks */
-	uint64_t checks_due_ns;
-	uint8_t nat_ports[8192]; /* bitmap: ports of the pools */
-	uint16_t probe_lo;
-	struct half_open *half_open; /* n_pools * PROBE_PORTS */
-	unsigned checks_from; /* service whose checks ran first last time */
-	struct probe_request probes[ENGINE_PROBES_MAX];
-	unsigned probes_head, probes_used;
-};
-
 /* -ENOMEM, or -EINVAL if the spec exceeds a limit. */
 int engine_new(struct engine **out, const struct engine_spec *spec,
 	       uint64_t now_ns, struct err *err);
@@ -284,20 +197,14 @@ void engine_link_heard(struct engine *e, int link, uint64_t when_ns);
  */
 bool engine_next_ask(struct engine *e, int *link);
 
-/* For batches: hash all packets, then prefetch all flows, then decide. */
-static inline void engine_prepare(const struct engine *e, struct packet *p)
-{
-	p->hash = flow_hash(&e->table, &p->key);
-	flow_prefetch_slot(&e->table, p->hash);
-}
+/*
+ * The first step, for all @n packets of a batch: hashes them and prefetches
+ * their flows. So the memory of one packet is on its way while the others are
+ * worked on.
+ */
+void engine_prepare(const struct engine *e, struct packet *packets, unsigned n);
 
-static inline void engine_prefetch(const struct engine *e,
-				   const struct packet *p)
-{
-	flow_prefetch(&e->table, p->hash);
-}
-
-/* Needs engine_prepare() on @p. */
+/* The second step, for each of them in turn. */
 enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns);
 
 /*
@@ -342,9 +249,9 @@ unsigned engine_syn_turn(struct engine *e, uint64_t now_ns);
 bool engine_next(struct engine *e, struct segment *out);
 
 /*
- * Checks that the caller carries out with sockets. engine_count_probed(): the number
- * of backends that have such a check. engine_next_probe() takes the oldest one
- * to carry out; false if there is none.
+ * Checks that the caller carries out with sockets. engine_count_probed(): the
+ * number of backends that have such a check. engine_next_probe() takes the
+ * oldest one to carry out; false if there is none.
  */
 unsigned engine_count_probed(const struct engine *e);
 bool engine_next_probe(struct engine *e, struct probe_request *out);
@@ -361,11 +268,5 @@ uint64_t engine_tick(struct engine *e, uint64_t now_ns, unsigned budget);
 
 /* A random number that follows from the engine's seed. */
 uint64_t engine_random(struct engine *e);
-
-static inline struct backend *engine_backend(const struct engine *e,
-					     const struct flow *f)
-{
-	return &e->services[f->service].backends[f->backend];
-}
 
 #endif

@@ -19,6 +19,10 @@
 #include "core/health/when.h"
 #include "core/sched.h"
 
+#define SERVICE_BACKENDS_MAX  256 /* per service */
+#define SERVICE_SOURCES_MAX   16  /* our addresses toward one backend */
+#define HANDSHAKE_RETRIES_MAX 8
+
 struct service_params {
 	enum sched_kind scheduler;
 	bool reset_out_of_state; /* else drop packets that no flow expects */
@@ -29,7 +33,8 @@ struct service_params {
 	struct check_spec check;
 	struct health_params health;
 	struct breaker_params breaker; /* all zero: no passive checks */
-	uint32_t retries; /* other backends tried for one SYN, at most 8 */
+	uint32_t retries;	  /* other backends tried for one SYN, at most
+				   * HANDSHAKE_RETRIES_MAX */
 	uint32_t syn_timeout_ms;  /* minimum wait before the next is tried */
 	uint32_t drain_timeout_s; /* for backends of weight 0; 0: no limit */
 	uint32_t half_open_max;	  /* 0: an eighth of the table, at least 1024 */

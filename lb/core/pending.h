@@ -19,8 +19,6 @@ struct engine;
 struct flow;
 struct packet;
 
-#define HANDSHAKE_RETRIES_MAX 8
-
 /* A backend that was tried before the present one. */
 struct asked {
 	unsigned backend : 8;

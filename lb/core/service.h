@@ -16,9 +16,6 @@
 #include "core/health/when.h"
 #include "core/params.h"
 
-#define SERVICE_BACKENDS_MAX 256 /* per service */
-#define SERVICE_SOURCES_MAX  16	 /* our addresses toward one backend */
-
 struct backend {
 	struct endpoint addr;
 	unsigned index;	  /* in its service */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/time.h"
 #include "io/checker.h"
 #include "io/probe.h"
 

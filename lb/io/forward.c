@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "clock.h"
+#include "core/answers.h"
+#include "core/random.h"
+#include "core/time.h"
 #include "io/forward.h"
 
 #define SMALL_MAX     2048 /* bytes; larger payloads are sent from the ring */
@@ -255,8 +258,7 @@ static void run_batch(struct forward *f)
 	if (f->staged == 0)
 		return;
 	now_ns = clock_now_ns();
-	for (unsigned i = 0; i < f->staged; i++)
-		engine_prefetch(f->engine, &f->packets[i]);
+	engine_prepare(f->engine, f->packets, f->staged);
 	for (unsigned i = 0; i < f->staged; i++)
 		decide(f, &f->packets[i], now_ns);
 	inject_flush(f->inject);
@@ -280,7 +282,6 @@ static void on_tcp(struct forward *f, const struct l3 *l3, int ifindex)
 		return;
 	}
 	p->ifindex = ifindex;
-	engine_prepare(f->engine, p);
 	if (p->payload_len <= SMALL_MAX) {
 		memcpy(f->payload[f->staged], p->payload, p->payload_len);
 		p->payload = f->payload[f->staged];
@@ -289,6 +290,7 @@ static void on_tcp(struct forward *f, const struct l3 *l3, int ifindex)
 		return;
 	}
 	run_batch(f); /* keeps the order; @p is not in the batch */
+	engine_prepare(f->engine, p, 1);
 	decide(f, p, clock_now_ns());
 	inject_flush(f->inject);
 }

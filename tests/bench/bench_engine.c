@@ -34,6 +34,8 @@
 #include "../rig/parse.h"
 #include "core/engine.h"
 #include "core/random.h"
+#include "core/time.h"
+#include "core/view.h"
 
 #define BATCH		 64
 #define RING_SLOTS	 1024
@@ -246,8 +248,7 @@ static unsigned decide_all(struct bench *b)
 {
 	unsigned sent = 0;
 
-	for (unsigned i = 0; i < BATCH; i++)
-		engine_prefetch(b->engine, &b->packets[i]);
+	engine_prepare(b->engine, b->packets, BATCH);
 	for (unsigned i = 0; i < BATCH; i++)
 		sent += engine_packet(b->engine, &b->packets[i], b->now_ns) ==
 			VERDICT_SEND;
@@ -263,17 +264,13 @@ unsigned bench_path(struct bench *b)
 {
 	unsigned parsed = 0;
 
-	for (unsigned i = 0; i < BATCH; i++) {
+	for (unsigned i = 0; i < BATCH; i++)
 		parsed += parse_slot(b, i);
-		engine_prepare(b->engine, &b->packets[i]);
-	}
 	return parsed == BATCH ? decide_all(b) : 0;
 }
 
 unsigned bench_only_engine(struct bench *b)
 {
-	for (unsigned i = 0; i < BATCH; i++)
-		engine_prepare(b->engine, &b->packets[i]);
 	return decide_all(b);
 }
 

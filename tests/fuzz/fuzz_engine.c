@@ -16,6 +16,8 @@
 #include <string.h>
 
 #include "core/engine.h"
+#include "core/segment.h"
+#include "core/time.h"
 #include "fix_icmp.h"
 #include "frames.h"
 #include "inside.h"
@@ -177,8 +179,7 @@ static bool receive(struct world *w, const uint8_t *ip, uint32_t len,
 			fail("a refused frame has a reason");
 		engine_refused(w->e, why);
 	} else {
-		engine_prepare(w->e, &p);
-		engine_prefetch(w->e, &p);
+		engine_prepare(w->e, &p, 1);
 		sent = engine_packet(w->e, &p, w->now) == VERDICT_SEND;
 	}
 	if (sent) {

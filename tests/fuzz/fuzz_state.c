@@ -15,8 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "forge.h"
 #include "core/engine.h"
+#include "core/segment.h"
+#include "core/time.h"
+#include "forge.h"
 #include "frames.h"
 #include "inside.h"
 #include "parse.h"
@@ -180,8 +182,7 @@ static void segment(struct engine *e, struct input *in, uint64_t now)
 		engine_refused(e, why);
 		return;
 	}
-	engine_prepare(e, &p);
-	engine_prefetch(e, &p);
+	engine_prepare(e, &p, 1);
 	engine_packet(e, &p, now);
 }
 

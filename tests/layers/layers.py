@@ -5,12 +5,14 @@ layers.py - holds the program to its layers (docs/design.md section 3)
 
     layers.py SOURCES LIBRARY...
 
-SOURCES is the folder lb/, LIBRARY a static library built from some of it. Three
+SOURCES is the folder lb/, LIBRARY a static library built from some of it. Four
 rules:
 
   1. lb/core includes nothing of ours but lb/core;
   2. no other layer includes one that stands above it (MAY_INCLUDE below);
-  3. the files of lb/core form no circle, neither by what they include nor by
+  3. outside lb/core nobody includes core/state.h, the inside of the engine, nor
+     a header that includes it;
+  4. the files of lb/core form no circle, neither by what they include nor by
      what they call.
 
 Calls are read from the symbol tables of LIBRARY, so a call through an inline
@@ -67,6 +69,29 @@ def check_layers(sources):
             else:
                 yield (f"{path}:{number}: {here} includes {name} of "
                        f"{there or 'lb'}")
+
+
+def private_headers(core):
+    """core/state.h and all headers of @core that include it, at any depth."""
+    private, before = {"core/state.h"}, 0
+    while len(private) > before:
+        before = len(private)
+        for path in core.rglob("*.h"):
+            if any(name in private for _, name in includes(path)):
+                private.add(str(path.relative_to(core.parent)))
+    return private
+
+
+def check_private(sources):
+    """One sentence for each include of the inside of the engine."""
+    private = private_headers(sources / "core")
+    for path in sorted(sources.rglob("*.[ch]")):
+        if layer(str(path.relative_to(sources))) == "core":
+            continue
+        for number, name in includes(path):
+            if name in private:
+                yield (f"{path}:{number}: {name} is private to core; "
+                       f"engine.h and view.h are for others")
 
 
 def unit(name):
@@ -174,6 +199,7 @@ def main():
               "those of lb/core?", file=sys.stderr)
         return 2
     breaches = [*check_layers(sources),
+                *check_private(sources),
                 *check_circle(include_edges(core), "includes"),
                 *check_circle(calls, "calls")]
     for breach in breaches:

@@ -71,6 +71,13 @@ expect 1 'core includes clock.h, which is not core'
 rm "$tmp/lb/clock.h"
 
 plant
+printf '#pragma once\n' >"$tmp/lb/core/state.h"
+printf '#include "core/state.h"\n' >>"$tmp/lb/core/b.h"
+expect 0 'no circle, layers kept'
+printf '#include "core/b.h"\n' >>"$tmp/lb/io/wire.c"
+expect 1 'core/b.h is private to core'
+
+plant
 printf '#include "control/config.h"\n' >>"$tmp/lb/io/wire.c"
 expect 1 'io includes control/config.h of control'
 

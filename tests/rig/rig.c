@@ -215,8 +215,7 @@ static bool take_verdict(struct rig *r, struct packet *p)
 {
 	enum verdict v;
 
-	engine_prepare(r->e, p);
-	engine_prefetch(r->e, p);
+	engine_prepare(r->e, p, 1);
 	v = engine_packet(r->e, p, r->now);
 	if (v != VERDICT_SEND)
 		return false;

@@ -10,6 +10,8 @@
 #define L4LB_RIG_H
 
 #include "core/engine.h"
+#include "core/segment.h"
+#include "core/time.h"
 #include "frames.h"
 #include "inside.h"
 

@@ -230,7 +230,7 @@ START_TEST(mss_of_the_syn_is_kept_as_it_was_given)
 	f.options_len = sizeof(options);
 	ck_assert(!parse_packet(&p, r->wire, frame_build(&f, r->wire), &why));
 	packet_clamp_mss(&p, 1000);
-	engine_prepare(r->e, &p);
+	engine_prepare(r->e, &p, 1);
 	ck_assert_int_eq(engine_packet(r->e, &p, r->now), VERDICT_SEND);
 	c.acked[REPLY] = ++c.seq[ORIG];
 	conn_refresh(r, &c);

@@ -224,7 +224,7 @@ static enum verdict receive_tcp(struct world *w, struct pkt *p)
 		engine_refused(w->lb.e, why);
 		return VERDICT_DROP;
 	}
-	engine_prepare(w->lb.e, &packet);
+	engine_prepare(w->lb.e, &packet, 1);
 	v = engine_packet(w->lb.e, &packet, balancer_now(w));
 	if (v == VERDICT_SEND) {
 		p->len = packet_len(&packet);

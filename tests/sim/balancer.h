@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "core/engine.h"
+#include "core/segment.h"
 
 struct seen_flow {
 	uint64_t id;

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "core/random.h"
+#include "core/view.h"
 #include "balancer.h"
 #include "conn.h"
 #include "host.h"
