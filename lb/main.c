@@ -38,6 +38,12 @@ static void fill_standard_descriptors(void)
 		close(fd);
 }
 
+static int fail(const struct err *err, int code)
+{
+	fprintf(stderr, "l4lb: %s\n", err->text);
+	return code;
+}
+
 /* Success if the requested output could be written. */
 static int end_of_output(void)
 {
@@ -76,7 +82,7 @@ static int read_config(struct config *c, int argc, char *argv[],
 }
 
 /* A name server that does not answer is a fault of this host. */
-static int exit_status(int ret)
+static int exit_code(int ret)
 {
 	return ret == -EIO || ret == -EACCES || ret == -EAGAIN || ret == -ENOMEM
 		       ? EXIT_HOST
@@ -87,60 +93,64 @@ static int take_down(const char *name)
 {
 	struct err err;
 
-	if (down_instance(name, &err)) {
-		fprintf(stderr, "l4lb: %s\n", err.text);
-		return EXIT_HOST;
-	}
+	if (down_instance(name, &err))
+		return fail(&err, EXIT_HOST);
 	printf("l4lb: instance \"%s\" is down: no guard, ports or flows of it "
 	       "are left\n",
 	       name);
 	return end_of_output();
 }
 
+static int check(const struct config *c)
+{
+	struct err err;
+
+	if (files_check(c, &err))
+		return fail(&err, EXIT_HOST);
+	printf("l4lb: the configuration is right: %u service%s\n",
+	       c->n_services, c->n_services == 1 ? "" : "s");
+	return end_of_output();
+}
+
+static int balance(struct app *app)
+{
+	struct err err;
+	int code = 0;
+
+	log_set_level(app->config.verbosity);
+	if (app_start(app, &err)) {
+		code = fail(&err, EXIT_HOST);
+	} else {
+		log_info("ready pid=%d start_ms=%.1f", (int)getpid(),
+			 (double)(clock_now_ns() - app->started_ns) /
+				 NS_PER_MS);
+		if (!app_run(app))
+			code = EXIT_HOST;
+		watch_log_counters(app);
+	}
+	app_finish(app);
+	return code;
+}
+
 int main(int argc, char *argv[])
 {
 	static struct app app;
-	bool failed = false;
+	struct config *c = &app.config;
 	struct err err;
-	int ret;
+	int ret, code;
 
 	fill_standard_descriptors();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* so that write() returns EFBIG */
-	ret = read_config(&app.config, argc, argv, &err);
+	ret = read_config(c, argc, argv, &err);
 	if (ret == CONFIG_SHOWN)
-		return end_of_output();
-	if (ret == CONFIG_DOWN)
-		return take_down(app.config.name);
-	if (ret < 0) {
-		fprintf(stderr, "l4lb: %s\n", err.text);
-		config_free(&app.config);
-		return exit_status(ret);
-	}
-	if (app.config.check && files_check(&app.config, &err)) {
-		fprintf(stderr, "l4lb: %s\n", err.text);
-		config_free(&app.config);
-		return EXIT_HOST;
-	}
-	if (app.config.check) {
-		printf("l4lb: the configuration is right: %u service%s\n",
-		       app.config.n_services,
-		       app.config.n_services == 1 ? "" : "s");
-		config_free(&app.config);
-		return end_of_output();
-	}
-
-	log_set_level(app.config.verbosity);
-	ret = app_start(&app, &err);
-	if (ret) {
-		fprintf(stderr, "l4lb: %s\n", err.text);
-	} else {
-		log_info("ready pid=%d start_ms=%.1f", (int)getpid(),
-			 (double)(clock_now_ns() - app.started_ns) / NS_PER_MS);
-		failed = !app_run(&app);
-		watch_log_counters(&app);
-	}
-	app_finish(&app);
-	config_free(&app.config);
-	return ret || failed ? EXIT_HOST : 0;
+		code = end_of_output();
+	else if (ret == CONFIG_DOWN)
+		code = take_down(c->name);
+	else if (ret < 0)
+		code = fail(&err, exit_code(ret));
+	else
+		code = c->check ? check(c) : balance(&app);
+	config_free(c);
+	return code;
 }

@@ -11,7 +11,21 @@
 #include "log.h"
 #include "steps.h"
 
-static int start(struct app *app, struct err *err)
+/*
+ * Another instance has the same service port on another address: resetting what
+ * looks like a stray would end one of its connections.
+ */
+static void spare_others(struct app *app)
+{
+	for (unsigned i = 0; i < app->plan->n_services; i++) {
+		if (!reserve_shared(app->reservation, i))
+			continue;
+		log_warn("%s", reserve_shared(app->reservation, i));
+		app->plan->services[i].params.reset_out_of_state = false;
+	}
+}
+
+static int reserve(struct app *app, struct err *err)
 {
 	const struct config *c = &app->config;
 	const struct plan *p = app->plan;
@@ -28,7 +42,6 @@ static int start(struct app *app, struct err *err)
 		.owner = &app->user.owner,
 	};
 	struct ip_addr sources[PLAN_SOURCES_MAX + 1];
-	int ret;
 
 	/* A source that a route will choose may be any address. */
 	if (plan_has_unset(p)) {
@@ -40,29 +53,27 @@ static int start(struct app *app, struct err *err)
 	/* Flows that continue keep their ports. */
 	if (!req.fixed)
 		req.had = state_ports(app->state, &req.nat_lo, &req.nat_hi);
-	ret = reserve_take(&app->reservation, &req, err);
+	return reserve_take(&app->reservation, &req, err);
+}
+
+static int start(struct app *app, struct err *err)
+{
+	const struct reservation *r;
+	int ret = reserve(app, err);
+
 	if (ret)
 		return ret;
-	if (reserve_warning(app->reservation))
-		log_warn("%s", reserve_warning(app->reservation));
-	/*
-	 * Resetting what looks like a stray would end a connection of another
-	 * instance.
-	 */
-	for (unsigned i = 0; i < p->n_services; i++) {
-		if (!reserve_shared(app->reservation, i))
-			continue;
-		log_warn("%s", reserve_shared(app->reservation, i));
-		p->services[i].params.reset_out_of_state = false;
-	}
-	app->probe_lo = probe_ports_choose(app->reservation, app->state);
+	r = app->reservation;
+	if (reserve_warning(r))
+		log_warn("%s", reserve_warning(r));
+	spare_others(app);
+	app->probe_lo = probe_ports_choose(r, app->state);
 	log_info("nat ports %u-%u free=%u in_use_by_this_host=%u",
-		 reserve_lo(app->reservation), reserve_hi(app->reservation),
-		 reserve_count(app->reservation) -
-			 (app->probe_lo ? PROBE_PORTS : 0),
-		 reserve_skipped(app->reservation));
-	state_set_ports(app->state, reserve_lo(app->reservation),
-			reserve_hi(app->reservation), app->probe_lo);
+		 reserve_lo(r), reserve_hi(r),
+		 reserve_count(r) - (app->probe_lo ? PROBE_PORTS : 0),
+		 reserve_skipped(r));
+	state_set_ports(app->state, reserve_lo(r), reserve_hi(r),
+			app->probe_lo);
 	return 0;
 }
 

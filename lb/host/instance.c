@@ -49,9 +49,9 @@ int lock_wait(int fd, int wait_ms)
 }
 
 /* Other folders are not suggested, as there is no option for one. */
-const char *instance_advice(int code)
+const char *instance_advice(int ret)
 {
-	switch (-code) {
+	switch (-ret) {
 	case EACCES:
 	case EPERM: return "run as root";
 	case ENOSPC:
@@ -97,7 +97,7 @@ static int open_and_lock_dir(const struct owner *owner)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
 	struct stat opened, named;
-	int fd, code;
+	int fd, ret;
 
 	for (;;) {
 		if (mkdir(INSTANCE_DIR, 0700) == -1 && errno != EEXIST)
@@ -108,12 +108,12 @@ static int open_and_lock_dir(const struct owner *owner)
 		if (fd == -1)
 			return -errno;
 		make_private(fd, 0700);
-		code = owner_give(fd, owner);
-		if (!code)
-			code = lock_wait(fd, LOCK_OTHERS_MS);
-		if (code) {
+		ret = owner_give(fd, owner);
+		if (!ret)
+			ret = lock_wait(fd, LOCK_OTHERS_MS);
+		if (ret) {
 			close(fd);
-			return code;
+			return ret;
 		}
 		/* Was the folder removed and created again while we waited? */
 		if (fstat(fd, &opened) == 0 &&
@@ -208,7 +208,7 @@ static int load(int fd, const char *name, struct instance **out)
 {
 	struct instance *i = calloc(1, sizeof(*i));
 	bool use = false;
-	int code = 0;
+	int ret = 0;
 
 	*out = NULL;
 	if (!i)
@@ -217,18 +217,18 @@ static int load(int fd, const char *name, struct instance **out)
 	i->running = flock(fd, LOCK_SH | LOCK_NB) == -1 && errno == EWOULDBLOCK;
 	i->text = port_set_text(fd);
 	if (!i->text)
-		code = -errno;
+		ret = -errno;
 	else if (i->text[0] && !is_whole(i->text))
-		code = -EINVAL;
+		ret = -EINVAL;
 	else
 		use = i->text[0] && is_here(i->text);
 	if (use && !parse(i))
-		code = -EINVAL;
-	if (use && !code)
+		ret = -EINVAL;
+	if (use && !ret)
 		*out = i;
 	else
 		instances_free(i);
-	return code;
+	return ret;
 }
 
 void instances_free(struct instance *list)
@@ -253,7 +253,7 @@ static int open_plain(const char *name, int flags)
 {
 	char path[PATH_OF_MAX];
 	struct stat st;
-	int fd, code;
+	int fd, ret;
 
 	fd = open(path_of(path, name),
 		  flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
@@ -261,36 +261,36 @@ static int open_plain(const char *name, int flags)
 		return -errno;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		return fd;
-	code = S_ISDIR(st.st_mode) ? -EISDIR : -EEXIST;
+	ret = S_ISDIR(st.st_mode) ? -EISDIR : -EEXIST;
 	close(fd);
-	return code;
+	return ret;
 }
 
 int instance_load(const char *name, struct instance **out)
 {
 	const int fd = open_plain(name, O_RDONLY);
-	int code;
+	int ret;
 
 	*out = NULL;
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	code = load(fd, name, out);
+	ret = load(fd, name, out);
 	close(fd); /* also releases our own lock */
-	return code;
+	return ret;
 }
 
-static int explain(struct err *err, int code, const char *name)
+static int explain(struct err *err, int ret, const char *name)
 {
-	if (code == -EINVAL)
-		return err_set(err, code,
+	if (ret == -EINVAL)
+		return err_set(err, ret,
 			       INSTANCE_DIR "/%s" FILE_SUFFIX
 					    " is not understood: if no "
 					    "instance \"%s\" runs, clear it "
 					    "with: l4lb --down %s",
 			       name, name, name);
-	return err_set(err, code,
+	return err_set(err, ret,
 		       "cannot read " INSTANCE_DIR "/%s" FILE_SUFFIX ": %s: %s",
-		       name, strerror(-code), instance_advice(code));
+		       name, strerror(-ret), instance_advice(ret));
 }
 
 int instances_read(struct instance **out, struct err *err)
@@ -298,32 +298,32 @@ int instances_read(struct instance **out, struct err *err)
 	char name[INSTANCE_NAME_MAX];
 	struct instance *i;
 	glob_t found;
-	int code = 0;
+	int ret = 0;
 
 	*out = NULL;
-	code = glob(INSTANCE_DIR "/*" FILE_SUFFIX, GLOB_ERR, NULL, &found);
-	if (code && code != GLOB_NOMATCH)
+	ret = glob(INSTANCE_DIR "/*" FILE_SUFFIX, GLOB_ERR, NULL, &found);
+	if (ret && ret != GLOB_NOMATCH)
 		return err_set(err, -EIO, "cannot read " INSTANCE_DIR);
-	code = 0;
-	for (size_t k = 0; k < found.gl_pathc && !code; k++) {
+	ret = 0;
+	for (size_t k = 0; k < found.gl_pathc && !ret; k++) {
 		const char *file = strrchr(found.gl_pathv[k], '/') + 1;
 
 		snprintf(name, sizeof(name), "%.*s",
 			 (int)(strlen(file) - strlen(FILE_SUFFIX)), file);
-		code = instance_load(name, &i);
-		if (code) {
-			explain(err, code, name);
+		ret = instance_load(name, &i);
+		if (ret) {
+			explain(err, ret, name);
 		} else if (i) {
 			i->next = *out;
 			*out = i;
 		}
 	}
 	globfree(&found);
-	if (code) {
+	if (ret) {
 		instances_free(*out);
 		*out = NULL;
 	}
-	return code;
+	return ret;
 }
 
 bool instance_serves(const struct instance *i, const struct endpoint *ep)
@@ -370,26 +370,26 @@ static int refuse_running(int fd, const char *name, struct err *err)
 int instance_claim(const char *name, const struct owner *owner, int *fd,
 		   struct err *err)
 {
-	int code;
+	int ret;
 
 	*fd = open_plain(name, O_RDWR | O_CREAT);
-	code = *fd < 0 ? *fd : 0;
-	if (!code) {
+	ret = *fd < 0 ? *fd : 0;
+	if (!ret) {
 		make_private(*fd, 0600);
-		code = owner_give(*fd, owner);
+		ret = owner_give(*fd, owner);
 	}
-	if (code)
-		err_set(err, code,
+	if (ret)
+		err_set(err, ret,
 			"cannot write " INSTANCE_DIR "/%s" FILE_SUFFIX
 			": %s: %s",
-			name, strerror(-code), instance_advice(code));
+			name, strerror(-ret), instance_advice(ret));
 	else if (lock_wait(*fd, LOCK_KILLED_MS))
-		code = refuse_running(*fd, name, err);
-	if (code && *fd >= 0)
+		ret = refuse_running(*fd, name, err);
+	if (ret && *fd >= 0)
 		close(*fd);
-	if (code)
+	if (ret)
 		*fd = -1;
-	return code;
+	return ret;
 }
 
 static void print(FILE *file, const struct instance *i,
@@ -422,7 +422,7 @@ int instance_write(int fd, const struct instance *i,
 	char *text = NULL;
 	size_t len = 0;
 	FILE *file = open_memstream(&text, &len);
-	int code = 0;
+	int ret = 0;
 	ssize_t n;
 
 	if (!file)
@@ -434,11 +434,11 @@ int instance_write(int fd, const struct instance *i,
 	}
 	n = pwrite(fd, text, len, 0);
 	if (n == -1 || ftruncate(fd, (off_t)len) == -1)
-		code = -errno;
+		ret = -errno;
 	else if ((size_t)n != len)
-		code = -ENOSPC;
+		ret = -ENOSPC;
 	free(text);
-	return code;
+	return ret;
 }
 
 void instance_add_source(int fd, const struct ip_addr *source)

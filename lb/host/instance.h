@@ -111,6 +111,6 @@ void instance_add_source(int fd, const struct ip_addr *source);
 void instance_remove(const char *name);
 
 /* Advice on a negative errno of these functions, to end a message with. */
-const char *instance_advice(int code);
+const char *instance_advice(int ret);
 
 #endif

@@ -116,13 +116,13 @@ int reserved_ports_read(struct port_set *out)
 {
 	const int fd = open(RESERVED_PATH, O_RDONLY | O_CLOEXEC);
 	char *text = fd == -1 ? NULL : port_set_text(fd);
-	int code = text ? port_set_parse(memset(out, 0, sizeof(*out)), text)
-			: -errno;
+	int ret = text ? port_set_parse(memset(out, 0, sizeof(*out)), text)
+		       : -errno;
 
 	if (fd != -1)
 		close(fd);
 	free(text);
-	return code;
+	return ret;
 }
 
 /*
@@ -144,7 +144,7 @@ static int write_list(int fd, const char *text, size_t len)
 int reserved_ports_write(const struct port_set *ports)
 {
 	const int fd = open(RESERVED_PATH, O_WRONLY | O_CLOEXEC);
-	int code = fd == -1 ? -errno : -ENOMEM;
+	int ret = fd == -1 ? -errno : -ENOMEM;
 	char *text = NULL;
 	size_t len = 0;
 	FILE *file = fd == -1 ? NULL : open_memstream(&text, &len);
@@ -153,12 +153,12 @@ int reserved_ports_write(const struct port_set *ports)
 		port_set_print(ports, file);
 		(void)fputc('\n', file); /* alone it clears the list */
 		if (fclose(file) == 0)
-			code = write_list(fd, text, len);
+			ret = write_list(fd, text, len);
 	}
 	free(text);
 	if (fd != -1)
 		close(fd);
-	return code;
+	return ret;
 }
 
 void host_ports_range(unsigned *lo, unsigned *hi)

@@ -66,42 +66,42 @@ static int bind_service(int fd, const struct endpoint *ep)
 	const int on = 1, off = 0;
 	struct port_set ignored = {.words = {0}};
 	bool closing;
-	int code;
+	int ret;
 
 	/* The address may be added to the host later. */
 	(void)setsockopt(fd, SOL_IP, IP_FREEBIND, &on, sizeof(on));
-	code = bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) ? -errno : 0;
-	if (code != -EADDRINUSE || used_ports_read(&ignored, ep, &closing) ||
+	ret = bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) ? -errno : 0;
+	if (ret != -EADDRINUSE || used_ports_read(&ignored, ep, &closing) ||
 	    !closing)
-		return code;
+		return ret;
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	code = bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) ? -errno : 0;
+	ret = bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) ? -errno : 0;
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off));
-	return code;
+	return ret;
 }
 
-static int explain_bind(struct err *err, int code, const struct endpoint *ep,
+static int explain_bind(struct err *err, int ret, const struct endpoint *ep,
 			const struct instance *others)
 {
 	char text[ENDPOINT_TEXT_MAX];
 
 	endpoint_format(ep, text);
-	if (code == -EACCES || code == -EPERM)
+	if (ret == -EACCES || ret == -EPERM)
 		return err_set(err, -EACCES,
 			       "service %s: no permission to use a port this "
 			       "low: run as root, or choose a higher port",
 			       text);
-	if (code != -EADDRINUSE)
-		return err_set(err, code, "service %s: cannot bind it: %s",
-			       text, strerror(-code));
+	if (ret != -EADDRINUSE)
+		return err_set(err, ret, "service %s: cannot bind it: %s", text,
+			       strerror(-ret));
 	for (; others; others = others->next)
 		if (others->running && instance_serves(others, ep))
-			return err_set(err, code,
+			return err_set(err, ret,
 				       "service %s is served by instance "
 				       "\"%s\" (pid %d): stop it, or choose "
 				       "another port",
 				       text, others->name, (int)others->pid);
-	return err_set(err, code,
+	return err_set(err, ret,
 		       "service %s: another program uses this port: stop it, "
 		       "or choose another port (who it is: ss -tanp 'sport = "
 		       ":%u')",
@@ -118,14 +118,14 @@ static int bind_services(struct reservation *r,
 	for (size_t i = 0; i < req->n_services; i++) {
 		const struct endpoint *ep = &req->services[i];
 		const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		int code = fd == -1 ? -errno : 0;
+		int ret = fd == -1 ? -errno : 0;
 
-		if (!code) {
+		if (!ret) {
 			r->services[r->n_services++].fd = fd;
-			code = bind_service(fd, ep);
+			ret = bind_service(fd, ep);
 		}
-		if (code)
-			return explain_bind(err, code, ep, others);
+		if (ret)
+			return explain_bind(err, ret, ep, others);
 	}
 	return 0;
 }
@@ -294,10 +294,10 @@ static void add_services(struct port_set *out,
 static int unreserve(const struct port_set *added)
 {
 	struct port_set now, after;
-	int code = reserved_ports_read(&now);
+	int ret = reserved_ports_read(&now);
 
-	if (code)
-		return code;
+	if (ret)
+		return ret;
 	after = now;
 	port_set_remove_all(&after, added);
 	return port_set_equal(&after, &now) ? 0 : reserved_ports_write(&after);
@@ -306,15 +306,14 @@ static int unreserve(const struct port_set *added)
 static int write_record(struct reservation *r,
 			const struct reserve_request *req, struct err *err)
 {
-	int code =
-		instance_write(r->record_fd, &r->mine, req->services,
-			       req->n_services, req->sources, req->n_sources);
+	int ret = instance_write(r->record_fd, &r->mine, req->services,
+				 req->n_services, req->sources, req->n_sources);
 
-	if (!code)
+	if (!ret)
 		return 0;
-	return err_set(err, code,
+	return err_set(err, ret,
 		       "cannot write " INSTANCE_DIR "/%s.ports: %s: %s",
-		       r->mine.name, strerror(-code), instance_advice(code));
+		       r->mine.name, strerror(-ret), instance_advice(ret));
 }
 
 static void warn_short(struct reservation *r, const struct port_set *reserved,
@@ -347,7 +346,7 @@ static int reserve_range(struct reservation *r,
 	const unsigned lo = r->mine.lo > host.lo ? r->mine.lo : host.lo;
 	const unsigned hi = r->mine.hi < host.hi ? r->mine.hi : host.hi;
 	struct port_set now, after;
-	int code = reserved_ports_read(&now), ret;
+	int listed = reserved_ports_read(&now), ret;
 
 	after = now;
 	if (before)
@@ -356,19 +355,19 @@ static int reserve_range(struct reservation *r,
 	port_set_remove_all(&r->mine.added, &after);
 	port_set_add_all(&after, &r->mine.added);
 	ret = write_record(r, req, err);
-	if (!ret && !code && !port_set_equal(&after, &now))
-		code = reserved_ports_write(&after);
+	if (!ret && !listed && !port_set_equal(&after, &now))
+		listed = reserved_ports_write(&after);
 	if (ret || lo > hi)
 		return ret;
-	if (!code) {
+	if (!listed) {
 		warn_short(r, &after, host);
 		return 0;
 	}
-	err_set(&r->warning, code,
+	err_set(&r->warning, listed,
 		"cannot reserve ports %u-%u in " RESERVED_PORTS
 		": %s: connections of this host may take some of them; reserve "
 		"them from outside with sysctl",
-		lo, hi, strerror(-code));
+		lo, hi, strerror(-listed));
 	memset(&r->mine.added, 0, sizeof(r->mine.added));
 	return write_record(r, req, err);
 }
@@ -409,14 +408,14 @@ static int take(struct reservation *r, const struct reserve_request *req,
 		struct err *err)
 {
 	struct span host;
-	int code = bind_services(r, req, others, err);
+	int ret = bind_services(r, req, others, err);
 
 	host_ports_range(&host.lo, &host.hi);
 	add_services(&r->unusable, req, others);
-	if (!code)
-		code = choose_range(r, req, others, host, err);
-	if (code)
-		return code;
+	if (!ret)
+		ret = choose_range(r, req, others, host, err);
+	if (ret)
+		return ret;
 	find_shared(r, req, others);
 	return reserve_range(r, req, before, host, err);
 }
@@ -426,20 +425,20 @@ static int claim_and_take(struct reservation *r,
 {
 	struct instance *others = NULL, *before;
 	struct stat st;
-	int code = instance_claim(req->name, req->owner, &r->record_fd, err);
+	int ret = instance_claim(req->name, req->owner, &r->record_fd, err);
 
-	if (code)
-		return code;
-	code = instances_read(&others, err);
+	if (ret)
+		return ret;
+	ret = instances_read(&others, err);
 	before = take_out(&others, req->name);
-	if (!code)
-		code = take(r, req, others, before, err);
+	if (!ret)
+		ret = take(r, req, others, before, err);
 	instances_free(before);
 	instances_free(others);
 	/* Keep the record of a crash for the next try. */
-	if (code && fstat(r->record_fd, &st) == 0 && st.st_size == 0)
+	if (ret && fstat(r->record_fd, &st) == 0 && st.st_size == 0)
 		instance_remove(req->name);
-	return code;
+	return ret;
 }
 
 static struct reservation *reservation_new(const char *name)
@@ -462,28 +461,28 @@ int reserve_take(struct reservation **out, const struct reserve_request *req,
 		 struct err *err)
 {
 	struct reservation *r = reservation_new(req->name);
-	int dir = -1, code = -ENOMEM;
+	int dir = -1, ret = -ENOMEM;
 	bool ignored;
 
 	assert(strlen(req->name) < INSTANCE_NAME_MAX);
 	assert(req->nat_lo > 0 && req->nat_lo <= req->nat_hi);
 	*out = NULL;
 	if (r)
-		code = used_ports_read(&r->unusable, NULL, &ignored);
-	if (code)
-		err_set(err, code, "cannot see which ports are in use: %s: %s",
-			strerror(-code), instance_advice(code));
-	if (!code) {
+		ret = used_ports_read(&r->unusable, NULL, &ignored);
+	if (ret)
+		err_set(err, ret, "cannot see which ports are in use: %s: %s",
+			strerror(-ret), instance_advice(ret));
+	if (!ret) {
 		dir = instances_lock(req->owner, err);
-		code = dir < 0 ? dir : claim_and_take(r, req, err);
+		ret = dir < 0 ? dir : claim_and_take(r, req, err);
 	}
 	if (dir >= 0)
 		close(dir);
-	if (code)
+	if (ret)
 		reservation_free(r);
 	else
 		*out = r;
-	return code;
+	return ret;
 }
 
 void reserve_add_source(struct reservation *r, const struct ip_addr *source)
@@ -494,18 +493,18 @@ void reserve_add_source(struct reservation *r, const struct ip_addr *source)
 int reserve_release(struct reservation *r, bool keep)
 {
 	struct err ignored;
-	int dir, code = 0;
+	int dir, ret = 0;
 
 	if (r && !keep) {
 		dir = instances_lock(NULL, &ignored);
-		code = dir < 0 ? dir : unreserve(&r->mine.added);
-		if (!code)
+		ret = dir < 0 ? dir : unreserve(&r->mine.added);
+		if (!ret)
 			instance_remove(r->mine.name);
 		if (dir >= 0)
 			close(dir);
 	}
 	reservation_free(r);
-	return code;
+	return ret;
 }
 
 /* Fails if there are reserved ports, which may be those of @name. */
@@ -528,16 +527,16 @@ static int explain_damaged(const char *name, struct err *err)
 int reserve_clear(const char *name, struct err *err)
 {
 	struct instance *i = NULL;
-	int code = instance_load(name, &i);
-	const bool damaged = code == -EINVAL;
+	int ret = instance_load(name, &i);
+	const bool damaged = ret == -EINVAL;
 
-	if (!code && i)
-		code = unreserve(&i->added);
+	if (!ret && i)
+		ret = unreserve(&i->added);
 	instances_free(i);
-	if (code && !damaged)
-		return err_set(err, code,
+	if (ret && !damaged)
+		return err_set(err, ret,
 			       "cannot give back the ports of \"%s\": %s", name,
-			       strerror(-code));
+			       strerror(-ret));
 	instance_remove(name);
 	return damaged ? explain_damaged(name, err) : 0;
 }

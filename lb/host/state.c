@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -24,13 +23,14 @@
 #include "host/instance.h"
 #include "host/state.h"
 #include "host/state_file.h"
+#include "host/state_name.h"
 
 #define MIB (1024.0 * 1024.0)
 
 struct state {
-	char *path;		   /* NULL: memory only */
-	const struct owner *owner; /* borrowed during the open; or NULL */
-	int fd;			   /* open as long as the lock is held */
+	char *path;		/* NULL: memory only */
+	struct state_name name; /* as long as it is being opened */
+	int fd;			/* open as long as the lock is held */
 	void *map;
 	size_t bytes;
 	struct flow *flows;
@@ -100,110 +100,6 @@ static void check_header(const struct state_header *h, off_t size,
 		err_set(why, 0, "this host was started since");
 	else if (h->place.netns != here.netns)
 		err_set(why, 0, "it is of another network namespace");
-}
-
-/* ------------------------------------------------------- the file we find */
-
-/* Returns false and sets @why if another user could have written the file. */
-static bool is_trusted(const struct state *s, const struct stat *st,
-		       struct err *why)
-{
-	if (S_ISLNK(st->st_mode))
-		err_set(why, 0, "it is a symbolic link");
-	else if (st->st_nlink != 1)
-		err_set(why, 0, "it has %ju names (hard links)",
-			(uintmax_t)st->st_nlink);
-	else if (!owner_is(st, s->owner))
-		err_set(why, 0, "it belongs to uid %u", (unsigned)st->st_uid);
-	else if (st->st_mode & (S_IWGRP | S_IWOTH))
-		err_set(why, 0, "others may write to it, its mode is %04o",
-			(unsigned)st->st_mode & 07777);
-	else
-		return true;
-	return false;
-}
-
-static int refuse_locked(const struct state *s, int fd, struct err *err)
-{
-	struct state_header h = {.pid = 0};
-	char who[32] = "";
-
-	if (pread(fd, &h, sizeof(h), 0) == sizeof(h) &&
-	    memcmp(h.magic, STATE_MAGIC, sizeof(h.magic)) == 0 && h.pid)
-		snprintf(who, sizeof(who), " (pid %u)", h.pid);
-	return err_set(err, -EADDRINUSE,
-		       "state file %s: an l4lb%s is running with it; stop that "
-		       "one, or choose another --name or --state",
-		       s->path, who);
-}
-
-static int refuse_foreign(const char *path, struct err *err)
-{
-	return err_set(err, -EEXIST,
-		       "state file %s: there is a file of that name that l4lb "
-		       "has not written; choose another --state, or none, or "
-		       "move it away",
-		       path);
-}
-
-/* True if the file has content that l4lb did not write: do not touch it. */
-static bool is_foreign(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	bool foreign = fd != -1 && state_file_is_foreign(fd);
-
-	if (fd != -1)
-		close(fd);
-	return foreign;
-}
-
-/*
- * Opens and locks an existing file that no other user could have written.
- * Without one, s->fd stays -1. *aside: another user could have; move it away,
- * do not overwrite it.
- */
-static int find_file(struct state *s, struct stat *st, bool *aside,
-		     struct err *err)
-{
-	struct stat named;
-	int fd;
-
-	for (;;) {
-		if (lstat(s->path, st) == -1)
-			return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
-		if (!S_ISREG(st->st_mode) && !S_ISLNK(st->st_mode))
-			return err_set(err, -EINVAL,
-				       "state file %s: there is something else "
-				       "of that name, which is no file; choose "
-				       "another --state, or none",
-				       s->path);
-		if (is_foreign(s->path))
-			return refuse_foreign(s->path, err);
-		*aside = !is_trusted(s, st, &s->why);
-		if (*aside)
-			return 0;
-		fd = open(s->path,
-			  O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-		if (fd == -1 && errno == ENOENT)
-			continue;
-		if (fd == -1)
-			return -errno;
-		if (lock_wait(fd, LOCK_KILLED_MS)) {
-			refuse_locked(s, fd, err);
-			close(fd);
-			return -EADDRINUSE;
-		}
-		/* Was it replaced meanwhile, or by one with other rights? */
-		if (fstat(fd, st) == 0 && lstat(s->path, &named) == 0 &&
-		    st->st_ino == named.st_ino && st->st_dev == named.st_dev &&
-		    S_ISREG(st->st_mode) && is_trusted(s, st, &s->why) &&
-		    !state_file_is_foreign(fd)) {
-			s->fd = fd;
-			return owner_give(fd, s->owner);
-		}
-		close(fd);
-		s->why.text[0] = 0;
-	}
 }
 
 /* Decides whether to continue with this file; if so, s->head is its header. */
@@ -300,69 +196,6 @@ static void say_if_lost(const struct state *s)
 
 /* ------------------------------------------------------------- a new file */
 
-static int explain_create(const struct state *s, int code, struct err *err)
-{
-	return err_set(err, code,
-		       "state file %s: cannot create it: %s; choose another "
-		       "--state, or none",
-		       s->path, strerror(-code));
-}
-
-static int make_folder(const struct state *s, const char *path, struct err *err)
-{
-	char folder[PATH_MAX];
-	const char *end = strrchr(path, '/');
-	int fd;
-
-	if (!end || end == path || end - path >= (int)sizeof(folder))
-		return 0;
-	snprintf(folder, sizeof(folder), "%.*s", (int)(end - path), path);
-	if (mkdir(folder, 0700) == -1)
-		return errno == EEXIST
-			       ? 0
-			       : err_set(err, -errno,
-					 "state file %s: cannot make "
-					 "its folder %s: %s; choose "
-					 "another --state, or none",
-					 s->path, folder, strerror(errno));
-	/* On an error the next call fails too. */
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd == -1)
-		return 0;
-	(void)owner_give(fd, s->owner);
-	close(fd);
-	return 0;
-}
-
-static int create(const struct state *s, const char *path, struct err *err)
-{
-	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	int fd, ret;
-
-	if (is_foreign(path))
-		return refuse_foreign(path, err);
-	(void)unlink(path); /* left by a process that died here */
-	fd = open(path, flags, 0600);
-	if (fd == -1 && errno == ENOENT) {
-		ret = make_folder(s, path, err);
-		if (ret)
-			return ret;
-		fd = open(path, flags, 0600);
-	}
-	if (fd == -1)
-		return explain_create(s, -errno, err);
-	ret = fchmod(fd, 0600) == -1 || flock(fd, LOCK_EX | LOCK_NB) == -1
-		      ? -errno
-		      : owner_give(fd, s->owner);
-	if (ret) {
-		ret = explain_create(s, ret, err);
-		(void)unlink(path);
-		close(fd);
-		return ret;
-	}
-	return fd;
-}
-
 /* How important a flow is; the least important is 0. */
 static unsigned rank(const struct flow *f)
 {
@@ -415,7 +248,7 @@ static int fill_file(struct state *s, struct state *new, uint32_t flows,
 		return ret;
 	ret = fresh_header(new, flows);
 	if (ret)
-		return explain_create(s, ret, err);
+		return state_name_explain(&s->name, ret, err);
 	if (s->found) {
 		copy_flows(new->flows, flows, s->flows, s->head.flows);
 		new->head.nat_lo = s->head.nat_lo;
@@ -423,7 +256,7 @@ static int fill_file(struct state *s, struct state *new, uint32_t flows,
 		new->head.probe_lo = s->head.probe_lo;
 	}
 	ret = write_header(new);
-	return ret ? explain_create(s, ret, err) : 0;
+	return ret ? state_name_explain(&s->name, ret, err) : 0;
 }
 
 /* Replaces the file that s->fd is, if any, by a new one. */
@@ -435,9 +268,10 @@ static int replace(struct state *s, uint32_t flows, bool aside, struct err *err)
 
 	snprintf(path, sizeof(path), "%s.new", s->path);
 	snprintf(old, sizeof(old), "%s.old", s->path);
-	if (aside && is_foreign(old))
-		return refuse_foreign(old, err);
-	new.fd = create(s, path, err);
+	ret = aside ? state_name_check(old, err) : 0;
+	if (ret)
+		return ret;
+	new.fd = state_name_create(&s->name, path, err);
 	if (new.fd < 0)
 		return new.fd;
 	ret = fill_file(s, &new, flows, err);
@@ -445,7 +279,7 @@ static int replace(struct state *s, uint32_t flows, bool aside, struct err *err)
 		goto fail;
 	if ((aside && rename(s->path, old) == -1) ||
 	    rename(path, s->path) == -1) {
-		ret = explain_create(s, -errno, err);
+		ret = state_name_explain(&s->name, -errno, err);
 		goto fail;
 	}
 	if (s->map)
@@ -484,12 +318,12 @@ static int go_on(struct state *s, uint32_t flows, struct err *err)
 
 static int open_file(struct state *s, uint32_t flows, struct err *err)
 {
-	bool aside = false;
 	struct stat st;
+	bool aside;
 	int ret;
 
 	err->text[0] = 0;
-	ret = find_file(s, &st, &aside, err);
+	ret = state_name_find(&s->name, &s->fd, &st, &s->why, err);
 	if (ret && !err->text[0])
 		err_set(err, ret,
 			"state file %s: %s; choose another --state, "
@@ -497,6 +331,7 @@ static int open_file(struct state *s, uint32_t flows, struct err *err)
 			s->path, strerror(-ret));
 	if (ret)
 		return ret;
+	aside = s->why.text[0] != 0;
 	if (s->fd != -1)
 		look_at(s, &st);
 	ret = s->found ? go_on(s, flows, err) : replace(s, flows, aside, err);
@@ -504,7 +339,7 @@ static int open_file(struct state *s, uint32_t flows, struct err *err)
 		return ret;
 	say_if_lost(s);
 	ret = write_header(s); /* for our pid */
-	return ret ? explain_create(s, ret, err) : 0;
+	return ret ? state_name_explain(&s->name, ret, err) : 0;
 }
 
 int state_open(struct state **out, const char *path, uint32_t flows,
@@ -518,7 +353,7 @@ int state_open(struct state **out, const char *path, uint32_t flows,
 	if (!s)
 		return err_set(err, -ENOMEM, "out of memory");
 	s->fd = -1;
-	s->owner = owner;
+	s->name = (struct state_name){path, owner};
 	if (*path) {
 		s->path = strdup(path);
 		ret = s->path ? open_file(s, flows, err)
