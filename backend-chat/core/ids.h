@@ -38,6 +38,15 @@ static inline bool msgid_is_none(struct msgid id)
  */
 struct msgid msgid_next(struct msgid last, struct msgid floor, uint64_t now_ms);
 
+/*
+ * All that is before id and no more: where a log begins whose first entry that
+ * is known is id.
+ */
+static inline struct msgid msgid_before(struct msgid id)
+{
+	return (struct msgid){id.epoch, id.seq ? id.seq - 1 : 0};
+}
+
 /* How an entry stands to the last one that a reader has. */
 enum msgid_step {
 	MSGID_OLD,  /* not above it */

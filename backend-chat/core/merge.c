@@ -22,7 +22,7 @@ void merge_start(struct merge *m, struct msgid head)
 void merge_free(struct merge *m)
 {
 	for (size_t i = 0; i < m->held_count; i++)
-		msg_unref(m->held[i].msg);
+		msg_unref(m->held[i]);
 	for (size_t i = m->ready_start; i < m->ready_count; i++)
 		msg_unref(m->ready[i].msg);
 	free(m->seen.hashes);
@@ -179,9 +179,9 @@ static enum merge_what judge_mid(struct merge *m, uint64_t hash)
 }
 
 /* The entry is next, or nothing that may come will be before it. */
-static int take(struct merge *m, struct msg *msg, struct msgid prev)
+static int take(struct merge *m, struct msg *msg)
 {
-	const enum msgid_step step = msgid_step(m->head, msg->id, prev);
+	const enum msgid_step step = msgid_step(m->head, msg->id, msg->prev);
 	const uint64_t hash = mid_hash(msg->mid, m->hash_key);
 	struct merge_out out = {.msg = msg};
 
@@ -205,7 +205,7 @@ static int take(struct merge *m, struct msg *msg, struct msgid prev)
 }
 
 /* Keeps the entry until what is before it has come. */
-static int hold(struct merge *m, struct msg *msg, struct msgid prev)
+static int hold(struct merge *m, struct msg *msg)
 {
 	void *held = m->held;
 	size_t i = m->held_count;
@@ -214,29 +214,29 @@ static int hold(struct merge *m, struct msg *msg, struct msgid prev)
 		m->dropped = true; /* a page will bring it again */
 		return 0;
 	}
-	if (!grow(&held, sizeof(*m->held), i, &m->held_capacity))
+	if (!grow(&held, sizeof(struct msg *), i, &m->held_capacity))
 		return -ENOMEM;
 	m->held = held;
-	while (i > 0 && msgid_compare(m->held[i - 1].msg->id, msg->id) > 0)
+	while (i > 0 && msgid_compare(m->held[i - 1]->id, msg->id) > 0)
 		i--;
 	memmove(&m->held[i + 1], &m->held[i],
-		(m->held_count - i) * sizeof(*m->held));
-	m->held[i] = (struct merge_entry){msg_ref(msg), prev};
+		(m->held_count - i) * sizeof(struct msg *));
+	m->held[i] = msg_ref(msg);
 	m->held_count++;
 	return 0;
 }
 
 static void drop_held(struct merge *m)
 {
-	msg_unref(m->held[0].msg);
+	msg_unref(m->held[0]);
 	m->held_count--;
-	memmove(&m->held[0], &m->held[1], m->held_count * sizeof(*m->held));
+	memmove(&m->held[0], &m->held[1], m->held_count * sizeof(struct msg *));
 }
 
 /* Takes the first one held. */
 static int release(struct merge *m)
 {
-	int error = take(m, m->held[0].msg, m->held[0].prev);
+	int error = take(m, m->held[0]);
 
 	if (!error)
 		drop_held(m);
@@ -245,7 +245,7 @@ static int release(struct merge *m)
 
 static enum msgid_step step_of_held(const struct merge *m)
 {
-	return msgid_step(m->head, m->held[0].msg->id, m->held[0].prev);
+	return msgid_step(m->head, m->held[0]->id, m->held[0]->prev);
 }
 
 /* As many of those held as follow without a gap. */
@@ -268,16 +268,16 @@ static int result(struct merge *m, int error)
 	return error;
 }
 
-int merge_live(struct merge *m, struct msg *msg, struct msgid prev)
+int merge_live(struct merge *m, struct msg *msg)
 {
 	int error;
 
-	if (m->fresh || msgid_step(m->head, msg->id, prev) == MSGID_JUMP) {
+	if (m->fresh || msgid_step(m->head, msg->id, msg->prev) == MSGID_JUMP) {
 		if (m->state == MERGE_LIVE)
 			m->state = MERGE_BEHIND;
-		return result(m, hold(m, msg, prev));
+		return result(m, hold(m, msg));
 	}
-	error = take(m, msg, prev);
+	error = take(m, msg);
 	if (!error)
 		error = release_next(m);
 	return result(m, error);
@@ -297,24 +297,23 @@ void merge_fill_begin(struct merge *m)
 {
 	m->state = MERGE_FILLING;
 	m->dropped = false;
-	m->asked =
-		m->held_count ? m->held[m->held_count - 1].msg->id : MSGID_NONE;
+	m->asked = m->held_count ? m->held[m->held_count - 1]->id : MSGID_NONE;
 }
 
-int merge_filled(struct merge *m, struct msg *msg, struct msgid prev)
+int merge_filled(struct merge *m, struct msg *msg)
 {
 	int error = 0;
 
 	/* The page begins somewhere: what is before that was not asked for. */
 	while (m->fresh && m->held_count > 0 &&
-	       msgid_compare(m->held[0].msg->id, msg->id) < 0)
+	       msgid_compare(m->held[0]->id, msg->id) < 0)
 		drop_held(m);
 	/* Between two entries of a page the log has none; we may hold some. */
 	while (!error && m->held_count > 0 &&
-	       msgid_compare(m->held[0].msg->id, msg->id) < 0)
+	       msgid_compare(m->held[0]->id, msg->id) < 0)
 		error = release(m);
 	if (!error)
-		error = take(m, msg, prev);
+		error = take(m, msg);
 	return result(m, error);
 }
 
@@ -334,7 +333,7 @@ void merge_fill_end(struct merge *m, bool complete)
 	 */
 	while (!error && m->held_count > 0 &&
 	       (m->fresh || step_of_held(m) != MSGID_JUMP ||
-		msgid_compare(m->held[0].msg->id, m->asked) <= 0))
+		msgid_compare(m->held[0]->id, m->asked) <= 0))
 		error = release(m);
 	if (error || m->dropped || m->held_count > 0)
 		return;

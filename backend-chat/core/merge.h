@@ -36,11 +36,6 @@ struct merge_seen {
 	unsigned count, capacity, next;
 };
 
-struct merge_entry {
-	struct msg *msg; /* a reference */
-	struct msgid prev;
-};
-
 enum merge_state {
 	MERGE_LIVE,    /* at the head, nothing is known to be missing */
 	MERGE_BEHIND,  /* something may be missing: a page is wanted */
@@ -90,7 +85,7 @@ struct merge {
 	/* Hashes of what was told without an id, in order. */
 	uint64_t *told;
 	size_t told_count, told_capacity;
-	struct merge_entry *held; /* sorted by id */
+	struct msg **held; /* sorted by id */
 	size_t held_count, held_capacity;
 	struct merge_out *ready; /* to be handed out, from .ready_start */
 	size_t ready_count, ready_start, ready_capacity;
@@ -110,11 +105,10 @@ void merge_free(struct merge *m);
 void merge_start(struct merge *m, struct msgid head);
 
 /*
- * An entry came live. Takes no reference of the caller's. prev: see
- * msgid_step(). Returns 0 or -ENOMEM; the entry is then lost, and the merge is
- * BEHIND, so it is asked for again.
+ * An entry came live. Takes no reference of the caller's. Returns 0 or -ENOMEM;
+ * the entry is then lost, and the merge is BEHIND, so it is asked for again.
  */
-int merge_live(struct merge *m, struct msg *msg, struct msgid prev);
+int merge_live(struct merge *m, struct msg *msg);
 
 /* The subscription was or may have been interrupted. */
 void merge_interrupted(struct merge *m);
@@ -124,7 +118,7 @@ bool merge_wants_fill(const struct merge *m);
 /* It did. */
 void merge_fill_begin(struct merge *m);
 /* As merge_live(). */
-int merge_filled(struct merge *m, struct msg *msg, struct msgid prev);
+int merge_filled(struct merge *m, struct msg *msg);
 /*
  * The page has ended. complete: the log had no more than this page; false if
  * there may be more, or if the answer failed. A page that was asked for before

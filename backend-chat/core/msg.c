@@ -228,6 +228,7 @@ static void put_whole_line(struct writer *w, const struct msg_fields *f,
 int msg_new(struct msg **out, const struct msg_fields *f)
 {
 	struct msg m = {.id = f->id,
+			.prev = f->prev,
 			.mid = f->mid,
 			.room = f->room,
 			.sender = f->sender,
@@ -266,11 +267,13 @@ int msg_new(struct msg **out, const struct msg_fields *f)
 	return *out ? 0 : error;
 }
 
-int msg_with_id(struct msg **out, const struct msg *m, struct msgid id)
+int msg_with_id(struct msg **out, const struct msg *m, struct msgid id,
+		struct msgid prev)
 {
 	struct msg same = *m;
 
 	same.id = id;
+	same.prev = prev;
 	same.refs = 1;
 	same.record = same.json = NULL;
 	*out = assemble(same);
@@ -321,17 +324,24 @@ static void put_field(struct writer *w, const char *name, struct slice s)
 	writer_put_json(w, s);
 }
 
+static void put_id(struct writer *w, const char *name, struct msgid id)
+{
+	char text[MSGID_TEXT_MAX];
+
+	if (msgid_is_none(id))
+		return;
+	msgid_format(id, text);
+	put_field(w, name, slice_of(text));
+}
+
 /* The object but for its last brace. */
 static void put_json(struct writer *w, const struct msg *m)
 {
-	char id[MSGID_TEXT_MAX];
-
 	writer_printf(w, "{\"t\":\"message\",\"event\":\"%s\"",
 		      types[m->type].event);
-	if (!msgid_is_none(m->id)) {
-		msgid_format(m->id, id);
-		put_field(w, "id", slice_of(id));
-	}
+	put_id(w, "id", m->id);
+	if (m->prev.epoch != m->id.epoch)
+		put_id(w, "prev", m->prev);
 	put_field(w, "mid", m->mid);
 	put_field(w, "room", m->room);
 	put_field(w, "roomId", m->room);
@@ -495,14 +505,15 @@ static bool read_raw(const json_t *root, struct msg_fields *f, char *raw,
 	return true;
 }
 
-static bool read_id(const json_t *root, struct msg_fields *f,
+/* One that the log did not tell. */
+static bool read_id(const json_t *root, const char *name, struct msgid *id,
 		    char why[MSG_WHY_MAX])
 {
-	struct slice id = json_text(root, "id", NULL);
+	struct slice text = json_text(root, name, NULL);
 
-	if (!msgid_is_none(f->id) || !id.at)
+	if (!msgid_is_none(*id) || !text.at)
 		return true;
-	return msgid_parse(id, &f->id) || lacks(why, "id");
+	return msgid_parse(text, id) || lacks(why, name);
 }
 
 static bool read_fields(const json_t *root, struct msg_fields *f, char *raw,
@@ -520,15 +531,16 @@ static bool read_fields(const json_t *root, struct msg_fields *f, char *raw,
 	       read_text(root, "text", &f->text, why) &&
 	       read_text(root, "instance", &f->instance, why) &&
 	       ((json_is_integer(ts) && f->ts_ms >= 0) || lacks(why, "ts")) &&
-	       read_id(root, f, why) && read_via(root, f, why) &&
+	       read_id(root, "id", &f->id, why) &&
+	       read_id(root, "prev", &f->prev, why) && read_via(root, f, why) &&
 	       read_type(f, why) && read_raw(root, f, raw, why);
 }
 
 int msg_parse(struct msg **out, struct slice record, struct msgid id,
-	      char why[MSG_WHY_MAX])
+	      struct msgid prev, char why[MSG_WHY_MAX])
 {
 	char raw[BASE64_LEN(MSG_TEXT_MAX)];
-	struct msg_fields f = {.id = id};
+	struct msg_fields f = {.id = id, .prev = prev};
 	json_t *root = json_read(record, why);
 	int error = -EINVAL;
 

@@ -51,6 +51,7 @@ enum msg_type {
 /* What a message is made from; everything is copied. */
 struct msg_fields {
 	struct msgid id;     /* MSGID_NONE: not in the log (yet) */
+	struct msgid prev;   /* see struct msg */
 	struct slice mid;    /* as stored (mid.h) */
 	struct slice room;   /* name_is_room(), or an inbox */
 	struct slice sender; /* nick or guest */
@@ -68,6 +69,12 @@ struct msg_fields {
 struct msg {
 	/* For everybody to read. */
 	struct msgid id;
+	/*
+	 * The entry before it in the log as its poster knew it, MSGID_NONE if
+	 * unknown. It matters, and is in the record ("prev"), only where an
+	 * epoch begins: without it nobody knows where the old one ended.
+	 */
+	struct msgid prev;
 	struct slice mid, room, sender, to, text, raw, instance;
 	struct slice metadata; /* JSON of an object that has "type" */
 	int64_t ts_ms;
@@ -86,16 +93,17 @@ struct msg {
 int msg_new(struct msg **out, const struct msg_fields *fields);
 
 /*
- * Reads a record. id: what the log says; it wins over the record's own, which
- * counts if this is MSGID_NONE. Unknown fields are ignored, a missing one that
- * is needed (mid, room, sender, text, ts) or a wrong type gives -EINVAL with
- * the reason in why. Also -ENOMEM.
+ * Reads a record. id and prev: what the log says; they win over the record's
+ * own, which count where these are MSGID_NONE. Unknown fields are ignored, a
+ * missing one that is needed (mid, room, sender, text, ts, instance, via,
+ * metadata) or a wrong type gives -EINVAL with the reason in why. Also -ENOMEM.
  */
 int msg_parse(struct msg **out, struct slice record, struct msgid id,
-	      char why[MSG_WHY_MAX]);
+	      struct msgid prev, char why[MSG_WHY_MAX]);
 
 /* The same message under an id: what became of one that had none. */
-int msg_with_id(struct msg **out, const struct msg *m, struct msgid id);
+int msg_with_id(struct msg **out, const struct msg *m, struct msgid id,
+		struct msgid prev);
 
 struct msg *msg_ref(struct msg *m);
 void msg_unref(struct msg *m); /* accepts NULL */

@@ -149,6 +149,16 @@ bool room_identify(struct room *r, struct msg *with_id)
 	return true;
 }
 
+void room_gap(struct room *r, struct msgid to)
+{
+	while (r->first < r->end)
+		evict(r);
+	raise_id(&r->floor, msgid_before(to));
+	for (struct member *m = r->members; m; m = m->next)
+		if (!m->lagging)
+			raise_id(&m->cursor, r->floor);
+}
+
 struct member *room_each_live(struct room *r, struct member *after)
 {
 	struct member *m = after ? after->next : r->members;
@@ -212,6 +222,12 @@ enum room_read room_read(struct member *m, struct msg **out)
 	}
 	*out = at(r, m->position);
 	return ROOM_READ_MESSAGE;
+}
+
+bool room_skips(const struct member *m, const struct msg *item)
+{
+	return !msgid_is_none(m->cursor) &&
+	       msgid_step(m->cursor, item->id, item->prev) == MSGID_JUMP;
 }
 
 bool room_archive_ended(struct member *m, struct msgid *from, struct msgid *to)

@@ -58,7 +58,8 @@ struct room {
 };
 
 /*
- * head: the log's last id when the worker begins to follow it. Borrows budget,
+ * head: the log's last id when the worker begins to follow it; where it begins
+ * with a page of the log, msgid_before() of the first one. Borrows budget,
  * which outlives the room. name: a room or an inbox (name.h); copied.
  */
 void room_init(struct room *r, struct slice name, struct msgid head,
@@ -100,6 +101,13 @@ void room_push(struct room *r, struct msg *m);
 bool room_identify(struct room *r, struct msg *with_id);
 
 /*
+ * The log lacks what is between the last message pushed and to (MERGE_GAP),
+ * which is pushed next. The caller tells all members that are not lagging; the
+ * others will find out, because what is before the gap is the archive's now.
+ */
+void room_gap(struct room *r, struct msgid to);
+
+/*
  * Members that get the message just pushed, one after the other: begin with
  * NULL. Before the caller makes the one returned leave, it takes the next.
  */
@@ -122,6 +130,12 @@ enum room_read {
 
 /* What a lagging member gets next. *out holds until the next room_push(). */
 enum room_read room_read(struct member *m, struct msg **out);
+
+/*
+ * True if something is missing, or may be, between m->cursor and an item of the
+ * archive that follows it: to be told (gap) before the item is handed over.
+ */
+bool room_skips(const struct member *m, const struct msg *item);
 
 /*
  * The archive was asked for what follows m->cursor, and what it had was handed

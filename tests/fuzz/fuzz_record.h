@@ -45,7 +45,8 @@ static inline void judge_record(const struct msg_fields *fields)
 		}
 		left = slice_from(left, (size_t)(end - left.at) + 1);
 	}
-	assert(msg_parse(&again, msg_record(m), MSGID_NONE, why) == 0);
+	assert(msg_parse(&again, msg_record(m), MSGID_NONE, MSGID_NONE, why) ==
+	       0);
 	judge_same(msg_line(m), msg_line(again));
 	judge_same(msg_record(m), msg_record(again));
 	judge_same(msg_frame(m), msg_frame(again));

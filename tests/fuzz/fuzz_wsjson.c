@@ -49,12 +49,13 @@ static void judge_parsed_record(struct slice text)
 	char why[MSG_WHY_MAX];
 	struct msg *m, *again;
 
-	if (msg_parse(&m, text, MSGID_NONE, why) != 0) {
+	if (msg_parse(&m, text, MSGID_NONE, MSGID_NONE, why) != 0) {
 		assert(why[0]);
 		return;
 	}
 	assert(msg_record(m).len > 0);
-	assert(msg_parse(&again, msg_record(m), MSGID_NONE, why) == 0);
+	assert(msg_parse(&again, msg_record(m), MSGID_NONE, MSGID_NONE, why) ==
+	       0);
 	judge_same(msg_record(m), msg_record(again));
 	judge_same(msg_line(m), msg_line(again));
 	msg_unref(again);

@@ -149,7 +149,9 @@ START_TEST(a_record_read_back_is_the_same)
 	struct msg *m = make_typed(_i), *again;
 	char why[MSG_WHY_MAX];
 
-	ck_assert_int_eq(msg_parse(&again, msg_record(m), MSGID_NONE, why), 0);
+	ck_assert_int_eq(
+		msg_parse(&again, msg_record(m), MSGID_NONE, MSGID_NONE, why),
+		0);
 	check_same(m, again);
 	msg_unref(again);
 	msg_unref(m);
@@ -186,7 +188,9 @@ START_TEST(a_line_keeps_its_bytes_over_the_bus)
 	ck_assert_uint_eq(msg_line(m).len, line.len + 1);
 	ck_assert_int_eq(memcmp(msg_line(m).at, line.at, line.len), 0);
 	ck_assert(!memmem(msg_json(m).at, msg_json(m).len, "\"raw\"", 5));
-	ck_assert_int_eq(msg_parse(&again, msg_record(m), MSGID_NONE, why), 0);
+	ck_assert_int_eq(
+		msg_parse(&again, msg_record(m), MSGID_NONE, MSGID_NONE, why),
+		0);
 	check_same(m, again);
 	msg_unref(again);
 	msg_unref(m);
@@ -204,16 +208,42 @@ START_TEST(an_id_comes_later)
 	f.raw = SLICE("x");
 	m = make(&f);
 	ck_assert(!memmem(msg_json(m).at, msg_json(m).len, "\"id\"", 4));
-	ck_assert_int_eq(msg_with_id(&with_id, m, id), 0);
+	ck_assert_int_eq(msg_with_id(&with_id, m, id, MSGID_NONE), 0);
 	ck_assert_int_eq(msgid_compare(with_id->id, id), 0);
 	check(msg_line(with_id), "x\n");
 	ck_assert(memmem(msg_json(with_id).at, msg_json(with_id).len,
 			 "\"id\":\"9-1\"", 10) != NULL);
 	msg_unref(with_id);
 	/* The log's word counts before the record's. */
-	ck_assert_int_eq(msg_parse(&with_id, msg_record(m), id, why), 0);
+	ck_assert_int_eq(
+		msg_parse(&with_id, msg_record(m), id, MSGID_NONE, why), 0);
 	ck_assert_int_eq(msgid_compare(with_id->id, id), 0);
 	msg_unref(with_id);
+	msg_unref(m);
+}
+END_TEST
+
+START_TEST(where_an_epoch_begins_the_record_says_what_was_before)
+{
+	const struct msgid prev = {9, 4};
+	struct msg_fields f = base();
+	struct msg *m, *again;
+	char why[MSG_WHY_MAX];
+
+	f.prev = prev;
+	m = make(&f);
+	ck_assert(memmem(msg_record(m).at, msg_record(m).len,
+			 "\"prev\":\"9-4\"", 12) != NULL);
+	ck_assert_int_eq(
+		msg_parse(&again, msg_record(m), MSGID_NONE, MSGID_NONE, why),
+		0);
+	ck_assert_int_eq(msgid_compare(again->prev, prev), 0);
+	check_same(m, again);
+	msg_unref(again);
+	msg_unref(m);
+	f.prev = (struct msgid){f.id.epoch, f.id.seq - 1};
+	m = make(&f);
+	ck_assert(!memmem(msg_record(m).at, msg_record(m).len, "prev", 4));
 	msg_unref(m);
 }
 END_TEST
@@ -232,6 +262,8 @@ static const struct {
 	{"\"ts\":1795935760123", "\"ts\":1e3"},
 	{"\"via\":\"ws\"", "\"via\":\"fax\""},
 	{"\"id\":\"1795935354652-17\"", "\"id\":\"17\""},
+	{"\"id\":\"1795935354652-17\"",
+	 "\"id\":\"1795935354652-17\",\"prev\":\"x\""},
 	{"\"type\":\"text\"", "\"type\":\"film\""},
 	{"\"metadata\":{\"type\":\"text\"}", "\"metadata\":7"},
 	{"\"verified\":true", "\"verified\":true,\"raw\":\"%\""},
@@ -254,8 +286,9 @@ START_TEST(a_spoilt_record_is_refused_with_a_reason)
 		 spoilt[_i].by,
 		 (int)(record.len - before - strlen(spoilt[_i].replace)),
 		 place + strlen(spoilt[_i].replace));
-	ck_assert_int_eq(msg_parse(&out, slice_of(text), MSGID_NONE, why),
-			 -EINVAL);
+	ck_assert_int_eq(
+		msg_parse(&out, slice_of(text), MSGID_NONE, MSGID_NONE, why),
+		-EINVAL);
 	ck_assert_ptr_null(out);
 	ck_assert_uint_gt(strlen(why), 10);
 	msg_unref(m);
@@ -270,8 +303,9 @@ START_TEST(a_record_cut_anywhere_is_refused)
 	char why[MSG_WHY_MAX];
 
 	for (record.len--; record.len > 0; record.len--)
-		ck_assert_int_eq(msg_parse(&out, record, MSGID_NONE, why),
-				 -EINVAL);
+		ck_assert_int_eq(
+			msg_parse(&out, record, MSGID_NONE, MSGID_NONE, why),
+			-EINVAL);
 	msg_unref(m);
 }
 END_TEST
@@ -287,14 +321,18 @@ START_TEST(the_longest_of_everything_fits_and_no_more)
 	f.text = (struct slice){worst, MSG_TEXT_MAX};
 	m = make(&f);
 	ck_assert_uint_eq(msg_record(m).len > MSG_TEXT_MAX, 1);
-	ck_assert_int_eq(msg_parse(&again, msg_record(m), MSGID_NONE, why), 0);
+	ck_assert_int_eq(
+		msg_parse(&again, msg_record(m), MSGID_NONE, MSGID_NONE, why),
+		0);
 	check_same(m, again);
 	msg_unref(again);
 	msg_unref(m);
 	memset(worst, '\xff', sizeof(worst)); /* triples when cleaned */
 	f.raw = f.text;
 	m = make(&f);
-	ck_assert_int_eq(msg_parse(&again, msg_record(m), MSGID_NONE, why), 0);
+	ck_assert_int_eq(
+		msg_parse(&again, msg_record(m), MSGID_NONE, MSGID_NONE, why),
+		0);
 	check_same(m, again);
 	msg_unref(again);
 	msg_unref(m);
@@ -362,6 +400,7 @@ int main(void)
 		{a_record_read_back_is_the_same, ARRAY_LEN(typed)},
 		{a_line_keeps_its_bytes_over_the_bus, ARRAY_LEN(said)},
 		{an_id_comes_later, 1},
+		{where_an_epoch_begins_the_record_says_what_was_before, 1},
 		{a_spoilt_record_is_refused_with_a_reason, ARRAY_LEN(spoilt)},
 		{a_record_cut_anywhere_is_refused, 1},
 		{the_longest_of_everything_fits_and_no_more, 1},

@@ -305,6 +305,41 @@ START_TEST(all_rings_share_a_budget)
 }
 END_TEST
 
+START_TEST(a_gap_of_the_log_is_seen_by_those_who_come_later)
+{
+	struct member a = {0}, b = {0}, c = {0};
+	struct msg *item = make(5, "m"), *next = make(12, "m");
+	struct msgid from, to;
+
+	start(5);
+	room_join(&r, &a, NULL);
+	room_join(&r, &b, NULL);
+	push(6, "m");
+	room_lag(&b);
+	push(7, "m");
+	room_gap(&r, (struct msgid){1, 12});
+	ck_assert_uint_eq(a.cursor.seq, 11); /* was told */
+	push_ids(12, 13);
+	ck_assert_uint_eq(a.cursor.seq, 13);
+	/* 7 is the archive's, where it was before the gap. */
+	ck_assert_str_eq(read_all(&b), "archive");
+	ck_assert(room_archive_ended(&b, &from, &to));
+	ck_assert_uint_eq(from.seq, 6);
+	ck_assert_uint_eq(to.seq, 11);
+	ck_assert_str_eq(read_all(&b), "12 13 head");
+	room_resume(&r, &c, NULL, (struct msgid){1, 4});
+	ck_assert_str_eq(read_all(&c), "archive");
+	ck_assert(!room_skips(&c, item));
+	room_took(&c, item);
+	ck_assert(room_skips(&c, next)); /* the archive lacks 6 to 11, too */
+	room_took(&c, next);
+	ck_assert_str_eq(read_all(&c), "13 head");
+	msg_unref(item);
+	msg_unref(next);
+	end();
+}
+END_TEST
+
 static const struct {
 	uint64_t before;
 	unsigned count;
@@ -427,6 +462,7 @@ int main(void)
 		{one_that_fell_out_of_the_ring_is_the_archives, 1},
 		{ids_that_do_not_rise_hide_nothing, 1},
 		{all_rings_share_a_budget, 1},
+		{a_gap_of_the_log_is_seen_by_those_who_come_later, 1},
 		{history_comes_from_the_ring_if_it_can, ARRAY_LEN(histories)},
 		{no_member_misses_or_repeats_a_message, 1},
 	};
