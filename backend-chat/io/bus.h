@@ -70,10 +70,11 @@ struct bus {
 	void (*unfollow)(struct bus *b, struct slice room);
 
 	/*
-	 * Posts m, which has no id; takes a reference of its own. The room need
-	 * not be followed. Answered by one hub_on_posted() with this ticket.
-	 * retry: look for the mid first. Returns 0; -EAGAIN: Redis is down and
-	 * the outbox is full; -ENOMEM. After an error there is no answer.
+	 * Posts m, which has no id, and takes the caller's only reference, also
+	 * when it fails. The room need not be followed. Answered by
+	 * hub_on_posted() with this ticket. retry: look for the mid first.
+	 * Returns 0; -EAGAIN: Redis is down and the outbox is full; -ENOMEM.
+	 * After an error there is no answer.
 	 */
 	int (*post)(struct bus *b, struct msg *m, bool retry, uint64_t ticket);
 
@@ -90,24 +91,33 @@ struct bus {
 	 */
 	int (*claim)(struct bus *b, struct slice nick, struct slice hash,
 		     uint64_t ticket);
-	/* keep: the token's holder may come back: the nick stays its own. */
+	/*
+	 * One connection that claimed it has ended. keep: the token's holder
+	 * may come back: for PRESENCE_QUIET_MS nobody else gets the nick, and
+	 * its inbox stays for a day.
+	 */
 	void (*release)(struct bus *b, struct slice nick, struct slice hash,
 			bool keep);
 	/*
 	 * Who holds a nick, as far as is known without asking. Returns false
-	 * if nobody does. hash: TOKEN_HASH_LEN + 1 bytes.
+	 * if nobody does. hash: TOKEN_HASH_LEN + 1 bytes. *here: it is
+	 * connected, at instance.
 	 */
 	bool (*holder)(struct bus *b, struct slice nick, char *hash,
 		       char instance[INSTANCE_MAX], bool *here);
 
 	enum bus_state (*state)(struct bus *b);
-	/* What is known of others. Return how many of at most max. */
+	/*
+	 * What is known of the other instances, of the nodes of a Redis
+	 * Cluster, and of the rooms of all instances (0: only those of this one
+	 * are known). Return how many of at most max.
+	 */
 	unsigned (*instances)(struct bus *b, struct bus_instance *out,
 			      unsigned max);
 	unsigned (*shards)(struct bus *b, struct bus_shard *out, unsigned max);
 	unsigned (*rooms)(struct bus *b, struct bus_room *out, unsigned max);
 
-	/* The hub is not told anything any more after it returns. */
+	/* From its begin on the hub is not told anything any more. */
 	void (*free)(struct bus *b);
 };
 

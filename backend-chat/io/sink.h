@@ -34,9 +34,9 @@ enum posted {
 void hub_on_posted(struct hub *h, uint64_t ticket, enum posted result,
 		   struct slice room, struct slice mid, struct msgid id);
 
-/* taken: somebody else holds it. */
+/* As asked for by claim(). taken: somebody else holds it. */
 void hub_on_claimed(struct hub *h, uint64_t ticket, struct slice nick,
-		    bool taken);
+		    struct slice hash, bool taken);
 
 void hub_on_signal(struct hub *h, const struct signal *s);
 void hub_on_state(struct hub *h, enum bus_state state);
