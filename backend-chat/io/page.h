@@ -25,8 +25,16 @@ struct page {
 	struct msg *const *items; /* oldest first, without repeats */
 	unsigned count;
 	bool more;   /* there are further ones in that direction */
+	bool gap;    /* page_has_gap() */
 	bool failed; /* could not be read: nothing is known */
 };
+
+/*
+ * True if messages are known to be missing between the items, or between what
+ * was asked for (not .before) and the first of them.
+ */
+bool page_has_gap(const struct page_question *question,
+		  const struct page *page);
 
 /*
  * Gets the answer, once for each question, in any thread, perhaps before the

@@ -23,6 +23,10 @@ struct store {
 	int (*read)(struct store *s, const struct page_question *question,
 		    struct page_reader reader);
 
+	/* The same for the message of that stored mid: one item or none. */
+	int (*find)(struct store *s, struct slice room, struct slice mid,
+		    struct page_reader reader);
+
 	/* False while it cannot write: "history":"failed" in /health. */
 	bool (*works)(struct store *s);
 
@@ -35,15 +39,19 @@ struct report;
 /* As in section 7 of the design. */
 struct store_options {
 	const char *path;
+	/* What is older or more is dropped; 0: no limit. */
 	unsigned keep_days;    /* 30 */
 	unsigned max_per_room; /* 100000 */
 	unsigned max_mib;      /* 256 */
 	bool full;	       /* durability = full */
+	unsigned retry_ms;     /* after a failure; 0: a minute; for tests */
 };
 
 /*
- * Opens or makes the file. Returns 0 or -errno with one sentence in why. Not
- * built yet.
+ * Opens or makes the file. Returns 0 or -errno with one sentence in why: the
+ * path cannot be opened, or the file is not ours. A file that is damaged or
+ * cannot be written is no error: see works(). Borrows report; options are
+ * copied.
  */
 int store_new(struct store **out, const struct store_options *options,
 	      struct report *report, char *why, size_t why_len);
