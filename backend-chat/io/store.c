@@ -322,7 +322,8 @@ static struct msg *read_row(sqlite3_stmt *query)
 	char why[MSG_WHY_MAX];
 	struct msg *m;
 
-	return text && msg_parse(&m, record, id, why) == 0 ? m : NULL;
+	return text && msg_parse(&m, record, id, MSGID_NONE, why) == 0 ? m
+								       : NULL;
 }
 
 static void reverse(struct msg **items, unsigned count)

@@ -171,9 +171,9 @@ START_TEST(what_is_missing_is_said)
 	append("ops", 1, 1);
 	append("ops", 1, 2);
 	append("ops", 1, 4);
-	append("ops", 2, 1); /* of another epoch: nothing is known */
+	append("ops", 2, 1); /* where epoch 1 ended, nobody knows */
 	ck_assert_str_eq(ask("ops", true, 0, 0, 9), "1 2 4 1!");
-	ck_assert_str_eq(ask("ops", true, 0, 0, 2), "4 1+");
+	ck_assert_str_eq(ask("ops", true, 0, 0, 2), "4 1!+");
 	ck_assert_str_eq(ask("ops", false, 1, 2, 1), "4!+");
 	ck_assert_str_eq(ask("ops", false, 1, 1, 1), "2+");
 	end();
