@@ -127,9 +127,9 @@ static void make_header(struct file *f, unsigned how)
 
 	memcpy(h, f->bytes, sizeof(*h));
 	if (how & MADE_BOOT)
-		memcpy(h->boot, here.boot, sizeof(h->boot));
+		memcpy(h->place.boot, here.place.boot, sizeof(h->place.boot));
 	if (how & MADE_NETNS)
-		h->netns = here.netns;
+		h->place.netns = here.place.netns;
 	if (how & MADE_SEAL)
 		h->check = state_header_check(h);
 	memcpy(f->bytes, h, sizeof(*h));
@@ -203,8 +203,10 @@ static bool is_good(const struct file *f)
 	return !f->shared && f->size > sizeof(*h) && is_ours(f) &&
 	       h->version == here.version && h->flow_size == here.flow_size &&
 	       h->flows > 0 && f->size == state_file_bytes(h->flows) &&
-	       strncmp(h->boot, here.boot, sizeof(h->boot)) == 0 &&
-	       h->netns == here.netns && h->check == state_header_check(h);
+	       strncmp(h->place.boot, here.place.boot, sizeof(h->place.boot)) ==
+		       0 &&
+	       h->place.netns == here.place.netns &&
+	       h->check == state_header_check(h);
 }
 
 /* Losing it would cut somebody off. */
