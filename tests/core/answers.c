@@ -11,7 +11,6 @@
 #include <math.h>
 
 #include "core/answers.h"
-#include "core/lifecycle.h"
 #include "rig.h"
 #include "unit.h"
 
@@ -74,8 +73,7 @@ static void open_own(struct attack *a, bool kill)
 		*c = conn_make(r, i + 1);
 		conn_establish(r, c);
 		if (kill)
-			engine_reset_flow(r->e, conn_flow(r, c), FLOW_CLOSED,
-					  r->now);
+			inside_reset(r->e, conn_flow(r, c), r->now);
 		rig_drain(r);
 	}
 }
@@ -112,8 +110,7 @@ static struct attack *attack_new(enum leak leak, bool exists, unsigned run)
 		a.spoofed.src.port = conn_make(r, 0).client.port;
 	a.spoofed.seq += 0x40000000;
 	if (leak == KILLED && exists)
-		engine_reset_flow(r->e, conn_flow(r, &a.victim), FLOW_CLOSED,
-				  r->now);
+		inside_reset(r->e, conn_flow(r, &a.victim), r->now);
 	if (leak == CHALLENGE || leak == KILLED)
 		open_own(&a, leak == KILLED);
 	rig_drain(r);

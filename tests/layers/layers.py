@@ -11,7 +11,7 @@ rules:
   1. lb/core includes nothing of ours but lb/core;
   2. no other layer includes one that stands above it (MAY_INCLUDE below);
   3. outside lb/core nobody includes core/state.h, the inside of the engine, nor
-     a header that includes it;
+     a header that includes it; of the folder tests/ beside lb/, tests/rig alone;
   4. the files of lb/core form no circle, neither by what they include nor by
      what they call.
 
@@ -85,8 +85,13 @@ def private_headers(core):
 def check_private(sources):
     """One sentence for each include of the inside of the engine."""
     private = private_headers(sources / "core")
-    for path in sorted(sources.rglob("*.[ch]")):
-        if layer(str(path.relative_to(sources))) == "core":
+    root = sources.resolve().parent
+    # The chat has a core/room.h of its own.
+    may = {root / sources.name / "core", root / "tests" / "rig",
+           root / "tests" / "chat"}
+    for path in sorted([*(root / sources.name).rglob("*.[ch]"),
+                        *(root / "tests").rglob("*.[ch]")]):
+        if not may.isdisjoint(path.parents):
             continue
         for number, name in includes(path):
             if name in private:

@@ -76,6 +76,14 @@ printf '#include "core/state.h"\n' >>"$tmp/lb/core/b.h"
 expect 0 'no circle, layers kept'
 printf '#include "core/b.h"\n' >>"$tmp/lb/io/wire.c"
 expect 1 'core/b.h is private to core'
+plant
+printf '#pragma once\n' >"$tmp/lb/core/state.h"
+mkdir -p "$tmp/tests/rig" "$tmp/tests/rules"
+printf '#include "core/state.h"\n' >"$tmp/tests/rig/inside.c"
+expect 0 'no circle, layers kept'
+cp "$tmp/tests/rig/inside.c" "$tmp/tests/rules/down.c"
+expect 1 'core/state.h is private to core'
+rm -r "$tmp/tests"
 
 plant
 printf '#include "control/config.h"\n' >>"$tmp/lb/io/wire.c"

@@ -3,6 +3,7 @@
 #include "inside.h"
 
 #include "core/health/ways.h"
+#include "core/lifecycle.h"
 #include "core/pending.h"
 #include "core/state.h"
 
@@ -56,6 +57,11 @@ uint32_t inside_kept_syns(const struct engine *e)
 void inside_forget_syn(struct engine *e, struct flow *flow)
 {
 	pending_over(e, flow);
+}
+
+void inside_reset(struct engine *e, struct flow *flow, uint64_t now_ns)
+{
+	engine_reset_flow(e, flow, FLOW_CLOSED, now_ns);
 }
 
 uint32_t inside_sweep_at(const struct engine *e)

@@ -35,6 +35,9 @@ const struct segment *inside_waiting(const struct engine *e, unsigned i);
 uint32_t inside_kept_syns(const struct engine *e);
 void inside_forget_syn(struct engine *e, struct flow *flow);
 
+/* Ends the flow by our resets, as a sweep does. */
+void inside_reset(struct engine *e, struct flow *flow, uint64_t now_ns);
+
 /* Where a sweep is, and for how many places it goes on. */
 uint32_t inside_sweep_at(const struct engine *e);
 uint32_t inside_sweep_left(const struct engine *e);
