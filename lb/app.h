@@ -23,12 +23,13 @@
 #include "io/checker.h"
 #include "io/forward.h"
 #include "io/inject.h"
-#include "interfaces.h"
 #include "net/netlink.h"
+
+#include "interfaces.h"
+#include "reach.h"
 #include "signals.h"
 #include "taps.h"
 #include "watch.h"
-#include "reach.h"
 
 struct app {
 	struct config config;
