@@ -74,6 +74,7 @@ merge() { # TARGET FOLDER
 
 case $1 in
 build)
+	mkdir -p "$2"
 	if ! { cmake -S "$here/../.." -B "$2" -DCMAKE_C_COMPILER="$clang" \
 		-DL4LB_FUZZ=ON -DCMAKE_BUILD_TYPE=Debug &&
 		cmake --build "$2" --target fuzz -j2; } >"$2.log" 2>&1; then
