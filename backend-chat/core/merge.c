@@ -293,17 +293,30 @@ bool merge_wants_fill(const struct merge *m)
 	return m->state == MERGE_BEHIND;
 }
 
-void merge_fill_begin(struct merge *m)
+bool merge_is_fresh(const struct merge *m)
+{
+	return m->fresh;
+}
+
+unsigned merge_fill_begin(struct merge *m)
 {
 	m->state = MERGE_FILLING;
 	m->dropped = false;
 	m->asked = m->held_count ? m->held[m->held_count - 1]->id : MSGID_NONE;
+	return ++m->question;
 }
 
-int merge_filled(struct merge *m, struct msg *msg)
+static bool is_awaited(const struct merge *m, unsigned question)
+{
+	return m->state == MERGE_FILLING && question == m->question;
+}
+
+int merge_filled(struct merge *m, unsigned question, struct msg *msg)
 {
 	int error = 0;
 
+	if (!is_awaited(m, question))
+		return 0;
 	/* The page begins somewhere: what is before that was not asked for. */
 	while (m->fresh && m->held_count > 0 &&
 	       msgid_compare(m->held[0]->id, msg->id) < 0)
@@ -317,12 +330,12 @@ int merge_filled(struct merge *m, struct msg *msg)
 	return result(m, error);
 }
 
-void merge_fill_end(struct merge *m, bool complete)
+void merge_fill_end(struct merge *m, unsigned question, bool complete)
 {
 	int error = 0;
 
-	if (m->state != MERGE_FILLING)
-		return; /* interrupted: the next page will tell */
+	if (!is_awaited(m, question))
+		return;
 	m->state = MERGE_BEHIND;
 	if (!complete)
 		return;

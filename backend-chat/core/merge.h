@@ -53,12 +53,15 @@ enum merge_what {
 	MERGE_MESSAGE,
 	/*
 	 * .msg was told before it had an id (merge_told()). JSON clients get it
-	 * again, now with its id, and know it by mid; line clients get nothing.
+	 * again, now with its id, and know it by mid; line clients that were
+	 * told get nothing (room_has()).
 	 */
 	MERGE_ID,
 	/*
 	 * .msg is another entry with the mid of one that was handed out: a
-	 * retry that was not known as such. Only its sender gets an ack.
+	 * retry that was not known as such, or the log lost the first. Its
+	 * sender gets an ack. JSON clients get it, too: some may have come here
+	 * without the first; line clients do not (room_push_repeat()).
 	 */
 	MERGE_REPEAT,
 	/* Between .from (the last one handed out) and .to some are missing. */
@@ -76,6 +79,7 @@ struct merge {
 	struct msgid head;
 	enum merge_state state;
 	/* Private. */
+	unsigned question;  /* the page that is on its way */
 	struct msgid begin; /* older ones were never looked at */
 	struct msgid asked; /* the last one held when the page was asked for */
 	uint64_t hash_key;
@@ -113,18 +117,26 @@ int merge_live(struct merge *m, struct msg *msg);
 /* The subscription was or may have been interrupted. */
 void merge_interrupted(struct merge *m);
 
-/* True if the owner should ask for a page after .head (or the last page). */
+/* True if the owner should ask for a page. */
 bool merge_wants_fill(const struct merge *m);
-/* It did. */
-void merge_fill_begin(struct merge *m);
-/* As merge_live(). */
-int merge_filled(struct merge *m, struct msg *msg);
+/*
+ * Which one: true: the log's last entries, because nothing has come yet; false:
+ * those after .head, from the first one if that is MSGID_NONE.
+ */
+bool merge_is_fresh(const struct merge *m);
+/*
+ * It does so now, after this call. Returns the number of the question, which
+ * its answer brings along: an answer that was overtaken by an interruption is
+ * ignored.
+ */
+unsigned merge_fill_begin(struct merge *m);
+/* An entry of the page. As merge_live(). */
+int merge_filled(struct merge *m, unsigned question, struct msg *msg);
 /*
  * The page has ended. complete: the log had no more than this page; false if
- * there may be more, or if the answer failed. A page that was asked for before
- * merge_interrupted() and comes after it is not complete.
+ * there may be more, or if the answer failed.
  */
-void merge_fill_end(struct merge *m, bool complete);
+void merge_fill_end(struct merge *m, unsigned question, bool complete);
 
 /* What to do next. */
 struct merge_out merge_next(struct merge *m);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* See room.h. */
 #include "core/room.h"
+#include "core/mid.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
-#define POSITION_UNKNOWN 0 /* the ring's begin with 1 */
+#define POSITION_UNKNOWN 0     /* the ring's begin with 1 */
+#define TOLD_MAX	 65536 /* as merge.h remembers */
 
 static struct msg **place(struct room *r, uint64_t position)
 {
@@ -49,6 +52,9 @@ void room_clear(struct room *r)
 	assert(!r->members);
 	while (r->first < r->end)
 		evict(r);
+	free(r->told);
+	r->told = NULL;
+	r->told_count = r->told_capacity = 0;
 }
 
 void room_set_topic(struct room *r, struct slice topic)
@@ -74,7 +80,7 @@ void room_join(struct room *r, struct member *m, void *owner)
 {
 	add(r, m, owner);
 	m->cursor = r->head;
-	m->position = r->end;
+	m->read = (struct member_range){r->end, r->end};
 }
 
 void room_resume(struct room *r, struct member *m, void *owner,
@@ -82,20 +88,21 @@ void room_resume(struct room *r, struct member *m, void *owner,
 {
 	add(r, m, owner);
 	m->cursor = after;
-	m->position = POSITION_UNKNOWN;
+	m->read.end = POSITION_UNKNOWN;
 	m->lagging = true;
 }
 
 void room_join_at(struct room *r, struct member *m, void *owner, unsigned count)
 {
 	add(r, m, owner);
-	m->position = r->first;
+	m->read.end = r->first;
 	if (count < r->end - r->first)
-		m->position = r->end - count;
+		m->read.end = r->end - count;
+	m->read.from = m->read.end;
 	m->cursor = r->floor;
-	for (uint64_t i = r->first; i < m->position; i++)
+	for (uint64_t i = r->first; i < m->read.end; i++)
 		raise_id(&m->cursor, at(r, i)->id);
-	m->lagging = m->position < r->end;
+	m->lagging = m->read.end < r->end;
 }
 
 void room_leave(struct member *m)
@@ -114,39 +121,119 @@ void room_leave(struct member *m)
 	*m = (struct member){.room = NULL};
 }
 
-void room_push(struct room *r, struct msg *m)
+/*
+ * Those that came again are of use while the ring has them without an id, and
+ * to members that lag.
+ */
+static void forget_told(struct room *r)
 {
+	unsigned kept = 0;
+
+	for (const struct member *m = r->members; m; m = m->next)
+		if (m->lagging)
+			return;
+	for (unsigned i = 0; i < r->told_count; i++)
+		if (!r->told[i].named || r->told[i].position >= r->first)
+			r->told[kept++] = r->told[i];
+	r->told_count = kept;
+}
+
+/* Without memory a line client may get it twice: no reason to fail. */
+static void remember_told(struct room *r, uint64_t hash)
+{
+	unsigned capacity = r->told_capacity ? 2 * r->told_capacity : 16;
+	struct room_told *told = r->told;
+
+	if (r->told_count == TOLD_MAX)
+		return;
+	if (r->told_count == r->told_capacity) {
+		told = realloc(told, capacity * sizeof(*told));
+		if (!told)
+			return;
+		r->told = told;
+		r->told_capacity = capacity;
+	}
+	told[r->told_count++] =
+		(struct room_told){.position = r->end, .hash = hash};
+}
+
+static void name_told(struct room *r, uint64_t hash)
+{
+	for (unsigned i = 0; i < r->told_count; i++)
+		if (r->told[i].hash == hash)
+			r->told[i].named = true;
+}
+
+/* True if the ring still has what m gets next, or m has all of it. */
+static bool is_placed(const struct member *m)
+{
+	return m->read.end != POSITION_UNKNOWN && m->read.end >= m->room->first;
+}
+
+static bool is_next(const struct member *m, const struct msg *msg)
+{
+	return is_placed(m) && m->read.end < m->room->end &&
+	       at(m->room, m->read.end) == msg;
+}
+
+static bool is_within(struct member_range range, uint64_t position)
+{
+	return position >= range.from && position < range.end;
+}
+
+static bool has_read(const struct member *m, uint64_t position)
+{
+	for (unsigned i = 0; i < MEMBER_RANGES; i++)
+		if (is_within(m->old[i], position))
+			return true;
+	return is_within(m->read, position);
+}
+
+bool room_has(const struct member *m, const struct msg *msg)
+{
+	const struct room *r = m->room;
+	uint64_t hash;
+
+	if (!msgid_is_none(msg->id) && msgid_compare(msg->id, m->cursor) <= 0)
+		return true;
+	if (is_next(m, msg) && r->repeat[m->read.end % ROOM_RING])
+		return true;
+	if (r->told_count == 0)
+		return false;
+	hash = mid_hash(msg->mid, 0);
+	for (unsigned i = 0; i < r->told_count; i++)
+		if (r->told[i].hash == hash && has_read(m, r->told[i].position))
+			return true;
+	return false;
+}
+
+static void push(struct room *r, struct msg *m, bool repeat)
+{
+	if (r->told_count > 0)
+		forget_told(r);
+	if (msgid_is_none(m->id))
+		remember_told(r, mid_hash(m->mid, 0));
+	else if (r->told_count > 0)
+		name_told(r, mid_hash(m->mid, 0));
 	if (r->end - r->first == ROOM_RING)
 		evict(r);
 	*place(r, r->end) = msg_ref(m);
+	r->repeat[r->end % ROOM_RING] = repeat;
 	r->end++;
 	r->budget->used += msg_bytes(m);
 	raise_id(&r->head, m->id);
-	/* The new one stays: members are about to take it. */
 	while (r->budget->used > r->budget->max && r->first + 1 < r->end)
 		evict(r);
 }
 
-bool room_identify(struct room *r, struct msg *with_id)
+void room_push(struct room *r, struct msg *m)
 {
-	uint64_t i = r->first;
+	push(r, m, false);
+}
 
-	raise_id(&r->head, with_id->id);
-	while (i < r->end && !slice_equal(at(r, i)->mid, with_id->mid))
-		i++;
-	/* Who has got it has it, whether the ring still has or not. */
-	for (struct member *m = r->members; m; m = m->next)
-		if (m->position > i || (i == r->end && !m->lagging))
-			raise_id(&m->cursor, with_id->id);
-	if (i == r->end) {
-		raise_id(&r->floor, with_id->id); /* only the archive has it */
-		return false;
-	}
-	r->budget->used -= msg_bytes(at(r, i));
-	msg_unref(at(r, i));
-	*place(r, i) = msg_ref(with_id);
-	r->budget->used += msg_bytes(with_id);
-	return true;
+void room_push_repeat(struct room *r, struct msg *m)
+{
+	push(r, m, true);
 }
 
 void room_gap(struct room *r, struct msgid to)
@@ -168,23 +255,31 @@ struct member *room_each_live(struct room *r, struct member *after)
 	return m;
 }
 
-/* True if the ring still has what m gets next, or m has all of it. */
-static bool is_placed(const struct member *m)
-{
-	return m->position != POSITION_UNKNOWN && m->position >= m->room->first;
-}
-
 void room_took(struct member *m, const struct msg *msg)
 {
 	raise_id(&m->cursor, msg->id);
-	if (is_placed(m) && m->position < m->room->end &&
-	    at(m->room, m->position) == msg)
-		m->position++;
+	if (is_next(m, msg))
+		m->read.end++;
 }
 
 void room_lag(struct member *m)
 {
 	m->lagging = true;
+}
+
+/* The range that was read ends here, if it is worth remembering. */
+static void keep_range(struct member *m)
+{
+	const struct room *r = m->room;
+
+	for (unsigned i = 0; i < r->told_count; i++) {
+		if (!is_within(m->read, r->told[i].position))
+			continue;
+		memmove(&m->old[1], &m->old[0],
+			(MEMBER_RANGES - 1) * sizeof(m->old[0]));
+		m->old[0] = m->read;
+		return;
+	}
 }
 
 /*
@@ -196,14 +291,16 @@ static void seek(struct member *m)
 {
 	const struct room *r = m->room;
 
-	m->position = r->first;
+	keep_range(m);
+	m->read.end = r->first;
 	for (uint64_t i = r->first; i < r->end; i++) {
 		if (msgid_is_none(at(r, i)->id))
 			continue;
 		if (msgid_compare(at(r, i)->id, m->cursor) > 0)
 			break;
-		m->position = i + 1;
+		m->read.end = i + 1;
 	}
+	m->read.from = m->read.end;
 }
 
 enum room_read room_read(struct member *m, struct msg **out)
@@ -216,11 +313,11 @@ enum room_read room_read(struct member *m, struct msg **out)
 			return ROOM_READ_ARCHIVE;
 		seek(m);
 	}
-	if (m->position == r->end) {
+	if (m->read.end == r->end) {
 		m->lagging = false;
 		return ROOM_READ_HEAD;
 	}
-	*out = at(r, m->position);
+	*out = at(r, m->read.end);
 	return ROOM_READ_MESSAGE;
 }
 
@@ -239,7 +336,7 @@ bool room_archive_ended(struct member *m, struct msgid *from, struct msgid *to)
 	if (is_placed(m) || msgid_compare(m->cursor, r->floor) >= 0)
 		return false;
 	m->cursor = r->floor;
-	m->position = r->first;
+	seek(m);
 	return !msgid_is_none(*from);
 }
 
@@ -250,20 +347,44 @@ unsigned room_recent(const struct room *r, struct msg **out, unsigned count)
 	return room_history(r, MSGID_NONE, out, count, &complete);
 }
 
+/* Whether the message there came again, with its id. */
+static bool is_named(const struct room *r, uint64_t position)
+{
+	for (unsigned i = 0; i < r->told_count; i++)
+		if (r->told[i].position == position)
+			return r->told[i].named;
+	return false;
+}
+
+static bool is_history(const struct room *r, uint64_t position,
+		       struct msgid before)
+{
+	const struct msgid id = at(r, position)->id;
+
+	if (r->repeat[position % ROOM_RING])
+		return false;
+	if (msgid_is_none(id))
+		return msgid_is_none(before) && !is_named(r, position);
+	return msgid_is_none(before) || msgid_compare(id, before) < 0;
+}
+
 unsigned room_history(const struct room *r, struct msgid before,
 		      struct msg **out, unsigned count, bool *complete)
 {
-	uint64_t end = r->end, start;
-	unsigned found;
+	unsigned found = 0;
+	uint64_t i = r->end;
 
-	if (!msgid_is_none(before))
-		while (end > r->first &&
-		       (msgid_is_none(at(r, end - 1)->id) ||
-			msgid_compare(at(r, end - 1)->id, before) >= 0))
-			end--;
-	start = end - r->first > count ? end - count : r->first;
-	for (found = 0; start + found < end; found++)
-		out[found] = at(r, start + found);
+	while (i > r->first && found < count) {
+		i--;
+		if (is_history(r, i, before))
+			out[found++] = at(r, i);
+	}
+	for (unsigned a = 0; a < found / 2; a++) {
+		struct msg *m = out[a];
+
+		out[a] = out[found - 1 - a];
+		out[found - 1 - a] = m;
+	}
 	*complete = found == count || msgid_is_none(r->floor);
 	return found;
 }

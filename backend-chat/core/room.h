@@ -26,15 +26,26 @@
 
 struct room;
 
+#define MEMBER_RANGES 4
+
+/* Positions of a ring, from .from to before .end. */
+struct member_range {
+	uint64_t from, end;
+};
+
 /* Embedded in a connection, once for each of its rooms. Zeroed before use. */
 struct member {
 	struct member *next, *before; /* of the room; private */
 	struct room *room;	      /* NULL: in none */
 	void *owner;		      /* the connection; for the caller */
-	/* The last message with an id that it got. */
+	/* It has all messages with an id up to this one. */
 	struct msgid cursor;
-	/* Private: which message of the ring it gets next. */
-	uint64_t position;
+	/*
+	 * Private: which message of the ring it gets next, and since which it
+	 * got all of them; and the same of before it was fed by the archive or
+	 * fell out of the ring, the latest ones in which some had no id.
+	 */
+	struct member_range read, old[MEMBER_RANGES];
 	/* Not at the head: gets nothing live. */
 	bool lagging;
 };
@@ -42,6 +53,12 @@ struct member {
 /* Bytes of all rings of one worker. */
 struct room_budget {
 	size_t used, max;
+};
+
+/* A message that was pushed without an id: where, and the hash of its mid. */
+struct room_told {
+	uint64_t position, hash;
+	bool named; /* it came again with its id */
 };
 
 struct room {
@@ -53,8 +70,11 @@ struct room {
 	/* Private. */
 	struct room_budget *budget;
 	struct msg *ring[ROOM_RING]; /* references */
+	bool repeat[ROOM_RING];	     /* room_push_repeat() */
 	uint64_t first, end;	     /* positions; the ring holds [first,end) */
 	struct msgid floor;	     /* what came before position .first */
+	struct room_told *told;	     /* owned; in order of position */
+	unsigned told_count, told_capacity;
 };
 
 /*
@@ -86,19 +106,27 @@ void room_join_at(struct room *r, struct member *m, void *owner,
 void room_leave(struct member *m);
 
 /*
- * A message came from the bus; adds a reference if it keeps it. The caller then
- * hands it to each member that is not lagging (room_each_live()).
- * Evicts from this ring until the budget is kept.
+ * A message came from the bus (MERGE_MESSAGE), was told without an id, or came
+ * again with its id (MERGE_ID); adds a reference if it keeps it. The caller
+ * then hands it to each member that is not lagging (room_each_live()); in the
+ * last case to line clients only if !room_has(). Evicts from this ring
+ * until the budget is kept, but never the newest.
  */
 void room_push(struct room *r, struct msg *m);
+/*
+ * The same for MERGE_REPEAT: for JSON clients, of which some may have resumed
+ * here without the first one. room_has() is true for it.
+ */
+void room_push_repeat(struct room *r, struct msg *m);
 
 /*
- * The id of a message that was pushed without one is known (MERGE_ID): the ring
- * gets the new record in its place. Returns true if it was there. JSON members
- * that are not lagging are then sent it again, now with its id; they know it
- * by its mid. So ids of a ring may not rise all along.
+ * True if m got the message before, when it had no id, or has later ones: a
+ * line client must not get it (again), neither live nor from the ring nor from
+ * the archive; it only takes it (room_took()). So lines come once and in order.
+ * JSON clients get it and know it by mid. May be false for a client that fell
+ * out of the ring MEMBER_RANGES times since it was told.
  */
-bool room_identify(struct room *r, struct msg *with_id);
+bool room_has(const struct member *m, const struct msg *msg);
 
 /*
  * The log lacks what is between the last message pushed and to (MERGE_GAP),

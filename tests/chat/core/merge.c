@@ -13,6 +13,7 @@
 #include "unit.h"
 
 static struct merge m;
+static unsigned question;
 static char story[4096];
 
 static void tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -97,11 +98,11 @@ static void page(bool complete, const unsigned *numbers)
 	for (; *numbers; numbers++) {
 		struct msg *msg = make(id_of(*numbers), *numbers);
 
-		ck_assert_int_eq(merge_filled(&m, msg), 0);
+		ck_assert_int_eq(merge_filled(&m, question, msg), 0);
 		msg_unref(msg);
 		pull();
 	}
-	merge_fill_end(&m, complete);
+	merge_fill_end(&m, question, complete);
 	pull();
 }
 
@@ -112,7 +113,7 @@ static void page(bool complete, const unsigned *numbers)
 static void ask(void)
 {
 	ck_assert(merge_wants_fill(&m));
-	merge_fill_begin(&m);
+	question = merge_fill_begin(&m);
 	ck_assert(!merge_wants_fill(&m));
 }
 
@@ -144,8 +145,10 @@ END_TEST
 START_TEST(the_first_of_an_empty_log_passes)
 {
 	begin(0);
+	ck_assert(merge_is_fresh(&m));
 	ask();
 	page(true, NOTHING);
+	ck_assert(!merge_is_fresh(&m)); /* all of it is wanted now */
 	live(1);
 	live(2);
 	check("1 2 ", MERGE_LIVE);
@@ -226,14 +229,24 @@ END_TEST
 
 START_TEST(an_interruption_while_a_page_is_on_its_way)
 {
+	unsigned old;
+
 	begin(5);
 	live(7);
 	ask();
 	merge_interrupted(&m);
 	page(true, LIST(6, 7)); /* of before: may not be all */
+	ck_assert_str_eq(story, "");
+	old = question;
 	ask();
-	page(true, LIST(8));
-	check("6 7 8 ", MERGE_LIVE);
+	page(false, NOTHING); /* the connection broke */
+	live(9);
+	ask();
+	/* An answer of before comes now: it says nothing of 6 to 8. */
+	merge_fill_end(&m, old, true);
+	pull();
+	page(true, LIST(6, 7, 8, 9));
+	check("6 7 8 9 ", MERGE_LIVE);
 }
 END_TEST
 

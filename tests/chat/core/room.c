@@ -223,43 +223,118 @@ START_TEST(history_on_join_is_a_cursor_some_messages_back)
 }
 END_TEST
 
-START_TEST(an_id_that_comes_later_replaces_the_message)
+/* a is live, b lags, c resumes, d joins late: who was told of "told"? */
+START_TEST(one_that_was_told_comes_again_with_its_id)
 {
-	struct member a = {0}, b = {0}, c = {0};
-	struct msg *m = make(6, "told");
+	struct member a = {0}, b = {0}, c = {0}, d = {0};
+	struct msg *told = make(0, "told"), *named = make(7, "told");
+	struct msg *recent[8];
 
 	start(5);
 	room_join(&r, &a, NULL);
 	room_join(&r, &b, NULL);
 	push(0, "told");
 	room_lag(&b);
-	push(0, "more");
-	ck_assert_uint_eq(a.cursor.seq, 5);
-	ck_assert(room_identify(&r, m));
-	ck_assert(room_identify(&r, m)); /* the same once more */
-	ck_assert_uint_eq(r.head.seq, 6);
-	ck_assert_uint_eq(a.cursor.seq, 6);
-	ck_assert_str_eq(read_all(&b), "- head");
+	room_join(&r, &d, NULL);
+	push(6, "m");
+	ck_assert(room_has(&a, named));
+	ck_assert(room_has(&b, named));
+	ck_assert(!room_has(&d, named));
+	push(7, "told");
+	ck_assert_uint_eq(r.head.seq, 7);
+	ck_assert_uint_eq(a.cursor.seq, 7);
 	room_resume(&r, &c, NULL, (struct msgid){1, 5});
-	ck_assert_str_eq(read_all(&c), "6 - head");
-	msg_unref(m);
+	ck_assert(!room_has(&c, named));
+	ck_assert_str_eq(read_all(&c), "- 6 7 head");
+	ck_assert(room_has(&c, named));
+	ck_assert_str_eq(read_all(&b), "6 7 head");
+	/* History shows it once. */
+	ck_assert_uint_eq(room_recent(&r, recent, 8), 2);
+	ck_assert_uint_eq(recent[0]->id.seq, 6);
+	ck_assert_uint_eq(recent[1]->id.seq, 7);
+	/* All are at the head and it has left the ring: forgotten. */
+	push_ids(8, 8 + ROOM_RING);
+	ck_assert_uint_eq(r.told_count, 0);
+	msg_unref(told);
+	msg_unref(named);
 	end();
 }
 END_TEST
 
-START_TEST(one_that_fell_out_of_the_ring_is_the_archives)
+START_TEST(a_line_client_fed_by_the_archive_is_not_told_twice)
 {
 	struct member a = {0};
-	struct msg *m = make(6, "told");
+	struct msg *named = make(7, "told"), *other = make(6, "m");
+
+	start(5);
+	room_join(&r, &a, NULL);
+	push(0, "told");
+	room_lag(&a);
+	push(6, "m");
+	push(7, "told");
+	push_ids(8, 8 + ROOM_RING);
+	ck_assert_str_eq(read_all(&a), "archive");
+	ck_assert(!room_has(&a, other));
+	ck_assert(room_has(&a, named));
+	room_took(&a, other);
+	room_took(&a, named);
+	for (uint64_t seq = 8; seq <= 8; seq++) {
+		struct msg *item = make(seq, "m");
+
+		ck_assert(!room_has(&a, item));
+		room_took(&a, item);
+		msg_unref(item);
+	}
+	read_all(&a);
+	ck_assert(!a.lagging);
+	ck_assert(room_has(&a, named)); /* of before it was fed */
+	msg_unref(named);
+	msg_unref(other);
+	end();
+}
+END_TEST
+
+START_TEST(a_repeat_is_for_clients_that_know_it_by_mid)
+{
+	struct member a = {0}, b = {0};
+	struct msg *repeat = make(7, "m"), *out[8];
+	bool complete;
+
+	start(5);
+	room_join(&r, &a, NULL);
+	room_join(&r, &b, NULL);
+	push(6, "m");
+	room_lag(&b);
+	room_push_repeat(&r, repeat);
+	ck_assert(room_has(&a, repeat));
+	room_took(&a, repeat);
+	ck_assert_uint_eq(a.cursor.seq, 7);
+	ck_assert_int_eq(room_read(&b, out), ROOM_READ_MESSAGE);
+	ck_assert_ptr_eq(out[0], repeat);
+	ck_assert(room_has(&b, repeat));
+	room_took(&b, repeat);
+	push(8, "n");
+	ck_assert_uint_eq(room_history(&r, MSGID_NONE, out, 8, &complete), 2);
+	ck_assert_uint_eq(out[1]->id.seq, 8);
+	msg_unref(repeat);
+	end();
+}
+END_TEST
+
+/* Resumed behind a message without an id: its id will bring it. */
+START_TEST(a_message_without_id_is_passed_by_or_read_but_never_lost)
+{
+	struct member a = {0}, b = {0};
 
 	start(5);
 	push(0, "told");
-	for (unsigned i = 0; i < ROOM_RING; i++)
-		push(0, "more");
-	ck_assert(!room_identify(&r, m));
-	room_resume(&r, &a, NULL, (struct msgid){1, 5});
-	ck_assert_str_eq(read_all(&a), "archive");
-	msg_unref(m);
+	push(6, "m");
+	room_resume(&r, &a, NULL, (struct msgid){1, 6});
+	ck_assert_str_eq(read_all(&a), "head");
+	push(7, "told");
+	ck_assert_uint_eq(a.cursor.seq, 7);
+	room_resume(&r, &b, NULL, (struct msgid){1, 5});
+	ck_assert_str_eq(read_all(&b), "- 6 7 head");
 	end();
 }
 END_TEST
@@ -458,8 +533,10 @@ int main(void)
 		{a_resume_begins_behind_what_the_client_has, 1},
 		{from_the_oldest_on_is_no_gap, 1},
 		{history_on_join_is_a_cursor_some_messages_back, 1},
-		{an_id_that_comes_later_replaces_the_message, 1},
-		{one_that_fell_out_of_the_ring_is_the_archives, 1},
+		{one_that_was_told_comes_again_with_its_id, 1},
+		{a_line_client_fed_by_the_archive_is_not_told_twice, 1},
+		{a_repeat_is_for_clients_that_know_it_by_mid, 1},
+		{a_message_without_id_is_passed_by_or_read_but_never_lost, 1},
 		{ids_that_do_not_rise_hide_nothing, 1},
 		{all_rings_share_a_budget, 1},
 		{a_gap_of_the_log_is_seen_by_those_who_come_later, 1},
