@@ -129,4 +129,30 @@ struct bus {
 int bus_local_new(struct bus **out, struct hub *hub, struct store *store,
 		  unsigned log);
 
+struct report;
+struct slot_node;
+
+/* Everything is copied. */
+struct bus_options {
+	bool cluster;
+	const struct slot_node *nodes; /* one, or some of the cluster */
+	unsigned node_count;
+	const char *password; /* NULL: none */
+	const char *prefix;   /* of all keys; NULL: none */
+	unsigned stream_max;  /* messages that a room's log keeps, about */
+	const char *instance; /* the name of this one */
+	const char *address, *version;
+};
+
+/*
+ * The instances that use one Redis, or one Redis Cluster, with one prefix.
+ * Borrows hub, store (may be NULL) and report. Redis may be away: then the bus
+ * begins in BUS_DOWN, and goes on when it comes. Returns 0 or -errno with one
+ * sentence in why; -EEXIST: another instance of that name is alive, which may
+ * take six seconds to find out.
+ */
+int bus_redis_new(struct bus **out, const struct bus_options *options,
+		  struct hub *hub, struct store *store, struct report *report,
+		  char *why, size_t why_len);
+
 #endif

@@ -12,58 +12,36 @@
 /* Pieces of one sendmsg(). */
 #define PIECES_MAX 64
 
-static struct sendq_item *nth(const struct sendq *q, unsigned n)
+static struct blob *nth(const struct sendq *q, unsigned n)
 {
-	return &q->items[(q->first + n) & (q->capacity - 1)];
-}
-
-/* A form that was made once is there for as long as the message. */
-static struct slice bytes_of(const struct sendq_item *i)
-{
-	const struct blob *b = i->what;
-
-	switch (i->form) {
-	case FORM_BLOB: return (struct slice){b->bytes, b->len};
-	case FORM_LINE: return msg_line(i->what);
-	case FORM_JSON_LINE: return msg_json_line(i->what);
-	case FORM_FRAME: break;
-	}
-	return msg_frame(i->what);
-}
-
-static void drop(const struct sendq_item *i)
-{
-	if (i->form == FORM_BLOB)
-		blob_unref(i->what);
-	else
-		msg_unref(i->what);
+	return q->refs[(q->first + n) & (q->capacity - 1)];
 }
 
 static bool reserve(struct sendq *q, unsigned count)
 {
 	unsigned capacity = q->capacity ? q->capacity : FIRST_CAPACITY;
-	struct sendq_item *items;
+	struct blob **refs;
 
 	while (capacity < count)
 		capacity *= 2;
 	if (capacity == q->capacity)
 		return true;
-	items = malloc(capacity * sizeof(*items));
-	if (!items)
+	refs = malloc(capacity * sizeof(struct blob *));
+	if (!refs)
 		return false;
 	for (unsigned i = 0; i < q->count; i++)
-		items[i] = *nth(q, i);
-	free(q->items);
-	q->items = items;
+		refs[i] = nth(q, i);
+	free(q->refs);
+	q->refs = refs;
 	q->first = 0;
 	q->capacity = capacity;
 	return true;
 }
 
-static void put(struct sendq *q, struct sendq_item item)
+static void put(struct sendq *q, struct blob *b)
 {
-	*nth(q, q->count++) = item;
-	q->bytes += bytes_of(&item).len;
+	q->refs[(q->first + q->count++) & (q->capacity - 1)] = b;
+	q->bytes += b->len;
 }
 
 bool sendq_append(struct sendq *q, struct blob *b)
@@ -72,18 +50,7 @@ bool sendq_append(struct sendq *q, struct blob *b)
 		return true;
 	if (!reserve(q, q->count + 1))
 		return false;
-	put(q, (struct sendq_item){blob_ref(b), FORM_BLOB});
-	return true;
-}
-
-bool sendq_append_msg(struct sendq *q, struct msg *m, enum form form)
-{
-	struct sendq_item item = {m, form};
-
-	if (bytes_of(&item).len == 0 || !reserve(q, q->count + 1))
-		return false;
-	msg_ref(m);
-	put(q, item);
+	put(q, blob_ref(b));
 	return true;
 }
 
@@ -94,8 +61,8 @@ bool sendq_move(struct sendq *to, struct sendq *from)
 	if (!reserve(to, to->count + from->count))
 		return false;
 	for (unsigned i = 0; i < from->count; i++)
-		put(to, *nth(from, i));
-	free(from->items);
+		put(to, nth(from, i));
+	free(from->refs);
 	memset(from, 0, sizeof(*from));
 	return true;
 }
@@ -105,9 +72,9 @@ static void forget(struct sendq *q, size_t sent)
 {
 	q->bytes -= sent;
 	sent += q->sent;
-	while (q->count > 0 && sent >= bytes_of(nth(q, 0)).len) {
-		sent -= bytes_of(nth(q, 0)).len;
-		drop(nth(q, 0));
+	while (q->count > 0 && sent >= nth(q, 0)->len) {
+		sent -= nth(q, 0)->len;
+		blob_unref(nth(q, 0));
 		q->first = (q->first + 1) & (q->capacity - 1);
 		q->count--;
 	}
@@ -121,10 +88,8 @@ static ssize_t send_some(const struct sendq *q, int fd)
 	size_t skip = q->sent;
 
 	for (unsigned i = 0; i < q->count && i < PIECES_MAX; i++) {
-		const struct slice bytes = bytes_of(nth(q, i));
-
-		pieces[i].iov_base = (char *)bytes.at + skip;
-		pieces[i].iov_len = bytes.len - skip;
+		pieces[i].iov_base = nth(q, i)->bytes + skip;
+		pieces[i].iov_len = nth(q, i)->len - skip;
 		message.msg_iovlen++;
 		skip = 0;
 	}
@@ -149,7 +114,7 @@ int sendq_flush(struct sendq *q, int fd)
 void sendq_clear(struct sendq *q)
 {
 	for (unsigned i = 0; i < q->count; i++)
-		drop(nth(q, i));
-	free(q->items);
+		blob_unref(nth(q, i));
+	free(q->refs);
 	memset(q, 0, sizeof(*q));
 }

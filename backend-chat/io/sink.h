@@ -20,8 +20,8 @@ void hub_on_open(struct hub *h, struct slice room, struct slice topic,
 void hub_on_message(struct hub *h, struct msg *m);
 /* MERGE_ID: m was told before it had its id. */
 void hub_on_identified(struct hub *h, struct msg *m);
-/* MERGE_REPEAT: for JSON clients that may have come without the first one. */
-void hub_on_repeated(struct hub *h, struct msg *m);
+/* MERGE_REPEAT: another entry with the mid of one that was handed out. */
+void hub_on_repeat(struct hub *h, struct msg *m);
 /* MERGE_GAP: messages between the two are missing and will not come. */
 void hub_on_gap(struct hub *h, struct slice room, struct msgid from,
 		struct msgid to);
@@ -39,6 +39,9 @@ void hub_on_posted(struct hub *h, uint64_t ticket, enum posted result,
 /* As asked for by claim(). taken: somebody else holds it. */
 void hub_on_claimed(struct hub *h, uint64_t ticket, struct slice nick,
 		    struct slice hash, bool taken);
+
+/* How many there are here, for the other instances. Asks, tells nothing. */
+void hub_on_lease(struct hub *h, unsigned *clients, unsigned *rooms);
 
 void hub_on_signal(struct hub *h, const struct signal *s);
 void hub_on_state(struct hub *h, enum bus_state state);

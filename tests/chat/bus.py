@@ -1,0 +1,649 @@
+# SPDX-License-Identifier: MIT
+"""The bus over Redis: several instances (bus_probe.c), real redis-servers.
+
+What must hold, whatever happens to Redis: each message that was acknowledged
+comes to each instance once, in one order, or a gap is told.
+"""
+import os
+import re
+import tempfile
+import threading
+import unittest
+
+import chatlab
+from redislab import SERVER, Cluster, Server, until
+
+PROBE = os.environ.get("BUS_PROBE", "bus_probe")
+
+
+def mid(number, who="a"):
+    return f"0a1b2c.{who}-message-{number:010d}"
+
+
+class Instance:
+    def __init__(self, name, redis, kind="standalone", store=None, env=None):
+        command = [PROBE, name, kind, redis]
+        if store:
+            command.append(store)
+        self.name = name
+        self.program = chatlab.Program(
+            command, env={**os.environ, **(env or {})})
+        self.out = self.program.out
+
+    def ready(self):
+        self.out.wait("^(ready|refused)")
+        return self
+
+    def say(self, *words):
+        self.program.write(" ".join(str(word) for word in words) + "\n")
+
+    def follow(self, room):
+        self.say("follow", room)
+        self.out.wait(f"^open {room} ")
+
+    def up(self, count=1):
+        self.out.wait("^state up", count)
+
+    def lines(self, pattern):
+        with self.out.changed:
+            found = [re.search(pattern, line) for line in self.out.lines]
+        return [match for match in found if match]
+
+    def seen(self, room):
+        """(id, mid) in the order in which members get them; what was told
+        without an id takes its place when it gets one."""
+        return [(match[2], match[3]) for match in self.lines(
+            f"^(message|identified) {room} (\\S+) (\\S+)")
+            if match[2] != "0-0"]
+
+    def told(self, room):
+        """mids as a line client sees them."""
+        return [match[1] for match in self.lines(
+            f"^message {room} \\S+ (\\S+)")]
+
+    def acked(self, room):
+        return {match[2]: match[1] for match in self.lines(
+            f"^posted {room} (\\S+) (\\S+)")}
+
+    def end(self):
+        self.program.kill()
+
+
+def number(text):
+    epoch, seq = text.split("-")
+    return int(epoch), int(seq)
+
+
+class Talk(threading.Thread):
+    """Posts at a steady rate, in turn to each of the instances."""
+
+    def __init__(self, instances, room, rate=100):
+        super().__init__()
+        self.instances, self.room, self.rate = instances, room, rate
+        self.count = 0
+        self.stopped = threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.stopped.wait(1 / self.rate):
+            instance = self.instances[self.count % len(self.instances)]
+            instance.say("post", self.room, mid(self.count, instance.name),
+                         f"text-{self.count}")
+            self.count += 1
+
+    def until(self, more):
+        """So many more are said."""
+        end = self.count + more
+        until("it is said", lambda: self.count >= end)
+
+    def end(self):
+        self.stopped.set()
+        self.join()
+        return self.count
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.ends = []
+
+    def tearDown(self):
+        for end in reversed(self.ends):
+            end()
+
+    def instance(self, *args, **options):
+        instance = Instance(*args, **options)
+        self.ends.append(instance.end)
+        return instance.ready()
+
+    def redis(self, *options):
+        server = Server(*options)
+        self.ends.append(server.end)
+        return server, f"127.0.0.1:{server.port}"
+
+    def three(self, address, kind="standalone", room="ops"):
+        instances = [self.instance(name, address, kind)
+                     for name in ("a", "b", "c")]
+        for instance in instances:
+            instance.up()
+            instance.follow(room)
+        return instances
+
+    def agree(self, instances, count, room="ops", gaps=0):
+        """Every message was acked, and came to all, once, in one order."""
+        def acked():
+            return {m: i for instance in instances
+                    for m, i in instance.acked(room).items()}
+        until(f"{count} are acked", lambda: len(acked()) >= count)
+        self.assertEqual(len(acked()), count)
+        for instance in instances:
+            until(f"{instance.name} has {count}",
+                  lambda: len({m for _, m in instance.seen(room)}) >= count)
+        first = instances[0].seen(room)
+        for instance in instances:
+            seen = instance.seen(room)
+            mids = [m for _, m in seen]
+            self.assertEqual(len(mids), len(set(mids)), instance.name)
+            told = instance.told(room)
+            self.assertEqual(len(told), len(set(told)), instance.name)
+            self.assertEqual(sorted(seen), sorted(first), instance.name)
+            ids = [number(i) for i, _ in seen]
+            self.assertEqual(ids, sorted(ids), instance.name)
+            self.assertEqual(len(instance.lines("^gap")), gaps,
+                             instance.name)
+        return first
+
+
+class Standalone(Case):
+    def test_one_order(self):
+        _, address = self.redis()
+        instances = self.three(address)
+        talk = Talk(instances, "ops", 300)
+        talk.until(600)
+        seen = self.agree(instances, talk.end())
+        self.assertEqual([number(i)[1] for i, _ in seen],
+                         list(range(1, len(seen) + 1)))
+
+    def test_a_room_opens_with_its_end(self):
+        server, address = self.redis()
+        a = self.instance("a", address)
+        a.follow("ops")
+        for i in range(100):
+            a.say("post", "ops", mid(i), "x")
+        a.out.wait("^posted ops \\S+-100 ")
+        a.say("topic", "ops", "lan", "Deploys")
+        a.out.wait("^signal topic room=ops nick=lan text=Deploys")
+        b = self.instance("b", address)
+        b.say("follow", "ops")
+        b.out.wait("^open ops \\d+-100 64 Deploys$")
+        b.say("read", "bus", "ops", "before", "0-0", 3)
+        b.out.wait("^page ops 3 more \\d+-98 \\d+-99 \\d+-100$")
+        epoch = number(a.seen("ops")[0][0])[0]
+        b.say("read", "bus", "ops", "after", f"{epoch}-97", 50)
+        b.out.wait("^page ops 3 \\d+-98 \\d+-99 \\d+-100$")
+        self.assertEqual(b.seen("ops"), [])
+        self.assertEqual(server.ask("XLEN", "{ops}:log"), 100)
+
+    def test_a_room_that_nobody_follows(self):
+        _, address = self.redis()
+        a, b = [self.instance(name, address) for name in "ab"]
+        b.follow("ops")
+        a.say("post", "ops", mid(1), "hook")
+        a.out.wait("^posted ops \\d+-1 ")
+        b.out.wait("^message ops \\d+-1 ")
+        self.assertEqual(a.seen("ops"), [])
+
+    def test_a_retry_is_posted_once(self):
+        server, address = self.redis()
+        a, b = [self.instance(name, address) for name in "ab"]
+        a.follow("ops")
+        a.say("post", "ops", mid(1), "x")
+        a.out.wait("^posted ops \\d+-1 ")
+        b.say("retry", "ops", mid(1), "x")
+        b.out.wait("^posted ops \\d+-1 ")
+        b.say("retry", "ops", mid(2), "y")
+        b.out.wait("^posted ops \\d+-2 ")
+        b.follow("ops")
+        b.say("retry", "ops", mid(2), "y")
+        b.out.wait("^posted ops \\d+-2 ", 2)
+        self.assertEqual(server.ask("XLEN", "{ops}:log"), 2)
+
+    def test_redis_is_killed_and_comes_back(self):
+        server, address = self.redis("--appendonly", "yes",
+                                     "--appendfsync", "always")
+        instances = self.three(address)
+        talk = Talk(instances, "ops")
+        talk.until(100)
+        server.kill()
+        for instance in instances:
+            instance.out.wait("^state down")
+        talk.until(100)
+        for instance in instances:
+            instance.out.wait("^queued ops 0-0 ")
+        server.start()
+        for instance in instances:
+            instance.up(2)
+        talk.until(100)
+        self.agree(instances, talk.end())
+
+    def test_redis_has_forgotten_all(self):
+        server, address = self.redis()
+        instances = self.three(address)
+        talk = Talk(instances, "ops")
+        talk.until(100)
+        server.kill()
+        talk.until(50)
+        server.start()
+        for instance in instances:
+            instance.up(2)
+        talk.until(100)
+        count = talk.end()
+        # What Redis lost before it was read is a gap, told to all.
+        for instance in instances:
+            until("the last one is there", lambda: len(
+                instance.acked("ops")) >= count // 3)
+        ids = [number(i) for i, _ in instances[0].seen("ops")]
+        self.assertEqual(ids, sorted(ids))
+        self.assertGreater(ids[-1][0], ids[0][0])
+        for instance in instances:
+            mids = [m for _, m in instance.seen("ops")]
+            self.assertEqual(len(mids), len(set(mids)))
+
+    def test_flushall(self):
+        server, address = self.redis()
+        instances = self.three(address)
+        a = instances[0]
+        a.say("join", "ops", "lan")
+        a.say("claim", "lan", "11" * 32)
+        for i in range(10):
+            a.say("post", "ops", mid(i), "x")
+        for instance in instances:
+            instance.out.wait("^message ops \\S+-10 ")
+        server.ask("FLUSHALL")
+        for i in range(10, 20):
+            a.say("post", "ops", mid(i), "x")
+        seen = self.agree(instances, 20)
+        epochs = [number(i)[0] for i, _ in seen]
+        self.assertEqual(epochs[:10], [epochs[0]] * 10)
+        self.assertEqual(epochs[10:], [epochs[10]] * 10)
+        self.assertGreater(epochs[10], epochs[0])
+        # What is known of people is written again.
+        until("who is there again", lambda: server.ask(
+            "HGET", "{ops}:who", "lan") == "a")
+        until("the nick is there again", lambda: server.ask(
+            "HGET", "{chat}:nicks", "lan") == "11" * 32 + " a 0")
+        until("all leases are there", lambda: server.ask(
+            "HLEN", "{chat}:inst") == 3)
+
+    def test_redis_is_stopped_for_ten_seconds(self):
+        server, address = self.redis()
+        instances = self.three(address)
+        talk = Talk(instances, "ops")
+        talk.until(100)
+        server.pause()
+        for instance in instances:
+            instance.out.wait("^state down")
+        talk.until(800)
+        server.resume()
+        for instance in instances:
+            instance.up(2)
+        talk.until(50)
+        self.agree(instances, talk.end())
+
+    def test_subscribers_are_cut_off(self):
+        server, address = self.redis()
+        instances = self.three(address)
+        talk = Talk(instances, "ops")
+        for _ in range(5):
+            talk.until(50)
+            self.assertGreater(
+                server.ask("CLIENT", "KILL", "TYPE", "pubsub"), 0)
+        talk.until(50)
+        self.agree(instances, talk.end())
+
+    def test_connections_are_cut_off(self):
+        server, address = self.redis()
+        instances = self.three(address)
+        talk = Talk(instances, "ops")
+        for _ in range(5):
+            talk.until(50)
+            server.ask("CLIENT", "KILL", "TYPE", "normal")
+        talk.until(50)
+        self.agree(instances, talk.end())
+
+    def test_an_instance_dies(self):
+        server, address = self.redis()
+        a, b, c = self.three(address)
+        c.say("join", "ops", "lan")
+        for instance in (a, b):
+            instance.out.wait("^signal join room=ops nick=lan .*instance=c")
+        c.program.process.kill()
+        for instance in (a, b):
+            instance.out.wait("^signal gone .*instance=c")
+        until("its people are gone", lambda: server.ask(
+            "HGETALL", "{ops}:who") == [])
+        self.assertEqual(server.ask("HLEN", "{chat}:inst"), 2)
+
+    def test_a_full_outbox(self):
+        server, address = self.redis()
+        a = self.instance("a", address)
+        a.up()
+        a.follow("ops")
+        server.pause()
+        a.out.wait("^state down")
+        text = "x" * 4000
+        for i in range(3000):
+            a.say("post", "ops", mid(i), text)
+        a.out.wait("^error \\S+ Resource temporarily")
+        refused = len(a.lines("^error"))
+        server.resume()
+        a.up(2)
+        until("what was taken is posted", lambda: len(
+            a.acked("ops")) == 3000 - len(a.lines("^error")))
+        self.assertGreater(refused, 0)
+        until("all of it is said", lambda: set(a.told("ops")) ==
+              set(a.acked("ops")))
+        told = a.told("ops")
+        self.assertEqual(len(told), len(set(told)))
+
+    def test_it_begins_without_redis(self):
+        server, address = self.redis()
+        server.kill()
+        a = self.instance("a", address)
+        a.follow("ops")
+        a.say("post", "ops", mid(1), "x")
+        a.out.wait("^message ops 0-0 ")
+        a.out.wait("^queued ops 0-0 ")
+        server.start()
+        a.up()
+        a.out.wait("^identified ops \\d+-1 ")
+        a.out.wait("^posted ops \\d+-1 ")
+
+    def test_a_password(self):
+        server, address = self.redis("--requirepass", "secret")
+        a = self.instance("a", address, env={"BUS_PASSWORD": "secret"})
+        a.up()
+        a.follow("ops")
+        a.say("post", "ops", mid(1), "x")
+        a.out.wait("^posted ops ")
+        b = self.instance("b", address, env={"BUS_PASSWORD": "wrong"})
+        b.out.wait("the password is refused")
+
+    def test_a_prefix(self):
+        server, address = self.redis()
+        a = self.instance("a", address, env={"BUS_PREFIX": "school."})
+        a.up()
+        a.follow("ops")
+        a.say("post", "ops", mid(1), "x")
+        a.out.wait("^message ops ")
+        self.assertEqual(server.ask("XLEN", "{school.ops}:log"), 1)
+        for key in server.ask("KEYS", "*"):
+            self.assertRegex(key, r"^(\{school\.|school\.socket)")
+
+
+class People(Case):
+    LAN, LINH = "11" * 32, "22" * 32
+
+    def test_one_holder_of_a_nick(self):
+        _, address = self.redis()
+        a, b, _ = self.three(address)
+        a.say("claim", "Lan", self.LAN)
+        a.out.wait("^claimed Lan")
+        b.say("claim", "lan", self.LINH)
+        b.out.wait("^taken lan")
+        b.say("claim", "lan", self.LAN)
+        b.out.wait("^claimed lan")
+        for instance in (a, b):
+            until("all know the holder", lambda: (
+                instance.say("holder", "LAN"),
+                instance.lines("^holder LAN 11111111 b here"))[1])
+
+    def test_a_nick_is_kept_for_a_while(self):
+        server, address = self.redis()
+        a, b, _ = self.three(address)
+        a.say("claim", "lan", self.LAN)
+        a.say("claim", "lan", self.LAN)
+        a.out.wait("^claimed lan", 2)
+        a.say("release", "lan", self.LAN, "keep")
+        b.say("claim", "lan", self.LINH)
+        b.out.wait("^taken lan")
+        a.say("release", "lan", self.LAN, "keep")
+        until("it has left", lambda: not server.ask(
+            "HGET", "{chat}:nicks", "lan").endswith(" 0"))
+        b.say("claim", "lan", self.LINH)
+        b.out.wait("^taken lan", 2)
+        a.say("claim", "nam", self.LAN)
+        a.out.wait("^claimed nam")
+        a.say("release", "nam", self.LAN, "drop")
+        until("it is free", lambda: server.ask(
+            "HGET", "{chat}:nicks", "nam") is None)
+        b.say("claim", "nam", self.LINH)
+        b.out.wait("^claimed nam")
+
+    def test_a_nick_of_a_dead_instance_is_free(self):
+        _, address = self.redis()
+        a, _, c = self.three(address)
+        c.say("claim", "lan", self.LAN)
+        c.out.wait("^claimed lan")
+        a.say("claim", "lan", self.LINH)
+        a.out.wait("^taken lan")
+        c.program.process.kill()
+        a.out.wait("^signal gone .*instance=c")
+        a.say("claim", "lan", self.LINH)
+        a.out.wait("^claimed lan")
+
+    def test_joins_and_parts(self):
+        server, address = self.redis()
+        a, b, _ = self.three(address)
+        a.say("join", "ops", "lan")
+        a.say("join", "ops", "lan")  # a second connection
+        b.out.wait("^signal join room=ops nick=lan .*instance=a")
+        d = self.instance("d", address)
+        d.follow("ops")
+        d.out.wait("^signal join room=ops nick=lan .*instance=a")
+        a.say("part", "ops", "lan")
+        a.say("nick", "ops", "lan", "linh")
+        b.out.wait("^signal nick room=ops nick=lan text=linh instance=a")
+        a.say("part", "ops", "linh")
+        b.out.wait("^signal part room=ops nick=linh")
+        self.assertEqual(len(b.lines("^signal join")), 1)
+        self.assertEqual(len(b.lines("^signal part")), 1)
+        until("nobody is there", lambda: server.ask(
+            "HGETALL", "{ops}:who") == [])
+
+    def test_signals_to_all(self):
+        _, address = self.redis()
+        a, b, c = self.three(address)
+        a.say("kick", "-", "lan")
+        for instance in (a, b, c):
+            instance.out.wait("^signal kick ")
+        self.assertEqual(len(a.lines("^signal kick")), 1)
+
+    def test_what_is_known_of_others(self):
+        server, address = self.redis()
+        a, b, c = self.three(address)
+        a.say("join", "ops", "lan")
+        c.say("join", "ops", "linh")
+        b.say("topic", "ops", "nam", "Deploys")
+        until("the directory has it", lambda: (
+            a.say("rooms"), a.lines("^room ops here=2 topic=Deploys"))[1])
+        until("all instances are known", lambda: (
+            a.say("instances"), a.lines("^instances 3"))[1])
+        a.out.wait("^instance b clients=7 rooms=2")
+        self.assertEqual(server.ask("HGET", "socket:clients:counts", "b"), "7")
+        self.assertGreater(
+            int(server.ask("HGET", "socket:clients:lastUpdate", "b")), 10**12)
+        c.program.end_input()
+        self.assertEqual(c.program.wait(), 0)
+        self.assertIsNone(server.ask("HGET", "socket:clients:counts", "c"))
+        self.assertIsNone(server.ask("HGET", "{chat}:inst", "c"))
+        self.assertIsNone(server.ask("HGET", "{ops}:who", "linh"))
+
+    def test_two_instances_of_one_name(self):
+        _, address = self.redis()
+        a = self.instance("a", address)
+        other = self.instance("a", address)
+        other.out.wait("^refused: instance = a: another instance")
+        self.assertEqual(other.program.wait(), 1)
+        # One that was killed may start again, a little later.
+        a.program.process.kill()
+        self.instance("a", address).out.wait("^ready")
+
+
+class History(Case):
+    def store(self):
+        folder = tempfile.TemporaryDirectory(prefix="chat_store.")
+        self.ends.append(folder.cleanup)
+        return os.path.join(folder.name, "chat.db")
+
+    def test_the_archive_has_what_was_said_while_it_was_away(self):
+        _, address = self.redis()
+        path = self.store()
+        a = self.instance("a", address)
+        a.follow("ops")
+        b = self.instance("b", address, store=path)
+        b.follow("ops")
+        a.say("post", "ops", mid(0), "x")
+        b.out.wait("^message ops \\d+-1 ")
+        b.program.end_input()
+        b.program.wait()
+        for i in range(1, 1300):
+            a.say("post", "ops", mid(i), "x")
+        a.out.wait("^posted ops \\d+-1300 ")
+        b = self.instance("b", address, store=path)
+        b.follow("ops")
+        b.say("read", "store", "ops", "after", "0-0", 500)
+        first = b.out.wait("^page ops 500 more (\\d+)-1 ")
+        for after in (500, 1000):
+            b.say("read", "store", "ops", "after", f"{first[1]}-{after}", 500)
+        b.out.wait(f"^page ops 500 more {first[1]}-501 ")
+        b.out.wait(f"^page ops 300 {first[1]}-1001 ")
+        b.say("retry", "ops", mid(0), "x")  # long ago
+        b.out.wait("^posted ops \\d+-1 ")
+
+    def test_a_room_that_nobody_here_follows(self):
+        _, address = self.redis()
+        a = self.instance("a", address)
+        a.follow("ops")
+        for i in range(10):
+            a.say("post", "ops", mid(i), "x")
+        a.out.wait("^posted ops \\d+-10 ")
+        until("it is listed", lambda: (
+            a.say("rooms"), a.lines("^room ops"))[1])
+        b = self.instance("b", address, store=self.store())
+        until("the archive has it", lambda: (
+            b.say("read", "store", "ops", "before", "0-0", 50),
+            b.lines("^page ops 10 "))[1])
+
+    def test_history_without_redis(self):
+        server, address = self.redis()
+        path = self.store()
+        a = self.instance("a", address, store=path)
+        a.follow("ops")
+        for i in range(10):
+            a.say("post", "ops", mid(i), "x")
+        a.out.wait("^message ops \\d+-10 ")
+        a.program.end_input()
+        a.program.wait()
+        server.kill()
+        a = self.instance("a", address, store=path)
+        a.say("follow", "ops")
+        a.out.wait("^open ops \\d+-10 10 ")
+        a.say("read", "bus", "ops", "before", "0-0", 5)
+        a.out.wait("^page ops 0 failed")
+
+
+class InCluster(Case):
+    def cluster(self, **options):
+        cluster = Cluster(**options)
+        self.ends.append(cluster.end)
+        return cluster
+
+    def test_rooms_on_all_nodes(self):
+        cluster = self.cluster()
+        instances = self.three(cluster.address, "cluster")
+        rooms = [f"room{i}" for i in range(12)]
+        for room in rooms:
+            for instance in instances:
+                instance.follow(room)
+            for i in range(10):
+                instances[i % 3].say("post", room, mid(i, room), "x")
+        for room in rooms:
+            self.agree(instances, 10, room)
+        instances[0].say("shards")
+        instances[0].out.wait("^shards 3")
+        owners = {cluster.owner(f"{{{room}}}:log")[1].port for room in rooms}
+        self.assertEqual(len(owners), 3)
+
+    def test_a_slot_moves_there_and_back(self):
+        cluster = self.cluster()
+        instances = self.three(cluster.address, "cluster")
+        talk = Talk(instances, "ops")
+        slot, source = cluster.owner("{ops}:log")
+        target = [m for m in cluster.masters if m is not source][0]
+        for _ in range(3):
+            talk.until(50)
+            cluster.move(slot, source, target, lambda: talk.until(20))
+            talk.until(50)
+            cluster.move(slot, target, source, lambda: talk.until(20))
+        talk.until(50)
+        seen = self.agree(instances, talk.end())
+        self.assertEqual([number(i)[1] for i, _ in seen],
+                         list(range(1, len(seen) + 1)))
+
+    def test_a_master_with_a_replica_is_killed(self):
+        cluster = self.cluster(replicas=True)
+        instances = self.three(cluster.address, "cluster")
+        _, master = cluster.owner("{ops}:log")
+        replica = cluster.replicas[cluster.masters.index(master)]
+        talk = Talk(instances, "ops")
+        talk.until(100)
+        master.kill()
+        until("the replica has taken over", lambda:
+              "role:master" in replica.ask("INFO", "replication"))
+        for instance in instances:
+            instance.up(2)
+        talk.until(100)
+        count = talk.end()
+        # The last moment of the master may be lost, but never in silence,
+        # and nothing comes twice.
+        for instance in instances:
+            until("all is acked", lambda: len(
+                instance.acked("ops")) >= len(range(
+                    instances.index(instance), count, 3)))
+        for instance in instances:
+            mids = [m for _, m in instance.seen("ops")]
+            self.assertEqual(len(mids), len(set(mids)))
+        last = instances[0].seen("ops")[-1]
+        for instance in instances:
+            until("all have the last one",
+                  lambda: last in instance.seen("ops"))
+
+    def test_a_node_is_stopped(self):
+        cluster = self.cluster()
+        instances = self.three(cluster.address, "cluster")
+        other = None
+        for i in range(100):
+            if cluster.owner(f"{{r{i}}}:log")[1] is not cluster.owner(
+                    "{ops}:log")[1]:
+                other = f"r{i}"
+                break
+        for instance in instances:
+            instance.follow(other)
+        talk = Talk(instances, "ops")
+        talk.until(50)
+        cluster.owner(f"{{{other}}}:log")[1].pause()
+        for instance in instances:
+            instance.out.wait("^state down")
+        instances[0].say("post", other, mid(1), "x")
+        instances[0].out.wait(f"^queued {other} ")
+        for server in cluster.servers:
+            server.resume()
+        instances[0].out.wait(f"^posted {other} ")
+        talk.until(50)
+        self.agree(instances, talk.end())
+
+
+if __name__ == "__main__":
+    if not SERVER:
+        chatlab.skip_all("there is no redis-server (make deps)")
+    unittest.main()
