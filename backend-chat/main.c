@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* chat_serv: arguments and signals. The only file that exits. */
 #include "io/accept.h"
+#include "io/bus.h"
 #include "badoption.h"
+#include "config.h"
 #include "io/hub.h"
 #include "io/listener.h"
 #include "io/report.h"
+#include "io/store.h"
 #include "stdfds.h"
 
 #include <errno.h>
@@ -21,26 +24,28 @@
 
 enum { EXIT_OK = 0, EXIT_HOST = 1, EXIT_USAGE = 2 };
 
-#define CLIENTS_DEFAULT	  1000
-#define CLIENTS_MAX	  1000000
-#define QUEUE_KIB_DEFAULT 1024
-#define QUEUE_KIB_MIN	  64
-#define QUEUE_KIB_MAX	  1048576
+#define CLIENTS_MAX   1000000
+#define QUEUE_KIB_MIN 64
+#define QUEUE_KIB_MAX 1048576
 
 #define WHAT_MAX 512 /* bytes of a message on the arguments */
 
 struct options {
-	const char *bind;
+	const char *bind, *config;
+	unsigned long clients, queue_kib; /* 0: not given */
+	bool classic, has_port;
 	unsigned port;
-	struct hub_limits limits;
 };
 
 static const char usage[] =
 	"usage: chat_serv [OPTIONS] PORT\n"
+	"       chat_serv [OPTIONS] -c FILE [PORT]\n"
 	"  -b, --bind ADDRESS     listen on this address only\n"
+	"  -c, --config FILE      rooms with a log, as FILE says\n"
 	"  -m, --max-clients N    refuse more than N clients (default 1000)\n"
 	"  -q, --queue KIB        keep so much for a client that does not read\n"
-	"                         (default 1024)\n"
+	"                         (default 1024; with -c 64)\n"
+	"      --classic          no commands: every line is text\n"
 	"  -h, --help             show this and exit\n"
 	"  -V, --version          show the version and exit\n"
 	"PORT 0 takes any free port; the first line of output names it.\n";
@@ -80,31 +85,53 @@ static _Noreturn void exit_shown(void)
 	exit(stdfds_shown("chat_serv") ? EXIT_OK : EXIT_HOST);
 }
 
+static void parse_port(int argc, char **argv, struct options *o)
+{
+	char what[WHAT_MAX];
+
+	if (argc == optind && o->config)
+		return;
+	if (argc == optind)
+		exit_usage("PORT is missing");
+	if (argc - optind > 1) {
+		snprintf(what, sizeof(what),
+			 "'%s' after PORT '%s': give one PORT only",
+			 argv[optind + 1], argv[optind]);
+		exit_usage(what);
+	}
+	o->port = (unsigned)number_or_exit("PORT", argv[optind], 0, 65535);
+	o->has_port = true;
+}
+
 static void parse_options(int argc, char **argv, struct options *o)
 {
+	enum { CLASSIC = 1000 };
 	static const struct option names[] = {
 		{"bind", required_argument, NULL, 'b'},
+		{"classic", no_argument, NULL, CLASSIC},
+		{"config", required_argument, NULL, 'c'},
 		{"max-clients", required_argument, NULL, 'm'},
 		{"queue", required_argument, NULL, 'q'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
 	};
-	unsigned long clients = CLIENTS_DEFAULT, queue_kib = QUEUE_KIB_DEFAULT;
 	char what[WHAT_MAX];
 	int option;
 
 	opterr = 0; /* we print one line of our own */
-	while ((option = getopt_long(argc, argv, ":b:m:q:hV", names, NULL)) !=
+	while ((option = getopt_long(argc, argv, ":b:c:m:q:hV", names, NULL)) !=
 	       -1) {
 		switch (option) {
 		case 'b': o->bind = optarg; break;
+		case 'c': o->config = optarg; break;
+		case CLASSIC: o->classic = true; break;
 		case 'm':
-			clients = number_or_exit("--max-clients", optarg, 1,
-						 CLIENTS_MAX);
+			o->clients = number_or_exit("--max-clients", optarg, 1,
+						    CLIENTS_MAX);
 			break;
 		case 'q':
-			queue_kib =
+			o->queue_kib =
 				number_or_exit("--queue", optarg, QUEUE_KIB_MIN,
 					       QUEUE_KIB_MAX);
 			break;
@@ -115,17 +142,39 @@ static void parse_options(int argc, char **argv, struct options *o)
 			exit_usage(what);
 		}
 	}
-	if (argc == optind)
-		exit_usage("PORT is missing");
-	if (argc - optind > 1) {
-		snprintf(what, sizeof(what),
-			 "'%s' after PORT '%s': give one PORT only",
-			 argv[optind + 1], argv[optind]);
-		exit_usage(what);
+	parse_port(argc, argv, o);
+}
+
+/* The command line wins over the environment, that over the file. */
+static void configure(struct config *c, const struct options *o)
+{
+	char why[CONFIG_WHY_MAX];
+	int error = 0;
+
+	config_init(c);
+	if (o->config)
+		error = config_read(c, o->config, why);
+	if (!error)
+		error = config_environment(c, why);
+	if (error) {
+		fprintf(stderr, "chat_serv: %s\n", why);
+		exit(EXIT_USAGE);
 	}
-	o->port = (unsigned)number_or_exit("PORT", argv[optind], 0, 65535);
-	o->limits.clients = (unsigned)clients;
-	o->limits.queue_bytes = (size_t)queue_kib * 1024;
+	if (o->clients)
+		c->hub.clients = (unsigned)o->clients;
+	if (o->queue_kib)
+		c->hub.queue_bytes = (size_t)o->queue_kib * 1024;
+	if (o->classic)
+		c->hub.commands = false;
+	if (o->has_port && c->listen_count < LISTENERS_MAX)
+		c->listens[c->listen_count++] =
+			(struct config_listen){.port = o->port};
+	if (o->bind)
+		for (unsigned i = 0; i < c->listen_count; i++)
+			snprintf(c->listens[i].address,
+				 sizeof(c->listens[i].address), "%s", o->bind);
+	if (c->listen_count == 0)
+		exit_usage("there is no port: give PORT, or listen in FILE");
 }
 
 /* Every client needs a descriptor: raise the limit now, not under load. */
@@ -170,49 +219,140 @@ static void unblock_next_signal(int signals, const sigset_t *set)
 		pthread_sigmask(SIG_UNBLOCK, set, NULL);
 }
 
-static int run(const struct options *o)
+/* What runs, in the order in which it starts. */
+struct server {
+	struct config config;
+	struct report *report;
+	struct hub *hub;
+	struct bus *bus;
+	struct store *store;
+	struct listener listeners[LISTENERS_MAX];
+	unsigned listener_count;
+	char why[512]; /* it cannot start; empty: errno says it */
+};
+
+static bool open_listeners(struct server *s)
 {
-	struct report *report = NULL;
-	struct hub *hub = NULL;
-	unsigned port = o->port;
 	char why[512];
+
+	for (unsigned i = 0; i < s->config.listen_count; i++) {
+		struct config_listen *l = &s->config.listens[i];
+		int fd = listener_open(l->address[0] ? l->address : NULL,
+				       &l->port, why, sizeof(why));
+
+		if (fd == -1) {
+			fprintf(stderr, "chat_serv: %s\n", why);
+			return false;
+		}
+		s->listeners[s->listener_count++] =
+			(struct listener){fd, l->kind};
+	}
+	return true;
+}
+
+static void report_listeners(const struct server *s)
+{
+	static const char *const kinds[] = {
+		[SNIFF_AUTO] = "",
+		[SNIFF_ONLY_LINES] = " line",
+		[SNIFF_ONLY_WEB] = " web",
+	};
+
+	for (unsigned i = 0; i < s->config.listen_count; i++) {
+		const struct config_listen *l = &s->config.listens[i];
+
+		report_line(s->report,
+			    "listening on %s, max_clients=%u port=%u%s",
+			    l->address[0] ? l->address : "every address",
+			    s->config.hub.clients, l->port, kinds[l->kind]);
+	}
+}
+
+static int open_history(struct server *s)
+{
+	if (!s->config.history.path)
+		return 0;
+	return store_new(&s->store, &s->config.history, s->report, s->why,
+			 sizeof(s->why));
+}
+
+/* Returns 0 or -errno. */
+static int start(struct server *s)
+{
+	int error = report_new(&s->report);
+
+	if (!error)
+		error = hub_new(&s->hub, &s->config.hub, s->report);
+	if (!error)
+		error = open_history(s);
+	if (!error)
+		error = bus_local_new(&s->bus, s->hub, s->store, s->config.log);
+	if (!error)
+		error = hub_start(s->hub, s->bus, s->store);
+	return error;
+}
+
+static void stop(struct server *s)
+{
+	for (unsigned i = 0; i < s->listener_count; i++)
+		close(s->listeners[i].fd);
+	/* It calls those who wait for it, which the bus may be. */
+	if (s->store)
+		s->store->free(s->store);
+	if (s->bus)
+		s->bus->free(s->bus);
+	hub_free(s->hub);
+	report_free(s->report);
+}
+
+static int serve(struct server *s, int signals, const sigset_t *set)
+{
+	int error = signals == -1 ? -errno : start(s);
+
+	if (error && !s->why[0])
+		snprintf(s->why, sizeof(s->why),
+			 "cannot start: %s; free some memory or allow fewer "
+			 "clients",
+			 strerror(-error));
+	if (error) {
+		fprintf(stderr, "chat_serv: %s\n", s->why);
+		return EXIT_HOST;
+	}
+	report_listeners(s);
+	accept_until(signals, s->listeners, s->listener_count, s->hub,
+		     s->report);
+	for (unsigned i = 0; i < s->listener_count; i++)
+		close(s->listeners[i].fd);
+	s->listener_count = 0;
+	unblock_next_signal(signals, set);
+	hub_close(s->hub);
+	return EXIT_OK;
+}
+
+static int run(struct server *s)
+{
 	sigset_t set;
 	int signals = open_signals(&set);
-	int error, listener = listener_open(o->bind, &port, why, sizeof(why));
+	int code = EXIT_HOST;
 
-	if (listener == -1) {
-		fprintf(stderr, "chat_serv: %s\n", why);
-		return EXIT_HOST;
+	if (open_listeners(s)) {
+		config_finish(&s->config, s->config.listens[0].port);
+		code = serve(s, signals, &set);
 	}
-	error = signals == -1 ? -errno : report_new(&report);
-	if (!error)
-		error = hub_new(&hub, &o->limits, report);
-	if (error) {
-		fprintf(stderr,
-			"chat_serv: cannot start: %s; free some memory "
-			"or allow fewer clients\n",
-			strerror(-error));
-		return EXIT_HOST;
-	}
-	report_line(report, "listening on %s, max_clients=%u port=%u",
-		    o->bind ? o->bind : "every address", o->limits.clients,
-		    port);
-	accept_until(signals, listener, hub, report);
-	close(listener);
-	unblock_next_signal(signals, &set);
-	hub_close(hub);
-	report_free(report);
+	stop(s);
 	close(signals);
-	return EXIT_OK;
+	return code;
 }
 
 int main(int argc, char **argv)
 {
+	static struct server server; /* too large for a stack */
 	struct options options = {0};
 
 	stdfds_fill();
 	parse_options(argc, argv, &options);
-	if (!reserve_descriptors(options.limits.clients))
+	configure(&server.config, &options);
+	if (!reserve_descriptors(server.config.hub.clients))
 		return EXIT_HOST;
-	return run(&options);
+	return run(&server);
 }

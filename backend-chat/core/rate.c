@@ -22,6 +22,18 @@ int64_t rate_take(struct rate *r, struct rate_limit limit, int64_t now_ms)
 	return wait;
 }
 
+int64_t rate_owe(struct rate *r, struct rate_limit limit, int64_t now_ms)
+{
+	int64_t wait;
+
+	if (r->full_ms < now_ms)
+		r->full_ms = now_ms;
+	r->full_ms += limit.interval_ms;
+	wait = r->full_ms + limit.interval_ms - now_ms -
+	       (int64_t)limit.burst * limit.interval_ms;
+	return wait > 0 ? wait : 0;
+}
+
 bool rate_floods(const struct rate *r)
 {
 	return r->refused_ms - r->refused_first_ms >= RATE_FLOOD_MS;

@@ -34,6 +34,12 @@ struct rate {
  */
 int64_t rate_take(struct rate *r, struct rate_limit limit, int64_t now_ms);
 
+/*
+ * Takes a token even if there is none, as one takes what was said already:
+ * returns the ms until there is one again, or 0.
+ */
+int64_t rate_owe(struct rate *r, struct rate_limit limit, int64_t now_ms);
+
 /* After a refusal: true if it was refused for RATE_FLOOD_MS without a pause. */
 bool rate_floods(const struct rate *r);
 

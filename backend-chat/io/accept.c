@@ -29,19 +29,19 @@ static void tune_socket(int fd)
 }
 
 /* Returns false if a pause is needed before the next accept(). */
-static bool accept_one(int listener, struct hub *hub, struct report *report,
-		       bool failed_before)
+static bool accept_one(const struct listener *l, struct hub *hub,
+		       struct report *report, bool failed_before)
 {
 	struct sockaddr_storage peer = {0};
 	socklen_t len = sizeof(peer);
 	char name[PEER_NAME_MAX];
-	int fd = accept4(listener, (struct sockaddr *)&peer, &len,
+	int fd = accept4(l->fd, (struct sockaddr *)&peer, &len,
 			 SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0) {
 		tune_socket(fd);
 		peer_name(&peer, name);
-		hub_admit(hub, fd, name);
+		hub_admit(hub, fd, name, l->port);
 		return true;
 	}
 	if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
@@ -52,27 +52,34 @@ static bool accept_one(int listener, struct hub *hub, struct report *report,
 	return false;
 }
 
-void accept_until(int stop_fd, int listener, struct hub *hub,
-		  struct report *report)
+void accept_until(int stop_fd, const struct listener *listeners, unsigned count,
+		  struct hub *hub, struct report *report)
 {
-	struct pollfd polled[] = {
-		{.fd = stop_fd, .events = POLLIN},
-		{.fd = listener, .events = POLLIN},
-	};
+	struct pollfd polled[1 + LISTENERS_MAX] = {
+		{.fd = stop_fd, .events = POLLIN}};
 	bool failing = false;
 
+	for (unsigned i = 0; i < count; i++)
+		polled[1 + i] = (struct pollfd){.fd = listeners[i].fd,
+						.events = POLLIN};
 	for (;;) {
+		bool failed = false;
+
 		/*
 		 * A connection that cannot be accepted stays readable: do not
-		 * poll the listener for a while.
+		 * poll the listeners for a while.
 		 */
-		polled[1].revents = 0;
-		if (poll(polled, failing ? 1 : 2,
+		for (unsigned i = 0; i < count; i++)
+			polled[1 + i].revents = 0;
+		if (poll(polled, failing ? 1 : 1 + count,
 			 failing ? ACCEPT_PAUSE_MS : -1) == -1)
 			continue;
 		if (polled[0].revents)
 			return;
-		if (failing || polled[1].revents)
-			failing = !accept_one(listener, hub, report, failing);
+		for (unsigned i = 0; i < count; i++)
+			if (failing || polled[1 + i].revents)
+				failed |= !accept_one(&listeners[i], hub,
+						      report, failing);
+		failing = failed;
 	}
 }

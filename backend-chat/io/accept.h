@@ -7,11 +7,20 @@
 #ifndef CHAT_ACCEPT_H
 #define CHAT_ACCEPT_H
 
+#include "core/sniff.h"
+
 struct hub;
 struct report;
 
+#define LISTENERS_MAX 16
+
+struct listener {
+	int fd;
+	enum sniff_port port; /* what may be spoken there */
+};
+
 /* Serves until the descriptor stop_fd is readable. Borrows everything. */
-void accept_until(int stop_fd, int listener, struct hub *hub,
-		  struct report *report);
+void accept_until(int stop_fd, const struct listener *listeners, unsigned count,
+		  struct hub *hub, struct report *report);
 
 #endif

@@ -296,7 +296,7 @@ static void deliver(struct bus_redis *b, struct room_log *r)
 			break;
 		case MERGE_REPEAT:
 			if (r->opened && r->followed && b->hub)
-				hub_on_repeat(b->hub, out.msg);
+				hub_on_repeated(b->hub, out.msg);
 			break;
 		case MERGE_NOTHING: break;
 		}

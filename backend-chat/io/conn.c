@@ -2,6 +2,7 @@
 /* See conn.h. */
 #include "io/conn.h"
 #include "io/report.h"
+#include "io/user.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,15 +12,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+static const char refused_post[] = CHAT_SERVER_NICK
+	"not said: the service is under maintenance, try again later\n";
+
 /* A notice must fit even behind a full queue. */
 #define NOTICE_BYTES 256
 /* Reads before a connection that does not end is closed all the same. */
 #define CUT_READS 64
-
-static struct hub *hub_of(const struct conn *c)
-{
-	return c->worker->hub;
-}
+/* Bytes of answers that a client may leave unread, beside its lines. */
+#define ANSWERS_MAX ((size_t)256 * 1024)
+/* Feeds of a reader that lags in one turn; a page each. */
+#define FEEDS_MAX 16
 
 bool conn_is_present(const struct conn *c)
 {
@@ -31,8 +34,7 @@ static size_t queued(const struct conn *c)
 	return c->held.bytes + c->queue.bytes;
 }
 
-/* It is attended at the end of the turn. */
-static void touch(struct conn *c)
+void conn_touch(struct conn *c)
 {
 	if (c->dirty)
 		return;
@@ -45,7 +47,7 @@ static void touch(struct conn *c)
 
 static void set_awaited(struct conn *c, bool awaited)
 {
-	struct hub *h = hub_of(c);
+	struct hub *h = conn_hub(c);
 
 	if (c->awaited == awaited)
 		return;
@@ -60,8 +62,11 @@ static void set_awaited(struct conn *c, bool awaited)
 
 static void watch_queue(struct conn *c)
 {
-	const size_t half = hub_of(c)->limits.queue_bytes / 2;
+	const size_t half = conn_hub(c)->options.queue_bytes / 2;
 
+	/* With a log nobody waits: it reads later what it cannot take now. */
+	if (conn_hub(c)->options.has_log)
+		return;
 	if (!conn_is_present(c) || c->broken || queued(c) <= half / 2) {
 		c->behind = false;
 		set_awaited(c, false);
@@ -76,7 +81,7 @@ static int64_t awaited_until_ms(const struct conn *c)
 {
 	const int64_t until = c->behind_ms + PATIENCE_MS;
 	int64_t silent = c->took_ms > c->behind_ms ? c->took_ms : c->behind_ms;
-	struct hub *h = hub_of(c);
+	struct hub *h = conn_hub(c);
 	bool wary;
 
 	pthread_mutex_lock(&h->lock);
@@ -89,7 +94,7 @@ static int64_t awaited_until_ms(const struct conn *c)
 /* Stops waiting for it. It stays, and may catch up until its queue is full. */
 static void give_up(struct conn *c)
 {
-	struct hub *h = hub_of(c);
+	struct hub *h = conn_hub(c);
 
 	set_awaited(c, false);
 	pthread_mutex_lock(&h->lock);
@@ -142,7 +147,7 @@ static void release_held(struct conn *c)
 static void set_phase(struct conn *c, enum conn_phase phase, const char *what)
 {
 	const bool was_present = conn_is_present(c);
-	struct hub *h = hub_of(c);
+	struct hub *h = conn_hub(c);
 
 	if (c->phase == CONN_ARRIVING)
 		release_held(c);
@@ -150,13 +155,13 @@ static void set_phase(struct conn *c, enum conn_phase phase, const char *what)
 	h->here -= c->phase == CONN_HERE;
 	h->here += phase == CONN_HERE;
 	c->phase = phase;
-	h->present -= was_present && !conn_is_present(c);
+	h->present -= was_present && !conn_is_present(c) && !c->refused;
 	if (what)
 		report_line(h->report, "client %s %s, clients=%u", c->peer,
 			    what, h->here);
 	pthread_mutex_unlock(&h->lock);
 	watch_queue(c);
-	touch(c);
+	conn_touch(c);
 }
 
 void conn_settle(struct conn *c)
@@ -165,17 +170,28 @@ void conn_settle(struct conn *c)
 		set_phase(c, CONN_HERE, "came");
 }
 
-static void leave(struct conn *c, const char *notice, const char *what)
+static void leave(struct conn *c, const char *last, size_t len,
+		  const char *what)
 {
 	c->leave_ms = worker_ms(c->worker) + LEAVING_MS;
+	seats_leave(c);
+	user_end(c);
 	set_phase(c, CONN_LEAVING, what);
-	if (!notice || c->broken)
+	if (len == 0 || c->broken)
 		return;
 	end_open_line(c);
-	append(c, notice, strlen(notice));
+	append(c, last, len);
 }
 
-void conn_left(struct conn *c, int error)
+void conn_end_with(struct conn *c, const char *last, size_t len,
+		   const char *what)
+{
+	if (conn_is_present(c))
+		leave(c, last, len, what);
+}
+
+/* The peer has ended (error 0) or its connection broke (errno). */
+static void left(struct conn *c, int error)
 {
 	char what[128] = "left";
 
@@ -183,7 +199,28 @@ void conn_left(struct conn *c, int error)
 		return;
 	if (error)
 		snprintf(what, sizeof(what), "lost: %s", strerror(error));
-	leave(c, NULL, c->phase == CONN_HERE ? what : NULL);
+	leave(c, NULL, 0, c->phase == CONN_HERE ? what : NULL);
+}
+
+void conn_leave(struct conn *c)
+{
+	if (c->unacked == 0 || c->broken) {
+		left(c, 0);
+	} else if (!c->ending) {
+		c->ending = true;
+		c->leave_ms = worker_ms(c->worker) + LEAVING_MS;
+	}
+	conn_touch(c);
+}
+
+void conn_reset(struct conn *c)
+{
+	const struct linger now = {.l_onoff = 1};
+
+	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	left(c, 0);
+	sendq_clear(&c->queue);
+	c->ended = true; /* so it is closed at once */
 }
 
 static void turn_down(struct conn *c, const char *reason, const char *what)
@@ -192,7 +229,7 @@ static void turn_down(struct conn *c, const char *reason, const char *what)
 
 	snprintf(notice, sizeof(notice), CHAT_SERVER_NICK "refused: %s\n",
 		 reason);
-	leave(c, notice, what);
+	leave(c, notice, strlen(notice), what);
 }
 
 void conn_refuse(struct conn *c, const char *reason, const char *what)
@@ -209,42 +246,95 @@ void conn_out_of_memory(struct conn *c)
 
 void conn_say_goodbye(struct conn *c)
 {
-	if (conn_is_present(c))
-		leave(c, CHAT_SERVER_NICK "the server is closing, goodbye\n",
-		      NULL);
+	static const char goodbye[] =
+		CHAT_SERVER_NICK "the server is closing, goodbye\n";
+
+	if (conn_is_json(c))
+		json_close(c, WS_DRAIN, "the server is closing", NULL);
+	else if (c->wire == WIRE_HTTP)
+		conn_end_with(c, NULL, 0, NULL);
+	else
+		conn_end_with(c, goodbye, strlen(goodbye), NULL);
 	c->leave_ms = worker_ms(c->worker) + CLOSING_MS;
-	touch(c);
+	conn_touch(c);
 }
 
 /* -------------------------------------------------------------- queue */
 
-static void put(struct conn *c, struct sendq *q, struct blob *b)
+bool conn_is_full(const struct conn *c)
 {
-	const size_t limit = hub_of(c)->limits.queue_bytes;
-
-	if (!b || queued(c) + b->len > limit || !sendq_append(q, b)) {
-		leave(c,
-		      CHAT_SERVER_NICK
-		      "you did not read what was sent, so you are dropped\n",
-		      "dropped: it does not read");
-		return;
-	}
-	watch_queue(c);
-	touch(c);
+	/* Half of it is left for what must be told in any case. */
+	return c->broken || queued(c) > conn_hub(c)->options.queue_bytes / 2;
 }
 
-void conn_queue_line(struct conn *c, struct blob *line)
+void conn_drop(struct conn *c)
 {
-	if (c->broken || !conn_is_present(c))
-		return;
-	if (c->phase == CONN_HERE) {
-		end_open_line(c);
-		put(c, &c->queue, line);
-		return;
+	static const char notice[] = CHAT_SERVER_NICK
+		"you did not read what was sent, so you are dropped\n";
+	static const char what[] = "dropped: it does not read";
+
+	METRIC_ADD(&conn_hub(c)->metrics, dropped);
+	if (conn_is_json(c))
+		json_close(c, WS_TOO_SLOW, "you did not read what was sent",
+			   what);
+	else
+		conn_end_with(c, notice, strlen(notice), what);
+}
+
+static size_t form_len(struct msg *m, enum form form)
+{
+	switch (form) {
+	case FORM_JSON_LINE: return msg_json_line(m).len;
+	case FORM_FRAME: return msg_frame(m).len;
+	case FORM_BLOB:
+	case FORM_LINE: break;
 	}
-	put(c, &c->held, line);
+	return msg_line(m).len;
+}
+
+static void queue_changed(struct conn *c)
+{
+	watch_queue(c);
+	conn_touch(c);
+}
+
+bool conn_queue_msg(struct conn *c, struct msg *m)
+{
+	const struct hub *h = conn_hub(c);
+	const size_t len = form_len(m, c->form);
+	struct sendq *q = c->phase == CONN_HERE ? &c->queue : &c->held;
+
+	if (c->broken || !conn_is_present(c))
+		return false;
+	if (queued(c) + len > h->options.queue_bytes && h->options.has_log)
+		return false;
+	if (c->phase == CONN_HERE)
+		end_open_line(c);
+	if (queued(c) + len > h->options.queue_bytes ||
+	    !sendq_append_msg(q, m, c->form)) {
+		conn_drop(c);
+		return false;
+	}
+	c->told |= c->phase == CONN_HERE;
+	queue_changed(c);
 	if (c->held.bytes > HELD_BYTES_MAX)
 		conn_settle(c);
+	return true;
+}
+
+/*
+ * Who asks and does not read is not fed for ever. With a log the queue is for
+ * lines: answers come on top. HTTP is not asked again before it has read.
+ */
+static bool has_room(const struct conn *c, size_t len)
+{
+	const size_t limit = conn_hub(c)->options.queue_bytes;
+
+	if (c->wire == WIRE_HTTP)
+		return true;
+	if (conn_hub(c)->options.has_log || conn_is_json(c))
+		return queued(c) <= limit + ANSWERS_MAX;
+	return queued(c) + len <= limit;
 }
 
 void conn_queue_answer(struct conn *c, const char *answer, size_t len)
@@ -254,8 +344,65 @@ void conn_queue_answer(struct conn *c, const char *answer, size_t len)
 	if (c->broken || !conn_is_present(c))
 		return;
 	b = blob_copy(answer, len);
-	put(c, &c->queue, b);
+	if (!b || !has_room(c, len) || !sendq_append(&c->queue, b))
+		conn_drop(c);
+	else
+		queue_changed(c);
 	blob_unref(b);
+}
+
+void conn_queue_writer(struct conn *c, struct writer *w)
+{
+	if (w->failed)
+		conn_out_of_memory(c);
+	else if (w->len > 0)
+		conn_queue_answer(c, w->bytes, w->len);
+	writer_free(w);
+}
+
+/* --------------------------------------------------------------- posts */
+
+void conn_owe(struct conn *c, struct rate *r, struct rate_limit limit)
+{
+	const int64_t now_ms = worker_ms(c->worker);
+	int64_t wait;
+
+	if (!conn_hub(c)->options.has_rate)
+		return;
+	wait = rate_owe(r, limit, now_ms);
+	if (wait > 0 && now_ms + wait > c->slow_ms)
+		c->slow_ms = now_ms + wait;
+}
+
+enum post conn_post(struct conn *c, struct msg *m, bool retry)
+{
+	struct bus *bus = conn_hub(c)->bus;
+	const size_t len = msg_line(m).len;
+	int error = bus->post(bus, m, retry, c->ticket);
+
+	if (error == -EAGAIN)
+		return POST_BUSY;
+	if (error)
+		return POST_NO_MEMORY;
+	METRIC_ADD(&conn_hub(c)->metrics, posts);
+	c->unacked++;
+	c->worker->undelivered += len;
+	return POST_OK;
+}
+
+void conn_on_posted(struct conn *c, const struct note *n)
+{
+	if (n->posted != POSTED_QUEUED || c->wire == WIRE_HTTP)
+		c->unacked -= c->unacked > 0;
+	if (c->wire == WIRE_HTTP)
+		web_on_posted(c, n);
+	else if (conn_is_json(c))
+		json_on_posted(c, n);
+	else if (n->posted == POSTED_REFUSED)
+		conn_queue_answer(c, refused_post, strlen(refused_post));
+	if (c->ending && c->unacked == 0)
+		left(c, 0);
+	conn_touch(c);
 }
 
 /* ------------------------------------------------------------ reading */
@@ -296,16 +443,37 @@ void conn_on_calm(struct conn *c)
 {
 	c->listed = false;
 	if (c->paused && may_speak(c))
-		touch(c);
+		conn_touch(c);
 }
 
 static void on_end(struct conn *c, int error)
 {
 	c->ended = true;
-	if (error == 0 && conn_is_present(c))
-		line_end(c);
-	conn_left(c, error);
-	touch(c);
+	if (error == 0 && conn_is_present(c) && !c->ending) {
+		if (c->wire == WIRE_UNKNOWN)
+			sniff_end(c);
+		if (c->wire == WIRE_LINES)
+			line_end(c);
+		else if (c->wire == WIRE_HTTP)
+			web_end(c);
+	}
+	if (error)
+		left(c, error);
+	else if (!c->waits)
+		conn_leave(c);
+	conn_touch(c);
+}
+
+static bool take(struct conn *c, struct slice in)
+{
+	switch (c->wire) {
+	case WIRE_UNKNOWN: return sniff_take(c, in);
+	case WIRE_LINES: return line_take(c, in);
+	case WIRE_HTTP: return web_take(c, in);
+	case WIRE_WS:
+	case WIRE_JSON_LINES: break;
+	}
+	return json_take(c, in);
 }
 
 static void read_some(struct conn *c)
@@ -318,10 +486,12 @@ static void read_some(struct conn *c)
 		on_end(c, got == -1 ? errno : 0);
 		return;
 	}
-	c->settle_ms = worker_ms(c->worker) + SETTLE_MS;
-	touch(c);
-	if (conn_is_present(c) && !line_take(c, c->worker->in, (size_t)got))
-		conn_left(c, 0);
+	if (c->phase == CONN_ARRIVING && c->settle_ms != INT64_MAX)
+		c->settle_ms = worker_ms(c->worker) + SETTLE_MS;
+	conn_touch(c);
+	if (conn_is_present(c) && !c->ending &&
+	    !take(c, (struct slice){c->worker->in, (size_t)got}))
+		conn_leave(c);
 }
 
 void conn_on_events(struct conn *c, uint32_t events)
@@ -332,7 +502,9 @@ void conn_on_events(struct conn *c, uint32_t events)
 		return;
 	if (failed || (events & EPOLLOUT))
 		c->blocked = false;
-	touch(c);
+	conn_touch(c);
+	if (c->ended && failed && conn_is_present(c))
+		left(c, 0); /* while an answer is awaited */
 	/* A failed one does not wait: epoll would report it all the time. */
 	if ((events & EPOLLIN || failed) && !c->ended &&
 	    (failed || !conn_is_present(c) || may_speak(c)))
@@ -354,8 +526,14 @@ static void set_timer(struct conn *c)
 
 	if (c->phase == CONN_ARRIVING)
 		earlier(&due_ms, c->settle_ms);
-	if (c->phase == CONN_LEAVING)
+	if (c->phase == CONN_LEAVING || c->ending)
 		earlier(&due_ms, c->leave_ms);
+	if (conn_is_present(c))
+		earlier(&due_ms, c->wire_ms);
+	if (c->slow_ms > worker_ms(c->worker))
+		earlier(&due_ms, c->slow_ms);
+	if (c->lagging && c->blocked)
+		earlier(&due_ms, c->took_ms + STALLED_MS);
 	if (c->awaited)
 		earlier(&due_ms, awaited_until_ms(c));
 	if (c->paused && c->speak_ms)
@@ -376,18 +554,28 @@ void conn_on_time(struct conn *c)
 		give_up(c);
 	if (c->paused)
 		(void)may_speak(c);
-	touch(c);
+	if (c->ending && now_ms >= c->leave_ms)
+		left(c, 0);
+	if (c->lagging && c->blocked && now_ms >= c->took_ms + STALLED_MS)
+		conn_drop(c);
+	if (conn_is_present(c) && now_ms >= c->wire_ms && c->wire == WIRE_HTTP)
+		web_on_time(c);
+	conn_touch(c);
 }
 
 /* ---------------------------------------------------- start, turn, end */
 
-struct conn *conn_new(int fd, const char *peer)
+struct conn *conn_new(int fd, const char *peer, enum sniff_port port)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
 	c->fd = fd;
+	c->port = port;
+	c->form = FORM_LINE;
+	c->wire_ms = INT64_MAX;
+	writer_init(&c->first, SNIFF_MAX + READ_BYTES);
 	snprintf(c->peer, sizeof(c->peer), "%s", peer);
 	return c;
 }
@@ -436,7 +624,10 @@ static void end(struct conn *c)
 	struct worker *w = c->worker;
 
 	resume(c);
+	seats_leave(c);
+	user_end(c);
 	set_phase(c, CONN_GONE, NULL);
+	worker_exit(w, c);
 	pthread_mutex_lock(&w->hub->lock);
 	w->hub->count--;
 	w->inbox.load--;
@@ -461,7 +652,10 @@ static void watch_socket(struct conn *c)
 {
 	struct epoll_event event = {.data.ptr = c};
 
-	if (!c->ended && !c->paused)
+	if (!c->ended && !c->paused &&
+	    (c->phase == CONN_LEAVING ||
+	     (!c->waits && c->unacked < UNACKED_MAX &&
+	      worker_ms(c->worker) >= c->slow_ms)))
 		event.events |= EPOLLIN;
 	if (c->blocked)
 		event.events |= EPOLLOUT;
@@ -471,24 +665,42 @@ static void watch_socket(struct conn *c)
 	epoll_ctl(c->worker->epoll, EPOLL_CTL_MOD, c->fd, &event);
 }
 
+/* Line clients are in their room from the start; web ports have none. */
+static int enter_lobby(struct conn *c)
+{
+	const struct seat_wish lobby = {
+		.room = slice_of(conn_hub(c)->options.lobby)};
+
+	if (c->port == SNIFF_ONLY_WEB)
+		return 0;
+	return seat_take(c, &lobby);
+}
+
 void conn_start(struct conn *c, struct worker *w)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
 
 	c->worker = w;
 	c->events = event.events;
-	c->phase = c->refused ? CONN_LEAVING : CONN_ARRIVING;
+	c->phase = c->refused && c->port != SNIFF_ONLY_WEB ? CONN_LEAVING
+							   : CONN_ARRIVING;
 	c->settle_ms = worker_ms(w) + SETTLE_MS;
 	link_in(c);
-	if (!timers_reserve(&w->timers, w->count) ||
-	    epoll_ctl(w->epoll, EPOLL_CTL_ADD, c->fd, &event) == -1) {
+	if (!timers_reserve(&w->timers, w->count + TIMERS_OF_WORKER) ||
+	    epoll_ctl(w->epoll, EPOLL_CTL_ADD, c->fd, &event) == -1 ||
+	    !worker_enter(w, c)) {
 		set_phase(c, CONN_LEAVING, NULL);
 		end(c);
-	} else if (c->refused) {
+		return;
+	}
+	conn_touch(c);
+	if (c->port == SNIFF_ONLY_WEB && !web_start(c))
+		conn_out_of_memory(c);
+	else if (c->refused && c->port != SNIFF_ONLY_WEB)
 		turn_down(c, "the room is full, try again later",
 			  "refused: the room is full");
-	}
-	touch(c);
+	else if (!c->refused && enter_lobby(c) != 0)
+		conn_out_of_memory(c);
 }
 
 static void flush(struct conn *c)
@@ -511,6 +723,14 @@ void conn_attend(struct conn *c)
 	if (c->phase == CONN_GONE)
 		return;
 	flush(c);
+	/* Again, until its socket or its rooms have no more. */
+	for (int i = 0; i < FEEDS_MAX && c->lagging && !c->blocked; i++) {
+		seats_feed(c);
+		flush(c);
+	}
+	if (c->wire == WIRE_HTTP && c->waits && c->queue.bytes == 0 &&
+	    conn_is_present(c))
+		web_on_drained(c);
 	watch_queue(c);
 	if (c->phase == CONN_LEAVING) {
 		resume(c); /* from now on it is read to discard */
@@ -536,5 +756,8 @@ void conn_free(struct conn *c)
 	sendq_clear(&c->held);
 	sendq_clear(&c->queue);
 	free(c->framer);
+	writer_free(&c->first);
+	web_free(c);
+	json_free(c);
 	free(c);
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* See hub.h. */
+/* See hub.h: the workers, their inboxes, and who arrives. */
 #include "io/conn.h"
 #include "io/report.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,85 +20,45 @@ unsigned hub_descriptors(unsigned clients)
 	return clients + LEAVING_PLACES + 16;
 }
 
+/* ------------------------------------------------------------ inboxes */
+
 size_t hub_inbox_bytes(const struct hub *h)
 {
-	const size_t quarter = h->limits.queue_bytes / 4;
+	const size_t quarter = h->options.queue_bytes / 4;
 
 	return quarter < INBOX_BYTES ? quarter : INBOX_BYTES;
 }
 
-/* ----------------------------------------------------------- speaking */
-
-static void notes_free(struct note *list)
+void hub_tell_all(struct hub *h, struct note *n)
 {
-	while (list) {
-		struct note *n = list;
-
-		list = n->next;
-		for (unsigned i = 0; i < n->count; i++)
-			blob_unref(n->lines[i]);
-		free(n);
-	}
-}
-
-static struct note *note_new(struct blob *const *lines, unsigned count)
-{
-	struct note *n = malloc(sizeof(*n) + count * sizeof(struct blob *));
-
 	if (!n)
-		return NULL;
-	*n = (struct note){.count = count};
-	for (unsigned i = 0; i < count; i++) {
-		n->lines[i] = blob_ref(lines[i]);
-		n->bytes += lines[i]->len;
-	}
-	return n;
-}
-
-/* One for each worker; NULL: no memory. */
-static struct note *notes_new(const struct hub *h, struct blob *const *lines,
-			      unsigned count)
-{
-	struct note *list = NULL;
-
+		return;
+	pthread_mutex_lock(&h->lock);
 	for (unsigned i = 0; i < h->worker_count; i++) {
-		struct note *n = note_new(lines, count);
-
-		if (!n) {
-			notes_free(list);
-			return NULL;
-		}
-		n->next = list;
-		list = n;
-	}
-	return list;
-}
-
-/* The caller holds the lock. Wakes all but w, which looks by itself. */
-static void notify_all(struct hub *h, struct note *list, const struct worker *w)
-{
-	for (unsigned i = 0; i < h->worker_count; i++) {
-		struct note *n = list;
-
-		list = n->next;
-		if (h->workers[i] == w)
-			h->workers[i]->inbox.woken = true;
+		atomic_fetch_add(&n->refs, 1);
 		worker_notify(h->workers[i], n);
 	}
+	pthread_mutex_unlock(&h->lock);
+	note_unref(n);
 }
 
-bool hub_say(struct hub *h, struct worker *w, struct pace *speaker,
-	     struct blob *const *lines, unsigned count, int64_t now_us)
+void hub_tell_one(struct hub *h, uint64_t ticket, struct note *n)
 {
-	struct note *list = notes_new(h, lines, count);
-
-	if (!list)
-		return false;
+	if (!n)
+		return;
+	n->ticket = ticket;
 	pthread_mutex_lock(&h->lock);
-	pace_spend(&h->pace, speaker, list->bytes, now_us);
-	notify_all(h, list, w);
+	worker_notify(h->workers[ticket % HUB_WORKERS_MAX], n);
 	pthread_mutex_unlock(&h->lock);
-	return true;
+}
+
+/* ----------------------------------------------------------- speaking */
+
+void hub_spend(struct hub *h, struct pace *speaker, size_t len, int64_t now_us)
+{
+	pthread_mutex_lock(&h->lock);
+	pace_spend(&h->pace, speaker, len, now_us);
+	pthread_mutex_unlock(&h->lock);
 }
 
 int64_t hub_wait_us(struct hub *h, struct worker *w, struct pace *speaker,
@@ -156,28 +115,29 @@ static struct worker *least_loaded(struct hub *h)
 	return least;
 }
 
-void hub_admit(struct hub *h, int fd, const char *peer)
+void hub_admit(struct hub *h, int fd, const char *peer, enum sniff_port port)
 {
-	struct note *n = note_new(NULL, 0);
-	struct conn *c = conn_new(fd, peer);
+	struct note *n = note_new(NOTE_CONN, NULL, 0);
+	struct conn *c = conn_new(fd, peer, port);
 	struct worker *w;
 
 	pthread_mutex_lock(&h->lock);
 	if (!c || !n || h->count == h->capacity) {
 		pthread_mutex_unlock(&h->lock);
 		turn_away(fd);
-		free(n);
+		note_unref(n);
 		free(c);
 		return;
 	}
 	h->count++;
-	c->refused = h->present >= h->limits.clients;
+	c->refused = h->present >= h->options.clients;
 	h->present += !c->refused;
 	w = least_loaded(h);
 	w->inbox.load++;
 	n->conn = c;
 	worker_notify(w, n);
 	pthread_mutex_unlock(&h->lock);
+	METRIC_ADD(&h->metrics, connections);
 }
 
 /* ------------------------------------------------------ start and end */
@@ -191,52 +151,39 @@ static unsigned cores(void)
 	return (unsigned)CPU_COUNT(&set);
 }
 
-static void hub_free(struct hub *h)
+void hub_free(struct hub *h)
 {
-	pthread_mutex_lock(&h->lock);
-	h->closing = true;
-	for (unsigned i = 0; i < h->worker_count; i++)
-		worker_wake(h->workers[i]);
-	pthread_mutex_unlock(&h->lock);
-	/* All end before any is freed: they look at each other. */
-	for (unsigned i = 0; i < h->worker_count; i++)
-		worker_join(h->workers[i]);
+	if (!h)
+		return;
 	for (unsigned i = 0; i < h->worker_count; i++)
 		worker_free(h->workers[i]);
+	hub_rooms_free(h);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
 }
 
-static int start_workers(struct hub *h, unsigned count)
-{
-	int error = 0;
-
-	while (!error && h->worker_count < count) {
-		error = worker_new(&h->workers[h->worker_count], h);
-		h->worker_count += !error;
-	}
-	/* They may look at all of .workers from now on. */
-	for (unsigned i = 0; !error && i < count; i++)
-		error = worker_start(h->workers[i]);
-	return error;
-}
-
-int hub_new(struct hub **out, const struct hub_limits *limits,
+int hub_new(struct hub **out, const struct hub_options *options,
 	    struct report *report)
 {
 	struct hub *h = calloc(1, sizeof(*h));
-	unsigned count = limits->workers ? limits->workers : cores();
-	int error;
+	unsigned count = options->workers ? options->workers : cores();
+	int error = 0;
 
 	if (!h)
 		return -ENOMEM;
-	h->limits = *limits;
+	h->options = *options;
 	h->report = report;
-	h->pace.budget = (int64_t)(limits->queue_bytes / 2);
-	h->capacity = limits->clients + LEAVING_PLACES;
+	h->pace.budget = (int64_t)(options->queue_bytes / 2);
+	h->capacity = options->clients + LEAVING_PLACES;
+	h->started_ms = clock_us() / 1000;
 	pthread_mutex_init(&h->lock, NULL);
-	error = start_workers(h, count < HUB_WORKERS_MAX ? count
-							 : HUB_WORKERS_MAX);
+	if (count > HUB_WORKERS_MAX)
+		count = HUB_WORKERS_MAX;
+	while (!error && h->worker_count < count) {
+		error = worker_new(&h->workers[h->worker_count], h,
+				   h->worker_count);
+		h->worker_count += !error;
+	}
 	if (error) {
 		hub_free(h);
 		return error;
@@ -245,11 +192,31 @@ int hub_new(struct hub **out, const struct hub_limits *limits,
 	return 0;
 }
 
+int hub_start(struct hub *h, struct bus *bus, struct store *store)
+{
+	int error;
+
+	h->bus = bus;
+	h->store = store;
+	/* The room of line clients is open before the first of them. */
+	error = hub_sit(h, slice_of(h->options.lobby), true);
+	for (unsigned i = 0; !error && i < h->worker_count; i++)
+		error = worker_start(h->workers[i]);
+	if (error)
+		hub_close(h);
+	return error;
+}
+
 void hub_close(struct hub *h)
 {
 	pthread_mutex_lock(&h->lock);
-	report_line(h->report, "closing, clients=%u probes_answered=%lu",
-		    h->here, h->probes);
+	report_line(h->report, "closing, clients=%u probes_answered=%llu",
+		    h->here, atomic_load(&h->metrics.probes));
+	h->closing = h->draining = true;
+	for (unsigned i = 0; i < h->worker_count; i++)
+		worker_wake(h->workers[i]);
 	pthread_mutex_unlock(&h->lock);
-	hub_free(h);
+	/* All end before any is freed: they look at each other. */
+	for (unsigned i = 0; i < h->worker_count; i++)
+		worker_join(h->workers[i]);
 }

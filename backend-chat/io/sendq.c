@@ -12,36 +12,58 @@
 /* Pieces of one sendmsg(). */
 #define PIECES_MAX 64
 
-static struct blob *nth(const struct sendq *q, unsigned n)
+static struct sendq_item *nth(const struct sendq *q, unsigned n)
 {
-	return q->refs[(q->first + n) & (q->capacity - 1)];
+	return &q->items[(q->first + n) & (q->capacity - 1)];
+}
+
+/* A form that was made once is there for as long as the message. */
+static struct slice bytes_of(const struct sendq_item *i)
+{
+	const struct blob *b = i->what;
+
+	switch (i->form) {
+	case FORM_BLOB: return (struct slice){b->bytes, b->len};
+	case FORM_LINE: return msg_line(i->what);
+	case FORM_JSON_LINE: return msg_json_line(i->what);
+	case FORM_FRAME: break;
+	}
+	return msg_frame(i->what);
+}
+
+static void drop(const struct sendq_item *i)
+{
+	if (i->form == FORM_BLOB)
+		blob_unref(i->what);
+	else
+		msg_unref(i->what);
 }
 
 static bool reserve(struct sendq *q, unsigned count)
 {
 	unsigned capacity = q->capacity ? q->capacity : FIRST_CAPACITY;
-	struct blob **refs;
+	struct sendq_item *items;
 
 	while (capacity < count)
 		capacity *= 2;
 	if (capacity == q->capacity)
 		return true;
-	refs = malloc(capacity * sizeof(struct blob *));
-	if (!refs)
+	items = malloc(capacity * sizeof(*items));
+	if (!items)
 		return false;
 	for (unsigned i = 0; i < q->count; i++)
-		refs[i] = nth(q, i);
-	free(q->refs);
-	q->refs = refs;
+		items[i] = *nth(q, i);
+	free(q->items);
+	q->items = items;
 	q->first = 0;
 	q->capacity = capacity;
 	return true;
 }
 
-static void put(struct sendq *q, struct blob *b)
+static void put(struct sendq *q, struct sendq_item item)
 {
-	q->refs[(q->first + q->count++) & (q->capacity - 1)] = b;
-	q->bytes += b->len;
+	*nth(q, q->count++) = item;
+	q->bytes += bytes_of(&item).len;
 }
 
 bool sendq_append(struct sendq *q, struct blob *b)
@@ -50,7 +72,18 @@ bool sendq_append(struct sendq *q, struct blob *b)
 		return true;
 	if (!reserve(q, q->count + 1))
 		return false;
-	put(q, blob_ref(b));
+	put(q, (struct sendq_item){blob_ref(b), FORM_BLOB});
+	return true;
+}
+
+bool sendq_append_msg(struct sendq *q, struct msg *m, enum form form)
+{
+	struct sendq_item item = {m, form};
+
+	if (bytes_of(&item).len == 0 || !reserve(q, q->count + 1))
+		return false;
+	msg_ref(m);
+	put(q, item);
 	return true;
 }
 
@@ -61,8 +94,8 @@ bool sendq_move(struct sendq *to, struct sendq *from)
 	if (!reserve(to, to->count + from->count))
 		return false;
 	for (unsigned i = 0; i < from->count; i++)
-		put(to, nth(from, i));
-	free(from->refs);
+		put(to, *nth(from, i));
+	free(from->items);
 	memset(from, 0, sizeof(*from));
 	return true;
 }
@@ -72,9 +105,9 @@ static void forget(struct sendq *q, size_t sent)
 {
 	q->bytes -= sent;
 	sent += q->sent;
-	while (q->count > 0 && sent >= nth(q, 0)->len) {
-		sent -= nth(q, 0)->len;
-		blob_unref(nth(q, 0));
+	while (q->count > 0 && sent >= bytes_of(nth(q, 0)).len) {
+		sent -= bytes_of(nth(q, 0)).len;
+		drop(nth(q, 0));
 		q->first = (q->first + 1) & (q->capacity - 1);
 		q->count--;
 	}
@@ -88,8 +121,10 @@ static ssize_t send_some(const struct sendq *q, int fd)
 	size_t skip = q->sent;
 
 	for (unsigned i = 0; i < q->count && i < PIECES_MAX; i++) {
-		pieces[i].iov_base = nth(q, i)->bytes + skip;
-		pieces[i].iov_len = nth(q, i)->len - skip;
+		const struct slice bytes = bytes_of(nth(q, i));
+
+		pieces[i].iov_base = (char *)bytes.at + skip;
+		pieces[i].iov_len = bytes.len - skip;
 		message.msg_iovlen++;
 		skip = 0;
 	}
@@ -114,7 +149,7 @@ int sendq_flush(struct sendq *q, int fd)
 void sendq_clear(struct sendq *q)
 {
 	for (unsigned i = 0; i < q->count; i++)
-		blob_unref(nth(q, i));
-	free(q->refs);
+		drop(nth(q, i));
+	free(q->items);
 	memset(q, 0, sizeof(*q));
 }

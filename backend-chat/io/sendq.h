@@ -7,12 +7,21 @@
 #ifndef CHAT_SENDQ_H
 #define CHAT_SENDQ_H
 
+#include "core/msg.h"
 #include "io/blob.h"
 
 #include <stdbool.h>
 
+/* What a reference is to: shared bytes, or a form of a message (msg.h). */
+enum form { FORM_BLOB, FORM_LINE, FORM_JSON_LINE, FORM_FRAME };
+
+struct sendq_item {
+	void *what; /* struct blob or struct msg */
+	enum form form;
+};
+
 struct sendq {
-	struct blob **refs; /* a ring; NULL while empty */
+	struct sendq_item *items; /* a ring; NULL while empty */
 	unsigned first, count;
 	unsigned capacity; /* a power of two */
 	size_t sent;	   /* bytes of the first that were sent */
@@ -21,6 +30,7 @@ struct sendq {
 
 /* Takes a reference of its own. False: no memory, and nothing was added. */
 bool sendq_append(struct sendq *q, struct blob *b);
+bool sendq_append_msg(struct sendq *q, struct msg *m, enum form form);
 
 /* Moves everything behind what *to has. False: no memory, nothing moved. */
 bool sendq_move(struct sendq *to, struct sendq *from);

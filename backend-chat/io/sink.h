@@ -20,8 +20,8 @@ void hub_on_open(struct hub *h, struct slice room, struct slice topic,
 void hub_on_message(struct hub *h, struct msg *m);
 /* MERGE_ID: m was told before it had its id. */
 void hub_on_identified(struct hub *h, struct msg *m);
-/* MERGE_REPEAT: another entry with the mid of one that was handed out. */
-void hub_on_repeat(struct hub *h, struct msg *m);
+/* MERGE_REPEAT: for JSON clients that may have come without the first one. */
+void hub_on_repeated(struct hub *h, struct msg *m);
 /* MERGE_GAP: messages between the two are missing and will not come. */
 void hub_on_gap(struct hub *h, struct slice room, struct msgid from,
 		struct msgid to);

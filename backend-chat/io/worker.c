@@ -5,15 +5,17 @@
  * lines of a turn.
  */
 #include "io/conn.h"
+#include "io/user.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define EVENTS_MAX 64
+/* With nothing to do it still shows that it lives, for /health. */
+#define TURN_MS 1000
 /*
  * Bytes said, or queued, before the turn's end is not waited for: far less than
  * a queue holds.
@@ -21,13 +23,8 @@
 #define UNDELIVERED_MAX 16384
 #define UNSENT_MAX	16384
 
-static int64_t clock_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
+/* The worker of this thread. It looks by itself for what it told itself. */
+static _Thread_local struct worker *self;
 
 /* -------------------------------------------------------------- inbox */
 
@@ -43,15 +40,18 @@ void worker_wake(struct worker *w)
 
 void worker_notify(struct worker *w, struct note *n)
 {
-	n->next = NULL;
+	n->next[w->index] = NULL;
 	*w->inbox.end = n;
-	w->inbox.end = &n->next;
+	w->inbox.end = &n->next[w->index];
 	w->inbox.bytes += n->bytes;
 	if (!w->inbox.crowded && w->inbox.bytes > hub_inbox_bytes(w->hub)) {
 		w->inbox.crowded = true;
 		w->hub->crowded++;
 	}
-	worker_wake(w);
+	if (self == w)
+		w->told_itself = true;
+	else
+		worker_wake(w);
 }
 
 static struct note *take_inbox(struct worker *w, bool *closing)
@@ -87,11 +87,63 @@ static void attend_dirty(struct worker *w)
 	w->unsent = 0;
 }
 
-static void deliver(struct worker *w, struct blob *line)
+static struct conn *conn_of_ticket(const struct worker *w, uint64_t ticket)
 {
-	for (struct conn *c = w->conns; c; c = c->next)
-		conn_queue_line(c, line);
-	w->unsent += line->len;
+	const unsigned slot = (uint32_t)ticket / HUB_WORKERS_MAX;
+	struct conn *c = slot < w->slot_count ? w->slots[slot] : NULL;
+
+	return c && c->ticket == ticket ? c : NULL;
+}
+
+/* An answer to a question of one connection. */
+static void on_answer(struct worker *w, const struct note *n)
+{
+	struct conn *c = conn_of_ticket(w, n->ticket);
+
+	if (n->kind == NOTE_CLAIMED)
+		user_on_claimed(w, c, n);
+	if (!c)
+		return;
+	if (n->kind == NOTE_POSTED)
+		conn_on_posted(c, n);
+	if (n->kind != NOTE_PAGE || seats_on_page(c, n))
+		return;
+	if (c->wire == WIRE_HTTP)
+		web_on_page(c, n);
+	else if (conn_is_json(c))
+		json_on_page(c, n);
+	else
+		line_on_page(c, n);
+}
+
+/* Who came and went is announced a little later, many at a time. */
+static void expect_news(struct worker *w)
+{
+	if (w->index == 0 && !w->announce.place)
+		timers_set(&w->timers, &w->announce,
+			   worker_ms(w) + PRESENCE_BATCH_MS);
+}
+
+static void on_note(struct worker *w, struct note *n)
+{
+	switch (n->kind) {
+	case NOTE_CONN: conn_start(n->conn, w); break;
+	case NOTE_OPEN:
+	case NOTE_SHUT:
+	case NOTE_MESSAGE:
+	case NOTE_IDENTIFIED:
+	case NOTE_REPEATED:
+	case NOTE_GAP: rooms_on_note(w, n); break;
+	case NOTE_POSTED:
+	case NOTE_CLAIMED:
+	case NOTE_PAGE: on_answer(w, n); break;
+	case NOTE_SIGNAL:
+		expect_news(w);
+		signal_on_note(w, n);
+		break;
+	case NOTE_PRESENCE:
+	case NOTE_STATE: signal_on_note(w, n); break;
+	}
 	if (w->unsent > UNSENT_MAX)
 		attend_dirty(w);
 }
@@ -102,23 +154,75 @@ void worker_drain(struct worker *w)
 	struct note *list = take_inbox(w, &closing);
 
 	w->undelivered = 0;
+	w->told_itself = false;
 	while (list) {
 		struct note *n = list;
 
-		list = n->next;
-		if (n->conn)
-			conn_start(n->conn, w);
-		for (unsigned i = 0; i < n->count; i++) {
-			deliver(w, n->lines[i]);
-			blob_unref(n->lines[i]);
-		}
-		free(n);
+		list = n->next[w->index];
+		on_note(w, n);
+		note_unref(n);
 	}
 	if (!closing || w->closing)
 		return;
 	w->closing = true;
 	for (struct conn *c = w->conns; c; c = c->next)
 		conn_say_goodbye(c);
+}
+
+/* ------------------------------------------------------------- tickets */
+
+static bool find_slot(struct worker *w, unsigned *slot)
+{
+	unsigned count = w->slot_count ? w->slot_count * 2 : 16;
+	struct conn **slots;
+
+	/* A free one is near where the last one was found. */
+	for (unsigned i = 0; i < w->slot_count; i++) {
+		*slot = (w->serial + i) % w->slot_count;
+		if (!w->slots[*slot])
+			return true;
+	}
+	slots = realloc(w->slots, count * sizeof(struct conn *));
+	if (!slots)
+		return false;
+	memset(slots + w->slot_count, 0,
+	       (count - w->slot_count) * sizeof(struct conn *));
+	*slot = w->slot_count;
+	w->slots = slots;
+	w->slot_count = count;
+	return true;
+}
+
+bool worker_enter(struct worker *w, struct conn *c)
+{
+	unsigned slot;
+
+	if (!find_slot(w, &slot))
+		return false;
+	if (++w->serial == 0)
+		w->serial = 1; /* ticket 0 is nobody's */
+	w->slots[slot] = c;
+	c->ticket =
+		(uint64_t)w->serial << 32 | (slot * HUB_WORKERS_MAX + w->index);
+	return true;
+}
+
+void worker_exit(struct worker *w, const struct conn *c)
+{
+	if (c->ticket)
+		w->slots[(uint32_t)c->ticket / HUB_WORKERS_MAX] = NULL;
+}
+
+void worker_random(struct worker *w, void *out, size_t len)
+{
+	if (w->random_used + len > sizeof(w->random)) {
+		random_bytes(w->random, sizeof(w->random));
+		w->random_used = 0;
+	}
+	memcpy(out, w->random + w->random_used, len);
+	/* What was given out must not be found in memory later. */
+	memset(w->random + w->random_used, 0, len);
+	w->random_used += len;
 }
 
 /* --------------------------------------------------------------- turn */
@@ -160,26 +264,42 @@ static void on_event(struct worker *w, const struct epoll_event *event)
 		worker_drain(w);
 }
 
+static void announce(struct worker *w)
+{
+	int64_t due_ms = hub_announce(w->hub, worker_ms(w));
+
+	if (due_ms != INT64_MAX)
+		timers_set(&w->timers, &w->announce, due_ms);
+}
+
 static void turn(struct worker *w)
 {
 	struct epoll_event events[EVENTS_MAX];
-	int count = epoll_wait(w->epoll, events, EVENTS_MAX,
-			       timers_wait_ms(&w->timers, worker_ms(w)));
+	int wait = timers_wait_ms(&w->timers, worker_ms(w)), count;
 	struct timer *t;
 
+	if (wait < 0 || wait > TURN_MS)
+		wait = TURN_MS;
+	count = epoll_wait(w->epoll, events, EVENTS_MAX,
+			   w->told_itself ? 0 : wait);
 	w->now_us = clock_us();
+	atomic_store_explicit(&w->turn_ms, worker_ms(w), memory_order_relaxed);
 	for (int i = 0; i < count; i++)
 		on_event(w, &events[i]);
 	worker_drain(w);
-	while ((t = timers_due(&w->timers, worker_ms(w))))
-		conn_on_time(conn_of_timer(t));
+	while ((t = timers_due(&w->timers, worker_ms(w)))) {
+		if (t == &w->announce)
+			announce(w);
+		else
+			conn_on_time(conn_of_timer(t));
+	}
 	attend_dirty(w);
 	free_gone(w);
 }
 
 static void *worker_main(void *worker)
 {
-	struct worker *w = worker;
+	struct worker *w = self = worker;
 
 	w->now_us = clock_us();
 	while (!w->closing || w->count > 0)
@@ -189,7 +309,7 @@ static void *worker_main(void *worker)
 
 /* ------------------------------------------------------ start and end */
 
-int worker_new(struct worker **out, struct hub *h)
+int worker_new(struct worker **out, struct hub *h, unsigned index)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	struct epoll_event event = {.events = EPOLLIN};
@@ -198,12 +318,16 @@ int worker_new(struct worker **out, struct hub *h)
 	if (!w)
 		return -ENOMEM;
 	w->hub = h;
+	w->index = index;
+	w->budget.max = ROOM_RING_BYTES;
+	w->random_used = sizeof(w->random);
 	w->inbox.end = &w->inbox.first;
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->epoll == -1 || w->wake == -1 ||
+	    !timers_reserve(&w->timers, TIMERS_OF_WORKER) ||
 	    epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->wake, &event) == -1) {
-		error = -errno;
+		error = errno ? -errno : -ENOMEM;
 		worker_free(w);
 		return error;
 	}
@@ -228,6 +352,14 @@ void worker_join(struct worker *w)
 
 void worker_free(struct worker *w)
 {
+	bool closing;
+
+	for (struct note *n = take_inbox(w, &closing), *next; n; n = next) {
+		next = n->next[w->index];
+		note_unref(n);
+	}
+	rooms_free(w);
+	free(w->slots);
 	if (w->epoll != -1)
 		close(w->epoll);
 	if (w->wake != -1)

@@ -88,7 +88,7 @@ void hub_on_identified(struct hub *h, struct msg *m)
 	say_msg("identified", m);
 }
 
-void hub_on_repeat(struct hub *h, struct msg *m)
+void hub_on_repeated(struct hub *h, struct msg *m)
 {
 	(void)h;
 	say_msg("repeat", m);

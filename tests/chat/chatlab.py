@@ -13,7 +13,7 @@ import sys
 import threading
 import unittest
 
-WAIT = 30
+WAIT = float(os.environ.get("CHAT_WAIT", "30"))
 SERV = os.environ.get("CHAT_SERV", "chat_serv")
 CLNT = os.environ.get("CHAT_CLNT", "chat_clnt")
 # A command the server runs under, such as valgrind.

@@ -26,15 +26,15 @@ START_TEST(it_holds_references_and_counts_bytes)
 	ck_assert_uint_eq(b->refs, 3);
 	ck_assert_uint_eq(q.bytes, 8);
 	append(&other, "", 0);
-	ck_assert_ptr_null(other.refs);
+	ck_assert_ptr_null(other.items);
 	append(&other, "x", 1);
 	ck_assert(sendq_move(&other, &q));
-	ck_assert_ptr_null(q.refs);
+	ck_assert_ptr_null(q.items);
 	ck_assert_uint_eq(q.bytes, 0);
 	ck_assert_uint_eq(other.bytes, 9);
 	ck_assert_uint_eq(b->refs, 3);
 	sendq_clear(&other);
-	ck_assert_ptr_null(other.refs);
+	ck_assert_ptr_null(other.items);
 	ck_assert_uint_eq(b->refs, 1);
 	blob_unref(b);
 }
@@ -66,7 +66,7 @@ START_TEST(what_a_full_socket_refuses_is_sent_later)
 			ck_assert_uint_eq(word[i], got++);
 	}
 	ck_assert_uint_eq(q.bytes, 0);
-	ck_assert_ptr_null(q.refs);
+	ck_assert_ptr_null(q.items);
 	close(pair[0]);
 	close(pair[1]);
 }

@@ -47,6 +47,21 @@ START_TEST(it_is_a_token_bucket)
 }
 END_TEST
 
+/* What was said in one piece is owed, and made up for. */
+START_TEST(a_debt_is_waited_for)
+{
+	struct rate r = {0};
+
+	for (int i = 1; i < 30; i++)
+		ck_assert_int_eq(rate_owe(&r, RATE_MESSAGES, 1000), 0);
+	ck_assert_int_eq(rate_owe(&r, RATE_MESSAGES, 1000), 100);
+	for (int i = 2; i <= 50; i++)
+		ck_assert_int_eq(rate_owe(&r, RATE_MESSAGES, 1000), 100 * i);
+	ck_assert_int_eq(rate_take(&r, RATE_MESSAGES, 5999), 1);
+	ck_assert_int_eq(rate_take(&r, RATE_MESSAGES, 6000), 0);
+}
+END_TEST
+
 START_TEST(who_goes_on_for_five_seconds_floods)
 {
 	struct rate r = {0};
@@ -88,6 +103,7 @@ int main(void)
 	const struct unit_test tests[] = {
 		{a_burst_passes_then_one_each_interval, 1},
 		{it_is_a_token_bucket, 1},
+		{a_debt_is_waited_for, 1},
 		{who_goes_on_for_five_seconds_floods, 1},
 		{reconnects_spread_by_the_number_of_clients, 1},
 	};

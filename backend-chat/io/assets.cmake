@@ -1,0 +1,78 @@
+# embed_assets(TARGET DIRECTORY): the files of DIRECTORY in TARGET, see assets.h.
+# A page's "@NAME@" becomes the name of NAME with its hash.
+function(embed_assets target directory)
+  file(GLOB files CONFIGURE_DEPENDS ${directory}/*)
+  list(SORT files)
+  set(types
+    html text/html css text/css js text/javascript txt text/plain
+    svg image/svg+xml png image/png ico image/x-icon json application/json
+    webmanifest application/manifest+json)
+  set(where ${CMAKE_CURRENT_BINARY_DIR}/assets)
+  set(names "")
+  set(hashed_names "")
+  foreach(file ${files})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    get_filename_component(name ${file} NAME)
+    if(name MATCHES "\\.html$")
+      continue()
+    endif()
+    file(SHA256 ${file} hash)
+    string(SUBSTRING ${hash} 0 12 hash)
+    string(REGEX REPLACE "\\.([^.]+)$" ".${hash}.\\1" hashed ${name})
+    list(APPEND names ${name})
+    list(APPEND hashed_names ${hashed})
+  endforeach()
+  set(externs "")
+  set(rows "")
+  set(incbins "")
+  set(index 0)
+  foreach(file ${files})
+    get_filename_component(name ${file} NAME)
+    string(REGEX MATCH "[^.]+$" extension ${name})
+    list(FIND types ${extension} at)
+    if(at EQUAL -1)
+      message(FATAL_ERROR "${file}: no type is known for .${extension}")
+    endif()
+    math(EXPR at "${at} + 1")
+    list(GET types ${at} type)
+    string(REGEX REPLACE "^text/.*" "\\0; charset=utf-8" type ${type})
+    set(embedded ${file})
+    set(page false)
+    if(extension STREQUAL html)
+      set(page true)
+      set(embedded ${where}/${name})
+      file(READ ${file} text)
+      foreach(other hashed IN ZIP_LISTS names hashed_names)
+        string(REPLACE "@${other}@" "/${hashed}" text "${text}")
+      endforeach()
+      file(WRITE ${embedded}.new "${text}")
+      configure_file(${embedded}.new ${embedded} COPYONLY)
+    endif()
+    file(SHA256 ${embedded} etag)
+    string(SUBSTRING ${etag} 0 16 etag)
+    set(hashed "")
+    list(FIND names ${name} at)
+    if(NOT at EQUAL -1)
+      list(GET hashed_names ${at} hashed)
+    endif()
+    string(APPEND externs
+      "extern const char asset_${index}[], asset_${index}_end[];\n")
+    string(APPEND rows "\t{\"${name}\", \"${hashed}\", \"${type}\", "
+      "\"\\\"${etag}\\\"\", ${page}, asset_${index}, asset_${index}_end},\n")
+    string(APPEND incbins "\t\"asset_${index}: .incbin \\\"${embedded}\\\"\\n\"\n"
+      "\t\"asset_${index}_end: .byte 0\\n\"\n"
+      "\t\".globl asset_${index}, asset_${index}_end\\n\"\n")
+    list(APPEND sources ${embedded})
+    math(EXPR index "${index} + 1")
+  endforeach()
+  file(CONFIGURE OUTPUT ${where}/assets_table.h CONTENT "__asm__(
+\t\".pushsection .rodata\\n\"
+${incbins}\t\".popsection\\n\");
+${externs}
+static const struct embedded embedded[] = {
+${rows}};
+" @ONLY)
+  set_source_files_properties(io/assets.c PROPERTIES
+    OBJECT_DEPENDS "${sources};${where}/assets_table.h")
+  target_include_directories(${target} PRIVATE ${where})
+endfunction()
