@@ -41,6 +41,20 @@ void config_init(struct config *c)
 		.max_per_room = 100000,
 		.max_mib = 256,
 	};
+	c->redis.stream_max = LOG_MESSAGES;
+	c->redis.version = L4LB_VERSION;
+	c->redis.nodes = c->redis_nodes;
+	c->redis_port = 6379;
+	snprintf(c->redis_host, sizeof(c->redis_host), "127.0.0.1");
+}
+
+/* Of a server with a log, which all but a bare "chat_serv PORT" have. */
+static void have_log(struct config *c)
+{
+	c->hub.has_log = c->hub.has_rate = true;
+	c->log = LOG_MESSAGES;
+	if (!c->has_queue)
+		c->hub.queue_bytes = LOG_QUEUE_BYTES;
 }
 
 /* ----------------------------------------------------------------- values */
@@ -361,8 +375,7 @@ static int key_history_per_room(struct config *c, const char *text, char *why)
 static int key_history_size(struct config *c, const char *text, char *why)
 {
 	size_t bytes;
-	int error =
-		take_bytes(text, 0, LONG_MAX, &bytes, why);
+	int error = take_bytes(text, 0, LONG_MAX, &bytes, why);
 
 	if (!error)
 		c->history.max_mib = (unsigned)(bytes / (1024 * 1024));
@@ -376,6 +389,65 @@ static int key_history_durability(struct config *c, const char *text, char *why)
 		return 0;
 	snprintf(why, CONFIG_WHY_MAX, "'%.80s': give normal or full", text);
 	return -1;
+}
+
+static int key_redis_mode(struct config *c, const char *text, char *why)
+{
+	c->redis.cluster = strcmp(text, "cluster") == 0;
+	c->has_redis = c->redis.cluster || strcmp(text, "standalone") == 0;
+	if (c->has_redis || strcmp(text, "off") == 0)
+		return 0;
+	snprintf(why, CONFIG_WHY_MAX,
+		 "'%.80s': give off, standalone or cluster", text);
+	return -1;
+}
+
+static int key_redis_host(struct config *c, const char *text, char *why)
+{
+	if (!text[0] || strpbrk(text, " \t"))
+		return fail(why, "a host has no blanks");
+	return take_text(text, c->redis_host, sizeof(c->redis_host), why);
+}
+
+static int key_redis_port(struct config *c, const char *text, char *why)
+{
+	unsigned long number;
+	int error = take_number(text, 1, 65535, &number, why);
+
+	if (!error)
+		c->redis_port = (unsigned)number;
+	return error;
+}
+
+static int key_redis_nodes(struct config *c, const char *text, char *why)
+{
+	c->redis.node_count = nodes_parse(slice_of(text), c->redis_nodes, why);
+	return c->redis.node_count > 0 ? 0 : -1;
+}
+
+static int key_redis_password(struct config *c, const char *text, char *why)
+{
+	c->redis.password = c->redis_password;
+	return take_secret(text, c->redis_password, why);
+}
+
+/* It is within the tag of each key: "{PREFIXroom}:log". */
+static int key_redis_prefix(struct config *c, const char *text, char *why)
+{
+	if (strpbrk(text, "{} \t"))
+		return fail(why, "a prefix has no blanks and no { or }");
+	c->redis.prefix = c->redis_prefix;
+	return take_text(text, c->redis_prefix, sizeof(c->redis_prefix), why);
+}
+
+static int key_redis_stream_max(struct config *c, const char *text, char *why)
+{
+	unsigned long number;
+	int error = take_number(text, 100, 10000000, &number, why);
+
+	if (!error)
+		c->redis.stream_max = (unsigned)number;
+	return error;
 }
 
 static const struct key {
@@ -400,6 +472,13 @@ static const struct key {
 	{"history", "max_per_room", key_history_per_room},
 	{"history", "max_size", key_history_size},
 	{"history", "durability", key_history_durability},
+	{"redis", "mode", key_redis_mode},
+	{"redis", "host", key_redis_host},
+	{"redis", "port", key_redis_port},
+	{"redis", "nodes", key_redis_nodes},
+	{"redis", "password_file", key_redis_password},
+	{"redis", "prefix", key_redis_prefix},
+	{"redis", "stream_max", key_redis_stream_max},
 	{"webhook", "secret_file", key_webhook_secret},
 	{"web", "origins", key_origins},
 	{"web", "cors_origin", key_cors_origin},
@@ -461,8 +540,7 @@ int config_read(struct config *c, const char *path, char *why)
 			 path, strerror(errno));
 		return -1;
 	}
-	c->hub.has_log = c->hub.has_rate = true;
-	c->log = LOG_MESSAGES;
+	have_log(c);
 	ini_max_line = LINE_LEN_MAX;
 	ini_stop_on_first_error = 1;
 	error = ini_parse_stream(read_line, &p, on_key, &p);
@@ -470,33 +548,63 @@ int config_read(struct config *c, const char *path, char *why)
 	if (error && !p.why[0])
 		snprintf(p.why, sizeof(p.why),
 			 "expected [SECTION] or KEY = VALUE");
-	if (!p.why[0]) {
-		if (!c->has_queue)
-			c->hub.queue_bytes = LOG_QUEUE_BYTES;
+	if (!p.why[0])
 		return 0;
-	}
 	snprintf(why, CONFIG_WHY_MAX, "%.200s:%u: %.250s", path, p.line, p.why);
 	return -1;
 }
 
 int config_environment(struct config *c, char *why)
 {
-	const char *instance = getenv("INSTANCE_ID");
+	static const struct {
+		const char *name;
+		int (*take)(struct config *c, const char *text, char *why);
+	} variables[] = {
+		{"INSTANCE_ID", key_instance},
+		{"REDIS_MODE", key_redis_mode},
+		{"REDIS_HOST", key_redis_host},
+		{"REDIS_PORT", key_redis_port},
+		{"REDIS_NODES", key_redis_nodes},
+	};
 	char reason[CONFIG_WHY_MAX];
 
-	if (!instance || key_instance(c, instance, reason) == 0)
-		return 0;
-	snprintf(why, CONFIG_WHY_MAX, "INSTANCE_ID: %.250s", reason);
-	return -1;
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+		const char *text = getenv(variables[i].name);
+
+		if (!text || variables[i].take(c, text, reason) == 0)
+			continue;
+		snprintf(why, CONFIG_WHY_MAX, "%s: %.250s", variables[i].name,
+			 reason);
+		return -1;
+	}
+	if (c->has_redis && !c->hub.has_log)
+		have_log(c);
+	return 0;
+}
+
+/* One server, unless a cluster has its list. */
+static void finish_redis(struct config *c)
+{
+	struct slot_node *node = &c->redis_nodes[0];
+
+	c->redis.instance = c->hub.instance;
+	c->redis.address = c->address;
+	if (c->redis.cluster && c->redis.node_count > 0)
+		return;
+	snprintf(node->host, sizeof(node->host), "%s", c->redis_host);
+	node->port = (uint16_t)c->redis_port;
+	c->redis.node_count = 1;
 }
 
 void config_finish(struct config *c, unsigned port)
 {
 	char host[40] = "host";
 
-	if (c->hub.instance[0])
-		return;
 	(void)gethostname(host, sizeof(host) - 1);
 	host[sizeof(host) - 1] = '\0';
-	snprintf(c->hub.instance, sizeof(c->hub.instance), "%s-%u", host, port);
+	if (!c->hub.instance[0])
+		snprintf(c->hub.instance, sizeof(c->hub.instance), "%s-%u",
+			 host, port);
+	snprintf(c->address, sizeof(c->address), "%s:%u", host, port);
+	finish_redis(c);
 }

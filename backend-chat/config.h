@@ -6,7 +6,9 @@
 #ifndef CHAT_CONFIG_H
 #define CHAT_CONFIG_H
 
+#include "core/nodes.h"
 #include "io/accept.h"
+#include "io/bus.h"
 #include "io/hub.h"
 #include "io/store.h"
 
@@ -27,8 +29,15 @@ struct config {
 	unsigned listen_count;
 	unsigned log; /* messages of a room that are kept in memory */
 	struct store_options history; /* .path NULL: none */
+	bool has_redis;
+	struct bus_options redis; /* its texts are in this struct */
 
 	/* Private: texts. */
+	char address[64];
+	char redis_host[SLOT_HOST_MAX], redis_prefix[32];
+	char redis_password[CONFIG_SECRET_MAX];
+	unsigned redis_port;
+	struct slot_node redis_nodes[NODES_MAX];
 	char history_path[1024];
 	char motd[1024], cors_origin[256];
 	char admin_token[CONFIG_SECRET_MAX], webhook_secret[CONFIG_SECRET_MAX];
@@ -46,13 +55,19 @@ void config_init(struct config *c);
  */
 int config_read(struct config *c, const char *path, char *why);
 
-/* INSTANCE_ID. Returns 0 or -1 with one sentence in why. */
+/*
+ * INSTANCE_ID, REDIS_MODE, REDIS_HOST, REDIS_PORT, REDIS_NODES. Returns 0 or -1
+ * with one sentence in why.
+ */
 int config_environment(struct config *c, char *why);
 
 /* "[ADDRESS:]PORT [auto|line|web]". Returns 0 or -1 with a sentence in why. */
 int config_listen(struct config *c, const char *text, char *why);
 
-/* Fills in what nobody gave: the instance's id from host and first port. */
+/*
+ * Fills in what nobody gave: the instance's id from host and first port, and
+ * the address that other instances show.
+ */
 void config_finish(struct config *c, unsigned port);
 
 #endif

@@ -276,6 +276,14 @@ static int open_history(struct server *s)
 			 sizeof(s->why));
 }
 
+static int open_bus(struct server *s)
+{
+	if (!s->config.has_redis)
+		return bus_local_new(&s->bus, s->hub, s->store, s->config.log);
+	return bus_redis_new(&s->bus, &s->config.redis, s->hub, s->store,
+			     s->report, s->why, sizeof(s->why));
+}
+
 /* Returns 0 or -errno. */
 static int start(struct server *s)
 {
@@ -286,7 +294,7 @@ static int start(struct server *s)
 	if (!error)
 		error = open_history(s);
 	if (!error)
-		error = bus_local_new(&s->bus, s->hub, s->store, s->config.log);
+		error = open_bus(s);
 	if (!error)
 		error = hub_start(s->hub, s->bus, s->store);
 	return error;
@@ -296,7 +304,9 @@ static void stop(struct server *s)
 {
 	for (unsigned i = 0; i < s->listener_count; i++)
 		close(s->listeners[i].fd);
-	/* It calls those who wait for it, which the bus may be. */
+	/* The bus asks the store no more; the store's last answers go there. */
+	if (s->bus)
+		s->bus->stop(s->bus);
 	if (s->store)
 		s->store->free(s->store);
 	if (s->bus)

@@ -117,7 +117,12 @@ struct bus {
 	unsigned (*shards)(struct bus *b, struct bus_shard *out, unsigned max);
 	unsigned (*rooms)(struct bus *b, struct bus_room *out, unsigned max);
 
-	/* From its begin on the hub is not told anything any more. */
+	/*
+	 * Says goodbye to others. When it returns, the bus asks the store and
+	 * tells the hub nothing any more. Then the store is freed, whose last
+	 * answers may still come to the bus, and then the bus.
+	 */
+	void (*stop)(struct bus *b);
 	void (*free)(struct bus *b);
 };
 

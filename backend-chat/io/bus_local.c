@@ -638,6 +638,11 @@ static unsigned local_rooms(struct bus *bus, struct bus_room *out, unsigned max)
 	return 0;
 }
 
+static void local_stop(struct bus *bus)
+{
+	(void)bus; /* it does nothing but when it is called */
+}
+
 static void local_free(struct bus *bus)
 {
 	struct bus_local *b = local(bus);
@@ -672,6 +677,7 @@ int bus_local_new(struct bus **out, struct hub *hub, struct store *store,
 		.instances = local_instances,
 		.shards = local_shards,
 		.rooms = local_rooms,
+		.stop = local_stop,
 		.free = local_free,
 	};
 	b->hub = hub;

@@ -554,7 +554,7 @@ static void bus_destroy(struct bus_redis *b)
 	free(b);
 }
 
-static void redis_free_bus(struct bus *bus)
+static void redis_stop(struct bus *bus)
 {
 	static const uint64_t one = 1;
 	struct bus_redis *b = bus_redis(bus);
@@ -565,7 +565,11 @@ static void redis_free_bus(struct bus *bus)
 	if (write(b->wake_fd, &one, sizeof(one)) < 0)
 		return; /* cannot be: the counter is never full */
 	pthread_join(b->thread, NULL);
-	bus_destroy(b);
+}
+
+static void redis_free_bus(struct bus *bus)
+{
+	bus_destroy(bus_redis(bus));
 }
 
 static bool copy_options(struct bus_redis *b, const struct bus_options *o)
@@ -679,6 +683,7 @@ int bus_redis_new(struct bus **out, const struct bus_options *options,
 		.instances = redis_instances,
 		.shards = redis_shards,
 		.rooms = redis_rooms,
+		.stop = redis_stop,
 		.free = redis_free_bus,
 	};
 	b->store = store;

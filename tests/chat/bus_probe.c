@@ -366,9 +366,10 @@ int main(int argc, char **argv)
 	}
 	say("ready");
 	read_commands();
-	bus->free(bus);
+	bus->stop(bus);
 	if (store)
 		store->free(store);
+	bus->free(bus);
 	report_free(report);
 	return 0;
 }
