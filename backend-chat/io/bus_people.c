@@ -78,10 +78,14 @@ static struct peer *find_peer(const struct bus_redis *b, struct slice id)
 	return NULL;
 }
 
+static bool is_ours(const struct bus_redis *b, struct slice instance)
+{
+	return slice_equal(instance, slice_of(b->options.instance));
+}
+
 bool bus_peer_lives(const struct bus_redis *b, struct slice instance)
 {
-	return slice_equal(instance, slice_of(b->options.instance)) ||
-	       find_peer(b, instance);
+	return is_ours(b, instance) || find_peer(b, instance);
 }
 
 static void read_peer(struct peer *p, const json_t *json)
@@ -174,12 +178,16 @@ static void end_peer(struct bus_redis *b, unsigned at)
 
 static void show_peers(struct bus_redis *b)
 {
+	unsigned count = 0;
+
 	pthread_mutex_lock(&b->lock);
-	b->instance_count = b->peer_count;
 	for (unsigned i = 0; i < b->peer_count; i++) {
-		b->instances[i] = b->peers[i].of;
-		b->instances[i].seen_ms = b->now_ms - b->peers[i].seen_ms;
+		if (is_ours(b, slice_of(b->peers[i].of.id)))
+			continue;
+		b->instances[count] = b->peers[i].of;
+		b->instances[count++].seen_ms = b->now_ms - b->peers[i].seen_ms;
 	}
+	b->instance_count = count;
 	pthread_mutex_unlock(&b->lock);
 }
 
@@ -348,11 +356,6 @@ static void nick_drop(struct bus_redis *b, struct known_nick **at)
 	*at = n->next;
 	b->nick_count--;
 	free(n);
-}
-
-static bool is_ours(const struct bus_redis *b, struct slice instance)
-{
-	return slice_equal(instance, slice_of(b->options.instance));
 }
 
 void bus_nick_known(struct bus_redis *b, struct slice nick, struct slice hash,
