@@ -499,6 +499,8 @@ static void drain(struct conn *c, const struct http_request *r)
 
 	pthread_mutex_lock(&h->lock);
 	h->draining = true;
+	for (unsigned i = 0; i < h->worker_count; i++)
+		worker_wake(h->workers[i]);
 	pthread_mutex_unlock(&h->lock);
 	admin_done(c, r);
 }
@@ -638,6 +640,13 @@ static const struct route *route_of(struct slice path)
 		if (is_at(&routes[i], path))
 			return &routes[i];
 	return &files;
+}
+
+bool api_is_for_operators(const struct http_request *r)
+{
+	const struct route *route = route_of(r->path);
+
+	return route->answer == health || route->answer == metrics;
 }
 
 static unsigned verb_of(const struct http_request *r)

@@ -164,9 +164,16 @@ static void set_phase(struct conn *c, enum conn_phase phase, const char *what)
 	conn_touch(c);
 }
 
+static void turn_down(struct conn *c, const char *reason, const char *what);
+
 void conn_settle(struct conn *c)
 {
-	if (c->phase == CONN_ARRIVING)
+	if (c->phase != CONN_ARRIVING)
+		return;
+	if (c->refused)
+		turn_down(c, "the room is full, try again later",
+			  "refused: the room is full");
+	else
 		set_phase(c, CONN_HERE, "came");
 }
 
@@ -249,9 +256,11 @@ void conn_say_goodbye(struct conn *c)
 	static const char goodbye[] =
 		CHAT_SERVER_NICK "the server is closing, goodbye\n";
 
-	if (conn_is_json(c))
-		json_close(c, WS_DRAIN, "the server is closing", NULL);
-	else if (c->wire == WIRE_HTTP)
+	if (conn_is_json(c) && conn_is_present(c)) {
+		json_drain(c);
+		return;
+	}
+	if (c->wire == WIRE_HTTP)
 		conn_end_with(c, NULL, 0, NULL);
 	else
 		conn_end_with(c, goodbye, strlen(goodbye), NULL);
@@ -392,7 +401,8 @@ enum post conn_post(struct conn *c, struct msg *m, bool retry)
 
 void conn_on_posted(struct conn *c, const struct note *n)
 {
-	if (n->posted != POSTED_QUEUED || c->wire == WIRE_HTTP)
+	/* While Redis is down its outbox is the limit, not the sender's. */
+	if (n->posted != POSTED_LATE)
 		c->unacked -= c->unacked > 0;
 	if (c->wire == WIRE_HTTP)
 		web_on_posted(c, n);
@@ -558,8 +568,12 @@ void conn_on_time(struct conn *c)
 		left(c, 0);
 	if (c->lagging && c->blocked && now_ms >= c->took_ms + STALLED_MS)
 		conn_drop(c);
-	if (conn_is_present(c) && now_ms >= c->wire_ms && c->wire == WIRE_HTTP)
-		web_on_time(c);
+	if (conn_is_present(c) && now_ms >= c->wire_ms) {
+		if (c->wire == WIRE_HTTP)
+			web_on_time(c);
+		else
+			json_on_time(c);
+	}
 	conn_touch(c);
 }
 
@@ -682,8 +696,7 @@ void conn_start(struct conn *c, struct worker *w)
 
 	c->worker = w;
 	c->events = event.events;
-	c->phase = c->refused && c->port != SNIFF_ONLY_WEB ? CONN_LEAVING
-							   : CONN_ARRIVING;
+	c->phase = CONN_ARRIVING;
 	c->settle_ms = worker_ms(w) + SETTLE_MS;
 	link_in(c);
 	if (!timers_reserve(&w->timers, w->count + TIMERS_OF_WORKER) ||
@@ -696,9 +709,8 @@ void conn_start(struct conn *c, struct worker *w)
 	conn_touch(c);
 	if (c->port == SNIFF_ONLY_WEB && !web_start(c))
 		conn_out_of_memory(c);
-	else if (c->refused && c->port != SNIFF_ONLY_WEB)
-		turn_down(c, "the room is full, try again later",
-			  "refused: the room is full");
+	else if (c->refused && c->port == SNIFF_ONLY_LINES)
+		conn_settle(c); /* others may be HTTP, and are told so */
 	else if (!c->refused && enter_lobby(c) != 0)
 		conn_out_of_memory(c);
 }

@@ -239,6 +239,9 @@ void web_free(struct conn *c);
 /* A request that becomes a WebSocket; rest: what came behind it. */
 bool json_start(struct conn *c, enum wire wire);
 void json_free(struct conn *c);
+/* The instance ends: it is told when to come back, and closed then. */
+void json_drain(struct conn *c);
+void json_on_time(struct conn *c);
 void json_close(struct conn *c, unsigned code, const char *reason,
 		const char *what);
 /* Sends one object, and frees w. */

@@ -96,11 +96,15 @@ void hub_calm(struct hub *h)
 /* ----------------------------------------------------------- arriving */
 
 /* There is no place even for a client that is only told why it is refused. */
-static void turn_away(int fd)
+static void turn_away(int fd, enum sniff_port port)
 {
-	static const char notice[] = CHAT_SERVER_NICK "full, try again later\n";
+	static const char line[] = CHAT_SERVER_NICK "full, try again later\n";
+	static const char web[] = "HTTP/1.1 503 Service Unavailable\r\n"
+				  "Retry-After: 5\r\nContent-Length: 0\r\n"
+				  "Connection: close\r\n\r\n";
+	const char *notice = port == SNIFF_ONLY_WEB ? web : line;
 
-	send(fd, notice, sizeof(notice) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	send(fd, notice, strlen(notice), MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(fd);
 }
 
@@ -124,7 +128,7 @@ void hub_admit(struct hub *h, int fd, const char *peer, enum sniff_port port)
 	pthread_mutex_lock(&h->lock);
 	if (!c || !n || h->count == h->capacity) {
 		pthread_mutex_unlock(&h->lock);
-		turn_away(fd);
+		turn_away(fd, port);
 		note_unref(n);
 		free(c);
 		return;

@@ -16,18 +16,19 @@
 #define PING_S 20
 
 struct json_client {
-	struct ws ws;	    /* of WIRE_WS */
-	struct writer line; /* of WIRE_JSON_LINES: not complete yet */
-	bool too_long;	    /* that line: the rest is skipped */
-	bool greeted;	    /* hello was answered */
-	/* The hello that waits for its nick; rooms to join then. */
-	bool greeting;
-	unsigned attempts;
+	struct ws ws;	     /* of WIRE_WS */
+	struct writer line;  /* of WIRE_JSON_LINES: not complete yet */
+	bool too_long;	     /* that line: the rest is skipped */
+	bool greeted;	     /* hello was answered */
+	bool reading;	     /* a history that was asked for is on its way */
+	struct hello *hello; /* waits for its nick; NULL: there is none */
+};
+
+/* The rooms that a hello wants to join. */
+struct hello {
 	struct seat_wish rooms[WSJSON_ROOMS_MAX];
-	char room_names[WSJSON_ROOMS_MAX][ROOM_MAX_BYTES];
-	unsigned room_count;
-	/* The history that was asked for. */
-	bool reading;
+	char names[WSJSON_ROOMS_MAX][ROOM_MAX_BYTES];
+	unsigned count;
 };
 
 bool json_start(struct conn *c, enum wire wire)
@@ -57,6 +58,7 @@ void json_free(struct conn *c)
 		return;
 	ws_free(&c->json->ws);
 	writer_free(&c->json->line);
+	free(c->json->hello);
 	free(c->json);
 	c->json = NULL;
 }
@@ -109,6 +111,30 @@ void json_close(struct conn *c, unsigned code, const char *reason,
 	writer_put(&w, "\n", 1);
 	conn_end_with(c, w.bytes, w.failed ? 0 : w.len, what);
 	writer_free(&w);
+}
+
+void json_on_time(struct conn *c)
+{
+	c->wire_ms = INT64_MAX;
+	json_close(c, WS_DRAIN, "the server is closing", NULL);
+	c->leave_ms = worker_ms(c->worker) + CLOSING_MS;
+}
+
+void json_drain(struct conn *c)
+{
+	struct writer w;
+	uint32_t random;
+	unsigned in_ms;
+
+	if (c->wire_ms != INT64_MAX)
+		return; /* it was told before */
+	worker_random(c->worker, &random, sizeof(random));
+	in_ms = spread_pick_ms(conn_hub(c)->options.drain_ms, random);
+	writer_init(&w, WSJSON_MAX);
+	wsjson_put_reconnect(&w, in_ms);
+	json_send(c, &w);
+	c->wire_ms = worker_ms(c->worker) + in_ms;
+	conn_touch(c);
 }
 
 static struct writer new_object(void)
@@ -238,6 +264,19 @@ static void send_taken(struct conn *c, struct slice nick)
 	writer_free(&message);
 }
 
+/* It has a nick: the hello is answered. */
+static void greet(struct conn *c)
+{
+	struct hello *h = c->json->hello;
+
+	c->json->hello = NULL;
+	c->json->greeted = true;
+	send_welcome(c);
+	for (unsigned i = 0; i < h->count; i++)
+		join(c, &h->rooms[i]);
+	free(h);
+}
+
 void json_on_claimed(struct conn *c, struct slice nick, bool taken)
 {
 	struct json_client *j = c->json;
@@ -245,46 +284,43 @@ void json_on_claimed(struct conn *c, struct slice nick, bool taken)
 
 	if (taken)
 		send_taken(c, nick);
-	if (taken && j->greeting) {
+	if (taken && j->hello) {
 		claim_guest(c);
 		return;
 	}
-	if (!j->greeting) {
+	if (j->hello) {
+		greet(c);
+	} else if (!taken) {
 		w = new_object();
 		wsjson_put_nick(&w, slice_of(c->user->nick));
-		if (!taken)
-			json_send(c, &w);
-		else
-			writer_free(&w);
-		return;
+		json_send(c, &w);
 	}
-	j->greeting = false;
-	j->greeted = true;
-	send_welcome(c);
-	for (unsigned i = 0; i < j->room_count; i++)
-		join(c, &j->rooms[i]);
-	j->room_count = 0;
 }
 
 static void hello(struct conn *c, const struct wsjson *said)
 {
 	struct json_client *j = c->json;
+	struct hello *h;
 
-	if (j->greeted || j->greeting) {
+	if (j->greeted || j->hello) {
 		send_error(c, "bad_field", "You said hello already.",
 			   SLICE("hello"));
 		return;
 	}
-	j->greeting = true;
+	h = j->hello = calloc(1, sizeof(*h));
+	if (!h) {
+		json_close(c, WS_INTERNAL, "no memory", "refused: no memory");
+		return;
+	}
 	for (unsigned i = 0; i < said->room_count; i++) {
-		name_key(said->rooms[i].name, j->room_names[i]);
-		j->rooms[i] = (struct seat_wish){
-			.room = slice_of(j->room_names[i]),
+		name_key(said->rooms[i].name, h->names[i]);
+		h->rooms[i] = (struct seat_wish){
+			.room = slice_of(h->names[i]),
 			.after = said->rooms[i].after,
 			.has_after = said->rooms[i].has_after,
 		};
 	}
-	j->room_count = said->room_count;
+	h->count = said->room_count;
 	if (said->nick.len == 0)
 		claim_guest(c);
 	else if (!user_claim(c, said->nick, said->token, true))

@@ -28,8 +28,10 @@ static bool is_anothers(struct conn *c, struct slice nick)
 /* Its first prefix becomes its nick, if it is free. */
 static void claim_prefix(struct conn *c, struct slice nick)
 {
-	if (nick.len > 0 && !c->user)
-		(void)user_claim(c, nick, SLICE(""), false);
+	if (nick.len == 0 || c->user)
+		return;
+	(void)user_claim(c, nick, SLICE(""), false);
+	worker_drain(c->worker); /* the answer may be there already */
 }
 
 /* A line client is in one room, beside its inbox. */
@@ -61,6 +63,8 @@ bool line_say(struct conn *c, const struct linecmd_line *l, struct slice raw,
 
 	conn_owe(c, &c->said, RATE_MESSAGES);
 	claim_prefix(c, l->nick);
+	if (!conn_is_present(c))
+		return false;
 	user_sign(c, &fields, mid);
 	fields.sender = l->nick.len > 0 ? l->nick : user_name(c);
 	fields.verified = user_has_nick(c) &&
@@ -203,6 +207,11 @@ static bool begin_lines(struct conn *c)
 
 	writer_init(&c->first, 0);
 	c->wire = WIRE_LINES;
+	if (c->refused) {
+		conn_settle(c); /* tells it so */
+		writer_free(&first);
+		return true;
+	}
 	stays = line_take(c, writer_slice(&first));
 	writer_free(&first);
 	return stays;

@@ -28,11 +28,12 @@ void hub_on_gap(struct hub *h, struct slice room, struct msgid from,
 
 enum posted {
 	POSTED,		/* in the log, under that id */
-	POSTED_QUEUED,	/* told without an id; hub_on_identified() follows */
+	POSTED_QUEUED,	/* told without an id; POSTED_LATE follows */
+	POSTED_LATE,	/* in the log now, under that id, after POSTED_QUEUED */
 	POSTED_REFUSED, /* not posted: room is full of retries, Redis is down */
 };
 
-/* mid: as stored. For a POSTED_QUEUED one a second call follows: POSTED. */
+/* mid: as stored. */
 void hub_on_posted(struct hub *h, uint64_t ticket, enum posted result,
 		   struct slice room, struct slice mid, struct msgid id);
 

@@ -54,7 +54,7 @@ void worker_notify(struct worker *w, struct note *n)
 		worker_wake(w);
 }
 
-static struct note *take_inbox(struct worker *w, bool *closing)
+static struct note *take_inbox(struct worker *w, bool *draining, bool *closing)
 {
 	struct hub *h = w->hub;
 	struct note *list;
@@ -70,6 +70,7 @@ static struct note *take_inbox(struct worker *w, bool *closing)
 		if (--h->crowded == 0)
 			hub_calm(h);
 	}
+	*draining = h->draining;
 	*closing = h->closing;
 	pthread_mutex_unlock(&h->lock);
 	return list;
@@ -150,8 +151,8 @@ static void on_note(struct worker *w, struct note *n)
 
 void worker_drain(struct worker *w)
 {
-	bool closing;
-	struct note *list = take_inbox(w, &closing);
+	bool draining, closing;
+	struct note *list = take_inbox(w, &draining, &closing);
 
 	w->undelivered = 0;
 	w->told_itself = false;
@@ -162,11 +163,17 @@ void worker_drain(struct worker *w)
 		on_note(w, n);
 		note_unref(n);
 	}
-	if (!closing || w->closing)
-		return;
-	w->closing = true;
-	for (struct conn *c = w->conns; c; c = c->next)
-		conn_say_goodbye(c);
+	if (draining && !w->draining) {
+		w->draining = true;
+		for (struct conn *c = w->conns; c; c = c->next)
+			if (conn_is_json(c) && conn_is_present(c))
+				json_drain(c);
+	}
+	if (closing && !w->closing) {
+		w->closing = true;
+		for (struct conn *c = w->conns; c; c = c->next)
+			conn_say_goodbye(c);
+	}
 }
 
 /* ------------------------------------------------------------- tickets */
@@ -352,9 +359,10 @@ void worker_join(struct worker *w)
 
 void worker_free(struct worker *w)
 {
-	bool closing;
+	bool draining, closing;
 
-	for (struct note *n = take_inbox(w, &closing), *next; n; n = next) {
+	for (struct note *n = take_inbox(w, &draining, &closing), *next; n;
+	     n = next) {
 		next = n->next[w->index];
 		note_unref(n);
 	}

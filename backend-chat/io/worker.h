@@ -43,6 +43,7 @@ struct worker {
 	int64_t now_us;	       /* the time of this turn */
 	size_t undelivered;    /* bytes said since the inbox was drained */
 	size_t unsent;	       /* bytes queued since the last attendance */
+	bool draining;	       /* JSON clients were sent away */
 	bool closing;	       /* ends after the last connection */
 	bool told_itself;      /* its inbox has something of its own */
 	char in[READ_BYTES];   /* one read */

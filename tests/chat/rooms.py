@@ -272,6 +272,7 @@ class Json(WebTest):
         server = self.serve()
         ws = self.socket(server, "ws")
         server.process.terminate()
+        self.assertLess(ws.hear("reconnect")["in_ms"], 2000)
         self.assertEqual(ws.close_code(), 1001)
         ws.close()
         self.assertEqual(server.wait(), 0)
@@ -563,6 +564,23 @@ class Limits(WebTest):
         server.out.wait("left, clients=1$")
         other.say(t="join", room="more")
         other.hear("joined", room="more")
+
+
+    def test_a_full_server(self):
+        server = self.serve("--max-clients", "1")
+        self.join(server, "ann")
+        web = self.web(server)
+        self.assertEqual(web.get("/health").status, 200)
+        answer = web.get("/")
+        self.assertEqual(answer.status, 503)
+        self.assertGreater(int(answer.headers["retry-after"]), 0)
+        line = self.connect(server)
+        line.send(b"[bob] hi\n")
+        self.assertEqual(line.rest(), b"[chat_serv] refused: the room is full, "
+                         b"try again later\n")
+        silent = self.connect(server)
+        self.assertEqual(silent.rest(), b"[chat_serv] refused: the room is "
+                         b"full, try again later\n")
 
 
 if __name__ == "__main__":

@@ -339,7 +339,10 @@ class Secrets(WebTest):
                                      b"removed you\n")
         web.post("/api/admin/kick", {"nick": "page"}, auth)
         self.assertEqual(page.close_code(), 4000)
+        other = self.socket(server, "other")
         self.assertEqual(web.post("/api/admin/drain", {}, auth).status, 200)
+        other.hear("reconnect")
+        self.assertEqual(other.close_code(), 1001)
         drained = web.get("/health")
         self.assertEqual((drained.status, drained.json()["status"]),
                          (503, "draining"))
