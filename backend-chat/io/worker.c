@@ -326,6 +326,7 @@ int worker_new(struct worker **out, struct hub *h, unsigned index)
 		return -ENOMEM;
 	w->hub = h;
 	w->index = index;
+	w->turn_ms = clock_us() / 1000;
 	w->budget.max = ROOM_RING_BYTES;
 	w->random_used = sizeof(w->random);
 	w->inbox.end = &w->inbox.first;

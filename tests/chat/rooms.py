@@ -2,6 +2,7 @@
 """Rooms, commands of line clients, JSON clients, resume, readers that lag."""
 import json
 import os
+import re
 import threading
 import time
 import unittest
@@ -286,7 +287,7 @@ class Frames(WebTest):
 
     def test_the_rules_of_the_protocol(self):
         self.server = self.serve()
-        frame = Socket(self.server.port).frame
+        frame = self.peer(Socket, self.server).frame
         for bytes_, code in (
                 (frame(1, b"{}", masked=False), 1002),
                 (bytes([0xf1, 0x80, 0, 0, 0, 0]), 1002),
@@ -518,6 +519,9 @@ class Lagging(WebTest):
 
     def test_memory_is_bounded(self):
         server = self.configure(LOG + "log = 1000\n")
+        with open(f"/proc/{server.process.pid}/maps") as maps:
+            if re.search("lib[at]san|valgrind", maps.read()):
+                self.skipTest("a tool keeps memory of its own")
         ann = self.join(server, "ann")
         deaf = [self.join(server, f"deaf{i}", others=[ann],
                           receive_buffer=4096) for i in range(5)]
