@@ -64,7 +64,10 @@ enum merge_what {
 	 * without the first; line clients do not (room_push_repeat()).
 	 */
 	MERGE_REPEAT,
-	/* Between .from (the last one handed out) and .to some are missing. */
+	/*
+	 * Between .from (the last one handed out) and .to the log lacks some.
+	 * See room_gap().
+	 */
 	MERGE_GAP,
 };
 

@@ -321,10 +321,10 @@ enum room_read room_read(struct member *m, struct msg **out)
 	return ROOM_READ_MESSAGE;
 }
 
-bool room_skips(const struct member *m, const struct msg *item)
+bool room_skips(const struct member *m, const struct msg *msg)
 {
 	return !msgid_is_none(m->cursor) &&
-	       msgid_step(m->cursor, item->id, item->prev) == MSGID_JUMP;
+	       msgid_step(m->cursor, msg->id, msg->prev) == MSGID_JUMP;
 }
 
 bool room_archive_ended(struct member *m, struct msgid *from, struct msgid *to)

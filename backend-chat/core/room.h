@@ -160,16 +160,23 @@ enum room_read {
 enum room_read room_read(struct member *m, struct msg **out);
 
 /*
- * True if something is missing, or may be, between m->cursor and an item of the
- * archive that follows it: to be told (gap) before the item is handed over.
+ * True if something is missing, or may be, between m->cursor and a message that
+ * m is about to get, live, from the ring or from the archive: a JSON client is
+ * told of the gap between m->cursor and msg->id before it is handed over. The
+ * archive is asked first (also the log, where it has a hole).
  */
-bool room_skips(const struct member *m, const struct msg *item);
+bool room_skips(const struct member *m, const struct msg *msg);
 
 /*
  * The archive was asked for what follows m->cursor, and what it had was handed
  * over with room_took(), and it has no more. If the ring still does not follow,
  * some are missing: returns true and the gap, to be shown; m goes on with the
  * ring.
+ *
+ * The archive has every entry of the log, also repeats (merge.h): without them
+ * ids would seem to be missing. The first of those with one mid is the message,
+ * line clients do not get the others. In rare cases several messages have one
+ * id: they are handed over together, then comes room_took().
  */
 bool room_archive_ended(struct member *m, struct msgid *from, struct msgid *to);
 

@@ -289,6 +289,12 @@ START_TEST(what_is_held_fills_what_the_page_lacks)
 	live(6); /* comes by itself, and 7 with it */
 	page(true, LIST(12));
 	check("6 7 (7,12) 12 ", MERGE_LIVE);
+	/* The log was trimmed beyond what came live and is held. */
+	begin(5);
+	live(7);
+	ask();
+	page(true, LIST(9));
+	check("(5,7) 7 (7,9) 9 ", MERGE_LIVE);
 }
 END_TEST
 

@@ -342,17 +342,24 @@ END_TEST
 /* An id that was given again (merge.h): 7 8 9 8' 10. */
 START_TEST(ids_that_do_not_rise_hide_nothing)
 {
-	struct member a = {0}, b = {0};
+	struct member a = {0}, b = {0}, line = {0};
+	struct msg *late = make(8, "late"), *next = make(10, "m");
 
 	start(6);
+	room_join(&r, &line, NULL);
 	push_ids(7, 9);
+	/* A line client gets what is in order alone. */
+	ck_assert(room_has(&line, late));
 	push(8, "late");
+	ck_assert(!room_has(&line, next));
 	push(10, "m");
 	room_resume(&r, &a, NULL, (struct msgid){1, 9});
 	ck_assert_str_eq(read_all(&a), "10 head");
 	ck_assert_uint_eq(r.head.seq, 10);
 	room_resume(&r, &b, NULL, (struct msgid){1, 8});
 	ck_assert_str_eq(read_all(&b), "9 8 10 head");
+	msg_unref(late);
+	msg_unref(next);
 	end();
 }
 END_TEST
@@ -376,6 +383,36 @@ START_TEST(all_rings_share_a_budget)
 	ck_assert_uint_le(budget.used, budget.max);
 	msg_unref(m);
 	room_clear(&other);
+	end();
+}
+END_TEST
+
+/* The log lacks 8 to 11: everybody who gets from 7 to 12 is told. */
+START_TEST(a_gap_of_the_log_is_seen_by_everybody)
+{
+	struct member a = {0}, b = {0}, c = {0};
+	struct msg *m = make(12, "m"), *out;
+
+	start(5);
+	room_join(&r, &a, NULL);
+	room_join(&r, &b, NULL);
+	push_ids(6, 7);
+	room_lag(&b);
+	ck_assert(room_skips(&a, m));
+	ck_assert(room_skips(&b, m));
+	push(12, "m");
+	ck_assert(!room_skips(&a, m));
+	ck_assert_int_eq(room_read(&b, &out), ROOM_READ_MESSAGE);
+	ck_assert(room_skips(&b, out));
+	room_resume(&r, &c, NULL, (struct msgid){1, 6});
+	ck_assert_int_eq(room_read(&c, &out), ROOM_READ_MESSAGE);
+	ck_assert(!room_skips(&c, out));
+	room_took(&c, out);
+	ck_assert_int_eq(room_read(&c, &out), ROOM_READ_MESSAGE);
+	ck_assert(room_skips(&c, out));
+	room_took(&c, out);
+	ck_assert(!room_skips(&c, out));
+	msg_unref(m);
 	end();
 }
 END_TEST
@@ -539,6 +576,7 @@ int main(void)
 		{a_message_without_id_is_passed_by_or_read_but_never_lost, 1},
 		{ids_that_do_not_rise_hide_nothing, 1},
 		{all_rings_share_a_budget, 1},
+		{a_gap_of_the_log_is_seen_by_everybody, 1},
 		{a_gap_of_the_log_is_seen_by_those_who_come_later, 1},
 		{history_comes_from_the_ring_if_it_can, ARRAY_LEN(histories)},
 		{no_member_misses_or_repeats_a_message, 1},

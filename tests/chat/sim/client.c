@@ -121,7 +121,6 @@ void client_put(struct world *w, unsigned index, struct frame f)
 static void put_gap(struct world *w, struct client *c, struct msgid from,
 		    struct msgid to)
 {
-	w->stats.gaps++;
 	client_put(w, c->index, (struct frame){FRAME_GAP, .gap = {from, to}});
 }
 

@@ -95,6 +95,9 @@ void judge_end(struct world *w)
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		const struct client *c = &w->clients[i];
 
+		if (c->gap_count && !w->short_log && !w->bus.losses)
+			world_break(w, "client %u was told of a gap in vain",
+				    i);
 		if (!c->member.room || c->member.lagging || c->frames)
 			world_break(w, "client %u has not caught up", i);
 		if (c->line)

@@ -14,6 +14,7 @@
  *     lost (trimming is no loss), or was told of a gap where it was; not
  *     those that got an id a second time, after a loss, from a poster that
  *     did not know the first: a client that resumes may have passed it;
+ *   - nobody was told of a gap in a log that was neither trimmed nor lost data;
  *   - a line client got no message twice on one connection (but one that the
  *     log has twice, of which the archive and the ring had one each);
  *   - all saw one order, but for messages told during an outage and those of

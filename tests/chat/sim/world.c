@@ -202,13 +202,6 @@ void world_free(struct world *w)
 {
 	for (unsigned i = 0; i < w->events; i++)
 		free(w->heap[i].data);
-	for (unsigned c = 0; c < CLIENTS; c++) {
-		struct client *client = &w->clients[c];
-
-		room_leave(&client->member);
-		for (unsigned f = 0; f < client->frames; f++)
-			msg_unref(client->socket[f].msg);
-	}
 	for (unsigned i = 0; i < INSTANCES; i++) {
 		struct instance *n = &w->instances[i];
 
