@@ -92,12 +92,12 @@ static uint16_t *flow_ports(const struct app *app, uint32_t *n)
 	uint16_t *ports = calloc(UINT16_MAX + 1, sizeof(*ports));
 
 	*n = 0;
-	for (unsigned p = reserve_lo(r); ports && p <= reserve_hi(r); p++) {
+	for (unsigned p = 0; ports && p <= PORT_MAX; p++) {
 		/* Reserved and guarded with the range, but for checks only. */
 		const bool probes =
 			app->probe_lo && p - app->probe_lo < PROBE_PORTS;
 
-		if (reserve_usable(r, (uint16_t)p) && !probes)
+		if (r->usable.has[p] && !probes)
 			ports[(*n)++] = (uint16_t)p;
 	}
 	return ports;

@@ -16,6 +16,7 @@ void guarding_read(struct app *app)
 
 static int start(struct app *app, struct err *err)
 {
+	const struct port_range *nat = &app->reservation->mine.range;
 	const struct plan *p = app->plan;
 	const struct guard_spec spec = {
 		.name = app->config.name,
@@ -25,10 +26,10 @@ static int start(struct app *app, struct err *err)
 		.n_backends = p->n_backends,
 		.sources = p->sources,
 		.n_sources = p->n_sources,
-		.nat_lo = reserve_lo(app->reservation),
-		.nat_hi = reserve_hi(app->reservation),
-		.skipped = reserve_skipped_ports(app->reservation),
-		.n_skipped = reserve_skipped(app->reservation),
+		.nat_lo = nat->lo,
+		.nat_hi = nat->hi,
+		.skipped = app->reservation->skipped,
+		.n_skipped = app->reservation->n_skipped,
 		.interfaces = app->interfaces.guarded,
 		.n_interfaces = app->interfaces.n_guarded,
 	};

@@ -12,6 +12,7 @@ static_assert(CONFIG_CLAMP_AUTO == FORWARD_CLAMP_AUTO, "the same");
 
 static struct tap_match match(const struct app *app)
 {
+	const struct port_range *nat = &app->reservation->mine.range;
 	const struct plan *p = app->plan;
 
 	return (struct tap_match){
@@ -19,8 +20,8 @@ static struct tap_match match(const struct app *app)
 		.n_services = p->n_services,
 		.sources = p->sources,
 		.n_sources = p->n_sources,
-		.nat_lo = reserve_lo(app->reservation),
-		.nat_hi = reserve_hi(app->reservation),
+		.nat_lo = nat->lo,
+		.nat_hi = nat->hi,
 	};
 }
 
@@ -53,9 +54,9 @@ const struct step step_forward = {"forward", new_forward, free_forward};
 
 static int open_checker(struct app *app, struct err *err)
 {
-	return checker_open(&app->checker, app->engine,
-			    reserve_lo(app->reservation),
-			    reserve_hi(app->reservation), err);
+	const struct port_range *nat = &app->reservation->mine.range;
+
+	return checker_open(&app->checker, app->engine, nat->lo, nat->hi, err);
 }
 
 static void close_checker(struct app *app, bool keep)

@@ -18,9 +18,11 @@
 static void spare_others(struct app *app)
 {
 	for (unsigned i = 0; i < app->plan->n_services; i++) {
-		if (!reserve_shared(app->reservation, i))
+		const char *why = app->reservation->services[i].shared.text;
+
+		if (!*why)
 			continue;
-		log_warn("%s", reserve_shared(app->reservation, i));
+		log_warn("%s", why);
 		app->plan->services[i].params.reset_out_of_state = false;
 	}
 }
@@ -64,15 +66,14 @@ static int start(struct app *app, struct err *err)
 	if (ret)
 		return ret;
 	r = app->reservation;
-	if (reserve_warning(r))
-		log_warn("%s", reserve_warning(r));
+	if (*r->warning.text)
+		log_warn("%s", r->warning.text);
 	spare_others(app);
 	app->probe_lo = probe_ports_choose(r, app->state);
 	log_info("nat ports %u-%u free=%u in_use_by_this_host=%u",
-		 reserve_lo(r), reserve_hi(r),
-		 reserve_count(r) - (app->probe_lo ? PROBE_PORTS : 0),
-		 reserve_skipped(r));
-	state_set_ports(app->state, reserve_lo(r), reserve_hi(r),
+		 r->mine.range.lo, r->mine.range.hi,
+		 r->n_usable - (app->probe_lo ? PROBE_PORTS : 0), r->n_skipped);
+	state_set_ports(app->state, r->mine.range.lo, r->mine.range.hi,
 			app->probe_lo);
 	return 0;
 }

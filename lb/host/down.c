@@ -44,7 +44,7 @@ int down_instance(const char *name, struct err *err)
 
 	if (dir < 0)
 		return dir;
-	ret = instance_claim(name, NULL, &fd, err);
+	ret = instance_claim(name, NULL, "", &fd, err);
 	if (!ret)
 		ret = remove_file(name, ".flows", err);
 	if (!ret)

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -49,7 +48,7 @@ int lock_wait(int fd, int wait_ms)
 }
 
 /* Other folders are not suggested, as there is no option for one. */
-const char *instance_advice(int ret)
+static const char *advice(int ret)
 {
 	switch (-ret) {
 	case EACCES:
@@ -78,113 +77,107 @@ const char *instance_advice(int ret)
 	}
 }
 
-/* --------------------------------------------------------------- the folder */
+int instance_explain(struct err *err, int ret, const char *verb,
+		     const char *what)
+{
+	return err_set(err, ret, "cannot %s %s: %s: %s", verb, what,
+		       strerror(-ret), advice(ret));
+}
+
+/* -------------------------------------------------- the folder, the files */
+
+static const char *path_of(char out[PATH_OF_MAX], const char *name)
+{
+	snprintf(out, PATH_OF_MAX, INSTANCE_DIR "/%s" FILE_SUFFIX, name);
+	return out;
+}
 
 /*
  * Whoever may open a file may lock it, and we would wait for that lock. An
  * earlier version left the files open to all.
  */
-static void make_private(int fd, mode_t mode)
+static int make_private(int fd, mode_t mode, const struct owner *owner)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
 	    (st.st_mode & (S_IRWXG | S_IRWXO)))
 		(void)fchmod(fd, mode);
-}
-
-static int open_and_lock_dir(const struct owner *owner)
-{
-	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
-	struct stat opened, named;
-	int fd, ret;
-
-	for (;;) {
-		if (mkdir(INSTANCE_DIR, 0700) == -1 && errno != EEXIST)
-			return -errno;
-		fd = open(INSTANCE_DIR, flags);
-		if (fd == -1 && errno == ENOENT)
-			continue;
-		if (fd == -1)
-			return -errno;
-		make_private(fd, 0700);
-		ret = owner_give(fd, owner);
-		if (!ret)
-			ret = lock_wait(fd, LOCK_OTHERS_MS);
-		if (ret) {
-			close(fd);
-			return ret;
-		}
-		/* Was the folder removed and created again while we waited? */
-		if (fstat(fd, &opened) == 0 &&
-		    stat(INSTANCE_DIR, &named) == 0 &&
-		    opened.st_ino == named.st_ino)
-			return fd;
-		close(fd);
-	}
+	return owner_give(fd, owner);
 }
 
 int instances_lock(const struct owner *owner, struct err *err)
 {
-	const int fd = open_and_lock_dir(owner);
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+	int fd = -1, ret;
 
-	if (fd < 0)
-		return err_set(err, fd,
-			       "cannot use the folder " INSTANCE_DIR ": %s: %s",
-			       strerror(-fd), instance_advice(fd));
-	return fd;
+	if (mkdir(INSTANCE_DIR, 0700) == 0 || errno == EEXIST)
+		fd = open(INSTANCE_DIR, flags);
+	ret = fd == -1 ? -errno : make_private(fd, 0700, owner);
+	if (!ret)
+		ret = lock_wait(fd, LOCK_OTHERS_MS);
+	if (!ret)
+		return fd;
+	if (fd != -1)
+		close(fd);
+	return instance_explain(err, ret, "use the folder", INSTANCE_DIR);
+}
+
+/* Refuses a FIFO, where open() would wait, and a device: -errno. */
+static int open_plain(const char *path, int flags)
+{
+	const int fd =
+		open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	struct stat st;
+
+	if (fd == -1)
+		return -errno;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	return S_ISDIR(st.st_mode) ? -EISDIR : -EEXIST;
 }
 
 /* ------------------------------------------------------------------ reading */
 
-/* Moves *text behind the line that it is at; false if that was the last one. */
-static bool next_line(const char **text)
-{
-	*text += strcspn(*text, "\n");
-	return *(*text) && *++(*text);
-}
-
-/* The value of the first line with @key from *text on; NULL: there is none. */
+/* What follows "KEY " in a line after the first; NULL: there is no such. */
 static const char *find_value(const char *text, const char *key)
 {
-	const size_t len = strlen(key);
+	char start[16];
+	const int len = snprintf(start, sizeof(start), "\n%s ", key);
+	const char *found = strstr(text, start);
 
-	do {
-		if (strncmp(text, key, len) == 0 && text[len] == ' ')
-			return text + len + 1;
-	} while (next_line(&text));
-	return NULL;
+	return found ? found + len : NULL;
 }
 
-/* True if there is a line "KEY VALUE". */
-static bool has_line(const char *text, const char *key, const char *value)
+bool instance_has(const struct instance *i, const char *key, const char *value)
 {
-	const size_t len = strlen(value);
-	const char *found;
+	char line[16 + ENDPOINT_TEXT_MAX];
 
-	while ((found = find_value(text, key))) {
-		if (strncmp(found, value, len) == 0 && found[len] == '\n')
-			return true;
-		text = found;
-	}
-	return false;
+	snprintf(line, sizeof(line), "\n%s %s\n", key, value);
+	return strstr(i->text, line);
 }
 
-static bool is_whole(const char *text)
+void instance_service_ports(const struct instance *i, struct port_set *out)
 {
-	return strncmp(text, FILE_HEADER, strlen(FILE_HEADER)) == 0 &&
-	       strstr(text, "\nend\n");
+	const char *service = i->text;
+	unsigned port;
+
+	while ((service = find_value(service, "service")))
+		if (sscanf(service, "%*[^:\n]:%5u", &port) == 1 &&
+		    port <= PORT_MAX)
+			out->has[port] = true;
 }
 
-static bool is_here(const char *text)
+static bool is_here(const struct instance *i)
 {
 	struct place here;
 	char netns[24];
 
 	place_here(&here);
 	snprintf(netns, sizeof(netns), "%" PRIu64, here.netns);
-	return has_line(text, "boot", here.boot) &&
-	       has_line(text, "netns", netns);
+	return instance_has(i, "boot", here.boot) &&
+	       instance_has(i, "netns", netns);
 }
 
 static bool parse(struct instance *i)
@@ -192,43 +185,29 @@ static bool parse(struct instance *i)
 	const char *pid = find_value(i->text, "pid");
 	const char *ports = find_value(i->text, "ports");
 	const char *added = find_value(i->text, "added");
-	unsigned lo, hi;
+	struct port_range *r = &i->range;
 
-	if (!ports || sscanf(ports, "%5u-%5u\n", &lo, &hi) != 2 || lo == 0 ||
-	    lo > hi || hi > PORT_MAX)
-		return false;
-	i->lo = (uint16_t)lo;
-	i->hi = (uint16_t)hi;
-	i->pid = pid ? (pid_t)strtol(pid, NULL, 10) : 0;
-	return !added || port_set_parse(&i->added, added) == 0;
+	i->pid = pid ? atoi(pid) : 0;
+	return ports && sscanf(ports, "%5u-%5u\n", &r->lo, &r->hi) == 2 &&
+	       r->lo > 0 && r->lo <= r->hi && r->hi <= PORT_MAX &&
+	       (!added || port_set_parse(&i->added, added) == 0);
 }
 
-/* *out stays NULL for a record of elsewhere, or an empty one. */
-static int load(int fd, const char *name, struct instance **out)
+/* 1; 0 if there is nothing in it for us: it is empty, or of elsewhere. */
+static int read_record(struct instance *i, int fd)
 {
-	struct instance *i = calloc(1, sizeof(*i));
-	bool use = false;
-	int ret = 0;
-
-	*out = NULL;
-	if (!i)
-		return -ENOMEM;
-	snprintf(i->name, sizeof(i->name), "%s", name);
 	i->running = flock(fd, LOCK_SH | LOCK_NB) == -1 && errno == EWOULDBLOCK;
 	i->text = port_set_text(fd);
 	if (!i->text)
-		ret = -errno;
-	else if (i->text[0] && !is_whole(i->text))
-		ret = -EINVAL;
-	else
-		use = i->text[0] && is_here(i->text);
-	if (use && !parse(i))
-		ret = -EINVAL;
-	if (use && !ret)
-		*out = i;
-	else
-		instances_free(i);
-	return ret;
+		return -errno;
+	if (!i->text[0])
+		return 0;
+	if (strncmp(i->text, FILE_HEADER, strlen(FILE_HEADER)) != 0 ||
+	    !strstr(i->text, "\nend\n"))
+		return -EINVAL;
+	if (!is_here(i))
+		return 0;
+	return parse(i) ? 1 : -EINVAL;
 }
 
 void instances_free(struct instance *list)
@@ -242,66 +221,43 @@ void instances_free(struct instance *list)
 	}
 }
 
-static const char *path_of(char out[PATH_OF_MAX], const char *name)
+int instance_load(const char *name, struct instance **out, struct err *err)
 {
-	snprintf(out, PATH_OF_MAX, INSTANCE_DIR "/%s" FILE_SUFFIX, name);
-	return out;
-}
-
-/* Refuses a FIFO, where open() would wait, and a device: -errno. */
-static int open_plain(const char *name, int flags)
-{
+	struct instance *i = calloc(1, sizeof(*i));
 	char path[PATH_OF_MAX];
-	struct stat st;
-	int fd, ret;
-
-	fd = open(path_of(path, name),
-		  flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-	if (fd == -1)
-		return -errno;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		return fd;
-	ret = S_ISDIR(st.st_mode) ? -EISDIR : -EEXIST;
-	close(fd);
-	return ret;
-}
-
-int instance_load(const char *name, struct instance **out)
-{
-	const int fd = open_plain(name, O_RDONLY);
-	int ret;
+	int fd = -1, ret = -ENOMEM;
 
 	*out = NULL;
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	ret = load(fd, name, out);
-	close(fd); /* also releases our own lock */
-	return ret;
-}
-
-static int explain(struct err *err, int ret, const char *name)
-{
-	if (ret == -EINVAL)
-		return err_set(err, ret,
-			       INSTANCE_DIR "/%s" FILE_SUFFIX
-					    " is not understood: if no "
-					    "instance \"%s\" runs, clear it "
-					    "with: l4lb --down %s",
-			       name, name, name);
+	if (i) {
+		snprintf(i->name, sizeof(i->name), "%s", name);
+		fd = open_plain(path_of(path, name), O_RDONLY);
+		ret = fd < 0 ? fd : read_record(i, fd);
+	}
+	if (fd >= 0)
+		close(fd); /* also releases our own lock */
+	if (ret == 1) {
+		*out = i;
+		return 0;
+	}
+	instances_free(i);
+	if (ret == 0 || ret == -ENOENT)
+		return 0;
+	if (ret != -EINVAL)
+		return instance_explain(err, ret, "read", path_of(path, name));
 	return err_set(err, ret,
-		       "cannot read " INSTANCE_DIR "/%s" FILE_SUFFIX ": %s: %s",
-		       name, strerror(-ret), instance_advice(ret));
+		       "%s is not understood: if no instance \"%s\" runs, "
+		       "clear it with: l4lb --down %s",
+		       path, name, name);
 }
 
-int instances_read(struct instance **out, struct err *err)
+int instances_read(struct instance **out, const char *except, struct err *err)
 {
 	char name[INSTANCE_NAME_MAX];
 	struct instance *i;
 	glob_t found;
-	int ret = 0;
+	int ret = glob(INSTANCE_DIR "/*" FILE_SUFFIX, GLOB_ERR, NULL, &found);
 
 	*out = NULL;
-	ret = glob(INSTANCE_DIR "/*" FILE_SUFFIX, GLOB_ERR, NULL, &found);
 	if (ret && ret != GLOB_NOMATCH)
 		return err_set(err, -EIO, "cannot read " INSTANCE_DIR);
 	ret = 0;
@@ -310,81 +266,45 @@ int instances_read(struct instance **out, struct err *err)
 
 		snprintf(name, sizeof(name), "%.*s",
 			 (int)(strlen(file) - strlen(FILE_SUFFIX)), file);
-		ret = instance_load(name, &i);
-		if (ret) {
-			explain(err, ret, name);
-		} else if (i) {
+		if (strcmp(name, except) == 0)
+			continue;
+		ret = instance_load(name, &i, err);
+		if (i) {
 			i->next = *out;
 			*out = i;
 		}
 	}
 	globfree(&found);
-	if (ret) {
-		instances_free(*out);
-		*out = NULL;
-	}
 	return ret;
-}
-
-bool instance_serves(const struct instance *i, const struct endpoint *ep)
-{
-	char text[ENDPOINT_TEXT_MAX];
-
-	return has_line(i->text, "service", endpoint_format(ep, text));
-}
-
-bool instance_has_source(const struct instance *i, const struct ip_addr *addr)
-{
-	char text[ADDR_TEXT_MAX];
-
-	return has_line(i->text, "source", "0.0.0.0") ||
-	       has_line(i->text, "source", addr_format(addr, text));
-}
-
-void instance_service_ports(const struct instance *i, struct port_set *out)
-{
-	const char *service = i->text;
-	unsigned port;
-
-	while ((service = find_value(service, "service")))
-		if (sscanf(service, "%*[^:\n]:%5u", &port) == 1 &&
-		    port <= PORT_MAX)
-			port_set_add(out, port);
 }
 
 /* ------------------------------------------------------------- the own file */
 
-static int refuse_running(int fd, const char *name, struct err *err)
+static int refuse_running(int fd, const char *name, const char *instead,
+			  struct err *err)
 {
 	char *text = port_set_text(fd);
 	const char *pid = text ? find_value(text, "pid") : NULL;
 
 	err_set(err, -EADDRINUSE,
-		"instance \"%s\" is already running (pid %d): stop it first, "
-		"or choose another --name",
-		name, pid ? atoi(pid) : 0);
+		"instance \"%s\" is already running (pid %d): stop it first%s",
+		name, pid ? atoi(pid) : 0, instead);
 	free(text);
 	return -EADDRINUSE;
 }
 
-int instance_claim(const char *name, const struct owner *owner, int *fd,
-		   struct err *err)
+int instance_claim(const char *name, const struct owner *owner,
+		   const char *instead, int *fd, struct err *err)
 {
+	char path[PATH_OF_MAX];
 	int ret;
 
-	*fd = open_plain(name, O_RDWR | O_CREAT);
-	ret = *fd < 0 ? *fd : 0;
-	if (!ret) {
-		make_private(*fd, 0600);
-		ret = owner_give(*fd, owner);
-	}
+	*fd = open_plain(path_of(path, name), O_RDWR | O_CREAT);
+	ret = *fd < 0 ? *fd : make_private(*fd, 0600, owner);
 	if (ret)
-		err_set(err, ret,
-			"cannot write " INSTANCE_DIR "/%s" FILE_SUFFIX
-			": %s: %s",
-			name, strerror(-ret), instance_advice(ret));
+		instance_explain(err, ret, "write", path);
 	else if (lock_wait(*fd, LOCK_KILLED_MS))
-		ret = refuse_running(*fd, name, err);
+		ret = refuse_running(*fd, name, instead, err);
 	if (ret && *fd >= 0)
 		close(*fd);
 	if (ret)
@@ -403,53 +323,49 @@ static void print(FILE *file, const struct instance *i,
 	fprintf(file,
 		FILE_HEADER "boot %s\nnetns %" PRIu64 "\npid %d\n"
 			    "ports %u-%u\nadded ",
-		here.boot, here.netns, (int)i->pid, i->lo, i->hi);
+		here.boot, here.netns, (int)getpid(), i->range.lo, i->range.hi);
 	port_set_print(&i->added, file);
-	(void)fputc('\n', file);
 	for (size_t k = 0; k < n_services; k++)
-		fprintf(file, "service %s\n",
+		fprintf(file, "\nservice %s",
 			endpoint_format(&services[k], text));
 	for (size_t k = 0; k < n_sources; k++)
-		fprintf(file, "source %s\n", addr_format(&sources[k], text));
-	(void)fputs("end\n", file);
+		fprintf(file, "\nsource %s", addr_format(&sources[k], text));
+	(void)fputs("\nend\n", file);
 }
 
-/* Writes in place, since the lock is on the file. */
+/* In place, since the lock is on the file. */
 int instance_write(int fd, const struct instance *i,
 		   const struct endpoint *services, size_t n_services,
-		   const struct ip_addr *sources, size_t n_sources)
+		   const struct ip_addr *sources, size_t n_sources,
+		   struct err *err)
 {
-	char *text = NULL;
+	char *text = NULL, path[PATH_OF_MAX];
 	size_t len = 0;
 	FILE *file = open_memstream(&text, &len);
-	int ret = 0;
+	int ret = -ENOMEM;
 	ssize_t n;
 
-	if (!file)
-		return -errno;
-	print(file, i, services, n_services, sources, n_sources);
-	if (fclose(file) == EOF) {
-		free(text);
-		return -ENOMEM;
+	if (file)
+		print(file, i, services, n_services, sources, n_sources);
+	if (file && fclose(file) == 0) {
+		n = pwrite(fd, text, len, 0);
+		if (n == -1 || ftruncate(fd, (off_t)len) == -1)
+			ret = -errno;
+		else
+			ret = (size_t)n == len ? 0 : -ENOSPC;
 	}
-	n = pwrite(fd, text, len, 0);
-	if (n == -1 || ftruncate(fd, (off_t)len) == -1)
-		ret = -errno;
-	else if ((size_t)n != len)
-		ret = -ENOSPC;
 	free(text);
-	return ret;
+	if (!ret)
+		return 0;
+	return instance_explain(err, ret, "write", path_of(path, i->name));
 }
 
 void instance_add_source(int fd, const struct ip_addr *source)
 {
-	char addr[ADDR_TEXT_MAX], line[ADDR_TEXT_MAX + 16];
-	const off_t end = lseek(fd, 0, SEEK_END);
-	const int len = snprintf(line, sizeof(line), "source %s\n",
-				 addr_format(source, addr));
+	char text[ADDR_TEXT_MAX];
 
-	if (end != -1)
-		(void)!pwrite(fd, line, (size_t)len, end);
+	if (lseek(fd, 0, SEEK_END) != -1)
+		dprintf(fd, "source %s\n", addr_format(source, text));
 }
 
 void instance_remove(const char *name)

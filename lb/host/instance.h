@@ -66,7 +66,7 @@ struct instance {
 	char name[INSTANCE_NAME_MAX];
 	bool running; /* somebody holds the lock */
 	pid_t pid;
-	uint16_t lo, hi; /* the NAT range, host byte order, inclusive */
+	struct port_range range; /* its NAT ports */
 	struct port_set added;
 	char *text; /* the whole record, owned */
 };
@@ -80,37 +80,40 @@ struct instance {
 int instances_lock(const struct owner *owner, struct err *err);
 
 /*
- * One, or all, of this boot and network namespace; free with instances_free().
- * *out stays NULL if there is none, or only an empty record: that instance died
- * before it took anything. -EINVAL: a record is not understood.
+ * One, or all but one, of this boot and network namespace; free them with
+ * instances_free(), also after an error. *out stays NULL if there is none, or
+ * only an empty record: that instance died before it took anything. -EINVAL: a
+ * record is not understood.
  */
-int instance_load(const char *name, struct instance **out);
-int instances_read(struct instance **out, struct err *err);
+int instance_load(const char *name, struct instance **out, struct err *err);
+int instances_read(struct instance **out, const char *except, struct err *err);
 void instances_free(struct instance *list);
 
-/* True if the record has this service, or this source or an unknown one. */
-bool instance_serves(const struct instance *i, const struct endpoint *ep);
-bool instance_has_source(const struct instance *i, const struct ip_addr *addr);
+/* True if the record has the line "KEY VALUE". */
+bool instance_has(const struct instance *i, const char *key, const char *value);
 /* Adds the ports of its services. */
 void instance_service_ports(const struct instance *i, struct port_set *out);
 
 /*
  * Opens and locks the file of @name, and creates it if necessary. -EADDRINUSE:
- * an instance of that name is running. @owner: as above.
+ * an instance of that name is running; @instead ends that sentence, with what
+ * else than to stop it can be done. *fd is -1 after an error. @owner: as above.
  */
-int instance_claim(const char *name, const struct owner *owner, int *fd,
-		   struct err *err);
+int instance_claim(const char *name, const struct owner *owner,
+		   const char *instead, int *fd, struct err *err);
 
-/* Of the record's fields those of @i that are above, and these. 0 or -errno. */
+/* @i gives name, range and added. */
 int instance_write(int fd, const struct instance *i,
 		   const struct endpoint *services, size_t n_services,
-		   const struct ip_addr *sources, size_t n_sources);
+		   const struct ip_addr *sources, size_t n_sources,
+		   struct err *err);
 /* Appends one to a record that is complete; needs no lock, never waits. */
 void instance_add_source(int fd, const struct ip_addr *source);
 
 void instance_remove(const char *name);
 
-/* Advice on a negative errno of these functions, to end a message with. */
-const char *instance_advice(int ret);
+/* Sets "cannot VERB WHAT: REASON: ADVICE", and returns @ret, negative. */
+int instance_explain(struct err *err, int ret, const char *verb,
+		     const char *what);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,71 +12,43 @@
 #define RESERVED_PATH "/proc/sys/net/ipv4/ip_local_reserved_ports"
 #define RANGE_PATH    "/proc/sys/net/ipv4/ip_local_port_range"
 
-/*
- * More than the longest list: every second port, with 5 digits and a comma. The
- * kernel shows its list to one large read() only.
- */
+/* More than the longest list: every second port, with 5 digits and a comma. */
 #define TEXT_MAX (256u << 10)
 
-void port_set_add_range(struct port_set *s, unsigned lo, unsigned hi)
+void port_set_add(struct port_set *s, struct port_range range)
 {
-	for (unsigned port = lo; port <= hi; port++)
-		port_set_add(s, port);
+	for (unsigned port = range.lo; port <= range.hi; port++)
+		s->has[port] = true;
 }
 
-void port_set_add_all(struct port_set *s, const struct port_set *other)
+void port_set_remove(struct port_set *s, const struct port_set *others)
 {
-	for (unsigned i = 0; i < PORT_SET_WORDS; i++)
-		s->words[i] |= other->words[i];
+	for (unsigned port = 0; port <= PORT_MAX; port++)
+		s->has[port] &= !others->has[port];
 }
 
-void port_set_remove_all(struct port_set *s, const struct port_set *other)
-{
-	for (unsigned i = 0; i < PORT_SET_WORDS; i++)
-		s->words[i] &= ~other->words[i];
-}
-
-bool port_set_equal(const struct port_set *a, const struct port_set *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
-unsigned port_set_count(const struct port_set *s, unsigned lo, unsigned hi)
+unsigned port_set_count(const struct port_set *s, struct port_range range)
 {
 	unsigned count = 0;
 
-	for (unsigned port = lo; port <= hi; port++)
-		count += port_set_has(s, port);
+	for (unsigned port = range.lo; port <= range.hi; port++)
+		count += s->has[port];
 	return count;
-}
-
-/* Reads one port and moves *text behind it. */
-static bool take_port(const char **text, unsigned *port)
-{
-	char *end;
-
-	if (**text < '0' || **text > '9')
-		return false;
-	*port = (unsigned)strtoul(*text, &end, 10);
-	*text = end;
-	return *port <= PORT_MAX;
 }
 
 int port_set_parse(struct port_set *s, const char *text)
 {
-	unsigned lo, hi;
+	unsigned long lo, hi;
+	char *end;
 
 	while (*text && *text != '\n') {
-		if (!take_port(&text, &lo))
+		lo = hi = strtoul(text, &end, 10);
+		if (*end == '-')
+			hi = strtoul(end + 1, &end, 10);
+		if (end == text || lo > hi || hi > PORT_MAX)
 			return -EINVAL;
-		hi = lo;
-		if (*text == '-' && (text++, !take_port(&text, &hi) || hi < lo))
-			return -EINVAL;
-		port_set_add_range(s, lo, hi);
-		if (*text == ',')
-			text++;
-		else if (*text && *text != '\n')
-			return -EINVAL;
+		port_set_add(s, (struct port_range){lo, hi});
+		text = *end == ',' ? end + 1 : end;
 	}
 	return 0;
 }
@@ -88,9 +60,9 @@ void port_set_print(const struct port_set *s, FILE *file)
 
 	for (unsigned lo = 0; lo <= PORT_MAX; lo = hi + 1) {
 		hi = lo;
-		if (!port_set_has(s, lo))
+		if (!s->has[lo])
 			continue;
-		while (hi < PORT_MAX && port_set_has(s, hi + 1))
+		while (hi < PORT_MAX && s->has[hi + 1])
 			hi++;
 		fprintf(file, "%s%u", comma, lo);
 		if (hi > lo)
@@ -99,6 +71,7 @@ void port_set_print(const struct port_set *s, FILE *file)
 	}
 }
 
+/* By one large read(): the kernel shows its list to no others. */
 char *port_set_text(int fd)
 {
 	char *text = malloc(TEXT_MAX);
@@ -116,79 +89,50 @@ int reserved_ports_read(struct port_set *out)
 {
 	const int fd = open(RESERVED_PATH, O_RDONLY | O_CLOEXEC);
 	char *text = fd == -1 ? NULL : port_set_text(fd);
-	int ret = text ? port_set_parse(memset(out, 0, sizeof(*out)), text)
-		       : -errno;
+	int ret = text ? 0 : -errno;
 
+	memset(out, 0, sizeof(*out));
+	if (text)
+		ret = port_set_parse(out, text);
+	free(text);
 	if (fd != -1)
 		close(fd);
-	free(text);
 	return ret;
 }
 
 /*
- * At offset 0 the kernel replaces its list, at other offsets it adds. It takes
- * a text longer than a page in parts.
+ * At offset 0 the kernel replaces its list, at others it adds. It takes whole
+ * ports of a text longer than a page, and stdio goes on there. The buffer keeps
+ * stdio from writing half a port.
  */
-static int write_list(int fd, const char *text, size_t len)
+int reserved_ports_change(const struct port_set *now,
+			  const struct port_set *after)
 {
-	ssize_t n;
+	char buffer[TEXT_MAX];
+	FILE *file;
 
-	for (size_t done = 0; done < len; done += (size_t)n) {
-		n = pwrite(fd, text + done, len - done, (off_t)done);
-		if (n <= 0)
-			return n == -1 ? -errno : -EIO;
-	}
-	return 0;
+	if (memcmp(now, after, sizeof(*now)) == 0)
+		return 0;
+	file = fopen(RESERVED_PATH, "we");
+	if (!file)
+		return -errno;
+	(void)setvbuf(file, buffer, _IOFBF, sizeof(buffer));
+	port_set_print(after, file);
+	(void)fputc('\n', file); /* alone it clears the list */
+	return fclose(file) == EOF ? -errno : 0;
 }
 
-int reserved_ports_write(const struct port_set *ports)
-{
-	const int fd = open(RESERVED_PATH, O_WRONLY | O_CLOEXEC);
-	int ret = fd == -1 ? -errno : -ENOMEM;
-	char *text = NULL;
-	size_t len = 0;
-	FILE *file = fd == -1 ? NULL : open_memstream(&text, &len);
-
-	if (file) {
-		port_set_print(ports, file);
-		(void)fputc('\n', file); /* alone it clears the list */
-		if (fclose(file) == 0)
-			ret = write_list(fd, text, len);
-	}
-	free(text);
-	if (fd != -1)
-		close(fd);
-	return ret;
-}
-
-void host_ports_range(unsigned *lo, unsigned *hi)
+struct port_range host_ports(void)
 {
 	FILE *file = fopen(RANGE_PATH, "re");
+	struct port_range r;
 
-	if (!file || fscanf(file, "%u %u", lo, hi) != 2 || *hi > PORT_MAX) {
-		*lo = 32768; /* the kernel's default */
-		*hi = 60999;
-	}
+	if (!file || fscanf(file, "%u %u", &r.lo, &r.hi) != 2 ||
+	    r.hi > PORT_MAX)
+		r = (struct port_range){32768, 60999}; /* the default */
 	if (file)
 		(void)fclose(file);
-}
-
-/* "   0: 0100007F:1F90 REMOTE:PORT 0A ...": words in network order. */
-static bool parse_socket(const char *line, struct endpoint *local,
-			 unsigned *state)
-{
-	unsigned port, w[4];
-	char addr[33];
-
-	if (sscanf(line, " %*u: %32[0-9A-F]:%4x %*[0-9A-F]:%*x %2x", addr,
-		   &port, state) != 3)
-		return false;
-	if (sscanf(addr, "%8x%8x%8x%8x", &w[0], &w[1], &w[2], &w[3]) == 4)
-		memcpy(local->addr.b, w, sizeof(w));
-	else
-		local->addr = addr_from_v4(w[0]);
-	local->port = htons((uint16_t)port);
-	return true;
+	return r;
 }
 
 static bool is_closing(unsigned state)
@@ -198,40 +142,38 @@ static bool is_closing(unsigned state)
 	       state == TCP_TIME_WAIT;
 }
 
-/* True if a socket at @local is in the way of @ep. :: takes IPv4 as well. */
-static bool is_at(const struct endpoint *local, const struct endpoint *ep)
+/*
+ * "   0: 0100007F:1F90 REMOTE:PORT 0A ...": words in network order. The last
+ * word of an IPv6 address is its IPv4 address; ::, like 0.0.0.0, takes all.
+ */
+static int add_used(struct port_set *used, const struct ip_addr *at,
+		    const char *path)
 {
-	const struct ip_addr any = addr_from_v4(INADDR_ANY);
+	const uint32_t any = INADDR_ANY, v4 = at ? addr_to_v4(at) : any;
+	FILE *file = fopen(path, "re");
+	unsigned word, port, state;
+	char line[512], addr[33];
 
-	return local->port == ep->port &&
-	       (!addr_is_set(&local->addr) || addr_equal(&local->addr, &any) ||
-		addr_equal(&local->addr, &ep->addr));
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, " %*u: %32[0-9A-F]:%4x %*[0-9A-F]:%*x %2x",
+			   addr, &port, &state) != 3)
+			continue;
+		word = strtoul(addr + strlen(addr) - 8, NULL, 16);
+		if (!at || ((word == v4 || word == any) && !is_closing(state)))
+			used->has[port] = true;
+	}
+	(void)fclose(file);
+	return 0;
 }
 
-int used_ports_read(struct port_set *used, const struct endpoint *ep,
-		    bool *closing)
+int used_ports_read(struct port_set *used, const struct ip_addr *at)
 {
-	static const char *const paths[] = {"/proc/net/tcp", "/proc/net/tcp6"};
-	struct endpoint local;
-	unsigned state;
-	char line[512];
+	int ret = add_used(used, at, "/proc/net/tcp");
 
-	*closing = true;
-	for (int i = 0; i < 2; i++) {
-		FILE *file = fopen(paths[i], "re");
-
-		if (!file && i == 1 && errno == ENOENT)
-			return 0; /* the kernel has no IPv6 */
-		if (!file)
-			return -errno;
-		while (fgets(line, sizeof(line), file)) {
-			if (!parse_socket(line, &local, &state))
-				continue;
-			port_set_add(used, ntohs(local.port));
-			if (ep && is_at(&local, ep) && !is_closing(state))
-				*closing = false;
-		}
-		(void)fclose(file);
-	}
-	return 0;
+	if (ret)
+		return ret;
+	ret = add_used(used, at, "/proc/net/tcp6");
+	return ret == -ENOENT ? 0 : ret; /* the kernel has no IPv6 */
 }

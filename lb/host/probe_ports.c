@@ -13,10 +13,10 @@ static unsigned used_in_block(const struct reservation *r, const bool *used,
 {
 	unsigned n = 0;
 
-	if (lo < reserve_lo(r) || lo + PROBE_PORTS - 1 > reserve_hi(r))
+	if (lo + PROBE_PORTS - 1 > PORT_MAX)
 		return BLOCK_UNUSABLE;
 	for (unsigned port = lo; port < lo + PROBE_PORTS; port++) {
-		if (!reserve_usable(r, (uint16_t)port))
+		if (!r->usable.has[port])
 			return BLOCK_UNUSABLE;
 		n += used[port];
 	}
@@ -26,6 +26,7 @@ static unsigned used_in_block(const struct reservation *r, const bool *used,
 uint16_t probe_ports_choose(const struct reservation *r,
 			    const struct state *state)
 {
+	const struct port_range *nat = &r->mine.range;
 	const uint16_t before = state_probe_ports(state);
 	unsigned best = 0, fewest = BLOCK_UNUSABLE;
 	bool used[NEEDS_PORTS] = {false};
@@ -33,7 +34,7 @@ uint16_t probe_ports_choose(const struct reservation *r,
 	needs_mark_ports(state, used);
 	if (used_in_block(r, used, before) == 0)
 		return before;
-	for (unsigned lo = reserve_hi(r); lo >= reserve_lo(r); lo--) {
+	for (unsigned lo = nat->hi; lo >= nat->lo; lo--) {
 		unsigned n = used_in_block(r, used, lo);
 
 		if (n < fewest) {

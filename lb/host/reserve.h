@@ -13,14 +13,7 @@
 #ifndef L4LB_RESERVE_H
 #define L4LB_RESERVE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
-#include "core/addr.h"
-#include "core/err.h"
-#include "host/owner.h"
-
-struct reservation;
+#include "host/instance.h"
 
 struct reserve_request {
 	const char *name; /* instance, < 32 bytes */
@@ -36,6 +29,34 @@ struct reserve_request {
 		*owner; /* who will give them back; NULL: the current user */
 };
 
+struct reserved_service {
+	int fd; /* bound */
+	/*
+	 * "", or a warning for the log: the port is also a NAT port of another
+	 * instance, which had started before. Packets for its connections look
+	 * like strays of the service.
+	 */
+	struct err shared;
+};
+
+/* What was taken; only reserve.c changes it. Ports are in host byte order. */
+struct reservation {
+	struct instance mine; /* as others see it; .range is the NAT range */
+	struct port_set usable;
+	/* Ports of the range that a service or a socket of this host uses. */
+	uint16_t skipped[PORT_MAX + 1];
+	unsigned n_skipped, n_usable;
+	/*
+	 * "", or a warning for the log: the kernel's list could not be changed
+	 * (read-only /proc/sys, as in containers) and connections of this host
+	 * may take ports of the range; or it was, and leaves the host too few.
+	 */
+	struct err warning;
+	int record_fd; /* open as long as the lock is held */
+	size_t n_services;
+	struct reserved_service services[]; /* as they were requested */
+};
+
 /*
  * Takes the ports. A range that is neither fixed nor had may become another one
  * that no other instance holds, and that leaves the host the ports of its own
@@ -49,34 +70,6 @@ int reserve_take(struct reservation **out, const struct reserve_request *req,
 
 /* Tells other instances of a source that came later. */
 void reserve_add_source(struct reservation *r, const struct ip_addr *source);
-
-/* The range that was taken, host byte order, inclusive. */
-uint16_t reserve_lo(const struct reservation *r);
-uint16_t reserve_hi(const struct reservation *r);
-/*
- * False outside the range, and for a port in it that a service or a socket of
- * this host uses.
- */
-bool reserve_usable(const struct reservation *r, uint16_t port);
-/* The numbers of usable and, for the start-up line, of unusable ports. */
-unsigned reserve_count(const struct reservation *r);
-unsigned reserve_skipped(const struct reservation *r);
-/* The unusable ports, reserve_skipped() of them, host byte order. */
-const uint16_t *reserve_skipped_ports(const struct reservation *r);
-
-/*
- * Returns NULL, or a warning for the log: the port of this service is also a
- * NAT port of another instance, which had started before. Packets for its
- * connections look like strays of the service.
- */
-const char *reserve_shared(const struct reservation *r, size_t service);
-
-/*
- * Returns NULL, or a warning for the log: the kernel's list could not be
- * changed (read-only /proc/sys, as in containers) and connections of this host
- * may take ports of the range; or it was, and leaves the host too few.
- */
-const char *reserve_warning(const struct reservation *r);
 
 /*
  * Closes sockets and locks. @keep leaves the sysctl and the file as they are

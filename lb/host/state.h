@@ -11,8 +11,8 @@
  * the start and never a SIGBUS later. A lock (flock) keeps a second process
  * out; guard.sh looks at this lock too.
  */
-#ifndef L4LB_STATE_H
-#define L4LB_STATE_H
+#ifndef L4LB_HOST_STATE_H
+#define L4LB_HOST_STATE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -30,7 +30,7 @@ START_TEST(after_a_crash_the_range_waits_for_its_instance)
 	kill_9(hold_elsewhere(&web));
 	assert_reserved("12000-12001,33000-35000,50000\n");
 	s = take(&api);
-	ck_assert_uint_eq(reserve_lo(s), 10240);
+	ck_assert_uint_eq(s->mine.range.lo, 10240);
 	reserve_release(s, false);
 	api.fixed = true;
 	api.nat_hi = 33000;
@@ -100,12 +100,12 @@ START_TEST(what_an_earlier_version_left_is_understood)
 		0);
 	source = ip("198.18.0.78"); /* of api: another one than web's */
 	r = take(&api);
-	ck_assert_uint_gt(reserve_lo(r), 32767);
+	ck_assert_uint_gt(r->mine.range.lo, 32767);
 	reserve_release(r, false);
 	source = ip(VIP);
 	web.had = true;
 	r = take(&web);
-	ck_assert_uint_eq(reserve_lo(r), 10240);
+	ck_assert_uint_eq(r->mine.range.lo, 10240);
 	reserve_release(r, false);
 	assert_nothing_left();
 }
@@ -121,7 +121,7 @@ START_TEST(what_another_boot_or_network_left_counts_for_nothing)
 	ck_assert_int_eq(run("sed -i '%s' /run/l4lb/web.ports", edits[_i]), 0);
 	run("echo 12000-12001,50000 > " RESERVED);
 	s = take(&api);
-	ck_assert_uint_eq(reserve_lo(s), 10240);
+	ck_assert_uint_eq(s->mine.range.lo, 10240);
 	reserve_release(s, false);
 	reserve_release(take(&web), false);
 	assert_nothing_left();

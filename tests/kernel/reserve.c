@@ -23,9 +23,9 @@ START_TEST(the_range_is_reserved_and_given_back)
 {
 	struct reservation *r = take(&web);
 
-	ck_assert_uint_eq(reserve_lo(r), 10240);
-	ck_assert_uint_eq(reserve_hi(r), 32767);
-	ck_assert_ptr_null(reserve_warning(r));
+	ck_assert_uint_eq(r->mine.range.lo, 10240);
+	ck_assert_uint_eq(r->mine.range.hi, 32767);
+	ck_assert_str_eq(r->warning.text, "");
 	assert_reserved(BEFORE); /* the host takes none of these */
 	reserve_release(r, false);
 	assert_nothing_left();
@@ -42,7 +42,7 @@ START_TEST(ports_that_the_host_would_take_are_reserved)
 	web.nat_hi = 51000;
 	host_uses("32000 60999");
 	r = take(&web);
-	ck_assert_ptr_null(reserve_warning(r));
+	ck_assert_str_eq(r->warning.text, "");
 	assert_reserved("12000-12001,32000-51000\n");
 	reserve_release(r, false);
 	assert_nothing_left();
@@ -56,19 +56,19 @@ START_TEST(services_and_bound_ports_are_left_out)
 	const int elsewhere = tcp_listen(HERE, at("127.0.0.1", 15002));
 	struct reservation *r = take(&web);
 
-	ck_assert(reserve_usable(r, 10240));
-	ck_assert(!reserve_usable(r, 20000));
-	ck_assert(!reserve_usable(r, 15000));
-	ck_assert(!reserve_usable(r, 15001));
-	ck_assert(!reserve_usable(r, 15002));
-	ck_assert(reserve_usable(r, 15003));
-	ck_assert(!reserve_usable(r, 10239));
-	ck_assert_uint_eq(reserve_skipped(r), 4);
-	ck_assert_uint_eq(reserve_skipped_ports(r)[0], 15000);
-	ck_assert_uint_eq(reserve_skipped_ports(r)[1], 15001);
-	ck_assert_uint_eq(reserve_skipped_ports(r)[2], 15002);
-	ck_assert_uint_eq(reserve_skipped_ports(r)[3], 20000);
-	ck_assert_uint_eq(reserve_count(r), 32767 - 10240 + 1 - 4);
+	ck_assert(r->usable.has[10240]);
+	ck_assert(!r->usable.has[20000]);
+	ck_assert(!r->usable.has[15000]);
+	ck_assert(!r->usable.has[15001]);
+	ck_assert(!r->usable.has[15002]);
+	ck_assert(r->usable.has[15003]);
+	ck_assert(!r->usable.has[10239]);
+	ck_assert_uint_eq(r->n_skipped, 4);
+	ck_assert_uint_eq(r->skipped[0], 15000);
+	ck_assert_uint_eq(r->skipped[1], 15001);
+	ck_assert_uint_eq(r->skipped[2], 15002);
+	ck_assert_uint_eq(r->skipped[3], 20000);
+	ck_assert_uint_eq(r->n_usable, 32767 - 10240 + 1 - 4);
 	reserve_release(r, false);
 	close(here);
 	close(any);
@@ -157,8 +157,8 @@ START_TEST(addresses_that_are_not_here_yet_are_taken)
 	service = at("198.18.0.77", 20000);
 	source = ip("198.18.0.78");
 	r = take(&web);
-	ck_assert_uint_eq(reserve_lo(r), 10240);
-	ck_assert(!reserve_usable(r, 20000));
+	ck_assert_uint_eq(r->mine.range.lo, 10240);
+	ck_assert(!r->usable.has[20000]);
 	reserve_release(r, false);
 	assert_nothing_left();
 }
@@ -180,9 +180,9 @@ START_TEST(a_second_instance_takes_another_range)
 {
 	struct reservation *r = take(&web), *s = take(&api);
 
-	ck_assert(reserve_lo(s) > reserve_hi(r) ||
-		  reserve_hi(s) < reserve_lo(r));
-	ck_assert_uint_ge(reserve_count(s), 1024);
+	ck_assert(s->mine.range.lo > r->mine.range.hi ||
+		  s->mine.range.hi < r->mine.range.lo);
+	ck_assert_uint_ge(s->n_usable, 1024);
 	reserve_release(r, false);
 	reserve_release(s, false);
 	assert_nothing_left();
@@ -197,13 +197,18 @@ START_TEST(a_second_instance_uses_what_is_left_of_the_range)
 	web.nat_hi = 15000;
 	r = take(&web);
 	s = take(&api);
-	ck_assert_uint_eq(reserve_lo(s), 15001);
-	ck_assert_uint_eq(reserve_hi(s), 32767);
+	ck_assert_uint_eq(s->mine.range.lo, 15001);
+	ck_assert_uint_eq(s->mine.range.hi, 32767);
 	reserve_release(r, false);
 	reserve_release(s, false);
 	assert_nothing_left();
 }
 END_TEST
+
+static const char *shared(const struct reservation *r)
+{
+	return r->services[0].shared.text;
+}
 
 START_TEST(a_service_among_the_ports_of_an_earlier_instance_is_told)
 {
@@ -211,10 +216,10 @@ START_TEST(a_service_among_the_ports_of_an_earlier_instance_is_told)
 
 	/* That one did not know of it: what is known is left out. */
 	first = take(&api);
-	ck_assert_ptr_nonnull(reserve_shared(first, 0));
-	ck_assert_ptr_nonnull(strstr(reserve_shared(first, 0), "\"web\""));
-	ck_assert_ptr_nonnull(strstr(reserve_shared(first, 0), "10240-32767"));
-	ck_assert_ptr_null(reserve_shared(second, 0));
+	ck_assert_str_ne(shared(first), "");
+	ck_assert_ptr_nonnull(strstr(shared(first), "\"web\""));
+	ck_assert_ptr_nonnull(strstr(shared(first), "10240-32767"));
+	ck_assert_str_eq(shared(second), "");
 	reserve_release(first, false);
 	reserve_release(second, false);
 
@@ -222,20 +227,20 @@ START_TEST(a_service_among_the_ports_of_an_earlier_instance_is_told)
 	source = ip("198.18.0.77");
 	second = take(&web);
 	first = take(&api);
-	ck_assert_ptr_null(reserve_shared(first, 0));
+	ck_assert_str_eq(shared(first), "");
 	reserve_release(first, false);
 
 	/* Unless the other one takes that address later, or may. */
 	source = ip(VIP);
 	reserve_add_source(second, &source);
 	first = take(&api);
-	ck_assert_ptr_nonnull(reserve_shared(first, 0));
+	ck_assert_str_ne(shared(first), "");
 	reserve_release(first, false);
 	reserve_release(second, false);
 	source = ip("0.0.0.0");
 	second = take(&web);
 	first = take(&api);
-	ck_assert_ptr_nonnull(reserve_shared(first, 0));
+	ck_assert_str_ne(shared(first), "");
 	reserve_release(first, false);
 	reserve_release(second, false);
 }
@@ -312,9 +317,9 @@ START_TEST(the_host_keeps_ports_for_its_own_connections)
 
 	host_uses(host_ranges[_i].host);
 	r = take(&web);
-	ck_assert_uint_eq(reserve_lo(r), host_ranges[_i].lo);
-	ck_assert_uint_eq(reserve_hi(r), host_ranges[_i].hi);
-	ck_assert_ptr_null(reserve_warning(r));
+	ck_assert_uint_eq(r->mine.range.lo, host_ranges[_i].lo);
+	ck_assert_uint_eq(r->mine.range.hi, host_ranges[_i].hi);
+	ck_assert_str_eq(r->warning.text, "");
 	reserve_release(r, false);
 	assert_nothing_left();
 }
@@ -324,11 +329,11 @@ static void assert_warned(const char *words)
 {
 	struct reservation *r = take(&web);
 
-	ck_assert_uint_eq(reserve_lo(r), 10240);
-	ck_assert_uint_eq(reserve_hi(r), 32767);
-	ck_assert_ptr_nonnull(reserve_warning(r));
-	ck_assert_msg(strstr(reserve_warning(r), words) != NULL, "%s",
-		      reserve_warning(r));
+	ck_assert_uint_eq(r->mine.range.lo, 10240);
+	ck_assert_uint_eq(r->mine.range.hi, 32767);
+	ck_assert_str_ne(r->warning.text, "");
+	ck_assert_msg(strstr(r->warning.text, words) != NULL, "%s",
+		      r->warning.text);
 	reserve_release(r, false);
 	assert_nothing_left();
 }
@@ -369,7 +374,7 @@ START_TEST(a_host_that_keeps_few_ports_is_warned_of)
 	run("echo %s > " RESERVED, shares[_i].reserved);
 	web.fixed = true;
 	r = take(&web);
-	ck_assert_int_eq(reserve_warning(r) != NULL, shares[_i].warned);
+	ck_assert_int_eq(*r->warning.text != 0, shares[_i].warned);
 	reserve_release(r, false);
 }
 END_TEST
@@ -401,8 +406,8 @@ START_TEST(a_read_only_proc_is_a_warning)
 			       MS_REMOUNT | MS_BIND | MS_RDONLY, NULL),
 			 0);
 	r = take(&web);
-	ck_assert_ptr_nonnull(reserve_warning(r));
-	ck_assert_ptr_nonnull(strstr(reserve_warning(r), "10240-32767"));
+	ck_assert_str_ne(r->warning.text, "");
+	ck_assert_ptr_nonnull(strstr(r->warning.text, "10240-32767"));
 	reserve_release(r, false);
 	assert_nothing_left();
 }
@@ -422,7 +427,7 @@ START_TEST(a_read_only_proc_that_has_the_range_is_fine)
 			       MS_REMOUNT | MS_BIND | MS_RDONLY, NULL),
 			 0);
 	r = take(&web);
-	ck_assert_ptr_null(reserve_warning(r));
+	ck_assert_str_eq(r->warning.text, "");
 	reserve_release(r, false);
 	assert_reserved("10000-33000\n");
 }
