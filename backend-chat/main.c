@@ -7,6 +7,7 @@
 #include "io/hub.h"
 #include "io/listener.h"
 #include "io/report.h"
+#include "io/sorry.h"
 #include "io/store.h"
 #include "stdfds.h"
 
@@ -33,7 +34,7 @@ enum { EXIT_OK = 0, EXIT_HOST = 1, EXIT_USAGE = 2 };
 struct options {
 	const char *bind, *config;
 	unsigned long clients, queue_kib; /* 0: not given */
-	bool classic, has_port;
+	bool classic, sorry, has_port;
 	unsigned port;
 };
 
@@ -46,6 +47,7 @@ static const char usage[] =
 	"  -q, --queue KIB        keep so much for a client that does not read\n"
 	"                         (default 1024; with -c 64)\n"
 	"      --classic          no commands: every line is text\n"
+	"      --sorry            no chat: tell everybody that it comes back soon\n"
 	"  -h, --help             show this and exit\n"
 	"  -V, --version          show the version and exit\n"
 	"PORT 0 takes any free port; the first line of output names it.\n";
@@ -105,13 +107,14 @@ static void parse_port(int argc, char **argv, struct options *o)
 
 static void parse_options(int argc, char **argv, struct options *o)
 {
-	enum { CLASSIC = 1000 };
+	enum { CLASSIC = 1000, SORRY };
 	static const struct option names[] = {
 		{"bind", required_argument, NULL, 'b'},
 		{"classic", no_argument, NULL, CLASSIC},
 		{"config", required_argument, NULL, 'c'},
 		{"max-clients", required_argument, NULL, 'm'},
 		{"queue", required_argument, NULL, 'q'},
+		{"sorry", no_argument, NULL, SORRY},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
@@ -126,6 +129,7 @@ static void parse_options(int argc, char **argv, struct options *o)
 		case 'b': o->bind = optarg; break;
 		case 'c': o->config = optarg; break;
 		case CLASSIC: o->classic = true; break;
+		case SORRY: o->sorry = true; break;
 		case 'm':
 			o->clients = number_or_exit("--max-clients", optarg, 1,
 						    CLIENTS_MAX);
@@ -178,9 +182,8 @@ static void configure(struct config *c, const struct options *o)
 }
 
 /* Every client needs a descriptor: raise the limit now, not under load. */
-static bool reserve_descriptors(unsigned clients)
+static bool reserve_descriptors(unsigned clients, rlim_t need)
 {
-	rlim_t need = hub_descriptors(clients);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur >= need)
@@ -339,7 +342,23 @@ static int serve(struct server *s, int signals, const sigset_t *set)
 	return EXIT_OK;
 }
 
-static int run(struct server *s)
+/* Instead of a chat; see sorry.h. */
+static int apologise(struct server *s, int signals)
+{
+	int error = signals == -1 ? -errno : report_new(&s->report);
+
+	if (!error) {
+		report_listeners(s);
+		error = sorry_until(signals, s->listeners, s->listener_count,
+				    s->config.hub.clients, s->report);
+	}
+	if (error)
+		fprintf(stderr, "chat_serv: cannot start: %s\n",
+			strerror(-error));
+	return error ? EXIT_HOST : EXIT_OK;
+}
+
+static int run(struct server *s, bool sorry)
 {
 	sigset_t set;
 	int signals = open_signals(&set);
@@ -347,7 +366,7 @@ static int run(struct server *s)
 
 	if (open_listeners(s)) {
 		config_finish(&s->config, s->config.listens[0].port);
-		code = serve(s, signals, &set);
+		code = sorry ? apologise(s, signals) : serve(s, signals, &set);
 	}
 	stop(s);
 	close(signals);
@@ -358,11 +377,15 @@ int main(int argc, char **argv)
 {
 	static struct server server; /* too large for a stack */
 	struct options options = {0};
+	unsigned clients;
 
 	stdfds_fill();
 	parse_options(argc, argv, &options);
 	configure(&server.config, &options);
-	if (!reserve_descriptors(server.config.hub.clients))
+	clients = server.config.hub.clients;
+	if (!reserve_descriptors(clients, options.sorry
+						  ? sorry_descriptors(clients)
+						  : hub_descriptors(clients)))
 		return EXIT_HOST;
-	return run(&server);
+	return run(&server, options.sorry);
 }

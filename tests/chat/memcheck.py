@@ -23,6 +23,11 @@ ROOMS = ["Commands.test_names_and_direct_messages",
          "Limits.test_rooms_of_a_connection_and_of_the_server",
          "Resume.test_another_server_has_another_log"]
 
+SORRY = ["Http.test_a_browser_gets_a_page_that_reloads_itself",
+         "Http.test_a_request_in_pieces_and_a_bad_one",
+         "Lines.test_who_is_silent_is_told_as_well",
+         "Probes.test_probes_leave_no_trace_but_their_count"]
+
 
 def main():
     if not shutil.which("valgrind"):
@@ -37,7 +42,7 @@ def main():
                       check=False).returncode:
         skip_all("valgrind cannot run this build")
     for script, tests in (("server.py", SERVER), ("web.py", WEB),
-                          ("rooms.py", ROOMS)):
+                          ("rooms.py", ROOMS), ("sorry.py", SORRY)):
         path = os.path.join(os.path.dirname(__file__), script)
         code = subprocess.run(
             [sys.executable, "-B", path, *tests], check=False,
