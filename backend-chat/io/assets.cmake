@@ -1,5 +1,5 @@
 # embed_assets(TARGET DIRECTORY): the files of DIRECTORY in TARGET, see assets.h.
-# A page's "@NAME@" becomes the name of NAME with its hash.
+# A page's "@NAME@" becomes "/HASH/NAME".
 function(embed_assets target directory)
   file(GLOB files CONFIGURE_DEPENDS ${directory}/*)
   list(SORT files)
@@ -9,19 +9,18 @@ function(embed_assets target directory)
     webmanifest application/manifest+json)
   set(where ${CMAKE_CURRENT_BINARY_DIR}/assets)
   set(names "")
-  set(hashed_names "")
+  set(hashes "")
   foreach(file ${files})
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
     get_filename_component(name ${file} NAME)
-    if(name MATCHES "\\.html$")
-      continue()
+    if(NOT name MATCHES "\\.html$")
+      file(SHA256 ${file} hash)
+      list(APPEND names ${name})
+      list(APPEND hashes ${hash})
     endif()
-    file(SHA256 ${file} hash)
-    string(SUBSTRING ${hash} 0 12 hash)
-    string(REGEX REPLACE "\\.([^.]+)$" ".${hash}.\\1" hashed ${name})
-    list(APPEND names ${name})
-    list(APPEND hashed_names ${hashed})
   endforeach()
+  string(SHA256 hash "${names};${hashes}")
+  string(SUBSTRING ${hash} 0 12 hash)
   set(externs "")
   set(rows "")
   set(incbins "")
@@ -42,22 +41,17 @@ function(embed_assets target directory)
       set(page true)
       set(embedded ${where}/${name})
       file(READ ${file} text)
-      foreach(other hashed IN ZIP_LISTS names hashed_names)
-        string(REPLACE "@${other}@" "/${hashed}" text "${text}")
+      foreach(other IN LISTS names)
+        string(REPLACE "@${other}@" "/${hash}/${other}" text "${text}")
       endforeach()
       file(WRITE ${embedded}.new "${text}")
       configure_file(${embedded}.new ${embedded} COPYONLY)
     endif()
     file(SHA256 ${embedded} etag)
     string(SUBSTRING ${etag} 0 16 etag)
-    set(hashed "")
-    list(FIND names ${name} at)
-    if(NOT at EQUAL -1)
-      list(GET hashed_names ${at} hashed)
-    endif()
     string(APPEND externs
       "extern const char asset_${index}[], asset_${index}_end[];\n")
-    string(APPEND rows "\t{\"${name}\", \"${hashed}\", \"${type}\", "
+    string(APPEND rows "\t{\"${name}\", \"${type}\", "
       "\"\\\"${etag}\\\"\", ${page}, asset_${index}, asset_${index}_end},\n")
     string(APPEND incbins "\t\"asset_${index}: .incbin \\\"${embedded}\\\"\\n\"\n"
       "\t\"asset_${index}_end: .byte 0\\n\"\n"
@@ -69,6 +63,8 @@ function(embed_assets target directory)
 \t\".pushsection .rodata\\n\"
 ${incbins}\t\".popsection\\n\");
 ${externs}
+#define ASSETS_HASH \"${hash}\"
+
 static const struct embedded embedded[] = {
 ${rows}};
 " @ONLY)
