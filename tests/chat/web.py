@@ -129,6 +129,23 @@ class Paths(WebTest):
         self.assertEqual(head.headers["content-length"], str(len(page.body)))
         self.assertEqual(web.get("/health").status, 200)
 
+    def test_files_of_another_version(self):
+        web = self.web(self.serve())
+        page = web.get("/").body
+        own = re.search(rb'src="/([0-9a-f]{12})/app.js"', page)[1].decode()
+        app = web.get(f"/{own}/app.js")
+        other = web.get("/0123456789ab/app.js")
+        self.assertEqual((other.status, other.body), (200, app.body))
+        self.assertEqual(other.headers["cache-control"], "no-cache")
+        for path in (f"/{own}/", f"/{own}/index.html", f"/{own}/nothing.js",
+                     f"/{own}", f"/{own}//app.js", "/0123/app.js"):
+            self.assertEqual(web.get(path).status, 404, path)
+        # What a module imports is there beside it.
+        for name in re.findall(rb"from '\./([^']+)'", app.body):
+            file = web.get(f"/{own}/{name.decode()}")
+            self.assertEqual(file.status, 200, name)
+            self.assertIn("javascript", file.headers["content-type"])
+
     def test_methods_and_addresses(self):
         server = self.serve()
         web = self.web(server)
