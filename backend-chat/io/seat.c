@@ -211,7 +211,7 @@ static bool tell_gap(struct seat *s, struct msgid from, struct msgid to)
 	writer_init(&w, WSJSON_MAX);
 	wsjson_put_gap(&w, slice_of(s->room->core.name), from, to);
 	json_send(s->conn, &w);
-	return true;
+	return conn_is_present(s->conn);
 }
 
 /* The log has nothing that the ring has not. As tell_gap(). */
@@ -247,9 +247,11 @@ static bool ask_log(struct seat *s)
  */
 static bool give(struct seat *s, struct msg *m)
 {
-	if (!conn_is_json(s->conn) && room_has(&s->member, m))
-		return true;
-	return conn_queue_msg(s->conn, m);
+	if (!conn_is_json(s->conn))
+		return room_has(&s->member, m) || conn_queue_msg(s->conn, m);
+	return (!room_skips(&s->member, m) ||
+		tell_gap(s, s->member.cursor, m->id)) &&
+	       conn_queue_msg(s->conn, m);
 }
 
 /* Returns false if nothing more can be handed over now. */
@@ -294,9 +296,9 @@ static bool take_page(struct seat *s, const struct note *n)
 	for (unsigned i = 0; i < n->count; i++) {
 		if (msgid_compare(n->msgs[i]->id, s->member.cursor) <= 0)
 			continue;
-		if (room_skips(&s->member, n->msgs[i]) &&
-		    !tell_gap(s, s->member.cursor, n->msgs[i]->id))
-			return false;
+		/* The log has passed a line client: see tell_gap(). */
+		if (!conn_is_json(c) && room_skips(&s->member, n->msgs[i]))
+			return tell_gap(s, s->member.cursor, n->msgs[i]->id);
 		/* The rest is asked for again when it has taken these. */
 		if (!give(s, n->msgs[i]))
 			return conn_is_present(c);
@@ -358,21 +360,13 @@ static void on_message(struct worker *w, struct msg *m, bool repeated)
 	w->unsent += msg_line(m).len;
 }
 
+/* Who it concerns is told when the next message is handed over. */
 static void on_gap(struct worker *w, const struct note *n)
 {
 	struct wroom *r = rooms_find(w, n->room);
 
-	if (!r)
-		return;
-	for (struct member *at = room_each_live(&r->core, NULL); at;) {
-		struct seat *s = at->owner;
-
-		at = room_each_live(&r->core, at);
-		/* What Redis has lost is nobody's fault: lines go on. */
-		if (conn_is_json(s->conn))
-			(void)tell_gap(s, n->id, n->to);
-	}
-	room_gap(&r->core, n->to);
+	if (r)
+		room_gap(&r->core, n->to);
 }
 
 static void on_open(struct worker *w, const struct note *n)
