@@ -550,7 +550,7 @@ static void websocket(struct conn *c, const struct http_request *r)
 	pthread_mutex_lock(&h->lock);
 	draining = h->draining;
 	pthread_mutex_unlock(&h->lock);
-	if (!r->upgrade || r->http_1_0 ||
+	if (r->verb != HTTP_VERB_GET || !r->upgrade || r->http_1_0 ||
 	    !slice_equal(http_header(r, "Sec-WebSocket-Version"),
 			 SLICE("13")) ||
 	    !ws_key_is_valid(http_header(r, "Sec-WebSocket-Key")))

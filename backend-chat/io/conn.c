@@ -180,7 +180,8 @@ void conn_settle(struct conn *c)
 static void leave(struct conn *c, const char *last, size_t len,
 		  const char *what)
 {
-	c->leave_ms = worker_ms(c->worker) + LEAVING_MS;
+	c->leave_ms = worker_ms(c->worker) +
+		      (c->wire == WIRE_HTTP ? LEAVING_WEB_MS : LEAVING_MS);
 	seats_leave(c);
 	user_end(c);
 	set_phase(c, CONN_LEAVING, what);
@@ -247,8 +248,13 @@ void conn_refuse(struct conn *c, const char *reason, const char *what)
 
 void conn_out_of_memory(struct conn *c)
 {
-	conn_refuse(c, "the server has no memory, try again later",
-		    "refused: no memory");
+	if (conn_is_json(c))
+		json_close(c, WS_INTERNAL, "no memory", "refused: no memory");
+	else if (c->wire == WIRE_HTTP)
+		conn_end_with(c, NULL, 0, NULL);
+	else
+		conn_refuse(c, "the server has no memory, try again later",
+			    "refused: no memory");
 }
 
 void conn_say_goodbye(struct conn *c)
@@ -353,11 +359,21 @@ void conn_queue_answer(struct conn *c, const char *answer, size_t len)
 	if (c->broken || !conn_is_present(c))
 		return;
 	b = blob_copy(answer, len);
-	if (!b || !has_room(c, len) || !sendq_append(&c->queue, b))
+	if (b)
+		conn_queue_blob(c, b);
+	else
+		conn_drop(c);
+	blob_unref(b);
+}
+
+void conn_queue_blob(struct conn *c, struct blob *b)
+{
+	if (c->broken || !conn_is_present(c))
+		return;
+	if (!has_room(c, b->len) || !sendq_append(&c->queue, b))
 		conn_drop(c);
 	else
 		queue_changed(c);
-	blob_unref(b);
 }
 
 void conn_queue_writer(struct conn *c, struct writer *w)

@@ -38,6 +38,8 @@
 #define WARY_SILENCE_MS 100
 /* The time that a leaving client has to take the rest of its queue. */
 #define LEAVING_MS 5000
+/* The same for the last response of HTTP, which may be long. */
+#define LEAVING_WEB_MS 30000
 /* The same when the server closes. */
 #define CLOSING_MS 2000
 /* A reader that lags and takes nothing for so long is dropped. */
@@ -196,6 +198,7 @@ void conn_reset(struct conn *c);
 bool conn_queue_msg(struct conn *c, struct msg *m);
 /* Goes before the lines held back. */
 void conn_queue_answer(struct conn *c, const char *answer, size_t len);
+void conn_queue_blob(struct conn *c, struct blob *answer);
 /* The same with what was written; frees w. */
 void conn_queue_writer(struct conn *c, struct writer *w);
 
@@ -246,5 +249,7 @@ void json_close(struct conn *c, unsigned code, const char *reason,
 		const char *what);
 /* Sends one object, and frees w. */
 void json_send(struct conn *c, struct writer *w);
+/* The bytes of an object on a wire, for many. NULL: no memory. */
+struct blob *json_blob(struct slice object, enum wire wire);
 
 #endif

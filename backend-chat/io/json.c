@@ -10,10 +10,16 @@
 #include "io/user.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define PING_S 20
+/* TCP asks a silent peer after so long, so often: it is gone after 75 s. */
+#define PEER_IDLE_S	45
+#define PEER_INTERVAL_S 10
+#define PEER_PROBES	3
 
 struct json_client {
 	struct ws ws;	     /* of WIRE_WS */
@@ -31,6 +37,20 @@ struct hello {
 	unsigned count;
 };
 
+static void watch_peer(int fd)
+{
+	const int idle_s = PEER_IDLE_S, interval_s = PEER_INTERVAL_S,
+		  count = PEER_PROBES,
+		  lost_ms = 1000 * PEER_INTERVAL_S * PEER_PROBES;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s,
+		   sizeof(interval_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &lost_ms,
+		   sizeof(lost_ms));
+}
+
 bool json_start(struct conn *c, enum wire wire)
 {
 	struct json_client *j = calloc(1, sizeof(*j));
@@ -41,6 +61,8 @@ bool json_start(struct conn *c, enum wire wire)
 	}
 	ws_init(&j->ws);
 	writer_init(&j->line, WS_MESSAGE_MAX);
+	/* Nobody else's nick is held for long by a peer that vanished. */
+	watch_peer(c->fd);
 	/* Its rooms are those of its hello. */
 	seats_leave(c);
 	user_end(c);
@@ -71,26 +93,42 @@ static void send_frame(struct conn *c, enum ws_opcode opcode,
 	uint8_t header[WS_HEADER_MAX];
 	struct writer w;
 
-	writer_init(&w, WSJSON_MAX + WS_HEADER_MAX);
+	writer_init(&w, WS_MESSAGE_MAX + WS_HEADER_MAX);
 	writer_put(&w, header, ws_header(header, opcode, payload.len));
 	writer_put_slice(&w, payload);
 	conn_queue_writer(c, &w);
 }
 
+struct blob *json_blob(struct slice object, enum wire wire)
+{
+	uint8_t header[WS_HEADER_MAX];
+	size_t head = 0;
+	struct blob *b;
+
+	if (wire == WIRE_WS)
+		head = ws_header(header, WS_OP_TEXT, object.len);
+	b = blob_new(head + object.len + (wire != WIRE_WS));
+	if (!b)
+		return NULL;
+	memcpy(b->bytes, header, head);
+	memcpy(b->bytes + head, object.at, object.len);
+	if (wire != WIRE_WS)
+		b->bytes[object.len] = '\n';
+	return b;
+}
+
 void json_send(struct conn *c, struct writer *w)
 {
-	if (w->failed) {
-		writer_free(w);
-		json_close(c, WS_INTERNAL, "no memory", "refused: no memory");
-		return;
-	}
-	if (c->wire == WIRE_WS) {
-		send_frame(c, WS_OP_TEXT, writer_slice(w));
-		writer_free(w);
-		return;
-	}
-	writer_put(w, "\n", 1);
-	conn_queue_writer(c, w);
+	struct blob *b = w->failed || w->len == 0
+				 ? NULL
+				 : json_blob(writer_slice(w), c->wire);
+
+	writer_free(w);
+	if (b)
+		conn_queue_blob(c, b);
+	else
+		conn_out_of_memory(c);
+	blob_unref(b);
 }
 
 void json_close(struct conn *c, unsigned code, const char *reason,

@@ -237,25 +237,33 @@ static void on_broadcast(struct worker *w, const struct signal *s)
 	}
 }
 
-/* Sends an object, frees w, to JSON members of the room; not to but. */
+/*
+ * Sends an object, frees out, to JSON members of the room, but not to one nick.
+ * Each wire's form is made once.
+ */
 static void tell_room(struct worker *w, struct slice room, struct slice but,
 		      struct writer *out)
 {
 	struct wroom *r = rooms_find(w, room);
+	struct blob *frame = NULL, *line = NULL;
 
-	for (struct member *m = r && !out->failed ? r->core.members : NULL; m;
-	     m = m->next) {
+	if (r && !out->failed && out->len > 0) {
+		frame = json_blob(writer_slice(out), WIRE_WS);
+		line = json_blob(writer_slice(out), WIRE_JSON_LINES);
+	}
+	for (struct member *m = frame && line ? r->core.members : NULL, *next;
+	     m; m = next) {
 		struct conn *c = ((struct seat *)m->owner)->conn;
-		struct writer copy;
 
+		next = m->next;
 		if (!conn_is_json(c) ||
 		    (but.len > 0 && user_has_nick(c) &&
 		     name_same(slice_of(c->user->nick), but)))
 			continue;
-		writer_init(&copy, WSJSON_MAX);
-		writer_put_slice(&copy, writer_slice(out));
-		json_send(c, &copy);
+		conn_queue_blob(c, c->wire == WIRE_WS ? frame : line);
 	}
+	blob_unref(frame);
+	blob_unref(line);
 	writer_free(out);
 }
 
