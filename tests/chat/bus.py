@@ -67,7 +67,15 @@ class Instance:
             f"^posted {room} (\\S+) (\\S+)")}
 
     def end(self):
-        self.program.kill()
+        """It ends well, whatever Redis does; unless the test has killed it."""
+        killed = self.program.process.poll() is not None
+        try:
+            if not killed:
+                self.program.end_input()
+                code = self.program.wait()
+                assert code == 0, (code, self.program.err.lines)
+        finally:
+            self.program.kill()
 
 
 def number(text):
@@ -78,18 +86,21 @@ def number(text):
 class Talk(threading.Thread):
     """Posts at a steady rate, in turn to each of the instances."""
 
-    def __init__(self, instances, room, rate=100):
+    def __init__(self, instances, room, rate=100, first=0):
         super().__init__()
         self.instances, self.room, self.rate = instances, room, rate
-        self.count = 0
+        self.count = first
         self.stopped = threading.Event()
         self.start()
 
     def run(self):
         while not self.stopped.wait(1 / self.rate):
             instance = self.instances[self.count % len(self.instances)]
-            instance.say("post", self.room, mid(self.count, instance.name),
-                         f"text-{self.count}")
+            try:
+                instance.say("post", self.room, mid(self.count, instance.name),
+                             f"text-{self.count}")
+            except BrokenPipeError:
+                pass  # it was killed
             self.count += 1
 
     def until(self, more):
@@ -104,21 +115,14 @@ class Talk(threading.Thread):
 
 
 class Case(unittest.TestCase):
-    def setUp(self):
-        self.ends = []
-
-    def tearDown(self):
-        for end in reversed(self.ends):
-            end()
-
     def instance(self, *args, **options):
         instance = Instance(*args, **options)
-        self.ends.append(instance.end)
+        self.addCleanup(instance.end)
         return instance.ready()
 
     def redis(self, *options):
         server = Server(*options)
-        self.ends.append(server.end)
+        self.addCleanup(server.end)
         return server, f"127.0.0.1:{server.port}"
 
     def three(self, address, kind="standalone", room="ops"):
@@ -249,6 +253,44 @@ class Standalone(Case):
             mids = [m for _, m in instance.seen("ops")]
             self.assertEqual(len(mids), len(set(mids)))
 
+    def test_redis_has_lost_its_tail(self):
+        server, address = self.redis()
+        instances = self.three(address)
+        talk = Talk(instances, "ops")
+        talk.until(50)
+        server.ask("SAVE")
+        talk.until(50)
+        before = talk.end()
+        self.agree(instances, before)
+        server.kill()
+        server.start()
+        self.assertLess(server.ask("XLEN", "{ops}:log"), before)
+        talk = Talk(instances, "ops", first=before)
+        talk.until(50)
+        seen = self.agree(instances, talk.end())
+        epochs = sorted({number(i)[0] for i, _ in seen})
+        self.assertEqual(len(epochs), 2)
+        self.assertEqual([number(i)[1] for i, _ in seen][before:],
+                         list(range(1, len(seen) - before + 1)))
+
+    def test_an_instance_is_killed_while_it_speaks(self):
+        _, address = self.redis()
+        instances = self.three(address)
+        talk = Talk(instances, "ops")
+        talk.until(100)
+        instances[2].program.process.kill()
+        talk.until(100)
+        talk.end()
+        alive = instances[:2]
+        acked = [m for each in instances for m in each.acked("ops")]
+        for instance in alive:
+            until("it has all that was acked", lambda: set(acked) <=
+                  {m for _, m in instance.seen("ops")})
+            mids = [m for _, m in instance.seen("ops")]
+            self.assertEqual(len(mids), len(set(mids)))
+        until("one order", lambda: alive[0].seen("ops") ==
+              alive[1].seen("ops"))
+
     def test_flushall(self):
         server, address = self.redis()
         instances = self.three(address)
@@ -309,7 +351,10 @@ class Standalone(Case):
             talk.until(50)
             server.ask("CLIENT", "KILL", "TYPE", "normal")
         talk.until(50)
-        self.agree(instances, talk.end())
+        count = talk.end()
+        self.agree(instances, count)
+        # What was sent again was looked for first.
+        self.assertEqual(server.ask("XLEN", "{ops}:log"), count)
 
     def test_an_instance_dies(self):
         server, address = self.redis()
@@ -406,7 +451,7 @@ class OtherServers(Case):
         for shared in (False, True):
             with self.subTest(shared=shared):
                 fake = Dragonfly(shared)
-                self.ends.append(fake.end)
+                self.addCleanup(fake.end)
                 instances = self.three(f"127.0.0.1:{fake.port}")
                 talk = Talk(instances, "ops")
                 talk.until(50)
@@ -532,7 +577,7 @@ class People(Case):
 class History(Case):
     def store(self):
         folder = tempfile.TemporaryDirectory(prefix="chat_store.")
-        self.ends.append(folder.cleanup)
+        self.addCleanup(folder.cleanup)
         return os.path.join(folder.name, "chat.db")
 
     def test_the_archive_has_what_was_said_while_it_was_away(self):
@@ -595,7 +640,7 @@ class History(Case):
 class InCluster(Case):
     def cluster(self, **options):
         cluster = Cluster(**options)
-        self.ends.append(cluster.end)
+        self.addCleanup(cluster.end)
         return cluster
 
     def test_rooms_on_all_nodes(self):
