@@ -351,10 +351,7 @@ class Standalone(Case):
             talk.until(50)
             server.ask("CLIENT", "KILL", "TYPE", "normal")
         talk.until(50)
-        count = talk.end()
-        self.agree(instances, count)
-        # What was sent again was looked for first.
-        self.assertEqual(server.ask("XLEN", "{ops}:log"), count)
+        self.agree(instances, talk.end())
 
     def test_an_instance_dies(self):
         server, address = self.redis()
@@ -463,6 +460,22 @@ class OtherServers(Case):
                 self.assertGreater(fake.published, 100)
                 for instance in instances:
                     instance.say("unfollow", "ops")
+
+
+    def test_lost_answers(self):
+        fake = Dragonfly(False)
+        self.addCleanup(fake.end)
+        instances = self.three(f"127.0.0.1:{fake.port}")
+        talk = Talk(instances, "ops")
+        for _ in range(5):
+            talk.until(20)
+            fake.lose = 3
+            until("they are lost", lambda: fake.lose == 0)
+        talk.until(20)
+        count = talk.end()
+        self.agree(instances, count)
+        # What is sent again is looked for first.
+        self.assertEqual(fake.server.ask("XLEN", "{ops}:log"), count)
 
 
 class People(Case):
@@ -665,11 +678,18 @@ class InCluster(Case):
         talk = Talk(instances, "ops")
         slot, source = cluster.owner("{ops}:log")
         target = [m for m in cluster.masters if m is not source][0]
+        def settle():
+            """Half moved: what is said now gets its id at the other node."""
+            talk.until(20)
+            count = talk.count
+            until("it is acked", lambda: sum(
+                len(each.acked("ops")) for each in instances) >= count)
+
         for _ in range(3):
             talk.until(50)
-            cluster.move(slot, source, target, lambda: talk.until(20))
+            cluster.move(slot, source, target, settle)
             talk.until(50)
-            cluster.move(slot, target, source, lambda: talk.until(20))
+            cluster.move(slot, target, source, settle)
         talk.until(50)
         seen = self.agree(instances, talk.end())
         self.assertEqual([number(i)[1] for i, _ in seen],

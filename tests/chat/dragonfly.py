@@ -39,6 +39,7 @@ class Dragonfly:
         self.server = Server("--rename-command", "SPUBLISH", "REALLYPUBLISH")
         self.shared = shared
         self.published = 0
+        self.lose = 0  # so many answers to posts: the connection breaks
         self.sockets = set()
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -86,6 +87,10 @@ class Dragonfly:
 
     def answer(self, file, client, server):
         raw, words = read_reply(file)
+        if self.lose and isinstance(words, list) and len(words) == 3 and (
+                words[2] in (b"0", b"1")):
+            self.lose -= 1
+            raise ConnectionError
         if isinstance(words, list) and words:
             names = {b"sunsubscribe": b"unsubscribe"}
             if self.shared:
