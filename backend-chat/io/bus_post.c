@@ -4,9 +4,10 @@
  * most one script of a room is on its way, with up to POST_BATCH of them, so
  * the order of a room is kept whatever Redis answers.
  *
- * What has no id after POST_PATIENCE_MS is told to the room without one, and
- * all that follows it as well (the room is degraded), until the queue is empty
- * again. The merge knows what was told, and gives only its id later.
+ * When none got an id for POST_PATIENCE_MS, what waits is told to the room
+ * without one, and all that follows it as well (the room is degraded), until
+ * the queue is empty again. The merge knows what was told, and gives only its
+ * id later.
  */
 #include "io/bus_redis.h"
 
@@ -87,16 +88,14 @@ static void tell_impatient(struct bus_redis *b, struct room_log *r)
 		r->degraded ||
 		(r->flying == 0 && !bus_is_reachable(b, slice_of(r->name)) &&
 		 b->now_ms - r->posts->since_ms > POST_WAIT_MS);
+	/* A long queue that moves is no reason. */
+	const bool is_stuck = b->now_ms - r->progress_ms > POST_PATIENCE_MS;
 
-	if (r->followed && !r->opened)
-		return; /* soon */
-	for (struct post *p = r->posts; p; p = p->next) {
-		if (p->told || p->in_store)
-			continue;
-		if (at_once || r->degraded ||
-		    b->now_ms - p->since_ms > POST_PATIENCE_MS)
+	if ((!at_once && !is_stuck) || (r->followed && !r->opened))
+		return;
+	for (struct post *p = r->posts; p; p = p->next)
+		if (!p->told && !p->in_store)
 			tell(b, r, p);
-	}
 }
 
 /* --------------------------------------------------------------- posting */
@@ -137,6 +136,7 @@ static void were_posted(struct bus_redis *b, struct room_log *r,
 {
 	struct msgid id = first;
 
+	r->progress_ms = b->now_ms;
 	for (; r->flying > 0 && r->posts; r->flying--, id.seq++) {
 		answer(b, r, r->posts, POSTED, id);
 		remove_post(b, r, &r->posts);
@@ -344,12 +344,16 @@ static void look_in_store(struct bus_redis *b, struct room_log *r)
  */
 static void judge_retries(struct room_log *r)
 {
+	unsigned left = POST_BATCH;
+
 	if (!r->begun || r->merge.state != MERGE_LIVE)
 		return;
-	for (struct post *p = r->posts; p; p = p->next)
+	for (struct post *p = r->posts; p && left > 0; p = p->next) {
 		if (p->in_log && p->in_store &&
 		    !merge_has(&r->merge, p->msg->mid))
 			p->in_log = false;
+		left--;
+	}
 }
 
 void bus_posts_attend(struct bus_redis *b, struct room_log *r)
@@ -387,6 +391,8 @@ void bus_post(struct bus_redis *b, struct task *t)
 	p->since_ms = b->now_ms;
 	p->in_log = t->flag;
 	p->in_store = t->flag && b->store;
+	if (!r->posts)
+		r->progress_ms = b->now_ms;
 	*r->posts_end = p;
 	r->posts_end = &p->next;
 	r->keep_ms = b->now_ms + KEEP_MS;
