@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The page: who we are, which rooms we are in, what is heard and said there.
 import { $, browser, face, icon, tab } from './dom.js';
-import { language, names, t, translate } from './texts.js';
+import { language, listed, t, translate } from './texts.js';
 import { compareIds, Room, roomKey } from './rooms.js';
 import { Socket } from './socket.js';
 import { Outbox } from './outbox.js';
@@ -14,7 +14,9 @@ import { closeDrawers, openDrawer, showInstances, showMembers, showRedis, showRo
 
 const PAGE = 50; // messages of a page of history
 const TYPES_MS = 5000; // so long another one is said to type
-const LOOK_MS = 10000; // between looks at instances and rooms
+const LOOK_MS = 45000; // between looks at instances and rooms: longer than the
+// server keeps an idle connection, so that a page does not hold two for good
+const AGAIN_MS = 6000; // after "too many at once": until one may join again
 const ROOM_NAME = /^[\p{L}\p{M}\p{N}_.-]{1,64}$/u;
 
 let me = browser.get('me') ?? {}; // nick, token
@@ -60,8 +62,6 @@ function open(name) {
 	if (current)
 		current.draft = draft();
 	current = room;
-	if (!room.isDirect && !room.joined)
-		socket.say({ t: 'join', room: name, after: room.cursor || undefined });
 	setDraft(room.draft);
 	log.show(room);
 	enter(room);
@@ -77,8 +77,12 @@ function open(name) {
 
 // What only the room on the screen needs.
 function enter(room) {
-	if (room !== current || !room.joined)
+	if (room !== current || room.isDirect)
 		return;
+	if (!room.joined) {
+		socket.say({ t: 'join', room: room.name, after: room.cursor || undefined });
+		return;
+	}
 	socket.say({ t: 'who', room: room.name });
 	if (!room.loaded)
 		askHistory(room);
@@ -135,8 +139,6 @@ function showSent(room, sent) {
 }
 
 function say(text, metadata, room = current) {
-	if (room.detached)
-		toLatest();
 	const sent = outbox.add(room.name, text, metadata);
 	showSent(room, sent);
 	log.toEnd();
@@ -198,6 +200,8 @@ const commands = {
 };
 
 function submit(text) {
+	if (current.detached)
+		toLatest();
 	const { say: said, command, rest, unknown } = parse(text);
 	if (said !== undefined)
 		say(said);
@@ -265,8 +269,8 @@ function onMessage(m) {
 		room.unread++;
 	else if (room === current)
 		read(room);
-	if (!room.isDirect && log.atEnd)
-		room.trim(false);
+	// Who reads above the end keeps that, and comes back by the button.
+	room.trim(room === current && !log.atEnd && !room.isDirect);
 	showLists();
 	showLatest();
 	for (const name of new Set(['message', m.event]))
@@ -300,6 +304,8 @@ function onError({ code, message, ref }) {
 	} else {
 		note(message);
 	}
+	if (code === 'rate')
+		setTimeout(() => enter(current), AGAIN_MS);
 }
 
 function onPresence({ room: name, join, part, nick }) {
@@ -330,7 +336,8 @@ const heard = {
 		instance = o.instance;
 		$('instance').textContent = instance;
 		showRedis(o.redis);
-		look();
+		// Not all at once after a cut, like the connections themselves.
+		setTimeout(look, Math.random() * o.spread_ms);
 		outbox.pump();
 		if (first)
 			changeNick();
@@ -339,7 +346,7 @@ const heard = {
 		const room = rooms.get(o.room);
 		if (!room)
 			return;
-		Object.assign(room, { topic: o.topic, e2ee: o.e2ee, joined: true, here: o.members_n });
+		Object.assign(room, { topic: o.topic, e2ee: o.e2ee, joined: true });
 		room.cursor ||= o.head;
 		enter(room);
 		outbox.pump();
@@ -456,7 +463,7 @@ function showTyping(room) {
 	if (room !== current)
 		return;
 	const list = [...room.typing ?? []].filter(([, until]) => until > Date.now()).map(([nick]) => nick);
-	$('typing').textContent = list.length > 3 ? t('typing_many') : list.length > 0 ? t('typing', names(list)) : '';
+	$('typing').textContent = list.length > 3 ? t('typing_many') : list.length > 0 ? t('typing', listed(list)) : '';
 }
 
 function showLatest() {
@@ -482,7 +489,7 @@ function toLatest() {
 
 // Instances and rooms, while somebody looks.
 async function look() {
-	if (document.hidden || socket.state !== 'open')
+	if (document.hidden || socket.state !== 'open' || !$('server').checkVisibility({ visibilityProperty: true }))
 		return;
 	askRooms();
 	try {
@@ -523,6 +530,7 @@ document.addEventListener('visibilitychange', () => {
 	look();
 });
 setInterval(look, LOOK_MS);
+$('rooms-open').addEventListener('click', look);
 
 function openHash() {
 	let name = '';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One item of a room as a list element.
 import { el, face, icon } from './dom.js';
-import { dayOf, locale, momentOf, names, t, timeOf } from './texts.js';
+import { dayOf, listed, locale, momentOf, t, timeOf } from './texts.js';
 
 // What turns the direction of the rest of a line, or is no text at all.
 const UNSEEN = /[\u202a-\u202e\u2066-\u2069\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g;
@@ -104,6 +104,11 @@ function mark(item, act) {
 	return box;
 }
 
+// The nick as a word of its own.
+function names(text, nick) {
+	return nick && new RegExp(`(?<![\\p{L}\\p{N}])${nick.replaceAll('.', '\\.')}(?![\\p{L}\\p{N}])`, 'iu').test(text);
+}
+
 function message(item, me, act) {
 	const type = item.metadata?.type ?? 'text';
 	const text = clean(item.text);
@@ -125,11 +130,14 @@ function message(item, me, act) {
 		said.append(...withLinks(text));
 	const body = el('div', { class: 'body' }, by, said);
 	const li = el('li', { class: 'message' }, el('p', { class: 'day' }, dayOf(item.ts)), face(el('span', { ariaHidden: 'true' }), sender), body);
+	// It is read out once, when it has arrived.
+	if (item.state === 'sending')
+		li.ariaLive = 'off';
 	if (item.state)
 		body.append(mark(item, act));
 	li.classList.toggle('failed', item.state === 'failed');
 	li.classList.toggle('own', !!item.own);
-	li.classList.toggle('mention', !item.own && me.length > 2 && text.toLowerCase().includes(me.toLowerCase()));
+	li.classList.toggle('mention', !item.own && names(text, me));
 	return li;
 }
 
@@ -137,7 +145,7 @@ function line(item) {
 	if (item.kind === 'gap')
 		return item.missing > 0 ? t('gap_n', item.missing) : t('gap');
 	if (item.kind === 'presence')
-		return clean([item.join.length && t('joined', names(item.join)), item.part.length && t('left', names(item.part))].filter(Boolean).join(' · '));
+		return clean([item.join.length && t('joined', listed(item.join)), item.part.length && t('left', listed(item.part))].filter(Boolean).join(' · '));
 	return clean(item.text);
 }
 

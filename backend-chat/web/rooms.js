@@ -28,7 +28,6 @@ export class Room {
 	topic = '';
 	e2ee = false;
 	joined = false;
-	here = 0;
 	unread = 0;
 	members = new Map(); // nick -> instance
 	unnamed = 0;
@@ -100,6 +99,8 @@ export class Room {
 
 	// People who came and went, folded into the last line if that is one.
 	presence(join, part) {
+		if (this.detached)
+			return;
 		let item = this.items.at(-1);
 		if (item?.kind !== 'presence') {
 			item = { kind: 'presence', join: [], part: [] };

@@ -42,6 +42,7 @@ export function showRedis(state) {
 
 export function showInstances(list, own) {
 	const most = Math.max(1, ...list.map(instance => instance.clients));
+	list.sort((a, b) => a.id.localeCompare(b.id));
 	$('instances').replaceChildren(...list.map(({ id, clients, version }) =>
 		el('li', { title: version, class: id === own ? 'own' : '' }, el('span', {}, id),
 			el('meter', { max: most, value: clients, ariaLabel: t('clients', id, clients) }),
@@ -60,7 +61,10 @@ export function closeDrawers() {
 		}
 }
 
+// Nothing to do where it is always there.
 export function openDrawer(id) {
+	if ($(id).checkVisibility({ visibilityProperty: true }))
+		return;
 	$(id).classList.add('open');
 	$(id + '-open').ariaExpanded = 'true';
 	$('main').inert = true;

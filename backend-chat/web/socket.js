@@ -73,6 +73,7 @@ export class Socket {
 	#drop() {
 		for (const name in this.#timers)
 			clearTimeout(this.#timers[name]);
+		this.#timers = {};
 		const ws = this.#ws;
 		this.#ws = null;
 		ws?.close(BYE);
@@ -91,6 +92,7 @@ export class Socket {
 
 	#take(object) {
 		clearTimeout(this.#timers.answer);
+		this.#timers.answer = 0;
 		if (object.t === 'welcome') {
 			this.#spread = object.spread_ms;
 			this.#ping = object.ping_s;
@@ -113,7 +115,8 @@ export class Socket {
 
 	#askPong() {
 		this.say({ t: 'ping', n: Date.now() });
-		this.#after('answer', ANSWER_MS, () => this.#lost());
+		if (!this.#timers.answer)
+			this.#after('answer', ANSWER_MS, () => this.#lost());
 		this.#pingLater();
 	}
 

@@ -113,6 +113,6 @@ export const dayOf = ts => date.format(ts);
 export const momentOf = ts => moment.format(ts);
 
 // "lan, minh, ha and 4 more"
-export function names(list) {
+export function listed(list) {
 	return list.length <= 4 ? list.join(', ') : t('and_more', list.slice(0, 3).join(', '), list.length - 3);
 }

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""A TCP relay in front of a server: what a balancer, or a bad line, does."""
+"""A TCP relay in front of servers: what a balancer, or a bad line, does."""
 import socket
 import threading
 
 
 class Door:
-    """Open, shut (new connections are reset), or frozen (nothing moves)."""
+    """
+    Connections go to the servers that answer, in turn. Open, shut (new ones are
+    closed), or frozen (nothing moves).
+    """
 
-    def __init__(self, port):
-        self.to = port
+    def __init__(self, *ports):
+        self.ports = list(ports)
         self.is_open = True
         self.moves = threading.Event()
         self.moves.set()
@@ -57,13 +60,25 @@ class Door:
             if not self.is_open:
                 client.close()
                 continue
-            server = socket.create_connection(("127.0.0.1", self.to))
+            server = self._connect()
+            if not server:
+                client.close()
+                continue
             with self.lock:
                 self.sockets |= {client, server}
             ended = []
             for ends in ((client, server), (server, client)):
                 threading.Thread(target=self._carry,
                                  args=(*ends, ended)).start()
+
+    def _connect(self):
+        for _ in self.ports:
+            self.ports.append(self.ports.pop(0))
+            try:
+                return socket.create_connection(("127.0.0.1", self.ports[-1]))
+            except ConnectionRefusedError:
+                pass  # it is dead: the next
+        return None
 
     def _carry(self, source, sink, ended):
         try:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The page of chat_serv in a real browser.
 
-With SHOTS=FOLDER the pictures of the last test are kept there.
+With SHOTS=FOLDER the pictures of Cluster.test_pictures are kept there.
 """
 import json
 import os
@@ -13,8 +13,9 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import browser
 from browser import ENTER, Browser, Driver
-from chatlab import skip_all
+from chatlab import SERV, skip_all
 from door import Door
+from redislab import SERVER, Server as Redis
 from weblab import WebTest
 
 SHOTS = os.environ.get("SHOTS")
@@ -164,6 +165,16 @@ class Talk(PageTest):
         self.say(peers[0], "hi")
         self.wait_said(ann, "hi")
 
+    def test_mentions(self):
+        server = self.start_server()
+        ann = self.page(server.port, "ann")
+        for text in ("planning without", "Ann, look", "(ann)", "annähernd"):
+            self.hook(server, text)
+        ann.wait_text("#log", "annähernd")
+        self.assertEqual(ann.run(
+            "return [...document.querySelectorAll('#log .mention .said')]"
+            ".map(node => node.innerText)"), ["Ann, look", "(ann)"])
+
     def test_typing(self):
         server = self.start_server()
         ann = self.page(server.port, "ann")
@@ -201,7 +212,7 @@ class Talk(PageTest):
         ann = self.page(server.port, "ann")
         socket = self.socket(server, "zoe")
         for text in ("/me waves", "//me is a command", "/usr/bin is no command",
-                     "/mgs zoe secret", "/help", "/join", "/server"):
+                     "/mgs zoe secret", "/help", "/join", "/server", "/rooms"):
             self.say_in(ann, text)
         self.wait_said(ann, "* ann waves", "/me is a command",
                        "/usr/bin is no command")
@@ -519,6 +530,146 @@ class Resume(PageTest):
         ann.wait_text("#bar", "Connection lost. Reconnecting in ")
 
 
+@unittest.skipUnless(SERVER, "there is no redis-server")
+class Cluster(PageTest):
+    """Three instances with a Redis, behind one address."""
+
+    def start_cluster(self):
+        self.redis = Redis()
+        self.addCleanup(self.redis.end)
+        self.instances = {}
+        for number in (1, 2, 3):
+            name = f"pi{number}-9001"
+            server = self.start([SERV, "-c", self.file(
+                CONFIG.replace("pi1-9001", name) +
+                f"[redis]\nmode = standalone\nport = {self.redis.port}\n")])
+            server.port = int(server.out.wait("^listening .*port=([0-9]+)")[1])
+            self.instances[name] = server
+        door = Door(*(each.port for each in self.instances.values()))
+        self.addCleanup(door.close)
+        return door
+
+    def pages(self, door, *nicks):
+        """Pages that are not all on one instance."""
+        pages = [self.page(door.port, nick) for nick in nicks]
+        while len({page.text("#instance") for page in pages}) < 2:
+            self.reopen(pages[0])
+        for page in pages:
+            page.wait_text("#redis", "up")
+        return pages
+
+    @staticmethod
+    def reopen(page):
+        page.run("document.querySelector('#instance').textContent = ''")
+        page.reload()
+        page.wait("return document.querySelector('#instance').innerText"
+                  ".startsWith('pi')")
+
+    def test_an_instance_is_killed(self):
+        door = self.start_cluster()
+        ann, ben = self.pages(door, "ann", "ben")
+        said = []
+        for number in range(30):
+            for window, nick in ((ann, "ann"), (ben, "ben")):
+                said.append(f"{nick} {number}")
+                self.say_in(window, said[-1])
+            if number == 10:
+                self.instances.pop(ann.text("#instance")).kill()
+        for window in (ann, ben):
+            window.wait("return document.querySelectorAll('#log .message')"
+                        ".length === arguments[0]", len(said))
+            self.wait_states(window, *["sent"] * 30)
+        shown = ann.run(SAID)
+        self.assertEqual(ben.run(SAID), shown)
+        self.assertEqual(sorted(shown), sorted(said))
+        # Each one's own stayed in order, over the cut too.
+        for nick in ("ann", "ben"):
+            self.assertEqual([text for text in shown if nick in text],
+                             [text for text in said if nick in text])
+        self.assertIn(ann.text("#instance"), self.instances)
+        self.assertEqual(ann.run(
+            "return document.querySelectorAll('#log .gap').length"), 0)
+
+    def test_redis_goes_and_comes(self):
+        door = self.start_cluster()
+        ann, ben = self.pages(door, "ann", "ben")
+        self.say_in(ann, "before")
+        self.wait_said(ben, "before")
+        self.redis.kill()
+        for window in (ann, ben):
+            window.wait_text("#redis-bar", "Redis is down")
+            self.assertEqual(window.text("#redis"), "down")
+        self.say_in(ann, "meanwhile")
+        self.wait_said(ann, "before", "meanwhile")
+        self.wait_states(ann, "sent", "sending")
+        self.redis.start()
+        for window in (ann, ben):
+            window.wait_text("#redis", "up")
+            self.wait_said(window, "before", "meanwhile")
+        self.wait_states(ann, "sent", "sent")
+        ann.wait("return document.querySelector('#redis-bar').hidden")
+
+    def test_instances_are_listed(self):
+        door = self.start_cluster()
+        ann = self.page(door.port, "ann")
+        for name in self.instances:
+            ann.wait("""
+                document.dispatchEvent(new Event("visibilitychange"));
+                return document.querySelector("#instances").innerText
+                    .includes(arguments[0])""", name)
+
+    def test_pictures(self):
+        door = self.start_cluster()
+        servers = list(self.instances.values())
+        folder = SHOTS or tempfile.mkdtemp(prefix="chat-page-")
+        if not SHOTS:
+            self.addCleanup(os.rmdir, folder)
+        ann = self.page(door.port, "lan")
+        peers = {nick: self.socket(server, nick, rooms=("lobby", "kitchen"))
+                 for nick, server in zip(("minh", "jisoo", "ha"), servers)}
+        ann.wait_text("#log .presence", "minh")
+        ann.wait_text("#log .presence", "jisoo")
+        ann.wait_text("#log .presence", "ha")
+        self.say_in(ann, "/topic Three instances, one address")
+        self.say(peers["minh"], "chào cả nhà! Is everybody on an instance of "
+                                "their own?")
+        self.say(peers["jisoo"], "안녕하세요 – I am")
+        self.say(peers["ha"], "kill -9 one of them and see")
+        self.web(servers[0]).post("/webhook", {
+            "roomId": "lobby", "sender": "ci",
+            "message": "build 214 passed: https://example.org/build/214"})
+        self.web(servers[0]).post("/webhook/location", {
+            "roomId": "lobby", "sender": "ha", "latitude": 10.7725,
+            "longitude": 106.698, "address": "Chợ Bến Thành"})
+        self.say_in(ann, "Nothing lost here, lan is still in order.")
+        self.say_in(ann, "/join garden")
+        ann.wait_text("#name", "garden")
+        self.say(peers["ha"], "who has the key?", room="kitchen")
+        ann.prefer(reduced_motion="reduce")
+        ann.click("#room-list button")
+        # The instances tell each other every two seconds.
+        ann.wait("""
+            document.dispatchEvent(new Event("visibilitychange"));
+            return document.querySelector("#other-list").innerText
+                .includes("#kitchen") &&
+                [...document.querySelectorAll("#instances meter")]
+                .every(meter => meter.value > 0)""")
+        ann.wait_text("#log", "still in order")
+        ann.wait_text("#people-list", "minh")
+        for name, size in (("wide", (1280, 800)), ("phone", (390, 844))):
+            for scheme in ("light", "dark"):
+                ann.resize(*size)
+                ann.prefer(color_scheme=scheme, reduced_motion="reduce")
+                path = os.path.join(folder, f"{name}-{scheme}.png")
+                ann.screenshot(path)
+                self.assertGreater(os.path.getsize(path), 10000)
+                # Nothing is wider than the screen.
+                self.assertEqual(ann.run(
+                    "return document.documentElement.scrollWidth"), size[0])
+                if not SHOTS:
+                    os.unlink(path)
+
+
 class History(PageTest):
     def test_old_messages_come_by_scrolling(self):
         server = self.start_server()
@@ -621,6 +772,10 @@ class Hands(PageTest):
             for scheme in ("light", "dark"):
                 ann.prefer(color_scheme=scheme)
                 self.assertEqual(ann.run(PROBLEMS), [], (size, scheme))
+        ann.press("\ue004")  # Tab
+        self.assertEqual(ann.run(
+            "return getComputedStyle(document.activeElement).outlineStyle"),
+            "solid")
         self.assertEqual(ann.run(
             "const log = document.querySelector('#log');"
             "return [log.role, log.ariaLive]"), ["log", "polite"])
@@ -647,44 +802,6 @@ class Hands(PageTest):
             self.assertEqual(
                 window.run("return document.documentElement.lang"), code)
             self.assertNotIn("undefined", window.text("body"))
-
-    def test_pictures(self):
-        server = self.start_server()
-        folder = SHOTS or tempfile.mkdtemp(prefix="chat-page-")
-        if not SHOTS:
-            self.addCleanup(os.rmdir, folder)
-        ann = self.page(server.port, "lan")
-        peers = {nick: self.socket(server, nick, rooms=("lobby", "kitchen"))
-                 for nick in ("minh", "jisoo", "ha")}
-        self.say_in(ann, "/topic Three instances, one address")
-        self.say(peers["minh"], "chào cả nhà! Is everybody on an instance of "
-                                "their own?")
-        self.say(peers["jisoo"], "안녕하세요 – I am")
-        self.say(peers["ha"], "kill -9 one of them and see")
-        self.web(server).post("/webhook", {
-            "roomId": "lobby", "sender": "ci",
-            "message": "build 214 passed: https://example.org/build/214"})
-        self.web(server).post("/webhook/location", {
-            "roomId": "lobby", "sender": "ha", "latitude": 10.7725,
-            "longitude": 106.698, "address": "Chợ Bến Thành"})
-        self.say_in(ann, "Nothing lost here, lan is still in order.")
-        self.say_in(ann, "/join garden")
-        ann.wait_text("#name", "garden")
-        self.say(peers["ha"], "who has the key?", room="kitchen")
-        ann.click("#room-list button")
-        ann.wait_text("#log", "still in order")
-        for name, size in (("wide", (1280, 800)), ("phone", (390, 844))):
-            for scheme in ("light", "dark"):
-                ann.resize(*size)
-                ann.prefer(color_scheme=scheme)
-                path = os.path.join(folder, f"{name}-{scheme}.png")
-                ann.screenshot(path)
-                self.assertGreater(os.path.getsize(path), 10000)
-                # Nothing is wider than the screen.
-                self.assertEqual(ann.run(
-                    "return document.documentElement.scrollWidth"), size[0])
-                if not SHOTS:
-                    os.unlink(path)
 
 
 # Controls without a name, and texts with less contrast than WCAG AA wants.
