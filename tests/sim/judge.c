@@ -416,19 +416,23 @@ void judge_flow(struct world *w, enum flow_event event, const struct flow *flow)
  * was to answer for so long that whatever was seen of it before is forgotten,
  * and no answer can have been lost on the way or here.
  */
-static bool is_healthy(const struct world *w, unsigned backend)
+static bool is_healthy(const struct world *w, enum backend_event event,
+		       unsigned backend)
 {
 	const struct host *h = &w->hosts[w->plan.n_clients + backend];
 	const struct habits *way = &w->plan.back;
-	/* Some handshakes of before are given up only now. */
-	const uint64_t settled =
-		w->fair_from + SETTLED_NS + w->plan.timeouts.syn_sent * SEC;
-	const bool fair = w->phase == FAIR && w->now > settled;
-	/* As healthy as it was when that began: what is silent is the way. But
-	 * a process that starts meanwhile has no answer to compare it with.
+	/* A handshake may be given up, and held against it, so late. */
+	const uint64_t handshake = w->plan.timeouts.syn_sent * SEC;
+	const bool fair = w->phase == FAIR &&
+			  w->now > w->fair_from + SETTLED_NS + handshake;
+	/* As healthy as it was when the link was cut: what is silent is the
+	 * link. But a process that starts meanwhile has no answer to compare
+	 * it with.
 	 */
-	const bool cut = w->now > w->lb.cut_from + SETTLED_NS &&
-			 w->now < w->lb.cut_until;
+	const bool cut =
+		w->now > w->lb.cut_from + SETTLED_NS +
+				 (event == BACKEND_EJECTED ? handshake : 0) &&
+		w->now < w->lb.cut_until;
 	const bool saw = w->lb.started + SETTLED_NS < w->lb.cut_from ||
 			 w->now > w->lb.cut_until + SETTLED_NS;
 	const bool lossless = !way->loss && !way->corrupt && !way->late &&
@@ -449,7 +453,7 @@ void judge_backend(struct world *w, enum backend_event event, unsigned service,
 	world_trace(w, "backend %u of service %u %s", backend, service,
 		    names[event]);
 	if ((event == BACKEND_DOWN || event == BACKEND_EJECTED) &&
-	    is_healthy(w, backend))
+	    is_healthy(w, event, backend))
 		world_break(w, "a healthy backend is not found down: %u of %u",
 			    backend, service);
 }
