@@ -12,6 +12,7 @@ import { showConnection } from './bar.js';
 import { askNick } from './nick.js';
 import { closeDrawers, openDrawer, showInstances, showMembers, showRedis, showRooms } from './side.js';
 
+const ROOMS_MAX = 32; // of a connection
 const PAGE = 50; // messages of a page of history
 const TYPES_MS = 5000; // so long another one is said to type
 const LOOK_MS = 45000; // between looks at instances and rooms: longer than the
@@ -221,7 +222,7 @@ function hello() {
 		room.joined = false;
 	return {
 		t: 'hello', ...me, client: 'page ' + language,
-		rooms: [...rooms.values()].filter(room => !room.isDirect).map(room => ({ id: room.name, after: room.cursor || undefined })),
+		rooms: [...rooms.values()].filter(room => !room.isDirect).slice(0, ROOMS_MAX).map(room => ({ id: room.name, after: room.cursor || undefined })),
 	};
 }
 
@@ -294,7 +295,11 @@ function onError({ code, message, ref }) {
 	const sent = outbox.entries.get(ref);
 	for (const room of rooms.values())
 		room.loading = false;
-	if (sent && code === 'rate') {
+	if (ref === 'hello') {
+		// What the browser kept of us is of no use: we come as somebody new.
+		me = {};
+		socket.again();
+	} else if (sent && code === 'rate') {
 		outbox.slower(sent);
 	} else if (sent) {
 		outbox.fail(sent, message);
@@ -543,7 +548,8 @@ function openHash() {
 }
 
 for (const name of browser.get('rooms') ?? [])
-	getRoom(name);
+	if (typeof name === 'string' && (name[0] === '@' || ROOM_NAME.test(name)))
+		getRoom(name);
 if (!openHash())
 	open(browser.get('current') ?? 'lobby');
 socket.now();

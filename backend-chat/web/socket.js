@@ -53,6 +53,11 @@ export class Socket {
 			this.check();
 	}
 
+	// Not on this connection: on the next one.
+	again() {
+		this.#lost();
+	}
+
 	end() {
 		this.#drop();
 		this.reason = '';

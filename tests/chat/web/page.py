@@ -523,6 +523,35 @@ class Resume(PageTest):
         other.wait_text("#bar", "You are connected in another tab")
         ann.wait("return document.querySelector('#bar').hidden")
 
+    def test_offline(self):
+        server = self.start_server()
+        door = self.door(server)
+        ann = self.page(door.port, "ann")
+        door.freeze()
+        ann.devtools("Network.enable")
+        ann.devtools("Network.emulateNetworkConditions", offline=True,
+                     latency=0, downloadThroughput=0, uploadThroughput=0)
+        ann.wait_text("#bar", "You are offline.")
+        self.say_in(ann, "from the tunnel")
+        self.wait_states(ann, "sending")
+        door.thaw()
+        self.hook(server, "meanwhile")
+        ann.devtools("Network.emulateNetworkConditions", offline=False,
+                     latency=0, downloadThroughput=-1, uploadThroughput=-1)
+        self.wait_said(ann, "meanwhile", "from the tunnel")
+        self.wait_states(ann, "sent")
+
+    def test_a_memory_of_no_use(self):
+        server = self.start_server()
+        ann = self.page(server.port, "ann")
+        ann.run("""
+            localStorage["chat.me"] = '{"nick": "a b", "token": "xyz"}';
+            localStorage["chat.rooms"] = '["lobby", "no room", 7]';
+            sessionStorage["chat.outbox"] = "{";""")
+        ann.reload()
+        ann.wait_text("#me-name", "guest-")
+        ann.wait("return document.querySelector('#bar').hidden")
+
     def test_a_server_that_goes(self):
         server = self.start_server()
         ann = self.page(server.port, "ann")
@@ -566,6 +595,12 @@ class Cluster(PageTest):
                   ".startsWith('pi')")
 
     def test_an_instance_is_killed(self):
+        self.lose_one(lambda server: server.kill())
+
+    def test_an_instance_is_drained(self):
+        self.lose_one(lambda server: server.process.terminate())
+
+    def lose_one(self, end):
         door = self.start_cluster()
         ann, ben = self.pages(door, "ann", "ben")
         said = []
@@ -574,7 +609,7 @@ class Cluster(PageTest):
                 said.append(f"{nick} {number}")
                 self.say_in(window, said[-1])
             if number == 10:
-                self.instances.pop(ann.text("#instance")).kill()
+                end(self.instances.pop(ann.text("#instance")))
         for window in (ann, ben):
             window.wait("return document.querySelectorAll('#log .message')"
                         ".length === arguments[0]", len(said))
