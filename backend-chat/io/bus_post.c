@@ -273,6 +273,7 @@ static void take_look(void *arg, const redisReply *reply)
 		p->in_log = false;
 }
 
+/* One look answers for all posts of the queue that are in doubt. */
 static void look_in_log(struct bus_redis *b, struct room_log *r)
 {
 	char key[KEY_MAX], number[12];
@@ -338,30 +339,11 @@ static void look_in_store(struct bus_redis *b, struct room_log *r)
 	r->flying = 1;
 }
 
-/*
- * What a client says again is in the last 1,024 that the merge knows, or not in
- * the end of the log.
- */
-static void judge_retries(struct room_log *r)
-{
-	unsigned left = POST_BATCH;
-
-	if (!r->begun || r->merge.state != MERGE_LIVE)
-		return;
-	for (struct post *p = r->posts; p && left > 0; p = p->next) {
-		if (p->in_log && p->in_store &&
-		    !merge_has(&r->merge, p->msg->mid))
-			p->in_log = false;
-		left--;
-	}
-}
-
 void bus_posts_attend(struct bus_redis *b, struct room_log *r)
 {
 	tell_impatient(b, r);
 	if (r->flying > 0 || b->now_ms < r->post_ms || !r->posts)
 		return;
-	judge_retries(r);
 	if (r->posts->in_log &&
 	    !(r->posts->in_store && !bus_is_reachable(b, slice_of(r->name))))
 		look_in_log(b, r);

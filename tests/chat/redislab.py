@@ -4,6 +4,7 @@
 Each has a temporary folder and a port of its own, and is ended by its pid. A
 cluster is put together by hand (ADDSLOTSRANGE, MEET), which takes a second.
 """
+import atexit
 import os
 import shutil
 import signal
@@ -65,8 +66,13 @@ class Ports:
                 continue
         raise AssertionError("no free port")
 
+    def close(self):
+        if self.next:
+            self.held.close()
+
 
 PORTS = Ports()
+atexit.register(PORTS.close)
 
 
 class Error(Exception):
