@@ -4,6 +4,8 @@
 import { $, el, face } from './dom.js';
 import { t } from './texts.js';
 
+const PEOPLE = 200; // that are listed, as by /who
+
 const badge = n => n > 0 ? el('span', { class: 'badge' }, n > 99 ? '99+' : String(n)) : '';
 
 function entry(room, isCurrent, open) {
@@ -26,10 +28,11 @@ export function showRooms(rooms, current, others, open) {
 export function showMembers(room, me, direct) {
 	const list = [...room.members].sort(([a], [b]) => a.localeCompare(b));
 	$('people-count').textContent = room.isDirect ? '' : list.length + room.unnamed;
-	$('people-list').replaceChildren(...list.map(([nick, instance]) =>
+	$('people-list').replaceChildren(...list.slice(0, PEOPLE).map(([nick, instance]) =>
 		el('li', {}, el('button', { disabled: nick === me, onclick: () => direct(nick) },
 			face(el('span', { ariaHidden: 'true' }), nick),
 			el('span', { class: 'name' }, el('bdi', {}, nick), el('small', {}, instance))))));
+	$('people-more').textContent = list.length > PEOPLE ? t('more_people', list.length - PEOPLE) : '';
 	$('unnamed').textContent = room.unnamed > 0 ? t('unnamed', room.unnamed) : '';
 }
 

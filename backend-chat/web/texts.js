@@ -12,6 +12,7 @@ const texts = {
 	leave: ['Leave this room', 'Rời phòng này', '방 나가기'],
 	members: ['Members', 'Thành viên', '참여자'],
 	unnamed: ['{0} others have no name', '{0} người khác không có tên', '이름 없는 {0}명'],
+	more_people: ['and {0} more', 'và {0} người nữa', '외 {0}명'],
 	close: ['Close', 'Đóng', '닫기'],
 	server: ['Server', 'Máy chủ', '서버'],
 	instance: ['Server Instance', 'Máy chủ', '서버 인스턴스'],

@@ -298,6 +298,24 @@ class Server(PageTest):
         self.assertIsNone(ann.run("return window.hacked"))
         self.assertEqual(ann.log(), [])
 
+    def test_a_crowd(self):
+        _, ann = self.wired()
+        self.hear(ann, t="presence", room="lobby", part=[], nick=[],
+                  join=[f"p{number}" for number in range(1000)])
+        self.assertEqual(ann.text("#people-more"), "and 801 more")
+        self.assertEqual(ann.run("return document.querySelector("
+                                 "'#people-list').children.length"), 200)
+        self.assertEqual(ann.text("#log .presence"),
+                         "p0, p1, p2 and 997 more joined")
+        ann.run("""
+            for (let i = 1; i <= 600; i++)
+                wire.onmessage({data: JSON.stringify({
+                    t: "message", room: "lobby", id: "1-" + i,
+                    mid: "aaaaaa." + i, text: "x", sender: "ben", ts: i,
+                    instance: "i", via: "ws", verified: true})})""")
+        self.assertEqual(ann.run("return document.querySelector('#log')"
+                                 ".children.length"), 501)
+
     def test_redis_down_and_up(self):
         _, ann = self.wired()
         self.hear(ann, t="state", redis="down")
