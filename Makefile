@@ -27,8 +27,8 @@ LAB_TARGETS := l4lb chat_serv chat_clnt sniff
 # Sources of ours, as git knows them, and new ones.
 ours = $(shell git ls-files -co --exclude-standard -- $(1))
 
-.PHONY: all build deps test test-many demo lab check-style check-layers tidy install uninstall \
-	fuzz clean help
+.PHONY: all build deps test test-many demo cluster cluster-status cluster-down lab \
+	check-style check-layers tidy install uninstall fuzz clean help
 .DEFAULT_GOAL := all
 
 all: build
@@ -58,6 +58,18 @@ demo:
 	@tests/deps.sh build demo
 	@$(MAKE) --no-print-directory build TARGETS='$(LAB_TARGETS)'
 	@L4LB_BUILD=$(abspath $(BUILD)) tests/lab/demo.sh
+
+# The chat as a service; its script says the rest.
+cluster:
+	@tests/deps.sh build
+	@$(MAKE) --no-print-directory build TARGETS='$(SBIN) $(BIN)'
+	@BUILD=$(abspath $(BUILD)) backend-chat/cluster.sh up $(CLUSTER_FLAGS)
+
+cluster-status:
+	@BUILD=$(abspath $(BUILD)) backend-chat/cluster.sh status
+
+cluster-down:
+	@BUILD=$(abspath $(BUILD)) backend-chat/cluster.sh down
 
 lab:
 	@tests/deps.sh build demo
@@ -118,6 +130,8 @@ help:
 	@echo 'make              build everything into $(BUILD)/ (BUILD=DIR for elsewhere)'
 	@echo 'make deps         install what is missing to build and test (apt-get)'
 	@echo 'make demo         see it work: three chat servers, l4lb, six clients'
+	@echo 'make cluster      the chat as a service: Redis, three servers, a page; runs until'
+	@echo '                  make cluster-down; make cluster-status'
 	@echo 'make test         build, then run every test'
 	@echo 'make test-many    that RUNS=$(RUNS) times, on a busy machine'
 	@echo 'make lab          a network to play in: a shell on every host'

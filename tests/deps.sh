@@ -7,7 +7,7 @@
 #
 # Says what it installs; asks nothing and changes nothing when nothing is
 # missing. Through sudo when not root. A server that comes along as a test's
-# peer (nginx) is neither started now nor enabled for the next boot.
+# peer (nginx, Redis) is neither started now nor enabled for the next boot.
 set -eu
 
 list=$(dirname "$0")/deps.txt
@@ -62,8 +62,10 @@ apt-get -q -y --no-install-recommends install "$@"
 $root sh -c "$install" deps $missing </dev/null
 
 for package in $missing; do
-	if [ "$package" = nginx ] && [ -d /run/systemd/system ]; then
-		echo "deps: nginx is here for the tests only: not starting at boot"
-		$root systemctl --quiet disable nginx
-	fi
+	case $package in
+	nginx | redis-server)
+		[ -d /run/systemd/system ] || continue
+		echo "deps: $package is here for tests and demo only: not starting at boot"
+		$root systemctl --quiet disable "$package" ;;
+	esac
 done
