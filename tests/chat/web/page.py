@@ -124,6 +124,22 @@ class Talk(PageTest):
         self.assertIn("pi1-9001", ann.text("#people-list"))
         self.assertEqual(ann.log(), [])
 
+    def test_a_bare_server(self):
+        """chat_serv PORT: without a log, still a chat."""
+        server = self.serve()
+        door = self.door(server)
+        ann = self.page(door.port, "ann")
+        line = self.join(server, "minh")
+        self.say_in(ann, "xin chào")
+        self.assertEqual(line.line(), "[ann] xin chào\n".encode())
+        self.wait_said(ann, "hello", "xin chào")
+        self.wait_states(ann, "sent")
+        door.cut()
+        ann.wait("return document.querySelector('#bar').hidden")
+        self.say_in(ann, "again")
+        self.wait_said(ann, "hello", "xin chào", "again")
+        self.wait_states(ann, "sent", "sent")
+
     def test_unread_rooms(self):
         server = self.start_server()
         ann = self.page(server.port, "ann")
