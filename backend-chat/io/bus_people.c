@@ -1081,8 +1081,10 @@ void bus_people_attend(struct bus_redis *b)
 {
 	char key[KEY_MAX];
 
-	if (!chat_is_reachable(b))
+	if (!chat_is_reachable(b)) {
+		run_claims(b); /* by what is known */
 		return;
+	}
 	if (b->now_ms >= b->lease_ms && !b->lease_asked) {
 		b->lease_ms = b->now_ms + LEASE_MS;
 		send_lease(b);
@@ -1097,12 +1099,6 @@ void bus_people_attend(struct bus_redis *b)
 		b->directory_ms = b->now_ms + DIRECTORY_MS;
 		ask_all(b, chat_key(b, "rooms", key), take_directory, b);
 	}
-}
-
-int64_t bus_people_deadline(const struct bus_redis *b)
-{
-	return b->lease_asked || b->lease_ms < b->now_ms ? INT64_MAX
-							 : b->lease_ms;
 }
 
 static void leave_hash(struct bus_redis *b, struct slice key,

@@ -167,7 +167,7 @@ static void take_posted(void *arg, const redisReply *reply)
 	r->asked--;
 	if (b->ending)
 		return;
-	b->tick_ms = 0;
+	bus_soon(b, LOST_MS); /* has it come back? */
 	if (!reply) {
 		were_lost(b, r);
 		return;
@@ -381,6 +381,5 @@ void bus_post(struct bus_redis *b, struct task *t)
 	task_free(t);
 	if (r->flying == 0)
 		bus_posts_attend(b, r);
-	else if (b->tick_ms > b->now_ms + LOST_MS)
-		b->tick_ms = b->now_ms + LOST_MS;
+	bus_soon(b, POST_WAIT_MS);
 }

@@ -160,6 +160,12 @@ static bool run_tasks(struct bus_redis *b)
 	return !stopping;
 }
 
+void bus_soon(struct bus_redis *b, int64_t ms)
+{
+	if (b->tick_ms > b->now_ms + ms)
+		b->tick_ms = b->now_ms + ms;
+}
+
 /* --------------------------------------------------------------- state */
 
 /* Which node has which slots, for GET /api/instances. */
@@ -309,9 +315,8 @@ static void *run(void *arg)
 	while (run_tasks(b)) {
 		attend(b);
 		update_state(b);
-		wait_and_read(b, earliest(earliest(b->tick_ms,
-						   redis_deadline(b->redis)),
-					  bus_people_deadline(b)));
+		wait_and_read(b,
+			      earliest(b->tick_ms, redis_deadline(b->redis)));
 	}
 	b->hub = NULL;
 	say_goodbye(b);

@@ -240,6 +240,9 @@ bool reply_is_list(const redisReply *reply, size_t at_least);
 void bus_trouble(struct bus_redis *b, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Rooms are looked at in that time at the latest. */
+void bus_soon(struct bus_redis *b, int64_t ms);
+
 struct task *task_new(struct bus_redis *b,
 		      void (*run)(struct bus_redis *b, struct task *t),
 		      struct slice name, struct slice hash);
@@ -292,7 +295,6 @@ void bus_notice(struct bus_redis *b, const char *kind, struct slice room,
 /* -------------------------------------------------------------- people */
 
 void bus_people_attend(struct bus_redis *b);
-int64_t bus_people_deadline(const struct bus_redis *b);
 void bus_claim(struct bus_redis *b, struct task *t);
 void bus_release(struct bus_redis *b, struct task *t);
 /*
