@@ -5,7 +5,10 @@
  *   bus_room.c    rooms: subscriptions, pages of the log, what the hub is told
  *   bus_post.c    what is said, until it has an id
  *   bus_signal.c  what is told to all instances and is in no log
- *   bus_people.c  leases of instances, nicks, who is where
+ *   bus_lease.c   which instances live
+ *   bus_nick.c    who holds a nick
+ *   bus_who.c     who is in which room, which rooms there are
+ *   bus_hash.c    what these three share
  *   bus_archive.c what the store lacks
  *
  * One thread owns all of it. Other threads put tasks into a list and read what
@@ -292,11 +295,53 @@ void bus_publish(struct bus_redis *b, struct slice room, struct slice payload);
 void bus_notice(struct bus_redis *b, const char *kind, struct slice room,
 		struct slice nick, struct slice hash);
 
-/* -------------------------------------------------------------- people */
+/* -------------------------------------------------------------- hashes */
 
+bool bus_chat_is_reachable(struct bus_redis *b);
+/* "{chat}:SUFFIX" */
+struct slice bus_chat_key(struct bus_redis *b, const char *suffix,
+			  char out[KEY_MAX]);
+/* HGETALL; done() gets arg. */
+int bus_ask_all(struct bus_redis *b, struct slice key, redis_done *done,
+		void *arg);
+/* Drops a field if nobody changed it meanwhile. */
+void bus_drop_field(struct bus_redis *b, struct slice key, struct slice field,
+		    struct slice value);
+void bus_copy(char *out, size_t size, struct slice text);
+bool bus_is_ours(const struct bus_redis *b, struct slice instance);
+/* Redis' clock in ms, about. */
+int64_t bus_time(const struct bus_redis *b);
+
+/* -------------------------------------------------------------- leases */
+
+/* Does what is due of all that is about people. */
 void bus_people_attend(struct bus_redis *b);
+/* Redis has lost what we had told it, or may have. */
+void bus_people_again(struct bus_redis *b);
+/* The end: nobody shall wait for our lease to end. */
+void bus_people_leave(struct bus_redis *b);
+void bus_peers_read(struct bus_redis *b);
+bool bus_peer_lives(const struct bus_redis *b, struct slice instance);
+
+/* --------------------------------------------------------------- nicks */
+
 void bus_claim(struct bus_redis *b, struct task *t);
 void bus_release(struct bus_redis *b, struct task *t);
+/* Those that waited for the leases. */
+void bus_claims_run(struct bus_redis *b);
+/* All nicks of this instance. */
+void bus_claims_again(struct bus_redis *b);
+bool bus_holder(struct bus *bus, struct slice nick, char *hash,
+		char instance[INSTANCE_MAX], bool *here);
+/* Of a notice of another instance. */
+void bus_nick_known(struct bus_redis *b, struct slice nick, struct slice hash,
+		    struct slice instance, int64_t left_ms);
+void bus_nick_gone(struct bus_redis *b, struct slice nick);
+void bus_nicks_read(struct bus_redis *b);
+void bus_nicks_free(struct bus_redis *b);
+
+/* ----------------------------------------------------- people and rooms */
+
 /*
  * Somebody of this instance came into the room, or left. Returns true if it is
  * the first connection of that nick here, or the last one.
@@ -308,24 +353,17 @@ void bus_other(struct bus_redis *b, struct room_log *r, struct slice nick,
 	       struct slice instance, bool comes);
 void bus_renamed(struct bus_redis *b, struct room_log *r,
 		 const struct signal *s);
+/* An instance is dead. */
+void bus_others_gone(struct bus_redis *b, struct slice instance);
 void bus_people_free(struct room_log *r);
-/* Redis' clock in ms, about. */
-int64_t bus_time(const struct bus_redis *b);
-/* Redis has lost what we had told it, or may have. */
-void bus_people_again(struct bus_redis *b);
-bool bus_peer_lives(const struct bus_redis *b, struct slice instance);
+/* Compares with the list in Redis, if it is time. */
 void bus_who(struct bus_redis *b, struct room_log *r);
+/* Writes ours into the list and the directory once more. */
+void bus_who_again(struct bus_redis *b, struct room_log *r);
+void bus_who_leave(struct bus_redis *b, struct room_log *r);
 void bus_list_room(struct bus_redis *b, struct room_log *r);
 void bus_list_topic(struct bus_redis *b, struct slice room, struct slice topic);
-bool bus_holder(struct bus *bus, struct slice nick, char *hash,
-		char instance[INSTANCE_MAX], bool *here);
-/* Of a notice of another instance. */
-void bus_nick_known(struct bus_redis *b, struct slice nick, struct slice hash,
-		    struct slice instance, int64_t left_ms);
-void bus_nick_gone(struct bus_redis *b, struct slice nick);
-/* The end: nobody shall wait for our lease to end. */
-void bus_people_leave(struct bus_redis *b);
-void bus_nicks_free(struct bus_redis *b);
+void bus_directory_read(struct bus_redis *b);
 
 /* ------------------------------------------------------------- archive */
 

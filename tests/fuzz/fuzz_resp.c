@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "core/ids.h"
-#include "core/json.h"
+#include "core/nodes.h"
 #include "core/resp_err.h"
 #include "core/slot.h"
 
@@ -44,16 +44,27 @@ static void judge_id(struct slice text)
 	assert(msgid_compare(id, again) == 0);
 }
 
+/* REDIS_NODES */
+static void judge_nodes(struct slice text)
+{
+	struct slot_node nodes[NODES_MAX];
+	char why[NODES_WHY_MAX];
+	const unsigned count = nodes_parse(text, nodes, why);
+
+	assert(count > 0 || why[0]);
+	for (unsigned i = 0; i < count; i++) {
+		assert(nodes[i].host[0]);
+		assert(nodes[i].port > 0);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct slice text = {(const char *)data, size};
-	char why[JSON_WHY_MAX];
-	json_t *nodes;
 
 	judge_redirect(text);
 	judge_id(text);
+	judge_nodes(text);
 	assert(slot_of(text) < SLOTS);
-	nodes = json_read_array(text, why);
-	json_decref(nodes);
 	return 0;
 }
