@@ -129,7 +129,7 @@ clean:
 help:
 	@echo 'make              build everything into $(BUILD)/ (BUILD=DIR for elsewhere)'
 	@echo 'make deps         install what is missing to build and test (apt-get)'
-	@echo 'make demo         see it work: three chat servers, l4lb, six clients'
+	@echo 'make demo         see it work: three chat servers, l4lb, people who talk'
 	@echo 'make cluster      the chat as a service: Redis, three servers, a page; runs until'
 	@echo '                  make cluster-down; make cluster-status'
 	@echo 'make test         build, then run every test'
