@@ -11,10 +11,15 @@
 # up        starts what does not run yet. Nothing is asked, but sudo may ask for
 #           a password: l4lb needs root, nothing else does.
 #   --supervise       starts again what dies, until `down`
-#   --redis HOST      uses the Redis there; its password: REDIS_PASSWORD_FILE
+#   --redis HOST      uses the Redis there. REDIS_PASSWORD_FILE has its password:
+#                     that of another `up` is CLUSTER_DIR/redis.password
 #   --instance NAME   one chat_serv of that name and nothing else: a further
 #                     host of a cluster, whose Redis --redis names
 #   --also ADDRESS    that host's chat_serv (see --instance) is one of ours
+#
+#	pi1$ ADDRESS=192.168.0.11 cluster.sh up --also 192.168.0.12
+#	pi2$ ADDRESS=192.168.0.12 REDIS_PASSWORD_FILE=copied.from.pi1 \
+#	     cluster.sh up --instance pi2 --redis 192.168.0.11
 # status    exit 0 if all that was started runs, 1 if not, 3 if nothing does
 # kill      kill -9: NAME is 1, 2, 3 (chat_serv), sorry, l4lb, redis or all
 # stop      the same with a goodbye, and --supervise leaves it alone
@@ -185,7 +190,7 @@ start_part() {
 
 # --- Redis
 
-password() { cat "${REDIS_PASSWORD_FILE:-$DIR/redis.password}"; }
+password() { cat "$PASSWORD"; }
 ask_redis() { # PORT COMMAND...
 	local port=$1
 	shift
@@ -199,9 +204,9 @@ start_redis() { # NAME PORT OPTIONS...
 	command -v redis-server >/dev/null ||
 		die "there is no redis-server here: install it (apt-get install" \
 			"redis-server), or give REDIS=off: rooms of each server apart"
-	[ -s "$DIR/redis.password" ] || (
+	[ -s "$PASSWORD" ] || (
 		umask 077
-		od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >"$DIR/redis.password"
+		od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >"$PASSWORD"
 	)
 	mkdir -p "$DIR/$name"
 	[ "$ADDRESS" = "$bind" ] || bind="$bind $ADDRESS"
@@ -249,8 +254,7 @@ redis_section() {
 	*) printf '%s\n' "mode = standalone" "host = ${MODE%:*}" \
 		"port = ${MODE##*:}" ;;
 	esac
-	[ ! -s "${REDIS_PASSWORD_FILE:-$DIR/redis.password}" ] ||
-		say "password_file = ${REDIS_PASSWORD_FILE:-$DIR/redis.password}"
+	[ -z "$PASSWORD" ] || say "password_file = $PASSWORD"
 }
 
 start_chat() { # N
@@ -302,7 +306,7 @@ start_l4lb() {
 
 # --- what was started, for the commands after `up` ---------------------------
 
-SETTINGS=(ADDRESS MODE INSTANCE ALSO FAST)
+SETTINGS=(ADDRESS MODE PASSWORD INSTANCE ALSO FAST)
 
 settings() {
 	local name
@@ -346,8 +350,9 @@ choose_settings() {
 		esac
 		shift
 	done
+	PASSWORD=$DIR/redis.password # of our own Redis, made at its first start
 	if [ -n "$redis" ]; then
-		MODE=$redis
+		MODE=$redis PASSWORD=${REDIS_PASSWORD_FILE:-}
 		[ "${MODE%:*}" != "$MODE" ] || MODE=$redis:$REDIS_PORT
 	elif [ -n "${REDIS:-}" ]; then
 		MODE=$REDIS
@@ -394,7 +399,7 @@ up() {
 show() {
 	local me=${0#"$PWD/"} mine
 	[ -z "$INSTANCE" ] || {
-		say "$INSTANCE runs; on the balancer's host: cluster.sh up --also $ADDRESS"
+		say "$INSTANCE runs. The balancer's host gives it clients after: up --also $ADDRESS"
 		return
 	}
 	cat <<-END

@@ -4,19 +4,28 @@
 # back, all are stopped and the friendly page answers, what dies is started
 # again, nothing is left at the end.
 # t-cluster.sh standalone|cluster|off: what Redis is
+# t-cluster.sh two-hosts: one server more, on another host
 # shellcheck source=lab.sh
 . "$(dirname "$0")/lab.sh"
 need curl nft
 [ "$1" = off ] || need redis-server redis-cli
 title "the chat as a service, Redis: $1"
 
-lab_up single-host
-export BUILD=$L4LB_BUILD CLUSTER_DIR=$LAB_TMP/cluster ADDRESS=$VIP REDIS=$1 FAST=1
+case $1 in
+two-hosts)
+	lab_up lan
+	export REDIS=standalone ;;
+*)
+	lab_up single-host
+	export REDIS=$1 ;;
+esac
+export BUILD=$L4LB_BUILD CLUSTER_DIR=$LAB_TMP/cluster ADDRESS=$VIP FAST=1
+WHERE=lb
 
 # cluster COMMAND...: output in cluster.out, exit status in $STATUS.
 cluster() {
 	STATUS=0
-	on lb "$LAB_DIR/../../backend-chat/cluster.sh" "$@" \
+	on $WHERE "$LAB_DIR/../../backend-chat/cluster.sh" "$@" \
 		>"$LAB_TMP/cluster.out" 2>&1 || STATUS=$?
 	LAB_LAST[cluster]=0 # its output is shown if the test fails
 }
@@ -57,6 +66,37 @@ served_by() { # COUNT: how many of so many requests each instance answered
 		get 8000 /health | grep -o '"instance":"[^"]*"'
 	done | sort | uniq -c | awk '{ printf "%s%s", s, $1; s = " " }'
 }
+
+pi2_answers() { get 8000 /health | grep -q '"instance":"pi2"'; }
+pi2_has() { # TEXT
+	on client curl -sS http://198.18.0.11:5001/api/rooms/lobby/history |
+		grep -q "\"text\":\"$1\""
+}
+
+if [ "$1" = two-hosts ]; then
+	works up --also 198.18.0.11
+	expect_true "without the other server: a line comes back" \
+		[ "$(line_of '[ann] hello')" = '[ann] hello' ]
+	(
+		WHERE=b1
+		export CLUSTER_DIR=$LAB_TMP/pi2 ADDRESS=198.18.0.11
+		export REDIS_PASSWORD_FILE=$LAB_TMP/cluster/redis.password
+		works up --instance pi2 --redis "$VIP"
+		works status
+		expect "parts there" "$(grep -c ' pid ' "$LAB_TMP/cluster.out")" 1
+		works kill 1
+		works start 1
+	)
+	wait_until 20 "pi2 to be given clients" pi2_answers
+	expect_true "what is said at VIP" posts "to-all" 200 success
+	wait_until 10 "pi2 to have it" pi2_has to-all
+	(
+		WHERE=b1
+		CLUSTER_DIR=$LAB_TMP/pi2 works down
+	)
+	works down
+	exit
+fi
 
 works up
 expect_true "it says where the page is" said_so "http://$VIP:8000/"
