@@ -131,7 +131,11 @@ class Server:
         self.folder = tempfile.mkdtemp(prefix="chat_redis.")
         self.options = [str(option) for option in options]
         self.process = None
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.end()
+            raise
 
     def start(self):
         log = os.path.join(self.folder, "log")
@@ -171,7 +175,7 @@ class Server:
         self.process.send_signal(signal.SIGCONT)
 
     def end(self):
-        if self.process.poll() is None:
+        if self.process and self.process.poll() is None:
             self.resume()
             self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -186,7 +190,16 @@ class Cluster:
                    "--repl-diskless-sync-delay", "0",
                    "--repl-ping-replica-period", "1")
         count = masters * (2 if replicas else 1)
-        self.servers = [Server(*options) for _ in range(count)]
+        self.servers = []
+        try:
+            for _ in range(count):
+                self.servers.append(Server(*options))
+            self.join(masters, count)
+        except BaseException:
+            self.end()
+            raise
+
+    def join(self, masters, count):
         self.masters = self.servers[:masters]
         self.replicas = self.servers[masters:]
         for i, server in enumerate(self.masters):
@@ -197,7 +210,7 @@ class Cluster:
             server.ask("CLUSTER", "MEET", "127.0.0.1", self.servers[0].port)
         for server in self.servers:
             until("all nodes are known", lambda: server.ask(
-                "CLUSTER", "NODES").count("connected") == count)
+                "CLUSTER", "NODES").count(" connected") == count)
         for master, replica in zip(self.masters, self.replicas):
             until("it is a replica", lambda: replicate(replica, master))
         for server in self.servers:
