@@ -370,6 +370,7 @@ class Resume(WebTest):
         ann = self.join(server, "ann")
         ws = self.socket(server, "ws")
         ann.send(b"[ann] first\n")
+        ann.line()
         last = ws.hear("message")
         ws.close()
         for i in range(500):

@@ -842,9 +842,8 @@ class Hands(PageTest):
                 ann.prefer(color_scheme=scheme)
                 self.assertEqual(ann.run(PROBLEMS), [], (size, scheme))
         ann.press("\ue004")  # Tab
-        self.assertEqual(ann.run(
-            "return getComputedStyle(document.activeElement).outlineStyle"),
-            "solid")
+        ann.wait("return getComputedStyle(document.activeElement)"
+                 ".outlineStyle === 'solid'")
         self.assertEqual(ann.run(
             "const log = document.querySelector('#log');"
             "return [log.role, log.ariaLive]"), ["log", "polite"])
