@@ -45,6 +45,32 @@ for key in $(sed -n 's/^\.It Cm \([a-z_]*\) =.*/\1/p' docs/l4lb.conf.5); do
 		complain "l4lb.conf.5 defines $key, which l4lb does not know"
 done
 
+# The same for chat_serv(1): options, keys of the file, variables.
+chat_options=$(sed -n 's/^\t\t{"\([a-z-]*\)", [a-z]*_argument, NULL, .*/\1/p' \
+	backend-chat/main.c)
+chat_keys=$(sed -n 's/^\t{"[a-z]*", "\([a-z_]*\)", [a-z_]*},$/\1/p' \
+	backend-chat/config.c)
+chat_variables=$(sed -n 's/^\t\t{"\([A-Z_]*\)", key_[a-z_]*},$/\1/p' \
+	backend-chat/config.c)
+for list in "$chat_options" "$chat_keys" "$chat_variables"; do
+	[ "$(echo "$list" | wc -l)" -ge 5 ] ||
+		complain "found no table of chat_serv"
+done
+for option in $chat_options; do
+	grep -Eq "^\.It .*Fl -$option( |\$)" docs/chat_serv.1 ||
+		complain "chat_serv.1 does not define --$option"
+	grep -Eq "^\s*\".*--${option}[ \\]" backend-chat/main.c ||
+		complain "chat_serv --help does not show --$option"
+done
+for key in $chat_keys; do
+	grep -Eq "^\.It [^\"]*(Va|,) $key( |\$)" docs/chat_serv.1 ||
+		complain "chat_serv.1 does not define $key"
+done
+for variable in $chat_variables; do
+	grep -Eq "^\.It .*(Ev|,) $variable( |\$)" docs/chat_serv.1 ||
+		complain "chat_serv.1 does not define $variable"
+done
+
 # Defaults: a number of config.h, and the page that states it.
 default() {
 	value=$(sed -n "s/^#define $1[[:space:]]*\([0-9]*\).*/\1/p" \
@@ -108,7 +134,8 @@ if [ -n "$program" ]; then
 fi
 
 if command -v mandoc >/dev/null; then
-	mandoc -Tlint -Wwarning docs/l4lb.8 docs/l4lb.conf.5 || failed=1
+	mandoc -Tlint -Wwarning docs/l4lb.8 docs/l4lb.conf.5 \
+		docs/chat_serv.1 docs/chat_clnt.1 || failed=1
 else
 	echo "mandoc is not installed: the pages are not checked" >&2
 fi
