@@ -377,9 +377,15 @@ static int key_history_size(struct config *c, const char *text, char *why)
 	size_t bytes;
 	int error = take_bytes(text, 0, LONG_MAX, &bytes, why);
 
-	if (!error)
-		c->history.max_mib = (unsigned)(bytes / (1024 * 1024));
-	return error;
+	if (error)
+		return error;
+	if (bytes > 0 && bytes < 1024 * 1024) {
+		snprintf(why, CONFIG_WHY_MAX,
+			 "'%.80s': give 1m or more, or 0 for no limit", text);
+		return -1;
+	}
+	c->history.max_mib = (unsigned)(bytes / (1024 * 1024));
+	return 0;
 }
 
 static int key_history_durability(struct config *c, const char *text, char *why)

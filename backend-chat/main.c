@@ -45,7 +45,7 @@ static const char usage[] =
 	"  -c, --config FILE      rooms with a log, as FILE says\n"
 	"  -m, --max-clients N    refuse more than N clients (default 1000)\n"
 	"  -q, --queue KIB        keep so much for a client that does not read\n"
-	"                         (default 1024; with -c 64)\n"
+	"                         (default 1024; with a log 64)\n"
 	"      --classic          no commands: every line is text\n"
 	"      --sorry            no chat: tell everybody that it comes back soon\n"
 	"  -h, --help             show this and exit\n"
@@ -170,7 +170,10 @@ static void configure(struct config *c, const struct options *o)
 		c->hub.queue_bytes = (size_t)o->queue_kib * 1024;
 	if (o->classic)
 		c->hub.commands = false;
-	if (o->has_port && c->listen_count < LISTENERS_MAX)
+	if (o->has_port && c->listen_count == LISTENERS_MAX)
+		exit_usage("there are too many ports: leave PORT or a listen "
+			   "away");
+	if (o->has_port)
 		c->listens[c->listen_count++] =
 			(struct config_listen){.port = o->port};
 	if (o->bind)

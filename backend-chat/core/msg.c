@@ -152,7 +152,9 @@ static void put_metadata(struct writer *w, const struct msg_fields *f)
 
 		if (strcmp(name, "type") == 0)
 			continue;
-		text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+		/* 15 digits, or 10.7 would become 10.699999999999999. */
+		text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY |
+						 JSON_REAL_PRECISION(15));
 		if (!text)
 			w->failed = true;
 		writer_put(w, ",", 1);

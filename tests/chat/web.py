@@ -261,6 +261,9 @@ class Hooks(WebTest):
             self.assertEqual(heard["metadata"]["type"], kind)
             self.assertEqual(heard["event"],
                              "message:" + kind if path else "message")
+        # As the sender wrote it, not 21.030000000000001.
+        self.assertIn(b'"latitude":21.03,',
+                      web.get("/api/rooms/lobby/history").body)
 
     def test_what_is_missing_is_named(self):
         server = self.serve()
@@ -378,6 +381,8 @@ class Config(WebTest):
                 ("[chat]\ncommands = yes\n", ":2: commands: 'yes': give on or "
                  "off"),
                 ("[chat]\ndrain = 5\n", ":2: drain: '5': give a time"),
+                ("[history]\nmax_size = 5k\n",
+                 ":2: max_size: '5k': give 1m or more"),
                 ("nonsense\n", r":1: expected \[SECTION\] or KEY = VALUE"),
                 ("[admin]\ntoken_file = /nonexistent\n",
                  ":2: token_file: /nonexistent: cannot be read"),
@@ -390,6 +395,10 @@ class Config(WebTest):
         program = self.start([*self.wrap(), "-c", self.file("[chat]\n")])
         self.assertEqual(program.wait(), 2)
         self.assertRegex(program.err.lines[0], "there is no port")
+        program = self.start([*self.wrap(), "-c", self.file(
+            "[chat]\n" + "listen = 0\n" * 16), "9001"])
+        self.assertEqual(program.wait(), 2)
+        self.assertRegex(program.err.lines[0], "there are too many ports")
 
     def test_the_command_line_wins(self):
         path = self.file(LISTEN + "max_clients = 5\ninstance = one\n")
