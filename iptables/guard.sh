@@ -210,6 +210,17 @@ nft_list() {
 	printf '%s\n' $1 | sort -u | paste -sd, -
 }
 
+# CHAIN early|late: what becomes of our packets at prerouting
+nft_branch_text() {
+	[ "$2" = late ] || cat <<EOF
+add rule ip $table $1 meta iifkind "bridge" notrack accept
+add rule ip $table $1 meta iifkind "vlan" notrack accept
+add rule ip $table $1 fib daddr type local counter drop
+EOF
+	echo "add rule ip $table $1 notrack accept"
+}
+
+# early|late: whether to drop what can be at prerouting, or all at input
 nft_up_text() {
 	cat <<EOF
 add table ip $table
@@ -218,12 +229,16 @@ add set ip $table backends { type ipv4_addr . inet_service; }
 add set ip $table sources { type ipv4_addr; }
 add set ip $table skipped { type inet_service; }
 add set ip $table interfaces { type ifname; }
+add chain ip $table from_clients
+add chain ip $table from_backends
 add chain ip $table prerouting { type filter hook prerouting priority -300; policy accept; }
 add chain ip $table input { type filter hook input priority -300; policy accept; }
 add chain ip $table output { type filter hook output priority -300; policy accept; }
 flush chain ip $table prerouting
 flush chain ip $table input
 flush chain ip $table output
+flush chain ip $table from_clients
+flush chain ip $table from_backends
 flush set ip $table services
 flush set ip $table backends
 flush set ip $table sources
@@ -240,26 +255,34 @@ EOF
 		echo "add element ip $table interfaces { $(nft_list "$interfaces") }"
 		nft_by="iifname @interfaces "
 	fi
+	nft_branch_text from_clients "$1"
+	nft_branch_text from_backends "$1"
 	cat <<EOF
-add rule ip $table prerouting ip daddr . tcp dport @services ${nft_by}notrack
-add rule ip $table prerouting tcp dport $nat_lo-$nat_hi tcp dport != @skipped ip daddr @sources ip saddr . tcp sport @backends ${nft_by}notrack
+add rule ip $table prerouting ip daddr . tcp dport @services ${nft_by}goto from_clients
+add rule ip $table prerouting tcp dport $nat_lo-$nat_hi tcp dport != @skipped ip daddr @sources ip saddr . tcp sport @backends ${nft_by}goto from_backends
 add rule ip $table input ip daddr . tcp dport @services ${nft_by}counter drop
 add rule ip $table input tcp dport $nat_lo-$nat_hi tcp dport != @skipped ip daddr @sources ip saddr . tcp sport @backends ${nft_by}counter drop
-add rule ip $table output ip daddr . tcp dport @services notrack
-add rule ip $table output ip saddr . tcp sport @services notrack
-add rule ip $table output tcp dport $nat_lo-$nat_hi tcp dport != @skipped ip daddr @sources ip saddr . tcp sport @backends notrack
-add rule ip $table output tcp sport $nat_lo-$nat_hi tcp sport != @skipped ip saddr @sources ip daddr . tcp dport @backends notrack
+add rule ip $table output ip daddr . tcp dport @services notrack accept
+add rule ip $table output ip saddr . tcp sport @services notrack accept
+add rule ip $table output tcp dport $nat_lo-$nat_hi tcp dport != @skipped ip daddr @sources ip saddr . tcp sport @backends notrack accept
+add rule ip $table output tcp sport $nat_lo-$nat_hi tcp sport != @skipped ip saddr @sources ip daddr . tcp dport @backends notrack accept
 EOF
 }
 
-# Refilled in place, so that no packet slips past; made anew only if a table of
-# that name has another shape.
+# early|late: made anew, for a table of that name that has another shape
+nft_afresh_text() {
+	printf 'add table ip %s\ndelete table ip %s\n' "$table" "$table"
+	nft_up_text "$1"
+}
+
+# Refilled in place if possible, so that no packet slips past. Older kernels and
+# versions of nft know no iifkind or fib.
 nft_up() {
-	nft_up_text | nft -f - 2>/dev/null && return
-	{
-		printf 'add table ip %s\ndelete table ip %s\n' "$table" "$table"
-		nft_up_text
-	} | nft -f - || die "nft refused table $table (above is why)"
+	nft_up_text early | nft -f - 2>/dev/null && return
+	nft_afresh_text early | nft -f - 2>/dev/null && return
+	nft_up_text late | nft -f - 2>/dev/null && return
+	nft_afresh_text late | nft -f - ||
+		die "nft refused table $table (above is why)"
 }
 
 nft_has() {

@@ -2,13 +2,13 @@
 /*
  * guard.c - writes the firewall guard: one nftables table, one transaction
  *
- * Five sets (services, backends, sources, skipped, interfaces) and eight rules,
- * whatever the number of addresses. An existing table is emptied and refilled
- * within the transaction, not deleted, so each chain switches from the old
- * rules to the new ones at one instant. With a new table beside a dying one, a
- * packet between the two hooks could slip past both, and the host's stack would
- * reset a live connection. Only a table of another shape (from another version)
- * is deleted and created anew.
+ * Five sets (services, backends, sources, skipped, interfaces) and sixteen
+ * rules, whatever the number of addresses. An existing table is emptied and
+ * refilled within the transaction, not deleted, so each chain switches from the
+ * old rules to the new ones at one instant. With a new table beside a dying
+ * one, a packet between the two hooks could slip past both, and the host's
+ * stack would reset a live connection. Only a table of another shape (from
+ * another version) is deleted and created anew.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -49,6 +49,8 @@ static const char interfaces_set[] = "interfaces";
 static const char prerouting_chain[] = "prerouting";
 static const char input_chain[] = "input";
 static const char output_chain[] = "output";
+static const char from_clients[] = "from_clients";
+static const char from_backends[] = "from_backends";
 
 /* Key of services and backends. The kernel pads each part to a register. */
 struct endpoint_key {
@@ -134,29 +136,59 @@ static void match_interface(struct nft_rule *rule,
 }
 
 /*
- * Services and sources are addresses of this host, so their packets are dropped
- * at input. An earlier hook would be too early: with br_netfilter, prerouting
- * runs when a frame is still at the bridge's port, and our tap is at the
- * bridge.
+ * What becomes of our packets at prerouting. Dropping them there is quickest:
+ * it saves the kernel the look-up of a socket and a route
+ * (docs/bench/notes.md). But with br_netfilter, prerouting runs when a frame is
+ * still at the bridge's port, and our tap is at the bridge: dropped here, the
+ * frame would be lost. The kernel calls that interface the bridge, or a VLAN of
+ * it. And if the address is another host's now, the packet may be on its way
+ * there. All these go on to input.
+ */
+static void add_branch(struct nft_batch *b, const char *branch, bool early)
+{
+	static const char *const too_early[] = {"bridge", "vlan"};
+	struct nft_rule rule;
+
+	for (size_t i = 0; early && i < 2; i++) {
+		nft_rule_begin_all(&rule, b, branch);
+		nft_rule_kind(&rule, too_early[i]);
+		nft_rule_notrack(&rule);
+	}
+	if (early) {
+		nft_rule_begin_all(&rule, b, branch);
+		nft_rule_local(&rule);
+		nft_rule_drop(&rule);
+	}
+	nft_rule_begin_all(&rule, b, branch);
+	nft_rule_notrack(&rule);
+}
+
+/*
+ * Services and sources are addresses of this host, so their packets reach input
+ * at the latest, and are dropped there.
  *
  * Both directions bypass conntrack. Conntrack would see one half of each
  * connection and call the other half invalid, and a DNAT rule of the host for
  * the same port would divert packets before they are dropped.
  */
-static void add_rules(struct nft_batch *b, const struct guard_spec *spec)
+static void add_rules(struct nft_batch *b, const struct guard_spec *spec,
+		      bool early)
 {
 	struct nft_rule rule;
+
+	add_branch(b, from_clients, early);
+	add_branch(b, from_backends, early);
 
 	nft_rule_begin(&rule, b, prerouting_chain);
 	nft_rule_endpoint(&rule, NFT_DST, services_set);
 	match_interface(&rule, spec);
-	nft_rule_notrack(&rule);
+	nft_rule_goto(&rule, from_clients);
 
 	nft_rule_begin(&rule, b, prerouting_chain);
 	match_nat(&rule, NFT_DST, spec);
 	nft_rule_endpoint(&rule, NFT_SRC, backends_set);
 	match_interface(&rule, spec);
-	nft_rule_notrack(&rule);
+	nft_rule_goto(&rule, from_backends);
 
 	nft_rule_begin(&rule, b, input_chain);
 	nft_rule_endpoint(&rule, NFT_DST, services_set);
@@ -234,8 +266,9 @@ static int begin(struct nft_batch *b, const char *name, size_t n_elements)
 	return nft_begin(b, table, n_elements);
 }
 
+/* @afresh: deletes the table first. @early: drops at prerouting, too. */
 static int write_table(struct mnl_socket *nl, const struct guard_spec *spec,
-		       bool afresh)
+		       bool afresh, bool early)
 {
 	struct nft_batch b;
 	int ret = begin(&b, spec->name,
@@ -250,6 +283,8 @@ static int write_table(struct mnl_socket *nl, const struct guard_spec *spec,
 		nft_add_table(&b, NFT_MSG_DELTABLE);
 		nft_add_table(&b, NFT_MSG_NEWTABLE);
 	}
+	nft_add_branch(&b, from_clients);
+	nft_add_branch(&b, from_backends);
 	nft_add_chain(&b, prerouting_chain, NF_INET_PRE_ROUTING, PRIORITY_RAW);
 	nft_add_chain(&b, input_chain, NF_INET_LOCAL_IN, PRIORITY_RAW);
 	nft_add_chain(&b, output_chain, NF_INET_LOCAL_OUT, PRIORITY_RAW);
@@ -266,25 +301,38 @@ static int write_table(struct mnl_socket *nl, const struct guard_spec *spec,
 	fill_addresses(&b, sources_set, spec->sources, spec->n_sources);
 	fill_ports(&b, skipped_set, spec->skipped, spec->n_skipped);
 	fill_names(&b, interfaces_set, spec->interfaces, spec->n_interfaces);
-	add_rules(&b, spec);
+	add_rules(&b, spec, early);
 
 	ret = nft_send(&b, nl);
 	nft_end(&b);
 	return ret;
 }
 
+/* True if the kernel did not like what it was asked. */
+static bool is_refusal(int ret)
+{
+	switch (ret) {
+	case -EEXIST:
+	case -EINVAL:
+	case -EBUSY:
+	case -ENOENT:
+	case -EOPNOTSUPP: return true;
+	default: return false;
+	}
+}
+
 int guard_up(struct mnl_socket *nl, const struct guard_spec *spec,
 	     struct err *err)
 {
-	int ret = write_table(nl, spec, false);
+	/* The table may have another shape; an older kernel may lack fib. */
+	int ret = write_table(nl, spec, false, true);
 
-	switch (ret) {
-	case -EEXIST: /* a table of that name has another shape */
-	case -EINVAL:
-	case -EBUSY:
-	case -EOPNOTSUPP: ret = write_table(nl, spec, true); break;
-	default: break;
-	}
+	if (is_refusal(ret))
+		ret = write_table(nl, spec, true, true);
+	if (is_refusal(ret))
+		ret = write_table(nl, spec, false, false);
+	if (is_refusal(ret))
+		ret = write_table(nl, spec, true, false);
 	return guard_explain(err, ret, spec->name);
 }
 

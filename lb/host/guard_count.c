@@ -14,10 +14,9 @@
 #include "host/guard_count.h"
 #include "host/nft.h"
 
-#define INPUT_CHAIN "input"
-#define ANSWER_MAX  16384 /* NLMSG_GOODSIZE */
-#define READS_MAX   16	  /* the chain has two rules */
-#define SEQUENCE    1	  /* one request at a time */
+#define ANSWER_MAX 16384 /* NLMSG_GOODSIZE */
+#define READS_MAX  16	 /* the table has sixteen rules */
+#define SEQUENCE   1	 /* one request at a time */
 
 static int add_counter(struct nftnl_expr *e, void *arg)
 {
@@ -28,6 +27,7 @@ static int add_counter(struct nftnl_expr *e, void *arg)
 	return 0;
 }
 
+/* Only rules that drop have counters. */
 static int add_rule(const struct nlmsghdr *nlh, void *arg)
 {
 	struct nftnl_rule *r = nftnl_rule_alloc();
@@ -52,7 +52,6 @@ static bool ask(struct mnl_socket *nl, const char *table)
 				    NLM_F_DUMP, SEQUENCE);
 	nftnl_rule_set_u32(r, NFTNL_RULE_FAMILY, NFPROTO_IPV4);
 	nftnl_rule_set_str(r, NFTNL_RULE_TABLE, table);
-	nftnl_rule_set_str(r, NFTNL_RULE_CHAIN, INPUT_CHAIN);
 	nftnl_rule_nlmsg_build_payload(nlh, r);
 	nftnl_rule_free(r);
 	return mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) != -1;

@@ -3,7 +3,7 @@
  * guard_count.h - finds packets that the guard dropped and no capture saw
  *
  * Tap and guard count the same packets, one after the other: the tap captures a
- * packet, then the guard drops it. The tap may count more (ICMP errors, packets
+ * packet, and the guard drops it. The tap may count more (ICMP errors, packets
  * that the kernel refuses in between). If the guard counts more, packets for us
  * come by a way that no tap sees, and are lost: this host's own NAT may
  * redirect them to a service, or IPsec in transport mode may decrypt them

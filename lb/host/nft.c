@@ -189,40 +189,66 @@ void nft_add_elements(struct nft_batch *b, const char *name, const void *keys,
 	}
 }
 
-void nft_add_chain(struct nft_batch *b, const char *name, uint32_t hook,
-		   int32_t priority)
+static struct nftnl_chain *chain_named(struct nft_batch *b, const char *name)
 {
 	struct nftnl_chain *c = nftnl_chain_alloc();
-	struct nftnl_rule *all = nftnl_rule_alloc();
-	struct nlmsghdr *nlh;
 
-	if (!c || !all) {
+	if (!c) {
 		b->failed = true;
-		goto out;
+		return NULL;
 	}
 	nftnl_chain_set_u32(c, NFTNL_CHAIN_FAMILY, NFPROTO_IPV4);
 	nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, b->table);
 	nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name);
+	return c;
+}
+
+/* Adds the chain, which is freed, and deletes its rules. */
+static void put_chain(struct nft_batch *b, struct nftnl_chain *c)
+{
+	struct nftnl_rule *all = nftnl_rule_alloc();
+	struct nlmsghdr *nlh;
+
+	nlh = nft_message(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+	nftnl_chain_nlmsg_build_payload(nlh, c);
+	nft_add(b, nlh);
+	if (!all) {
+		b->failed = true;
+		nftnl_chain_free(c);
+		return;
+	}
+	/* A rule without a handle means all rules of the chain. */
+	nftnl_rule_set_u32(all, NFTNL_RULE_FAMILY, NFPROTO_IPV4);
+	nftnl_rule_set_str(all, NFTNL_RULE_TABLE, b->table);
+	nftnl_rule_set_str(all, NFTNL_RULE_CHAIN,
+			   nftnl_chain_get_str(c, NFTNL_CHAIN_NAME));
+	nlh = nft_message(b, NFT_MSG_DELRULE, 0);
+	nftnl_rule_nlmsg_build_payload(nlh, all);
+	nft_add(b, nlh);
+	nftnl_rule_free(all);
+	nftnl_chain_free(c);
+}
+
+void nft_add_chain(struct nft_batch *b, const char *name, uint32_t hook,
+		   int32_t priority)
+{
+	struct nftnl_chain *c = chain_named(b, name);
+
+	if (!c)
+		return;
 	nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, "filter");
 	nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, hook);
 	nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, priority);
 	nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
-	nlh = nft_message(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
-	nftnl_chain_nlmsg_build_payload(nlh, c);
-	nft_add(b, nlh);
+	put_chain(b, c);
+}
 
-	/* A rule without a handle means all rules of the chain. */
-	nftnl_rule_set_u32(all, NFTNL_RULE_FAMILY, NFPROTO_IPV4);
-	nftnl_rule_set_str(all, NFTNL_RULE_TABLE, b->table);
-	nftnl_rule_set_str(all, NFTNL_RULE_CHAIN, name);
-	nlh = nft_message(b, NFT_MSG_DELRULE, 0);
-	nftnl_rule_nlmsg_build_payload(nlh, all);
-	nft_add(b, nlh);
-out:
+void nft_add_branch(struct nft_batch *b, const char *name)
+{
+	struct nftnl_chain *c = chain_named(b, name);
+
 	if (c)
-		nftnl_chain_free(c);
-	if (all)
-		nftnl_rule_free(all);
+		put_chain(b, c);
 }
 
 /* ---------------------------------------------------------------- sending */

@@ -41,6 +41,8 @@ void nft_add_set(struct nft_batch *b, const char *name, uint32_t id,
 		 uint32_t key_type, uint32_t key_len);
 void nft_add_chain(struct nft_batch *b, const char *name, uint32_t hook,
 		   int32_t priority);
+/* A chain that only other rules lead to. */
+void nft_add_branch(struct nft_batch *b, const char *name);
 
 /* @keys: @count keys of @key_len bytes each, at most 16, without gaps. */
 void nft_add_elements(struct nft_batch *b, const char *name, const void *keys,

@@ -2,10 +2,13 @@
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <libmnl/libmnl.h>
 #include <libnftnl/common.h>
@@ -110,12 +113,9 @@ void nft_rule_ports(struct nft_rule *rule, enum nft_end end, uint16_t lo,
 	lookup(rule, but, NFT_LOOKUP_F_INV);
 }
 
-void nft_rule_begin(struct nft_rule *rule, struct nft_batch *b,
-		    const char *chain)
+void nft_rule_begin_all(struct nft_rule *rule, struct nft_batch *b,
+			const char *chain)
 {
-	const uint8_t tcp = IPPROTO_TCP;
-	struct nftnl_expr *e;
-
 	rule->batch = b;
 	rule->r = nftnl_rule_alloc();
 	if (!rule->r) {
@@ -125,24 +125,54 @@ void nft_rule_begin(struct nft_rule *rule, struct nft_batch *b,
 	nftnl_rule_set_u32(rule->r, NFTNL_RULE_FAMILY, NFPROTO_IPV4);
 	nftnl_rule_set_str(rule->r, NFTNL_RULE_TABLE, b->table);
 	nftnl_rule_set_str(rule->r, NFTNL_RULE_CHAIN, chain);
-
-	e = add_expr(rule, "meta");
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, NFT_META_L4PROTO);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, NFT_REG_1);
-	compare(rule, NFT_CMP_EQ, &tcp, sizeof(tcp));
 }
 
-void nft_rule_interface(struct nft_rule *rule, const char *set)
+static void load_meta(struct nft_rule *rule, uint32_t key)
 {
 	struct nftnl_expr *e = add_expr(rule, "meta");
 
 	if (!e)
 		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, NFT_META_IIFNAME);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, key);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, NFT_REG_1);
+}
+
+void nft_rule_begin(struct nft_rule *rule, struct nft_batch *b,
+		    const char *chain)
+{
+	const uint8_t tcp = IPPROTO_TCP;
+
+	nft_rule_begin_all(rule, b, chain);
+	load_meta(rule, NFT_META_L4PROTO);
+	compare(rule, NFT_CMP_EQ, &tcp, sizeof(tcp));
+}
+
+void nft_rule_interface(struct nft_rule *rule, const char *set)
+{
+	load_meta(rule, NFT_META_IIFNAME);
 	lookup(rule, set, 0);
+}
+
+void nft_rule_kind(struct nft_rule *rule, const char *kind)
+{
+	char padded[IFNAMSIZ] = {0}; /* the kernel compares all of it */
+
+	memcpy(padded, kind, strnlen(kind, sizeof(padded) - 1));
+	load_meta(rule, NFT_META_IIFKIND);
+	compare(rule, NFT_CMP_EQ, padded, sizeof(padded));
+}
+
+void nft_rule_local(struct nft_rule *rule)
+{
+	const uint32_t local = RTN_LOCAL;
+	struct nftnl_expr *e = add_expr(rule, "fib");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_DADDR);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_DREG, NFT_REG_1);
+	compare(rule, NFT_CMP_EQ, &local, sizeof(local));
 }
 
 static void finish(struct nft_rule *rule)
@@ -158,21 +188,34 @@ static void finish(struct nft_rule *rule)
 	nftnl_rule_free(rule->r);
 }
 
-void nft_rule_drop(struct nft_rule *rule)
+/* @branch: where NFT_GOTO leads, else NULL. */
+static void conclude(struct nft_rule *rule, int verdict, const char *branch)
 {
-	struct nftnl_expr *e;
+	struct nftnl_expr *e = add_expr(rule, "immediate");
 
-	add_expr(rule, "counter");
-	e = add_expr(rule, "immediate");
 	if (e) {
 		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, NF_DROP);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT,
+				   (uint32_t)verdict);
+		if (branch)
+			nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, branch);
 	}
 	finish(rule);
+}
+
+void nft_rule_drop(struct nft_rule *rule)
+{
+	add_expr(rule, "counter");
+	conclude(rule, NF_DROP, NULL);
 }
 
 void nft_rule_notrack(struct nft_rule *rule)
 {
 	add_expr(rule, "notrack");
-	finish(rule);
+	conclude(rule, NF_ACCEPT, NULL);
+}
+
+void nft_rule_goto(struct nft_rule *rule, const char *branch)
+{
+	conclude(rule, NFT_GOTO, branch);
 }

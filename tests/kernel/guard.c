@@ -48,6 +48,9 @@ static void set_up(void)
 {
 	/* A failed test's */
 	run("nft flush ruleset; ip link delete br0 2>/dev/null;"
+	    "ip address delete 198.18.0.3/24 dev veth0 2>/dev/null;"
+	    "ip route delete " VIP " 2>/dev/null;"
+	    "ip -n peer neigh flush to " VIP " nud permanent;"
 	    "ip address replace " VIP "/24 dev veth0;"
 	    "sysctl -qw net.ipv4.ip_forward=0 net.ipv4.conf.all.rp_filter=0");
 	outside = "veth0";
@@ -238,6 +241,62 @@ START_TEST(what_comes_by_another_interface_is_the_hosts)
 	assert_swallowed(_i, PEER_HOST, &remote_backend, nat);
 	ck_assert_int_eq(tcp_try(HERE, NULL, service), -ECONNREFUSED);
 	ck_assert_int_eq(tcp_try(HERE, &local_backend, nat), -ECONNREFUSED);
+}
+END_TEST
+
+/* It saves the kernel a route and a socket to look up. */
+START_TEST(what_can_be_is_dropped_at_prerouting)
+{
+	char *later;
+
+	if (run("nft -f - 2>/dev/null <<'EOF'\n"
+		"table ip later {\n"
+		"chain p { type filter hook prerouting priority -290;\n"
+		"meta iifkind \"bridge\" return\n"
+		"fib daddr type local tcp dport { 20000, 15000 } counter\n}\n"
+		"}\nEOF\n") != 0) {
+		printf("skipped: this kernel, or nft, has no iifkind or fib\n");
+		return;
+	}
+	put_up(_i);
+	assert_swallowed(_i, HERE, NULL, service);
+	assert_swallowed(_i, PEER_HOST, NULL, service);
+	assert_swallowed(_i, PEER_HOST, &remote_backend, nat);
+	later = output_of("nft list table ip later");
+	ck_assert_ptr_nonnull(strstr(later, "counter packets 0 "));
+	free(later);
+}
+END_TEST
+
+/*
+ * The VIP has moved to another host, and this one, a router, is on the way
+ * there.
+ */
+START_TEST(what_is_on_its_way_to_another_host_goes_on)
+{
+	int i, client;
+
+	put_up(_i);
+	ck_assert_int_eq(
+		run("ip address delete " VIP "/24 dev veth0 && "
+		    "ip address add 198.18.0.3/24 dev veth0 && "
+		    "ip route add " VIP " via " PEER2 " && "
+		    "ip -n peer neigh replace " VIP " dev veth1 lladdr "
+		    "$(ip -br link show veth0 | awk '{ print $3 }') && "
+		    "nft -f - <<'EOF'\n"
+		    "table ip router {\n"
+		    "chain f { type filter hook forward priority 0;\n"
+		    "ip daddr " VIP " tcp dport 20000 counter\n}\n"
+		    "}\nEOF\n"),
+		0);
+	client = tcp_connect(PEER_HOST, NULL, service);
+	for (i = 0; i < 1000 && run("nft list table ip router | "
+				    "grep -q 'packets [1-9]'") != 0;
+	     i++)
+		sched_yield();
+	ck_assert_int_lt(i, 1000);
+	ck_assert_uint_eq(dropped(_i), 0);
+	tcp_abort(client);
 }
 END_TEST
 
@@ -656,11 +715,23 @@ static Suite *guard_suite(int makers, bool bridge)
 {
 	Suite *s = suite_create("guard");
 	TCase *p = tcase_create("program"), *sh = tcase_create("script");
+	TCase *early = tcase_create("early"), *away = tcase_create("away");
 
 	add_any_host(s, "host", set_up, makers);
 	add_any_host(s, "router", set_up_router, makers);
 	if (bridge)
 		add_any_host(s, "bridge", set_up_bridge, makers);
+
+	tcase_add_checked_fixture(early, set_up, tear_down);
+	tcase_add_loop_test(early, what_can_be_is_dropped_at_prerouting, 0,
+			    BY_IPTABLES);
+	suite_add_tcase(s, early);
+
+	tcase_add_checked_fixture(away, set_up_router, tear_down);
+	tcase_set_timeout(away, 30);
+	tcase_add_loop_test(away, what_is_on_its_way_to_another_host_goes_on, 0,
+			    makers);
+	suite_add_tcase(s, away);
 
 	tcase_add_checked_fixture(p, set_up, tear_down);
 	tcase_add_test(p, up_and_down_may_be_called_twice);
