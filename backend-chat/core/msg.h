@@ -81,6 +81,11 @@ struct msg {
 	enum msg_via via;
 	enum msg_type type;
 	bool verified;
+	/*
+	 * The log has an earlier entry with this mid (merge.h). Set by the
+	 * owner of the only reference that knows it; not in the record.
+	 */
+	bool repeat;
 
 	/* Private to msg.c. */
 	unsigned refs;

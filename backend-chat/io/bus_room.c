@@ -277,6 +277,17 @@ static void say(struct bus_redis *b, struct room_log *r, struct msg *m)
 	hub_on_message(b->hub, m);
 }
 
+/* Without it the archive and the ring would lack an id. */
+static void repeat(struct bus_redis *b, struct room_log *r, struct msg *m)
+{
+	m->repeat = true;
+	keep_recent(r, m);
+	if (b->store)
+		b->store->append(b->store, m);
+	if (r->opened && r->followed && b->hub)
+		hub_on_repeated(b->hub, m);
+}
+
 static void deliver(struct bus_redis *b, struct room_log *r)
 {
 	struct merge_out out;
@@ -294,10 +305,7 @@ static void deliver(struct bus_redis *b, struct room_log *r)
 				hub_on_gap(b->hub, slice_of(r->name), out.from,
 					   out.to);
 			break;
-		case MERGE_REPEAT:
-			if (r->opened && r->followed && b->hub)
-				hub_on_repeated(b->hub, out.msg);
-			break;
+		case MERGE_REPEAT: repeat(b, r, out.msg); break;
 		case MERGE_NOTHING: break;
 		}
 		msg_unref(out.msg);

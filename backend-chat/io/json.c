@@ -431,7 +431,7 @@ void json_on_posted(struct conn *c, const struct note *n)
 	const struct slice mid = mid_own(n->text);
 	struct writer w = new_object();
 
-	if (n->posted == POSTED)
+	if (n->posted == POSTED || n->posted == POSTED_LATE)
 		wsjson_put_ack(&w, mid, n->id);
 	else if (n->posted == POSTED_REFUSED)
 		wsjson_put_error(&w, "maintenance", slice_of(HTTP_MAINTENANCE),

@@ -22,7 +22,7 @@ struct page_question {
 
 struct page {
 	struct slice room;
-	struct msg *const *items; /* oldest first, without repeats */
+	struct msg *const *items; /* oldest first */
 	unsigned count;
 	bool more;   /* there are further ones in that direction */
 	bool gap;    /* page_has_gap() */

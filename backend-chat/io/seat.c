@@ -243,12 +243,13 @@ static bool ask_log(struct seat *s)
 
 /*
  * False: its connection takes no more, or has left. What a line client was told
- * before, it does not get again.
+ * before, and a repeat, it does not get.
  */
 static bool give(struct seat *s, struct msg *m)
 {
 	if (!conn_is_json(s->conn))
-		return room_has(&s->member, m) || conn_queue_msg(s->conn, m);
+		return m->repeat || room_has(&s->member, m) ||
+		       conn_queue_msg(s->conn, m);
 	return (!room_skips(&s->member, m) ||
 		tell_gap(s, s->member.cursor, m->id)) &&
 	       conn_queue_msg(s->conn, m);
@@ -346,16 +347,21 @@ static void hand_over(struct wroom *r, struct msg *m)
 	}
 }
 
-static void on_message(struct worker *w, struct msg *m, bool repeated)
+static void push(struct wroom *r, struct msg *m)
+{
+	if (m->repeat)
+		room_push_repeat(&r->core, m);
+	else
+		room_push(&r->core, m);
+}
+
+static void on_message(struct worker *w, struct msg *m)
 {
 	struct wroom *r = rooms_find(w, m->room);
 
 	if (!r)
 		return;
-	if (repeated)
-		room_push_repeat(&r->core, m);
-	else
-		room_push(&r->core, m);
+	push(r, m);
 	hand_over(r, m);
 	w->unsent += msg_line(m).len;
 }
@@ -385,7 +391,7 @@ static void on_open(struct worker *w, const struct note *n)
 	for (unsigned i = 0; i < n->count; i++) {
 		if (again && msgid_compare(n->msgs[i]->id, r->core.head) <= 0)
 			continue;
-		room_push(&r->core, n->msgs[i]);
+		push(r, n->msgs[i]);
 		if (again)
 			hand_over(r, n->msgs[i]);
 	}
@@ -412,8 +418,8 @@ void rooms_on_note(struct worker *w, struct note *n)
 {
 	switch (n->kind) {
 	case NOTE_MESSAGE:
-	case NOTE_IDENTIFIED: on_message(w, n->msgs[0], false); break;
-	case NOTE_REPEATED: on_message(w, n->msgs[0], true); break;
+	case NOTE_IDENTIFIED:
+	case NOTE_REPEATED: on_message(w, n->msgs[0]); break;
 	case NOTE_GAP: on_gap(w, n); break;
 	case NOTE_OPEN: on_open(w, n); break;
 	case NOTE_SHUT: on_shut(w, n); break;

@@ -32,17 +32,34 @@
 #define SLICE_ROWS     500
 /* "l4ch": so that no other program's file is taken for ours. */
 #define APPLICATION_ID 0x6c346368
-#define VERSION	       1
+#define VERSION	       2
 
-static const char schema[] =
-	"CREATE TABLE IF NOT EXISTS message("
-	"room TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL,"
-	"mid TEXT NOT NULL, ts INTEGER NOT NULL, sender TEXT NOT NULL,"
-	"json TEXT NOT NULL,"
-	"PRIMARY KEY(room,epoch,seq,mid), UNIQUE(room,mid));"
-	"CREATE INDEX IF NOT EXISTS message_ts ON message(ts);"
-	"PRAGMA application_id=0x6c346368;"
-	"PRAGMA user_version=1;";
+/* Every entry has its row, also a repeat: else ids would seem to be missing. */
+#define SCHEMA                                                              \
+	"CREATE TABLE IF NOT EXISTS message("                               \
+	"room TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL," \
+	"mid TEXT NOT NULL, ts INTEGER NOT NULL, sender TEXT NOT NULL,"     \
+	"json TEXT NOT NULL, PRIMARY KEY(room,epoch,seq,mid));"             \
+	"CREATE INDEX IF NOT EXISTS message_mid "                           \
+	"ON message(room,mid,epoch,seq);"                                   \
+	"CREATE INDEX IF NOT EXISTS message_ts ON message(ts);"             \
+	"PRAGMA application_id=0x6c346368;"                                 \
+	"PRAGMA user_version=2;"
+
+static const char schema[] = SCHEMA;
+
+/*
+ * Version 1 had UNIQUE(room,mid), which SQLite can only drop with the table. If
+ * this fails half-way, closing the file undoes it.
+ */
+static const char upgrade[] =
+	"BEGIN IMMEDIATE;"
+	"DROP INDEX message_ts;"
+	"ALTER TABLE message RENAME TO message_1;" SCHEMA
+	"INSERT INTO message SELECT room,epoch,seq,mid,ts,sender,json "
+	"FROM message_1;"
+	"DROP TABLE message_1;"
+	"COMMIT;";
 
 enum query {
 	ADD,
@@ -57,17 +74,24 @@ enum query {
 	QUERIES
 };
 
+/* True for a row that is not the first of its mid. */
+#define IS_REPEAT                                             \
+	"EXISTS(SELECT 1 FROM message f WHERE f.room=m.room " \
+	"AND f.mid=m.mid AND (f.epoch,f.seq)<(m.epoch,m.seq))"
+
 /* LIMIT ... the slice: a long transaction would hold up those who ask. */
 static const char *const sql[QUERIES] = {
 	[ADD] = "INSERT OR IGNORE INTO message(room,epoch,seq,mid,ts,sender,"
 		"json) VALUES(?1,?2,?3,?4,?5,?6,?7)",
-	[AFTER] = "SELECT epoch,seq,json FROM message WHERE room=?1 "
+	[AFTER] = "SELECT epoch,seq,json," IS_REPEAT
+		  " FROM message m WHERE room=?1 "
 		  "AND (epoch,seq)>(?2,?3) ORDER BY epoch,seq,mid LIMIT ?4",
-	[BEFORE] = "SELECT epoch,seq,json FROM message WHERE room=?1 "
+	[BEFORE] = "SELECT epoch,seq,json," IS_REPEAT
+		   " FROM message m WHERE room=?1 "
 		   "AND (epoch,seq)<(?2,?3) "
 		   "ORDER BY epoch DESC,seq DESC,mid DESC LIMIT ?4",
-	[BY_MID] = "SELECT epoch,seq,json FROM message WHERE room=?1 "
-		   "AND mid=?2",
+	[BY_MID] = "SELECT epoch,seq,json,0 FROM message WHERE room=?1 "
+		   "AND mid=?2 ORDER BY epoch,seq LIMIT 1",
 	[DROP_AGED] = "DELETE FROM message WHERE rowid IN (SELECT rowid FROM "
 		      "message WHERE ts<?1 ORDER BY ts LIMIT ?2)",
 	[DROP_OLDEST] = "DELETE FROM message WHERE rowid IN (SELECT rowid "
@@ -174,6 +198,15 @@ static const char *why_foreign(struct archive *a)
 	return NULL;
 }
 
+/* The file is ours, or empty. */
+static bool prepare_tables(struct archive *a)
+{
+	int64_t version = 0;
+
+	return read_number(a, "PRAGMA user_version", &version) &&
+	       (version != 1 || run_sql(a, upgrade)) && run_sql(a, schema);
+}
+
 /* Returns an SQLite code; foreign: see why_foreign(). */
 static int file_open(struct archive *a, const char **foreign)
 {
@@ -192,7 +225,7 @@ static int file_open(struct archive *a, const char **foreign)
 	if (!run_sql(a, "PRAGMA journal_mode=WAL") ||
 	    !run_sql(a, a->options.full ? "PRAGMA synchronous=FULL"
 					: "PRAGMA synchronous=NORMAL") ||
-	    !run_sql(a, schema))
+	    !prepare_tables(a))
 		return sqlite3_errcode(a->db);
 	for (unsigned i = 0; i < QUERIES && code == SQLITE_OK; i++)
 		code = sqlite3_prepare_v3(a->db, sql[i], -1,
@@ -322,8 +355,10 @@ static struct msg *read_row(sqlite3_stmt *query)
 	char why[MSG_WHY_MAX];
 	struct msg *m;
 
-	return text && msg_parse(&m, record, id, MSGID_NONE, why) == 0 ? m
-								       : NULL;
+	if (!text || msg_parse(&m, record, id, MSGID_NONE, why) != 0)
+		return NULL;
+	m->repeat = sqlite3_column_int(query, 3) != 0;
+	return m;
 }
 
 static void reverse(struct msg **items, unsigned count)

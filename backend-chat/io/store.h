@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The archive of an instance: every message that came from the bus, within its
- * retention. There may be none (NULL): then only the rings of rooms and the
- * bus know what was said.
+ * The archive of an instance: every entry that came from the bus, within its
+ * retention. The first of those with one mid is the message, the others are
+ * repeats (merge.h), kept because without them ids would seem to be missing;
+ * the pages of read() have them with msg.repeat set. There may be none (NULL):
+ * then only the rings of rooms and the bus know what was said.
  *
  * All calls are for any thread and never block on a disk.
  */
@@ -13,9 +15,9 @@
 
 struct store {
 	/*
-	 * Keeps m, which has an id, with a reference of its own. A message
-	 * whose id or mid is there already is ignored. If the disk cannot
-	 * follow, messages are left out: the bus still has them.
+	 * Keeps m, which has an id, with a reference of its own. An entry that
+	 * is there already, with that id and mid, is ignored. If the disk
+	 * cannot follow, messages are left out: the bus still has them.
 	 */
 	void (*append)(struct store *s, struct msg *m);
 
@@ -23,7 +25,7 @@ struct store {
 	int (*read)(struct store *s, const struct page_question *question,
 		    struct page_reader reader);
 
-	/* The same for the message of that stored mid: one item or none. */
+	/* The same for the first of that stored mid: one item or none. */
 	int (*find)(struct store *s, struct slice room, struct slice mid,
 		    struct page_reader reader);
 
@@ -49,9 +51,10 @@ struct store_options {
 
 /*
  * Opens or makes the file. Returns 0 or -errno with one sentence in why: the
- * path cannot be opened, or the file is not ours. A file that is damaged or
- * cannot be written is no error: see works(). Borrows report; options are
- * copied.
+ * path cannot be opened, or the file is not ours. A file of
+ * an earlier version is converted, which takes as much space again. A file that
+ * is damaged or cannot be written is no error: see works(). Borrows report;
+ * options are copied.
  */
 int store_new(struct store **out, const struct store_options *options,
 	      struct report *report, char *why, size_t why_len);

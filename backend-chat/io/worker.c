@@ -97,7 +97,20 @@ static struct conn *conn_of_ticket(const struct worker *w, uint64_t ticket)
 }
 
 /* An answer to a question of one connection. */
-static void on_answer(struct worker *w, const struct note *n)
+/* People who read the history want each message once. */
+static void drop_repeats(struct note *n)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n->count; i++)
+		if (n->msgs[i]->repeat)
+			msg_unref(n->msgs[i]);
+		else
+			n->msgs[kept++] = n->msgs[i];
+	n->count = kept;
+}
+
+static void on_answer(struct worker *w, struct note *n)
 {
 	struct conn *c = conn_of_ticket(w, n->ticket);
 
@@ -109,6 +122,7 @@ static void on_answer(struct worker *w, const struct note *n)
 		conn_on_posted(c, n);
 	if (n->kind != NOTE_PAGE || seats_on_page(c, n))
 		return;
+	drop_repeats(n);
 	if (c->wire == WIRE_HTTP)
 		web_on_page(c, n);
 	else if (conn_is_json(c))

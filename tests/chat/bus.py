@@ -64,7 +64,12 @@ class Instance:
 
     def acked(self, room):
         return {match[2]: match[1] for match in self.lines(
-            f"^posted {room} (\\S+) (\\S+)")}
+            f"^(?:posted|late) {room} (\\S+) (\\S+)")}
+
+    def answers(self, room, kind):
+        """mids, in order, that were answered so."""
+        return [match[1] for match in self.lines(
+            f"^{kind} {room} \\S+ (\\S+)")]
 
     def end(self):
         """It ends well, whatever Redis does; unless the test has killed it."""
@@ -229,6 +234,12 @@ class Standalone(Case):
             instance.up(2)
         talk.until(100)
         self.agree(instances, talk.end())
+        for instance in instances:
+            # An answer that said "queued" is followed by one that says "late".
+            self.assertEqual(sorted(instance.answers("ops", "late")),
+                             sorted(instance.answers("ops", "queued")))
+            self.assertFalse(set(instance.answers("ops", "posted")) &
+                             set(instance.answers("ops", "queued")))
 
     def test_redis_has_forgotten_all(self):
         server, address = self.redis()
@@ -399,7 +410,8 @@ class Standalone(Case):
         server.start()
         a.up()
         a.out.wait("^identified ops \\d+-1 ")
-        a.out.wait("^posted ops \\d+-1 ")
+        a.out.wait("^late ops \\d+-1 ")
+        self.assertEqual(a.answers("ops", "posted"), [])
 
     def test_a_password(self):
         server, address = self.redis("--requirepass", "secret")
@@ -622,6 +634,17 @@ class History(Case):
         b.out.wait(f"^page ops 300 {first[1]}-1001 ")
         b.say("retry", "ops", mid(0), "x")  # long ago
         b.out.wait("^posted ops \\d+-1 ")
+
+    def test_the_archive_has_repeats(self):
+        _, address = self.redis()
+        a = self.instance("a", address, store=self.store())
+        a.follow("ops")
+        for i in (1, 2, 1, 3):
+            a.say("post", "ops", mid(i), "x")
+        a.out.wait("^message ops \\d+-4 ")
+        a.out.wait("^repeat ops \\d+-3 ")
+        a.say("read", "store", "ops", "after", "0-0", 10)
+        a.out.wait("^page ops 4 \\d+-1 \\d+-2 \\d+-3 \\d+-4$")
 
     def test_a_room_that_nobody_here_follows(self):
         _, address = self.redis()

@@ -104,7 +104,8 @@ void hub_on_gap(struct hub *h, struct slice room, struct msgid from,
 void hub_on_posted(struct hub *h, uint64_t ticket, enum posted result,
 		   struct slice room, struct slice mid, struct msgid id)
 {
-	static const char *const names[] = {"posted", "queued", "refused"};
+	static const char *const names[] = {"posted", "queued", "late",
+					    "refused"};
 
 	(void)h;
 	(void)ticket;

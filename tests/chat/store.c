@@ -29,7 +29,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t came;
 	unsigned answers;
-	char ids[8192]; /* "1 2 3", "+" if there are more, "!" a gap */
+	char ids[8192]; /* "1 2r 3": 2 is a repeat; "+" more, "!" a gap */
 	bool failed;
 } got = {.lock = PTHREAD_MUTEX_INITIALIZER, .came = PTHREAD_COND_INITIALIZER};
 
@@ -41,8 +41,9 @@ static void take(void *arg, uint64_t ticket, const struct page *page)
 	got.ids[0] = '\0';
 	for (unsigned i = 0; i < page->count; i++)
 		snprintf(got.ids + strlen(got.ids),
-			 sizeof(got.ids) - strlen(got.ids), "%s%" PRIu64,
-			 i ? " " : "", page->items[i]->id.seq);
+			 sizeof(got.ids) - strlen(got.ids), "%s%" PRIu64 "%s",
+			 i ? " " : "", page->items[i]->id.seq,
+			 page->items[i]->repeat ? "r" : "");
 	if (page->gap)
 		strcat(got.ids, "!");
 	if (page->more)
@@ -86,8 +87,8 @@ static const char *find(const char *room, const char *mid)
 	return answer(answers);
 }
 
-static void append_as(const char *room, uint64_t epoch, uint64_t seq,
-		      const char *mid, int64_t ts_ms, size_t len)
+static struct msg *make(const char *room, uint64_t epoch, uint64_t seq,
+			const char *mid, int64_t ts_ms, size_t len)
 {
 	static char text[MSG_TEXT_MAX];
 	struct msg_fields f = {.id = {epoch, seq},
@@ -101,6 +102,14 @@ static void append_as(const char *room, uint64_t epoch, uint64_t seq,
 
 	memset(text, 'x', sizeof(text));
 	ck_assert_int_eq(msg_new(&m, &f), 0);
+	return m;
+}
+
+static void append_as(const char *room, uint64_t epoch, uint64_t seq,
+		      const char *mid, int64_t ts_ms, size_t len)
+{
+	struct msg *m = make(room, epoch, seq, mid, ts_ms, len);
+
 	store->append(store, m);
 	msg_unref(m);
 }
@@ -180,24 +189,89 @@ START_TEST(what_is_missing_is_said)
 }
 END_TEST
 
-START_TEST(a_repeat_is_ignored)
+#define FIRST "0a1b2c.first-message-0001"
+#define OTHER "0a1b2c.other-message-0001"
+
+START_TEST(an_entry_is_kept_once)
 {
-	open_with((struct store_options){.keep_days = 30});
-	append_as("ops", 1, 1, "0a1b2c.first-message-0001", 1, 5);
-	append_as("ops", 1, 1, "0a1b2c.first-message-0001", 1, 5);
-	append_as("ops", 1, 2, "0a1b2c.first-message-0001", 1, 5);
-	/* An id that a log gave twice: both are kept. */
-	append_as("ops", 1, 1, "0a1b2c.other-message-0001", 1, 5);
-	end();
 	open_with((struct store_options){0});
-	append_as("ops", 1, 1, "0a1b2c.first-message-0001", 1, 5);
-	append_as("ops", 1, 2, "0a1b2c.first-message-0001", 1, 5);
-	append_as("ops", 1, 1, "0a1b2c.other-message-0001", 1, 5);
+	append_as("ops", 1, 1, FIRST, 1, 5);
+	append_as("ops", 1, 1, FIRST, 1, 5);
+	/* An id that a log gave twice: both are kept. */
+	append_as("ops", 1, 1, OTHER, 1, 5);
+	store->free(store);
+	open_with((struct store_options){0});
+	append_as("ops", 1, 1, FIRST, 1, 5);
+	append_as("ops", 1, 1, OTHER, 1, 5);
 	ck_assert_str_eq(ask("ops", false, 0, 0, 9), "1 1");
-	ck_assert_str_eq(find("ops", "0a1b2c.first-message-0001"), "1");
-	ck_assert_str_eq(find("else", "0a1b2c.first-message-0001"), "");
+	ck_assert_str_eq(find("ops", FIRST), "1");
+	ck_assert_str_eq(find("else", FIRST), "");
 	ck_assert_str_eq(find("ops", "0a1b2c.never-said-0000001"), "");
 	end();
+}
+END_TEST
+
+/* Without the repeats the page would have gaps where nothing is missing. */
+START_TEST(repeats_are_kept_and_the_first_is_the_message)
+{
+	open_with((struct store_options){0});
+	append_as("ops", 1, 2, FIRST, 1, 5);
+	append_as("ops", 1, 3, OTHER, 1, 5);
+	append_as("ops", 1, 4, FIRST, 1, 5);
+	ck_assert_str_eq(ask("ops", false, 1, 1, 9), "2 3 4r");
+	ck_assert_str_eq(ask("ops", true, 0, 0, 2), "3 4r+");
+	ck_assert_str_eq(find("ops", FIRST), "2");
+	/* An earlier entry may be fetched later. */
+	append_as("ops", 1, 1, FIRST, 1, 5);
+	ck_assert_str_eq(ask("ops", false, 0, 0, 9), "1 2r 3 4r");
+	ck_assert_str_eq(find("ops", FIRST), "1");
+	append_as("else", 1, 9, FIRST, 1, 5);
+	ck_assert_str_eq(ask("else", false, 0, 0, 9), "9");
+	end();
+}
+END_TEST
+
+/* What version 1 wrote, with one row of its own. */
+static void write_version_1(void)
+{
+	struct msg *m = make("ops", 1, 1, FIRST, 1, 5);
+	const struct slice record = msg_record(m);
+	char row[512];
+	sqlite3 *db;
+
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(
+		sqlite3_exec(db,
+			     "CREATE TABLE message(room TEXT NOT NULL,"
+			     "epoch INTEGER NOT NULL, seq INTEGER NOT NULL,"
+			     "mid TEXT NOT NULL, ts INTEGER NOT NULL,"
+			     "sender TEXT NOT NULL, json TEXT NOT NULL,"
+			     "PRIMARY KEY(room,epoch,seq,mid),"
+			     "UNIQUE(room,mid));"
+			     "CREATE INDEX message_ts ON message(ts);"
+			     "PRAGMA application_id=0x6c346368;"
+			     "PRAGMA user_version=1;",
+			     NULL, NULL, NULL),
+		SQLITE_OK);
+	snprintf(row, sizeof(row),
+		 "INSERT INTO message VALUES('ops',1,1,'" FIRST
+		 "',1,'lan','%.*s')",
+		 SLICE_ARG(record));
+	ck_assert_int_eq(sqlite3_exec(db, row, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	msg_unref(m);
+}
+
+START_TEST(a_file_of_version_1_is_converted)
+{
+	write_version_1();
+	for (unsigned start = 0; start < 2; start++) {
+		open_with((struct store_options){0});
+		append_as("ops", 1, 2, FIRST, 1, 5);
+		ck_assert_str_eq(ask("ops", false, 0, 0, 9), "1 2r");
+		store->free(store);
+	}
+	remove_file();
 }
 END_TEST
 
@@ -313,7 +387,7 @@ START_TEST(a_path_that_cannot_be_right_is_refused)
 	open_with((struct store_options){0});
 	store->free(store);
 	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-	sqlite3_exec(db, "PRAGMA user_version=2", NULL, NULL, NULL);
+	sqlite3_exec(db, "PRAGMA user_version=3", NULL, NULL, NULL);
 	sqlite3_close(db);
 	check_refused(path, "newer");
 	remove_file();
@@ -386,7 +460,9 @@ int main(void)
 	const struct unit_test tests[] = {
 		{pages_in_both_directions, 1},
 		{what_is_missing_is_said, 1},
-		{a_repeat_is_ignored, 1},
+		{an_entry_is_kept_once, 1},
+		{repeats_are_kept_and_the_first_is_the_message, 1},
+		{a_file_of_version_1_is_converted, 1},
 		{it_is_there_after_a_restart, 1},
 		{the_count_of_a_room_is_limited, 1},
 		{the_age_is_limited, 1},
