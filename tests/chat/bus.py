@@ -503,6 +503,11 @@ class People(Case):
         a, b, _ = self.three(address)
         a.say("claim", "Lan", self.LAN)
         a.out.wait("^claimed Lan")
+        # The claim is announced after it was made. If b claims between the
+        # two, a is believed to hold the nick until all of them are read again.
+        until("b knows the first holder", lambda: (
+            b.say("holder", "LAN"),
+            b.lines("^holder LAN 11111111 a here"))[1])
         b.say("claim", "lan", self.LINH)
         b.out.wait("^taken lan")
         b.say("claim", "lan", self.LAN)

@@ -841,6 +841,9 @@ class Hands(PageTest):
             for scheme in ("light", "dark"):
                 ann.prefer(color_scheme=scheme)
                 self.assertEqual(ann.run(PROBLEMS), [], (size, scheme))
+        # From a place with another one behind it: behind the last, Tab goes
+        # to the browser's own buttons.
+        ann.run("document.querySelector('#rooms-open').focus()")
         ann.press("\ue004")  # Tab
         ann.wait("return getComputedStyle(document.activeElement)"
                  ".outlineStyle === 'solid'")
