@@ -46,6 +46,11 @@ void handshake_repeated(struct engine *e, struct flow *flow,
 
 /* ------------------------------------------------- what the breaker hears */
 
+/*
+ * The SYN was answered, so the backends that did not answer it before failed.
+ * They are forgiven if the flow is older than the end of the last silence of
+ * the links: their answers may have been lost in it (cut_off.c).
+ */
 static void succeeded(struct engine *e, const struct flow *flow,
 		      struct pending_syn *pend, uint64_t now_ns)
 {
@@ -58,12 +63,14 @@ static void succeeded(struct engine *e, const struct flow *flow,
 				now_ns);
 	for (unsigned i = 0; i < pend->retries; i++) {
 		struct asked *asked = &pend->tried[i];
+		struct backend *b = pending_tried(e, flow, pend, i);
 
-		if (asked->why != CHECK_OK)
-			engine_backend_failed(
-				e, pending_tried(e, flow, pend, i),
-				asked->ticket, &client.addr,
-				(enum check_result)asked->why, now_ns);
+		if (asked->why != CHECK_OK && flow->opened_ns < e->over_ns)
+			breaker_abandon(&b->breaker, asked->ticket);
+		else if (asked->why != CHECK_OK)
+			engine_backend_failed(e, b, asked->ticket, &client.addr,
+					      (enum check_result)asked->why,
+					      now_ns);
 		asked->why = CHECK_OK;
 	}
 }

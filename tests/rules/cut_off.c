@@ -372,6 +372,50 @@ START_TEST(a_question_of_before_it_is_over_says_nothing)
 }
 END_TEST
 
+/*
+ * Nor is it held against a backend when another one answers the same SYN after
+ * that: the link was heard last just after the SYNs had been sent.
+ */
+START_TEST(an_answer_after_it_is_over_blames_nobody)
+{
+	struct link *l = link_started(CHECK_SYN);
+	const struct endpoint first = rig_backend(l->r, 0)->addr;
+	struct conn lost[3];
+	unsigned n = 0;
+
+	run_for(l, 3 * S);
+	for (unsigned i = 0; n < 3; i++) {
+		struct conn c = conn_make(l->r, i);
+
+		ck_assert(conn_syn(l->r, &c));
+		if (same(c.backend, first))
+			lost[n++] = c;
+		else
+			ck_assert(
+				conn_send(l->r, &c, FLOW_REPLY, SYN | ACK, 0));
+	}
+	mute(l, true);
+	l->heard_ns = l->r->now + 1;
+	run_for(l, 4 * S);
+	ck_assert_uint_eq(l->events[BACKEND_CUT_OFF], 1);
+	mute(l, false);
+	run_for(l, 2 * S);
+	ck_assert_uint_eq(l->events[BACKEND_HEARD], 1);
+	for (unsigned i = 0; i < 3; i++) {
+		struct frame again = conn_frame(&lost[i], FLOW_ORIG, SYN, 0);
+
+		again.seq = CONN_CLIENT_ISN;
+		ck_assert(rig_send(l->r, &again));
+		conn_refresh(l->r, &lost[i]);
+		ck_assert(!same(lost[i].backend, first));
+		ck_assert(conn_send(l->r, &lost[i], FLOW_REPLY, SYN | ACK, 0));
+	}
+	ck_assert_uint_eq(l->events[BACKEND_EJECTED], 0);
+	ck_assert_uint_eq(l->events[BACKEND_DOWN], 0);
+	link_done(l);
+}
+END_TEST
+
 /* ---------------------------------------------------- the other source */
 
 /* Backend 0 holds the service's address: SYNs of it are martians there. */
@@ -495,6 +539,7 @@ int main(void)
 		{who_never_answered_is_found_down, 2},
 		{a_refusal_shows_that_the_link_lives, 1},
 		{a_question_of_before_it_is_over_says_nothing, 0},
+		{an_answer_after_it_is_over_blames_nobody, 0},
 		{who_holds_the_services_address_is_asked_from_another, 2},
 		{another_source_is_not_used_before_it_is_held, 2},
 		{who_answers_from_neither_is_found_down, 2},
