@@ -776,7 +776,7 @@ class InCluster(Case):
         instances[0].out.wait(f"^queued {other} ")
         for server in cluster.servers:
             server.resume()
-        instances[0].out.wait(f"^posted {other} ")
+        instances[0].out.wait(f"^late {other} ")
         talk.until(50)
         self.agree(instances, talk.end())
 
