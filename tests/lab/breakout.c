@@ -13,6 +13,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,17 +139,36 @@ static int try_ring(void)
 	return (int)syscall(SYS_io_uring_setup, 1, NULL);
 }
 
+#ifdef __x86_64__
 static int try_32_bit(void)
 {
-#ifdef __x86_64__
 	int ret = 20; /* getpid() of i386 */
 
 	__asm__ volatile("int $0x80" : "+a"(ret));
 	return ret;
-#else
-	return (int)syscall(SYS_memfd_create, "code", 0);
-#endif
 }
+
+/* A kernel without IA-32 calls answers one with SIGSEGV, filter or not. */
+static bool has_32_bit(void)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(try_32_bit() <= 0);
+	return pid != -1 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+#else
+static int try_32_bit(void)
+{
+	return (int)syscall(SYS_memfd_create, "code", 0);
+}
+
+static bool has_32_bit(void)
+{
+	return true;
+}
+#endif
 
 /* What l4lb does: it has to go on working. */
 static int try_child(void)
@@ -220,6 +240,10 @@ int main(int argc, char *argv[])
 
 	if (argc > 2)
 		file = argv[2];
+	if (argc > 1 && strcmp(argv[1], "32_bit") == 0 && !has_32_bit()) {
+		printf("not on this machine\n");
+		return 0;
+	}
 	if (argc < 2 || sandbox_user(&user, SANDBOX_AUTO, &err) ||
 	    sandbox_become(&user, &err) ||
 	    sandbox_filter(true, &unfiltered, &err))

@@ -234,6 +234,7 @@ expect "FIN at the next sequence, as the client, and the server's: state" \
 expect "  client, backend" \
 	"$(socket client "$CPORT" "$VIP_PORT") $(socket b1 "$PORT" "$NAT")" "ESTAB LAST-ACK"
 
+resets=$(counter lb TcpOutRsts)
 stop lb
 expect "  exit status" "$STATUS" 0
-expect "  RST sent by the balancer's kernel" "$(counter lb TcpOutRsts)" 0
+expect "  RST sent by the balancer's kernel" "$resets" 0

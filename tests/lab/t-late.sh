@@ -97,6 +97,7 @@ on lb ip address del $VIP2/24 dev eth0
 
 say "  -- the way to the backends, which decides the source"
 on lb ip address del 198.19.0.1/24 dev eth1
+resets=$(counter lb TcpOutRsts)
 start_l4lb lb "$VIP" "${B1[@]}" "${B2[@]}"
 told_once lb 'no way to backend 198.19.0.11:9001: '
 told_once lb 'no way to backend 198.19.0.12:9001: '
@@ -108,7 +109,7 @@ served "$VIP" "served when it is there, from the source of the route"
 has_source() { [[ $(on lb nft list set ip l4lb_20000 sources) == *"$1"* ]]; }
 expect_true "which the guard has" has_source 198.19.0.1
 expect_true "and the record" grep -q '^source 198.19.0.1$' /run/l4lb/20000.ports
-expect "no resets of the host's own" "$(counter lb TcpOutRsts)" 0
+expect "no resets of the host's own" $(($(counter lb TcpOutRsts) - resets)) 0
 nobody_down lb
 stop lb
 

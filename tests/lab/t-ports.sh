@@ -27,8 +27,8 @@ finish own 10
 tell hold close '^closed'
 finish hold 10
 wait_closed lb
-stop lb
 expect "resets by the balancer's kernel" "$(counter lb TcpOutRsts)" 0
+stop lb
 
 # --- a host that takes its ports from the middle of the default NAT range
 on lb sysctl -qw net.ipv4.ip_local_port_range="15000 30000"

@@ -44,9 +44,10 @@ dies() {
 	"$back"
 	wait_log lb "backend $B2 is up again" 20
 	each_takes_its_share "$name-after"
+	resets=$(counter lb TcpOutRsts)
 	stop lb
 	expect "  exit status" "$STATUS" 0
-	expect "  RST sent by the balancer's kernel" "$(counter lb TcpOutRsts)" 0
+	expect "  RST sent by the balancer's kernel" "$resets" 0
 }
 
 lab_up lan

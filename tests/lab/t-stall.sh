@@ -55,8 +55,9 @@ ok "$(tail -n 1 "$LAB_TMP/load.out")"
 expect_true "nobody failed" log_has load ' failed 0$'
 expect_false "no backend was thought to be down, or ejected" \
 	log_has lb 'is down|is ejected'
+resets=$(counter lb TcpOutRsts)
 stop lb
 expect "exit status" "$STATUS" 0
 expect "SYNs given to another backend" \
 	"$(sed -n 's/.* redispatched=\([0-9]*\).*/\1/p' "$LAB_TMP/lb.err" | tail -n 1)" 0
-expect "RST sent by the balancer's kernel" "$(counter lb TcpOutRsts)" 0
+expect "RST sent by the balancer's kernel" "$resets" 0

@@ -39,6 +39,7 @@ transfer
 wait_closed lb
 capture_end at-client
 capture_end at-b1
+resets=$(counter lb TcpOutRsts)
 stop lb
 
 expect_true "captured at the client: $(count at-client 1), at b1: $(count at-b1 1)" \
@@ -57,7 +58,7 @@ expect "TTL from the balancer other than one less than sent (63), at b1" \
 expect "  at the client" "$(count at-client '$2 ~ /^198\.18\.0\.1:/ && $5 != 63')" 0
 expect "RST at b1" "$(count at-b1 '$4 ~ /R/')" 0
 expect "RST at the client" "$(count at-client '$4 ~ /R/')" 0
-expect "RST sent by the balancer's kernel" "$(counter lb TcpOutRsts)" 0
+expect "RST sent by the balancer's kernel" "$resets" 0
 
 # Same segments, same order: only addresses and ports may differ.
 segments() { packets "$1" | awk -v side="$2" '$2 ~ side { print $4, $6, $7, $8 }'; }
