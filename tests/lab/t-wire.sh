@@ -96,6 +96,8 @@ expect_true "  the fragments are counted" log_has strict 'fragment[ =:]+[12]\b'
 # --- offloads on: super-packets, and sums left to the card
 lab_offloads on
 start_l4lb lb --config "$LAB_TMP/unchecked.conf"
+# The answer to the last check of the one before met no guard.
+resets=$(counter lb TcpOutRsts)
 capture on-client client eth0 tcp
 capture on-b1 b1 eth0 tcp
 transfer
@@ -106,5 +108,5 @@ for where in on-client on-b1; do
 	expect "offloads on, $where: sums neither right nor exactly partial" \
 		"$(count $where '$9 != "ok" || $10 !~ /^(ok|partial)$/')" 0
 done
-expect "RST sent by the balancer's kernel" "$(counter lb TcpOutRsts)" 0
+expect "RST sent by the balancer's kernel" $(($(counter lb TcpOutRsts) - resets)) 0
 stop lb
