@@ -612,5 +612,6 @@ void config_finish(struct config *c, unsigned port)
 		snprintf(c->hub.instance, sizeof(c->hub.instance), "%s-%u",
 			 host, port);
 	snprintf(c->address, sizeof(c->address), "%s:%u", host, port);
+	c->hub.address = c->address;
 	finish_redis(c);
 }

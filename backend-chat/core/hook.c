@@ -194,11 +194,11 @@ static enum hook_error take_common(struct hook *h)
 		return missing(h, "roomId");
 	if (wrong || !name_is_room(h->room))
 		return fail(h, HOOK_BAD_FIELD, "roomId",
-			    "must be 1 to 64 letters, digits, _ - .");
+			    "must be 1 to 64 letters, digits, dots, _ or -");
 	h->sender = json_text(h->root, "sender", &wrong);
 	if (wrong || (h->sender.len && !name_is_valid(h->sender)))
 		return fail(h, HOOK_BAD_FIELD, "sender",
-			    "must be 1 to 32 letters, digits, _ - .");
+			    "must be 1 to 32 letters, digits, dots, _ or -");
 	if (h->sender.len == 0)
 		h->sender = SLICE(HOOK_SENDER);
 	h->id = json_text(h->root, "id", &wrong);

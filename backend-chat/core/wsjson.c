@@ -48,14 +48,14 @@ static bool judge_nick(struct wsjson *j, const char *name, struct slice nick)
 {
 	return name_is_valid(nick) ||
 	       fail_field(j, "bad_field", name,
-			  "must be 1 to 32 letters, digits, _ - .");
+			  "must be 1 to 32 letters, digits, dots, _ or -");
 }
 
 static bool judge_room(struct wsjson *j, const char *name, struct slice room)
 {
 	return name_is_room(room) ||
 	       fail_field(j, "bad_field", name,
-			  "must be 1 to 64 letters, digits, _ - .");
+			  "must be 1 to 64 letters, digits, dots, _ or -");
 }
 
 static bool take_room(struct wsjson *j)

@@ -308,6 +308,8 @@ static void instances(struct conn *c, const struct http_request *r)
 	struct writer w = new_body();
 
 	snprintf(own.id, sizeof(own.id), "%s", g.instance);
+	snprintf(own.address, sizeof(own.address), "%s",
+		 conn_hub(c)->options.address);
 	writer_put_slice(&w, SLICE("{\"instances\":["));
 	put_instance(&w, &own);
 	for (unsigned i = 0; i < count; i++) {
@@ -642,11 +644,12 @@ static const struct route *route_of(struct slice path)
 	return &files;
 }
 
-bool api_is_for_operators(const struct http_request *r)
+bool api_is_for_all(const struct http_request *r)
 {
 	const struct route *route = route_of(r->path);
 
-	return route->answer == health || route->answer == metrics;
+	return route->answer == health || route->answer == metrics ||
+	       route->answer == websocket;
 }
 
 static unsigned verb_of(const struct http_request *r)

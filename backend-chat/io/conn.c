@@ -168,11 +168,15 @@ static void turn_down(struct conn *c, const char *reason, const char *what);
 
 void conn_settle(struct conn *c)
 {
+	static const char refused[] = "refused: the room is full";
+
 	if (c->phase != CONN_ARRIVING)
 		return;
-	if (c->refused)
-		turn_down(c, "the room is full, try again later",
-			  "refused: the room is full");
+	if (c->refused && conn_is_json(c))
+		json_close(c, WS_FULL, "the server is full, try again later",
+			   refused);
+	else if (c->refused)
+		turn_down(c, "the room is full, try again later", refused);
 	else
 		set_phase(c, CONN_HERE, "came");
 }

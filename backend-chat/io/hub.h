@@ -35,6 +35,7 @@ struct hub_options {
 	unsigned drain_ms;
 	char instance[INSTANCE_MAX];
 	char lobby[ROOM_MAX_BYTES]; /* the room of line clients; folded */
+	const char *address;	    /* that other instances show */
 	/* All empty where there is none; owned by the configuration. */
 	struct slice motd, cors_origin, admin_token, webhook_secret;
 	const struct slice *origins;

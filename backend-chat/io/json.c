@@ -154,7 +154,9 @@ void json_close(struct conn *c, unsigned code, const char *reason,
 void json_on_time(struct conn *c)
 {
 	c->wire_ms = INT64_MAX;
-	json_close(c, WS_DRAIN, "the server is closing", NULL);
+	/* The line "closing" has counted them all, unless the server stays. */
+	json_close(c, WS_DRAIN, "the server is closing",
+		   c->worker->closing ? NULL : "left");
 	c->leave_ms = worker_ms(c->worker) + CLOSING_MS;
 }
 
@@ -593,6 +595,16 @@ static struct rate *rate_of(struct conn *c, enum wsjson_type type,
 	return &c->asked;
 }
 
+/* What an error about it refers to. */
+static struct slice subject_of(const struct wsjson *said)
+{
+	if (said->mid.len > 0)
+		return said->mid;
+	if (said->room.len > 0)
+		return said->room;
+	return said->nick.len > 0 ? said->nick : said->ref;
+}
+
 /* Returns false if it was refused. */
 static bool within_rate(struct conn *c, const struct wsjson *said)
 {
@@ -607,7 +619,7 @@ static bool within_rate(struct conn *c, const struct wsjson *said)
 			   "dropped: it floods");
 	else
 		send_error(c, "rate", "Too many at once: wait a little.",
-			   said->mid);
+			   subject_of(said));
 	return false;
 }
 
@@ -632,7 +644,7 @@ static void run(struct conn *c, const struct wsjson *said)
 	}
 	if (!c->json->greeted) {
 		send_error(c, "hello_first", "Say hello first.",
-			   said->mid.len > 0 ? said->mid : said->ref);
+			   subject_of(said));
 		return;
 	}
 	switch (said->type) {

@@ -195,7 +195,7 @@ static void on_taken(struct worker *w, const struct signal *s)
 		    slice_equal(slice_of(c->user->hash), s->hash) &&
 		    name_same(slice_of(c->user->nick), s->nick))
 			json_close(c, WS_TAKEN_OVER,
-				   "the nick is used elsewhere", NULL);
+				   "the nick is used elsewhere", "left");
 	}
 }
 

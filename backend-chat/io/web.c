@@ -181,8 +181,7 @@ static struct slice feed(struct conn *c, struct slice in)
 			break;
 		case HTTP_BAD: bad(c); return slice_from(in, in.len);
 		case HTTP_WHOLE:
-			if (c->refused &&
-			    !api_is_for_operators(&web->http.request))
+			if (c->refused && !api_is_for_all(&web->http.request))
 				web_maintenance(c, &web->http.request);
 			else
 				api_answer(c, &web->http.request);

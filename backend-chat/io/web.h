@@ -28,8 +28,11 @@ struct web {
 
 /* Answers the request; the connection goes on, waits, or changes its wire. */
 void api_answer(struct conn *c, const struct http_request *r);
-/* Answered also when there is no place for more clients. */
-bool api_is_for_operators(const struct http_request *r);
+/*
+ * Answered also when there is no place for more clients: for operators, and
+ * the WebSocket, which is closed with a code that says so.
+ */
+bool api_is_for_all(const struct http_request *r);
 void api_on_posted(struct conn *c, const struct http_request *r,
 		   const struct note *n);
 void api_on_page(struct conn *c, const struct http_request *r,

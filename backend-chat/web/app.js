@@ -295,7 +295,7 @@ function onError({ code, message, ref }) {
 	const sent = outbox.entries.get(ref);
 	for (const room of rooms.values())
 		room.loading = false;
-	if (ref === 'hello') {
+	if (ref === 'hello' && socket.state !== 'open' && code !== 'nick_taken') {
 		// What the browser kept of us is of no use: we come as somebody new.
 		me = {};
 		socket.again();

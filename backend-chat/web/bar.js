@@ -5,11 +5,11 @@ import { t } from './texts.js';
 
 let counter = 0;
 
-function words({ state, reason }) {
+function words({ state, reason, full }) {
 	if (state === 'ended')
 		return t(!reason ? 'you_left' : /operator/.test(reason) ? 'removed' : 'taken_over');
 	if (state === 'waiting')
-		return t(navigator.onLine ? 'reconnecting' : 'offline');
+		return t(!navigator.onLine ? 'offline' : full ? 'full' : 'reconnecting');
 	return state === 'open' ? '' : t('connecting');
 }
 

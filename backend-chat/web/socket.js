@@ -7,12 +7,13 @@ const FIRST_MS = 500; // of the doubling after the first try
 const LONGEST_MS = 15000;
 const STEADY_MS = 10000; // so long connected: the next loss is a first one
 const FLOOD_MS = 5000;
-const BYE = 1000, TAKEN_OVER = 4000, FLOOD = 4002;
+const BYE = 1000, TAKEN_OVER = 4000, FLOOD = 4002, FULL = 4003;
 
 export class Socket {
 	state = 'ended'; // connecting, waiting, open (welcomed); begins with now()
 	due = 0; // waiting: until then
 	reason = ''; // ended: what the server said; empty: the user left
+	full = false; // waiting: because the server has no place
 	#ws = null;
 	#tries = 0;
 	#spread = 200;
@@ -132,6 +133,7 @@ export class Socket {
 			this.#set('ended');
 			return;
 		}
+		this.full = code === FULL;
 		const most = this.#tries === 0 ? this.#spread : Math.min(LONGEST_MS, FIRST_MS * 2 ** this.#tries);
 		let wait = Math.random() * most;
 		this.#tries++;

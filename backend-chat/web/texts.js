@@ -48,6 +48,7 @@ const texts = {
 	typing_many: ['Several people are typing …', 'Nhiều người đang nhập …', '여러 명이 입력 중 …'],
 	connecting: ['Connecting …', 'Đang kết nối …', '연결 중 …'],
 	reconnecting: ['Connection lost. Reconnecting', 'Mất kết nối. Đang kết nối lại', '연결이 끊겼습니다. 다시 연결'],
+	full: ['The server is full. Trying again', 'Máy chủ đã đầy. Đang thử lại', '서버가 가득 찼습니다. 다시 시도'],
 	in_s: [' in {0} s', ' sau {0} giây', ': {0}초 후'],
 	offline: ['You are offline.', 'Bạn đang ngoại tuyến.', '오프라인 상태입니다.'],
 	now: ['Now', 'Ngay', '지금'],

@@ -188,6 +188,10 @@ class Json(WebTest):
                 (b'{"t":"leave","room":"else"}', "not_in_room")):
             ws.send(ws.frame(1, text))
             self.assertEqual(ws.hear("error")["code"], code, text)
+        ws.say(t="nick", nick="no blanks")
+        self.assertEqual(ws.hear("error")["message"],
+                         '"nick" must be 1 to 32 letters, digits, dots, _ or '
+                         '-.')
         ws.say(t="ping", n=7)
         self.assertEqual(ws.hear("pong")["n"], 7)
 
@@ -268,6 +272,7 @@ class Json(WebTest):
         again = self.socket(server, "ann", token=ann.welcome["token"])
         self.assertEqual(again.welcome["nick"], "ann")
         self.assertEqual(ann.close_code(), 4000)
+        server.out.wait("left, clients=2$")
 
     def test_goodbye_is_a_close_frame(self):
         server = self.serve()
@@ -541,9 +546,12 @@ class Limits(WebTest):
     def test_rates(self):
         server = self.configure("[chat]\nlisten = 127.0.0.1:0\n")
         ws = self.socket(server, "ws")
-        for i in range(40):
-            ws.say(t="msg", room="lobby", mid=self.mid(), text=str(i))
-        self.assertEqual(ws.hear("error")["code"], "rate")
+        mids = [self.mid() for _ in range(40)]
+        for i, mid in enumerate(mids):
+            ws.say(t="msg", room="lobby", mid=mid, text=str(i))
+        refused = ws.hear("error")
+        self.assertEqual(refused["code"], "rate")
+        self.assertIn(refused["ref"], mids[30:])
         ann = self.join(server, "ann")
         # Nothing is lost, only read later: ten a second above the burst.
         began = time.monotonic()
@@ -551,6 +559,17 @@ class Limits(WebTest):
         for _ in range(50):
             ann.line()
         self.assertGreater(time.monotonic() - began, 1)
+
+    def test_what_a_rate_refuses_is_named(self):
+        server = self.configure("[chat]\nlisten = 127.0.0.1:0\n")
+        ws = self.socket(server, "ws", rooms=())
+        for i in range(12):
+            ws.say(t="join", room=f"r{i}")
+        self.assertEqual(ws.hear("error", code="rate")["ref"], "r10")
+        other = self.socket(server, "other", rooms=())
+        for _ in range(12):
+            other.say(t="rooms")
+        self.assertEqual(other.hear("error", code="rate")["ref"], "rooms")
 
     def test_rooms_of_a_connection_and_of_the_server(self):
         server = self.configure(LOG + "max_rooms = 40\n")
@@ -586,6 +605,12 @@ class Limits(WebTest):
         silent = self.connect(server)
         self.assertEqual(silent.rest(), b"[chat_serv] refused: the room is "
                          b"full, try again later\n")
+        # A browser does not show a status of an upgrade, but a close code.
+        ws = self.peer(Socket, server)
+        self.assertEqual(ws.open().status, 101)
+        ws.say(t="hello", nick="bob")
+        self.assertEqual(ws.close_code(), 4003)
+        server.out.wait("refused: the room is full, clients=1$", 3)
 
 
 if __name__ == "__main__":

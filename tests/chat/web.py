@@ -221,6 +221,7 @@ class Paths(WebTest):
         web = self.web(server)
         only, = web.get("/api/instances").json()["instances"]
         self.assertEqual((only["clients"], only["rooms"]), (1, 2))
+        self.assertRegex(only["address"], rf"^[^:]+:{server.port}$")
         room, = web.get("/api/rooms").json()["rooms"]
         self.assertEqual(room, {"id": "lobby", "topic": "of the day",
                                 "here": 1, "e2ee": False})
@@ -363,6 +364,7 @@ class Secrets(WebTest):
         self.assertEqual(web.post("/api/admin/drain", {}, auth).status, 200)
         other.hear("reconnect")
         self.assertEqual(other.close_code(), 1001)
+        server.out.wait("left, clients=0$")
         drained = web.get("/health")
         self.assertEqual((drained.status, drained.json()["status"]),
                          (503, "draining"))

@@ -549,6 +549,18 @@ class Resume(PageTest):
         self.wait_said(ann, "seen", *(f"m{n}" for n in range(missing, 200)))
         self.assertGreater(missing, 100)
 
+    def test_a_full_server(self):
+        full = self.start_server("max_clients = 1\n")
+        self.join(full, "minh")
+        server = self.start_server()
+        door = self.door(server)
+        ann = self.page(door.port, "ann")
+        door.ports = [full.port]
+        door.cut()
+        ann.wait_text("#bar", "The server is full.")
+        door.ports = [server.port]
+        ann.wait("return document.querySelector('#bar').hidden")
+
     def test_taken_over(self):
         server = self.start_server()
         ann = self.page(server.port, "ann")
