@@ -24,9 +24,9 @@ struct slice slice_trim(struct slice s)
 	return s;
 }
 
-bool slice_number(struct slice s, unsigned long max, unsigned long *out)
+bool slice_u64(struct slice s, uint64_t max, uint64_t *out)
 {
-	unsigned long number = 0;
+	uint64_t number = 0;
 
 	if (s.len == 0)
 		return false;
@@ -38,5 +38,15 @@ bool slice_number(struct slice s, unsigned long max, unsigned long *out)
 		number = number * 10 + digit;
 	}
 	*out = number;
+	return true;
+}
+
+bool slice_number(struct slice s, unsigned long max, unsigned long *out)
+{
+	uint64_t number;
+
+	if (!slice_u64(s, max, &number))
+		return false;
+	*out = (unsigned long)number;
 	return true;
 }

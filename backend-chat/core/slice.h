@@ -8,6 +8,7 @@
 #define CHAT_SLICE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -46,5 +47,7 @@ struct slice slice_trim(struct slice s);
 
 /* A decimal number from 0 to max, digits alone; false for all else. */
 bool slice_number(struct slice s, unsigned long max, unsigned long *out);
+/* The same for what needs 64 bits everywhere. */
+bool slice_u64(struct slice s, uint64_t max, uint64_t *out);
 
 #endif

@@ -142,12 +142,12 @@ void bus_peers_read(struct bus_redis *b)
 static void take_lease(void *arg, const redisReply *reply)
 {
 	struct bus_redis *b = arg;
-	unsigned long ms;
+	uint64_t ms;
 
 	b->lease_asked = false;
 	if (!reply_is_list(reply, 2) || b->ending)
 		return;
-	if (slice_number(reply_text(reply->element[1]), ~0UL, &ms)) {
+	if (slice_u64(reply_text(reply->element[1]), INT64_MAX, &ms)) {
 		b->redis_ms = (int64_t)ms;
 		b->redis_at_ms = b->now_ms;
 	}

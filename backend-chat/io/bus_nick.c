@@ -2,11 +2,14 @@
 /*
  * Nicks: {chat}:nicks says who holds one (redis_scripts.h), and every instance
  * keeps a copy, told by notices and read again now and then, because notices
- * may be lost.
+ * may be lost. What is asked and what is told come on two connections, so the
+ * number of a change decides which of two is the later one. A nick that is free
+ * stays in the copy, without a holder, until all are read again.
  */
 #include "io/bus_redis.h"
 #include "io/clock.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -55,8 +58,20 @@ static void nick_drop(struct bus_redis *b, struct known_nick **at)
 	free(n);
 }
 
+/* Returns false if something later is known. The caller holds the lock. */
+static bool is_news(struct bus_redis *b, struct known_nick *n, uint64_t number)
+{
+	if (number > b->nicks_number)
+		b->nicks_number = number;
+	if (!n || (number > 0 && number < n->number))
+		return false;
+	if (number > 0)
+		n->number = number;
+	return true;
+}
+
 void bus_nick_known(struct bus_redis *b, struct slice nick, struct slice hash,
-		    struct slice instance, int64_t left_ms)
+		    struct slice instance, int64_t left_ms, uint64_t number)
 {
 	char key[NAME_MAX_BYTES];
 	struct known_nick *n;
@@ -66,7 +81,7 @@ void bus_nick_known(struct bus_redis *b, struct slice nick, struct slice hash,
 	name_key(nick, key);
 	pthread_mutex_lock(&b->lock);
 	n = nick_get(b, key);
-	if (n) {
+	if (is_news(b, n, number)) {
 		if (!slice_equal(slice_of(n->hash), hash) ||
 		    !bus_is_ours(b, instance))
 			n->claims = 0;
@@ -78,18 +93,20 @@ void bus_nick_known(struct bus_redis *b, struct slice nick, struct slice hash,
 	pthread_mutex_unlock(&b->lock);
 }
 
-void bus_nick_gone(struct bus_redis *b, struct slice nick)
+void bus_nick_gone(struct bus_redis *b, struct slice nick, uint64_t number)
 {
 	char key[NAME_MAX_BYTES];
-	struct known_nick **at;
+	struct known_nick *n;
 
 	if (nick.len >= sizeof(key))
 		return;
 	name_key(nick, key);
 	pthread_mutex_lock(&b->lock);
-	at = nick_place(b, key);
-	if (*at)
-		nick_drop(b, at);
+	n = nick_get(b, key);
+	if (is_news(b, n, number)) {
+		n->hash[0] = '\0';
+		n->claims = 0;
+	}
 	pthread_mutex_unlock(&b->lock);
 }
 
@@ -130,11 +147,11 @@ static bool read_holder(struct slice value, struct slice *hash,
 {
 	const char *first = value.len ? memchr(value.at, ' ', value.len) : NULL;
 	const char *last = first ? memrchr(value.at, ' ', value.len) : NULL;
-	unsigned long left;
+	uint64_t left;
 
 	if (!first || first == last ||
-	    !slice_number(slice_from(value, (size_t)(last + 1 - value.at)),
-			  ~0UL, &left))
+	    !slice_u64(slice_from(value, (size_t)(last + 1 - value.at)),
+		       INT64_MAX, &left))
 		return false;
 	*hash = (struct slice){value.at, (size_t)(first - value.at)};
 	*instance = (struct slice){first + 1, (size_t)(last - first - 1)};
@@ -162,11 +179,19 @@ static unsigned count_claim(struct bus_redis *b, struct slice nick,
 	return before;
 }
 
-static void claimed(struct bus_redis *b, struct task *t, bool taken)
+static uint64_t number_of(const redisReply *element)
+{
+	uint64_t number;
+
+	return slice_u64(reply_text(element), UINT64_MAX, &number) ? number : 0;
+}
+
+static void claimed(struct bus_redis *b, struct task *t, bool taken,
+		    uint64_t number)
 {
 	if (!taken) {
 		bus_nick_known(b, t->name, t->hash,
-			       slice_of(b->options.instance), 0);
+			       slice_of(b->options.instance), 0, number);
 		if (!t->flag)
 			count_claim(b, t->name, t->hash, 1);
 	}
@@ -182,10 +207,11 @@ static void claim_by_memory(struct bus_redis *b, struct task *t)
 	const bool held = bus_holder(&b->bus, t->name, hash, instance, &here) &&
 			  here && !slice_equal(slice_of(hash), t->hash);
 
-	claimed(b, t, held);
+	claimed(b, t, held, 0);
 }
 
-struct claiming {
+/* A task that waits for Redis' answer. */
+struct asking {
 	struct bus_redis *bus;
 	struct task *task;
 };
@@ -201,19 +227,20 @@ static void claim_when_sure(struct bus_redis *b, struct task *t)
 
 static void take_claim(void *arg, const redisReply *reply)
 {
-	struct claiming *claiming = arg;
-	struct bus_redis *b = claiming->bus;
-	struct task *t = claiming->task;
+	struct asking *asking = arg;
+	struct bus_redis *b = asking->bus;
+	struct task *t = asking->task;
 	struct slice hash, instance;
+	uint64_t number;
 	int64_t left_ms;
 	bool taken;
 
-	free(claiming);
+	free(asking);
 	if (b->ending) {
 		task_free(t);
 		return;
 	}
-	if (!reply_is_list(reply, 2)) {
+	if (!reply_is_list(reply, 3)) {
 		claim_by_memory(b, t);
 		task_free(t);
 		return;
@@ -223,43 +250,50 @@ static void take_claim(void *arg, const redisReply *reply)
 		return;
 	}
 	taken = reply->element[0]->integer != 0;
+	number = number_of(reply->element[2]);
 	if (taken && read_holder(reply_text(reply->element[1]), &hash,
 				 &instance, &left_ms))
-		bus_nick_known(b, t->name, hash, instance, left_ms);
-	claimed(b, t, taken);
-	if (!taken)
-		bus_notice(b, "claim", SLICE(""), t->name, t->hash);
+		bus_nick_known(b, t->name, hash, instance, left_ms, number);
+	claimed(b, t, taken, number);
+	if (!taken && reply_is_list(reply, 4) &&
+	    reply->element[3]->integer == 0)
+		bus_nick_notice(b, "claim", t->name, t->hash, number);
 	task_free(t);
 }
 
 static int send_claim(struct bus_redis *b, struct task *t)
 {
-	struct claiming *claiming = calloc(1, sizeof(*claiming));
-	struct slice argv[5 + PEERS_MAX];
+	struct asking *asking = calloc(1, sizeof(*asking));
+	struct slice argv[8 + PEERS_MAX];
 	char key[KEY_MAX], nick[NAME_MAX_BYTES], quiet[12];
 	struct redis_command c = {.key = bus_chat_key(b, "nicks", key),
-				  .argc = 5,
+				  .argc = 8,
 				  .argv = argv,
 				  .done = take_claim,
-				  .arg = claiming,
+				  .arg = asking,
 				  .patience_ms = ASK_PATIENCE_MS};
-	int ret;
+	struct nick_words notice;
+	int ret = -ENOMEM;
 
-	if (!claiming)
-		return -1;
-	*claiming = (struct claiming){b, t};
+	if (!asking)
+		return ret;
+	*asking = (struct asking){b, t};
 	name_key(t->name, nick);
 	snprintf(quiet, sizeof(quiet), "%d", PRESENCE_QUIET_MS);
+	bus_nick_words(b, "claim", t->name, t->hash, &notice);
 	argv[0] = slice_of(nick);
 	argv[1] = t->hash;
 	argv[2] = slice_of(b->options.instance);
 	argv[3] = slice_of(quiet);
 	argv[4] = t->sure ? SLICE("1") : SLICE("0");
+	memcpy(argv + 5, notice.word, sizeof(notice.word));
 	for (unsigned i = 0; i < b->peer_count; i++)
 		argv[c.argc++] = slice_of(b->peers[i].of.id);
-	ret = bus_script(b, SCRIPT_CLAIM, &c);
+	if (!notice.text.failed)
+		ret = bus_script(b, SCRIPT_CLAIM, &c);
+	writer_free(&notice.text);
 	if (ret)
-		free(claiming);
+		free(asking);
 	return ret;
 }
 
@@ -282,35 +316,86 @@ void bus_claim(struct bus_redis *b, struct task *t)
 	task_free(t);
 }
 
-void bus_release(struct bus_redis *b, struct task *t)
+/* number: as of bus_nick_known(). */
+static void left(struct bus_redis *b, struct task *t, uint64_t number)
 {
-	char key[KEY_MAX], nick[NAME_MAX_BYTES];
-	const struct slice argv[] = {{nick, t->name.len},
-				     t->hash,
-				     slice_of(b->options.instance),
-				     t->flag ? SLICE("1") : SLICE("0")};
-	const struct redis_command c = {.key = bus_chat_key(b, "nicks", key),
-					.argc = 4,
-					.argv = argv,
-					.patience_ms = ASK_PATIENCE_MS};
+	if (t->flag)
+		bus_nick_known(b, t->name, t->hash,
+			       slice_of(b->options.instance), bus_time(b),
+			       number);
+	else
+		bus_nick_gone(b, t->name, number);
+}
 
-	if (t->name.len < NAME_MAX_BYTES &&
-	    count_claim(b, t->name, t->hash, -1) == 1) {
-		name_key(t->name, nick);
-		bus_script(b, SCRIPT_LEAVE, &c);
-		bus_notice(b, t->flag ? "left" : "free", SLICE(""), t->name,
-			   t->hash);
-		if (t->flag)
-			bus_nick_known(b, t->name, t->hash,
-				       slice_of(b->options.instance),
-				       bus_time(b));
-		else
-			bus_nick_gone(b, t->name);
+static const char *kind_of_leave(const struct task *t)
+{
+	return t->flag ? "left" : "free";
+}
+
+static void take_leave(void *arg, const redisReply *reply)
+{
+	struct asking *asking = arg;
+	struct bus_redis *b = asking->bus;
+	struct task *t = asking->task;
+	uint64_t number;
+
+	free(asking);
+	if (!b->ending && reply_is_list(reply, 3) &&
+	    reply->element[0]->integer == 1) {
+		number = number_of(reply->element[1]);
+		left(b, t, number);
+		if (reply->element[2]->integer == 0)
+			bus_nick_notice(b, kind_of_leave(t), t->name, t->hash,
+					number);
 	}
 	task_free(t);
 }
 
-static void note_nick(struct bus_redis *b, struct slice key, struct slice value)
+static int send_leave(struct bus_redis *b, struct task *t)
+{
+	struct asking *asking = calloc(1, sizeof(*asking));
+	struct slice argv[7];
+	char key[KEY_MAX], nick[NAME_MAX_BYTES];
+	const struct redis_command c = {.key = bus_chat_key(b, "nicks", key),
+					.argc = 7,
+					.argv = argv,
+					.done = take_leave,
+					.arg = asking,
+					.patience_ms = ASK_PATIENCE_MS};
+	struct nick_words notice;
+	int ret = -ENOMEM;
+
+	if (!asking)
+		return ret;
+	*asking = (struct asking){b, t};
+	name_key(t->name, nick);
+	bus_nick_words(b, kind_of_leave(t), t->name, t->hash, &notice);
+	argv[0] = slice_of(nick);
+	argv[1] = t->hash;
+	argv[2] = slice_of(b->options.instance);
+	argv[3] = t->flag ? SLICE("1") : SLICE("0");
+	memcpy(argv + 4, notice.word, sizeof(notice.word));
+	if (!notice.text.failed)
+		ret = bus_script(b, SCRIPT_LEAVE, &c);
+	writer_free(&notice.text);
+	if (ret)
+		free(asking);
+	return ret;
+}
+
+void bus_release(struct bus_redis *b, struct task *t)
+{
+	if (t->name.len < NAME_MAX_BYTES &&
+	    count_claim(b, t->name, t->hash, -1) == 1) {
+		left(b, t, 0);
+		if (send_leave(b, t) == 0)
+			return;
+	}
+	task_free(t);
+}
+
+static void note_nick(struct bus_redis *b, struct slice key, struct slice value,
+		      uint64_t number)
 {
 	char hash_key[KEY_MAX];
 	struct slice hash, instance;
@@ -326,21 +411,43 @@ static void note_nick(struct bus_redis *b, struct slice key, struct slice value)
 	}
 	if (left_ms == 0 && !bus_peer_lives(b, instance))
 		left_ms = bus_time(b);
-	bus_nick_known(b, key, hash, instance, left_ms);
+	bus_nick_known(b, key, hash, instance, left_ms, number);
+}
+
+/* Of the last change that is in the list of all; 0: none, or it is lost. */
+static uint64_t number_of_list(const redisReply *reply)
+{
+	for (size_t i = 0; i + 1 < reply->elements; i += 2)
+		if (reply_text(reply->element[i]).len == 0)
+			return number_of(reply->element[i + 1]);
+	return 0;
+}
+
+/* Redis knows less than it has told us: changes are counted anew. */
+static void forget_numbers(struct bus_redis *b)
+{
+	b->nicks_number = 0;
+	for (unsigned i = 0; i < HASH_SIZE; i++)
+		for (struct known_nick *n = b->nicks[i]; n; n = n->next)
+			n->number = 0;
 }
 
 static void take_nicks(void *arg, const redisReply *reply)
 {
 	struct bus_redis *b = arg;
+	uint64_t number;
 
 	if (!reply_is_list(reply, 0) || b->ending)
 		return;
+	number = number_of_list(reply);
+	if (number < b->nicks_asked)
+		forget_numbers(b);
 	for (unsigned i = 0; i < HASH_SIZE; i++)
 		for (struct known_nick *n = b->nicks[i]; n; n = n->next)
-			n->found = n->claims > 0;
+			n->found = n->claims > 0 || n->number > number;
 	for (size_t i = 0; i + 1 < reply->elements; i += 2)
 		note_nick(b, reply_text(reply->element[i]),
-			  reply_text(reply->element[i + 1]));
+			  reply_text(reply->element[i + 1]), number);
 	pthread_mutex_lock(&b->lock);
 	for (unsigned i = 0; i < HASH_SIZE; i++) {
 		struct known_nick **at = &b->nicks[i];
@@ -358,6 +465,7 @@ void bus_nicks_read(struct bus_redis *b)
 {
 	char key[KEY_MAX];
 
+	b->nicks_asked = b->nicks_number;
 	bus_ask_all(b, bus_chat_key(b, "nicks", key), take_nicks, b);
 }
 

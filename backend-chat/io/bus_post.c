@@ -216,7 +216,7 @@ static void send_batch(struct bus_redis *b, struct room_log *r)
 	argv[1] = slice_of(seq);
 	argv[2] = slice_of(max);
 	argv[3] = bus_key(b, room, "ch", channel);
-	argv[4] = b->classic ? SLICE("PUBLISH") : SLICE("SPUBLISH");
+	argv[4] = bus_publish_word(b);
 	c.argc = 5;
 	for (p = r->posts; p && c.argc < 5 + POST_BATCH; p = p->next) {
 		const struct slice record = msg_record(p->msg);

@@ -143,6 +143,8 @@ struct known_nick {
 	int64_t left_ms; /* Redis' time; 0: connected */
 	unsigned claims; /* of this instance */
 	bool found;
+	/* Of the change of {chat}:nicks that made it so (redis_scripts.h). */
+	uint64_t number;
 	char key[NAME_MAX_BYTES];
 };
 
@@ -210,7 +212,10 @@ struct bus_redis {
 	struct peer peers[PEERS_MAX];
 	unsigned peer_count;
 	struct task *claims; /* wait until the peers are known */
-	int64_t archive_ms;  /* when to look through all rooms */
+	/* The greatest number of a change of the nicks that is known; the same
+	 * when all of them were asked for last. */
+	uint64_t nicks_number, nicks_asked;
+	int64_t archive_ms; /* when to look through all rooms */
 	bool store_failed;
 	struct archive_job *jobs, *jobs_last;
 	unsigned directory_at; /* rooms of it that were looked at */
@@ -291,9 +296,23 @@ void bus_signal(struct bus_redis *b, const struct signal *s);
 /* Of a channel. */
 void bus_signal_take(struct bus_redis *b, struct slice json);
 /* Something of ours to all instances. */
+struct slice bus_publish_word(const struct bus_redis *b);
 void bus_publish(struct bus_redis *b, struct slice room, struct slice payload);
-void bus_notice(struct bus_redis *b, const char *kind, struct slice room,
-		struct slice nick, struct slice hash);
+/* Others shall look into the log of the room. */
+void bus_look_notice(struct bus_redis *b, struct slice room);
+/* A change of a nick, with its number. */
+void bus_nick_notice(struct bus_redis *b, const char *kind, struct slice nick,
+		     struct slice hash, uint64_t number);
+
+/* The same, for a script to publish; .text is the caller's to free. */
+struct nick_words {
+	struct slice word[3];
+	struct writer text;
+	char channel[KEY_MAX];
+};
+
+void bus_nick_words(struct bus_redis *b, const char *kind, struct slice nick,
+		    struct slice hash, struct nick_words *out);
 
 /* -------------------------------------------------------------- hashes */
 
@@ -333,10 +352,13 @@ void bus_claims_run(struct bus_redis *b);
 void bus_claims_again(struct bus_redis *b);
 bool bus_holder(struct bus *bus, struct slice nick, char *hash,
 		char instance[INSTANCE_MAX], bool *here);
-/* Of a notice of another instance. */
+/*
+ * A nick has a holder, or none, by the change of that number: what came later
+ * than an older one is not undone. 0: Redis is away, or will tell it soon.
+ */
 void bus_nick_known(struct bus_redis *b, struct slice nick, struct slice hash,
-		    struct slice instance, int64_t left_ms);
-void bus_nick_gone(struct bus_redis *b, struct slice nick);
+		    struct slice instance, int64_t left_ms, uint64_t number);
+void bus_nick_gone(struct bus_redis *b, struct slice nick, uint64_t number);
 void bus_nicks_read(struct bus_redis *b);
 void bus_nicks_free(struct bus_redis *b);
 

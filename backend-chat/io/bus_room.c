@@ -334,8 +334,11 @@ static void take_followed(struct bus_redis *b, struct slice name)
 	if (!c || c->state != FOLLOW_ASKED)
 		return;
 	c->state = FOLLOW_ON;
+	/* What was told before is not known. */
 	if (r)
 		bus_room_look(r);
+	else
+		b->nicks_ms = 0;
 	b->tick_ms = 0;
 }
 
@@ -541,7 +544,7 @@ static void attend_log(struct bus_redis *b, struct room_log *r)
 		merge_interrupted(&r->merge);
 	/* Others were not told either: they look, too. */
 	if (is_lost && r->begun)
-		bus_notice(b, "look", slice_of(r->name), SLICE(""), SLICE(""));
+		bus_look_notice(b, slice_of(r->name));
 	if (merge_wants_fill(&r->merge)) {
 		r->page_is_last = merge_is_fresh(&r->merge);
 		ask_page(b, r);

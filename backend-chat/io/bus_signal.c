@@ -20,15 +20,18 @@ static const char *const kinds[] = {
 
 #define KINDS ((int)(sizeof(kinds) / sizeof(kinds[0])))
 
+struct slice bus_publish_word(const struct bus_redis *b)
+{
+	return b->classic ? SLICE("PUBLISH") : SLICE("SPUBLISH");
+}
+
 void bus_publish(struct bus_redis *b, struct slice room, struct slice payload)
 {
 	char key[KEY_MAX];
 	const struct slice channel =
 		room.len > 0 ? bus_key(b, room, "ch", key)
 			     : bus_key(b, SLICE("chat"), "all", key);
-	const struct slice argv[] = {b->classic ? SLICE("PUBLISH")
-						: SLICE("SPUBLISH"),
-				     channel, payload};
+	const struct slice argv[] = {bus_publish_word(b), channel, payload};
 
 	bus_tell(b, channel, 3, argv);
 }
@@ -41,34 +44,65 @@ static void put(struct writer *w, const char *name, struct slice text)
 	writer_put_json(w, text);
 }
 
+/* All of it up to its number. */
+static void put_signal(struct bus_redis *b, struct writer *w, const char *kind,
+		       const struct signal *s)
+{
+	writer_init(w, MSG_RECORD_MAX);
+	writer_printf(w, "{\"k\":\"%s\",\"run\":\"%s\"", kind, b->run);
+	put(w, "room", s->room);
+	put(w, "nick", s->nick);
+	put(w, "text", s->text);
+	put(w, "instance", s->instance);
+	put(w, "hash", s->hash);
+	writer_printf(w, ",\"ticket\":\"");
+}
+
 static void publish(struct bus_redis *b, const char *kind, struct slice channel,
 		    const struct signal *s)
 {
 	struct writer w;
 
-	writer_init(&w, MSG_RECORD_MAX);
-	writer_printf(&w, "{\"k\":\"%s\",\"run\":\"%s\"", kind, b->run);
-	put(&w, "room", s->room);
-	put(&w, "nick", s->nick);
-	put(&w, "text", s->text);
-	put(&w, "instance", s->instance);
-	put(&w, "hash", s->hash);
-	writer_printf(&w, ",\"ticket\":\"%llu\"}",
-		      (unsigned long long)s->ticket);
+	put_signal(b, &w, kind, s);
+	writer_printf(&w, "%llu\"}", (unsigned long long)s->ticket);
 	if (!w.failed)
 		bus_publish(b, channel, writer_slice(&w));
 	writer_free(&w);
 }
 
-void bus_notice(struct bus_redis *b, const char *kind, struct slice room,
-		struct slice nick, struct slice hash)
+static struct signal new_notice(const struct bus_redis *b, struct slice nick,
+				struct slice hash)
 {
-	const struct signal s = {.room = room,
-				 .nick = nick,
-				 .instance = slice_of(b->options.instance),
-				 .hash = hash};
+	return (struct signal){.nick = nick,
+			       .instance = slice_of(b->options.instance),
+			       .hash = hash};
+}
 
+void bus_look_notice(struct bus_redis *b, struct slice room)
+{
+	const struct signal s = {.room = room};
+
+	publish(b, "look", SLICE(""), &s);
+}
+
+void bus_nick_notice(struct bus_redis *b, const char *kind, struct slice nick,
+		     struct slice hash, uint64_t number)
+{
+	struct signal s = new_notice(b, nick, hash);
+
+	s.ticket = number;
 	publish(b, kind, SLICE(""), &s);
+}
+
+void bus_nick_words(struct bus_redis *b, const char *kind, struct slice nick,
+		    struct slice hash, struct nick_words *out)
+{
+	const struct signal s = new_notice(b, nick, hash);
+
+	put_signal(b, &out->text, kind, &s);
+	out->word[0] = bus_publish_word(b);
+	out->word[1] = bus_chat_key(b, "all", out->channel);
+	out->word[2] = writer_slice(&out->text);
 }
 
 static void set_topic(struct bus_redis *b, const struct signal *s)
@@ -160,11 +194,12 @@ static void take_notice(struct bus_redis *b, struct slice kind,
 		if (r && r->begun)
 			bus_room_look(r);
 	} else if (slice_equal(kind, SLICE("claim"))) {
-		bus_nick_known(b, s->nick, s->hash, s->instance, 0);
+		bus_nick_known(b, s->nick, s->hash, s->instance, 0, s->ticket);
 	} else if (slice_equal(kind, SLICE("left"))) {
-		bus_nick_known(b, s->nick, s->hash, s->instance, bus_time(b));
+		bus_nick_known(b, s->nick, s->hash, s->instance, bus_time(b),
+			       s->ticket);
 	} else if (slice_equal(kind, SLICE("free"))) {
-		bus_nick_gone(b, s->nick);
+		bus_nick_gone(b, s->nick, s->ticket);
 	}
 }
 
@@ -172,7 +207,6 @@ void bus_signal_take(struct bus_redis *b, struct slice text)
 {
 	char why[JSON_WHY_MAX];
 	json_t *json = json_read(text, why);
-	unsigned long ticket;
 	struct signal s;
 	struct slice kind;
 	bool is_ours;
@@ -187,8 +221,7 @@ void bus_signal_take(struct bus_redis *b, struct slice text)
 			    .text = json_text(json, "text", NULL),
 			    .instance = json_text(json, "instance", NULL),
 			    .hash = json_text(json, "hash", NULL)};
-	if (slice_number(json_text(json, "ticket", NULL), ~0UL, &ticket))
-		s.ticket = ticket;
+	(void)slice_u64(json_text(json, "ticket", NULL), UINT64_MAX, &s.ticket);
 	while (i < KINDS && !slice_equal(kind, slice_of(kinds[i])))
 		i++;
 	s.kind = (enum signal_kind)i;

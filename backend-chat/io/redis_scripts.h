@@ -81,14 +81,39 @@ static const char script_lease[] =
 	"return {same and 2 or 1, string.format('%.0f', now)}\n";
 
 /*
- * Takes a nick. KEYS {chat}:nicks; ARGV nick, hash of the token, instance, ms
- * of quiet, "1" if the list is new, then the living instances. The value is
- * "HASH INSTANCE LEFT", LEFT when its holder left in Redis' ms, 0 while it is
- * connected. Returns 1 and the holder's value if somebody else holds it, 2 if
- * its instance is not in the list but the list is not new, else 0 and the
- * former value or "".
+ * What the scripts about nicks share. Each change of {chat}:nicks has a number,
+ * greater than those before, also than those that Redis has lost: it is Redis'
+ * time in us if that is greater. The last one stands beside the nicks, under
+ * the empty name. tell() publishes it with the notice of the change, whose
+ * words begin at ARGV[i]: PUBLISH or SPUBLISH, the channel, and the text up to
+ * the number. It returns 0 if the caller must publish, as scripts cannot here.
  */
-static const char script_claim[] =
+#define SCRIPT_CHANGE                                                       \
+	"local function change()\n"                                         \
+	"  local t = redis.call('TIME')\n"                                  \
+	"  local last = redis.call('HGET', KEYS[1], '') or '0'\n"           \
+	"  local n = string.format('%.0f', math.max(tonumber(last) + 1,"    \
+	" tonumber(t[1]) * 1000000 + tonumber(t[2])))\n"                    \
+	"  redis.call('HSET', KEYS[1], '', n)\n"                            \
+	"  return n\n"                                                      \
+	"end\n"                                                             \
+	"local function tell(n, i)\n"                                       \
+	"  local r = redis.pcall(ARGV[i], ARGV[i + 1], ARGV[i + 2] .. n .." \
+	" '\"}')\n"                                                         \
+	"  if type(r) == 'table' and r.err then return 0 end\n"             \
+	"  return 1\n"                                                      \
+	"end\n"
+
+/*
+ * Takes a nick. KEYS {chat}:nicks; ARGV nick, hash of the token, instance, ms
+ * of quiet, "1" if the list is new, the three words of the notice, then the
+ * living instances. The value is "HASH INSTANCE LEFT", LEFT when its holder
+ * left in Redis' ms, 0 while it is connected. Returns 1, the holder's value and
+ * the number of the last change if somebody else holds it, 2 if its instance is
+ * not in the list but the list is not new, else 0, the former value or "", the
+ * number of this change, and what tell() returns.
+ */
+static const char script_claim[] = SCRIPT_CHANGE
 	"local old = redis.call('HGET', KEYS[1], ARGV[1])\n"
 	"if old then\n"
 	"  local hash, inst, left = string.match(old, '^(%x+) (%S+) (%d+)$')\n"
@@ -97,30 +122,36 @@ static const char script_claim[] =
 	"    local t = redis.call('TIME')\n"
 	"    local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)\n"
 	"    local lives = false\n"
-	"    for i = 6, #ARGV do lives = lives or ARGV[i] == inst end\n"
+	"    for i = 9, #ARGV do lives = lives or ARGV[i] == inst end\n"
 	"    if left > 0 and math.abs(now - left) < tonumber(ARGV[4])"
 	" or left == 0 and lives then\n"
-	"      return {1, old}\n"
+	"      return {1, old, redis.call('HGET', KEYS[1], '') or '0'}\n"
 	"    end\n"
-	"    if left == 0 and ARGV[5] ~= '1' then return {2, old} end\n"
+	"    if left == 0 and ARGV[5] ~= '1' then return {2, old, '0'} end\n"
 	"  end\n"
 	"end\n"
+	"local n = change()\n"
 	"redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3] .. ' 0')\n"
-	"return {0, old or ''}\n";
+	"return {0, old or '', n, tell(n, 6)}\n";
 
 /*
  * The holder of a nick has left. KEYS {chat}:nicks; ARGV nick, hash, instance,
- * "1" to keep it. Returns 1 if it was the holder.
+ * "1" to keep it, the three words of the notice. Returns 1 if it was the
+ * holder, else 0, then the number of this change, and what tell() returns.
  */
-static const char script_leave[] =
+static const char script_leave[] = SCRIPT_CHANGE
 	"local now = redis.call('TIME')\n"
 	"if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] .. ' ' .. ARGV[3]"
-	" .. ' 0' then return 0 end\n"
-	"if ARGV[4] ~= '1' then return redis.call('HDEL', KEYS[1], ARGV[1]) end\n"
-	"redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3] .. ' ' .."
-	" string.format('%.0f', tonumber(now[1]) * 1000"
+	" .. ' 0' then return {0, '0', 1} end\n"
+	"local n = change()\n"
+	"if ARGV[4] == '1' then\n"
+	"  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3] .. ' '"
+	" .. string.format('%.0f', tonumber(now[1]) * 1000"
 	" + math.floor(tonumber(now[2]) / 1000)))\n"
-	"return 1\n";
+	"else\n"
+	"  redis.call('HDEL', KEYS[1], ARGV[1])\n"
+	"end\n"
+	"return {1, n, tell(n, 5)}\n";
 
 /* Drops a field of a hash if it still has a value. ARGV field, value. */
 static const char script_drop[] =

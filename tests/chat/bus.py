@@ -12,6 +12,7 @@ import unittest
 
 import chatlab
 from dragonfly import Dragonfly
+from proxy import Proxy
 from redislab import SERVER, Cluster, Server, until
 
 PROBE = os.environ.get("BUS_PROBE", "bus_probe")
@@ -70,6 +71,12 @@ class Instance:
         """mids, in order, that were answered so."""
         return [match[1] for match in self.lines(
             f"^{kind} {room} \\S+ (\\S+)")]
+
+    def holder(self, nick):
+        """As it is now."""
+        count = len(self.lines(f"^holder {nick} ")) + 1
+        self.say("holder", nick)
+        return self.out.wait(f"^holder {nick} (.*)", count)[1]
 
     def end(self):
         """It ends well, whatever Redis does; unless the test has killed it."""
@@ -137,6 +144,23 @@ class Case(unittest.TestCase):
             instance.up()
             instance.follow(room)
         return instances
+
+    def nicks(self, instances):
+        """What one does with its nick, all know."""
+        one, *others = instances
+        one.say("claim", "lan", "11" * 32)
+        one.out.wait("^claimed lan")
+        for word, last in (("keep", "11111111 a left"), ("drop", "nobody")):
+            for each in others:
+                until("all know the holder", lambda: each.holder("lan") ==
+                      "11111111 a here")
+            one.say("release", "lan", "11" * 32, word)
+            for each in others:
+                until("all know that it has left",
+                      lambda: each.holder("lan") == last)
+            if word == "keep":
+                one.say("claim", "lan", "11" * 32)
+                one.out.wait("^claimed lan", 2)
 
     def agree(self, instances, count, room="ops", gaps=0):
         """Every message was acked, and came to all, once, in one order."""
@@ -475,6 +499,7 @@ class OtherServers(Case):
                 talk.until(50)
                 self.agree(instances, talk.end())
                 self.assertGreater(fake.published, 100)
+                self.nicks(instances)
                 for instance in instances:
                     instance.say("unfollow", "ops")
 
@@ -503,19 +528,120 @@ class People(Case):
         a, b, _ = self.three(address)
         a.say("claim", "Lan", self.LAN)
         a.out.wait("^claimed Lan")
-        # The claim is announced after it was made. If b claims between the
-        # two, a is believed to hold the nick until all of them are read again.
-        until("b knows the first holder", lambda: (
-            b.say("holder", "LAN"),
-            b.lines("^holder LAN 11111111 a here"))[1])
         b.say("claim", "lan", self.LINH)
         b.out.wait("^taken lan")
         b.say("claim", "lan", self.LAN)
         b.out.wait("^claimed lan")
         for instance in (a, b):
-            until("all know the holder", lambda: (
-                instance.say("holder", "LAN"),
-                instance.lines("^holder LAN 11111111 b here"))[1])
+            until("all know the holder", lambda: instance.holder("LAN") ==
+                  "11111111 b here")
+
+    def one(self, name, address):
+        instance = self.instance(name, address)
+        instance.up()
+        instance.follow("ops")
+        return instance
+
+    def behind_proxy(self, name, server):
+        proxy = Proxy(server)
+        self.addCleanup(proxy.end)
+        return self.one(name, proxy.address), proxy
+
+    def heard_all(self, speaker, instance):
+        """All that was published before."""
+        word = f"{speaker.name}{instance.name}"
+        speaker.say("kick", "-", word)
+        instance.out.wait(f"^signal kick .*nick={word} ")
+
+    def test_a_claim_and_its_notice_are_one(self):
+        server, address = self.redis()
+        a, proxy = self.behind_proxy("a", server)
+        b = self.one("b", address)
+        proxy.hold("answers")
+        a.say("claim", "lan", self.LAN)
+        until("b knows it before a does",
+              lambda: b.holder("lan") == "11111111 a here")
+        self.assertEqual(a.lines("^claimed"), [])
+        proxy.let_go()
+        a.out.wait("^claimed lan")
+
+    def test_a_notice_that_is_older_than_an_answer(self):
+        server, address = self.redis()
+        a = self.one("a", address)
+        b, proxy = self.behind_proxy("b", server)
+        proxy.hold("channels")
+        for instance in (a, b):
+            instance.say("claim", "lan", self.LAN)
+            instance.out.wait("^claimed lan")
+        proxy.let_go()
+        self.heard_all(a, b)
+        self.assertEqual(b.holder("lan"), "11111111 b here")
+
+    def test_an_answer_that_is_older_than_a_notice(self):
+        server, address = self.redis()
+        a, proxy = self.behind_proxy("a", server)
+        b = self.one("b", address)
+        proxy.hold("answers")
+        a.say("claim", "lan", self.LAN)
+        until("it is claimed", lambda: server.ask(
+            "HGET", "{chat}:nicks", "lan"))
+        b.say("claim", "lan", self.LAN)
+        b.out.wait("^claimed lan")
+        self.heard_all(b, a)
+        proxy.let_go()
+        a.out.wait("^claimed lan")
+        self.assertEqual(a.holder("lan"), "11111111 b here")
+
+    def test_who_is_not_the_holder_does_not_free_a_nick(self):
+        server, address = self.redis()
+        a, proxy = self.behind_proxy("a", server)
+        b = self.one("b", address)
+        a.say("claim", "lan", self.LAN)
+        a.out.wait("^claimed lan")
+        proxy.hold("channels")
+        b.say("claim", "lan", self.LAN)
+        b.out.wait("^claimed lan")
+        a.say("release", "lan", self.LAN, "drop")
+        self.heard_all(a, b)
+        self.assertEqual(b.holder("lan"), "11111111 b here")
+        proxy.let_go()
+        self.heard_all(b, a)
+        until("a knows it, too", lambda: a.holder("lan") == "11111111 b here")
+
+    def test_nicks_are_read_after_a_channel_was_lost(self):
+        server, _ = self.redis()
+        _, proxy = self.behind_proxy("a", server)
+        def asked(*words):
+            return proxy.asked[since:].count([w.encode() for w in words])
+
+        since = len(proxy.asked)
+        server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+        until("it follows again", lambda: asked("SSUBSCRIBE", "{chat}:all"))
+        # The leases are read each two seconds, the nicks each thirty.
+        until("it asks", lambda: asked("HGETALL", "{chat}:nicks") or
+              asked("HGETALL", "{chat}:inst") > 3)
+        self.assertEqual(asked("HGETALL", "{chat}:nicks"), 1)
+
+    def test_redis_has_forgotten_how_many_changes_there_were(self):
+        server, address = self.redis()
+        a, b, _ = self.three(address)
+        a.say("claim", "lan", self.LAN)
+        a.out.wait("^claimed lan")
+        # Greater than Redis' time, as if that had gone back meanwhile.
+        server.ask("HSET", "{chat}:nicks", "", 8 * 10**15)
+        b.say("claim", "lan", self.LAN)
+        b.out.wait("^claimed lan")
+        until("a knows it", lambda: a.holder("lan") == "11111111 b here")
+        server.ask("FLUSHALL")
+        for instance in (a, b):
+            until("the nick is there again", lambda: instance.holder("lan") ==
+                  "11111111 b here" and server.ask(
+                      "HGET", "{chat}:nicks", "lan"))
+        a.say("claim", "lan", self.LAN)
+        a.out.wait("^claimed lan", 2)
+        for instance in (a, b):
+            until("all know it",
+                  lambda: instance.holder("lan") == "11111111 a here")
 
     def test_a_nick_is_kept_for_a_while(self):
         server, address = self.redis()
@@ -700,6 +826,7 @@ class InCluster(Case):
                 instances[i % 3].say("post", room, mid(i, room), "x")
         for room in rooms:
             self.agree(instances, 10, room)
+        self.nicks(instances)
         instances[0].say("shards")
         instances[0].out.wait("^shards 3")
         owners = {cluster.owner(f"{{{room}}}:log")[1].port for room in rooms}

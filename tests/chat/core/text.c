@@ -39,6 +39,18 @@ START_TEST(a_number_is_digits_within_its_limit)
 }
 END_TEST
 
+START_TEST(a_number_may_need_64_bits)
+{
+	uint64_t number = 0;
+
+	ck_assert(slice_u64(SLICE("18446744073709551615"), UINT64_MAX,
+			    &number));
+	ck_assert(number == UINT64_MAX);
+	ck_assert(!slice_u64(SLICE("18446744073709551616"), UINT64_MAX,
+			     &number));
+}
+END_TEST
+
 START_TEST(slices_of_nothing_are_harmless)
 {
 	const struct slice none = {NULL, 0};
@@ -248,6 +260,7 @@ int main(void)
 {
 	const struct unit_test tests[] = {
 		{a_number_is_digits_within_its_limit, ARRAY_LEN(numbers)},
+		{a_number_may_need_64_bits, 1},
 		{slices_of_nothing_are_harmless, 1},
 		{a_writer_stops_at_its_limit_and_says_so, 1},
 		{json_strings_are_escaped, 1},
