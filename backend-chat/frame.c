@@ -8,13 +8,24 @@
 #include <assert.h>
 #include <string.h>
 
-void framer_init(struct framer *f, size_t max, bool probes)
+/* RFC 854, 885 and 1184: commands of one byte, then those with an option. */
+#define TELNET_FIRST 0xec
+#define TELNET_LAST  0xf9
+#define TELNET_WILL  0xfb
+#define TELNET_WONT  0xfc
+#define TELNET_DO    0xfd
+#define TELNET_DONT  0xfe
+#define TELNET_IAC   0xff
+/* Of the options in use. Few, as UTF-16 also begins with FF FE. */
+#define TELNET_OPTION_MAX 49
+
+void framer_init(struct framer *f, size_t max, bool serves)
 {
 	assert(max >= 4);
 	assert(max <= CHAT_LINE_MAX);
 	memset(f, 0, sizeof(*f));
 	f->max = max;
-	f->probes = probes;
+	f->serves = serves;
 }
 
 static void forget_used(struct framer *f)
@@ -75,7 +86,7 @@ static bool hand_out_line(struct framer *f)
 
 static bool probe_is_complete(const struct framer *f)
 {
-	return f->probes && !f->continued && f->len == CHAT_PROBE_LEN &&
+	return f->serves && !f->continued && f->len == CHAT_PROBE_LEN &&
 	       memcmp(f->line, CHAT_PROBE, CHAT_PROBE_LEN) == 0;
 }
 
@@ -99,12 +110,56 @@ static enum frame hand_out_probe(struct framer *f, const char **in,
 	return FRAME_PROBE;
 }
 
+/*
+ * The length of the telnet command that the byte ends, or 0. Until then its
+ * bytes are the beginning of a line, as they may turn out to be.
+ */
+static size_t telnet_len(const struct framer *f, unsigned char byte)
+{
+	const unsigned char *line = (const unsigned char *)f->line;
+
+	if (!f->serves || f->continued || f->len == 0 || line[0] != TELNET_IAC)
+		return 0;
+	if (f->len == 1)
+		return byte >= TELNET_FIRST && byte <= TELNET_LAST ? 2 : 0;
+	if (f->len == 2 && line[1] >= TELNET_WILL && line[1] <= TELNET_DONT &&
+	    byte <= TELNET_OPTION_MAX && byte != '\r' && byte != '\n')
+		return 3;
+	return 0;
+}
+
+/*
+ * Forgets a command that is complete. Nothing is agreed to, so the client goes
+ * on to edit and to show what is typed. It has to be told: after control-C it
+ * shows nothing until its DO TIMING-MARK is answered.
+ */
+static enum frame take_telnet(struct framer *f, size_t len, unsigned char last)
+{
+	const unsigned char verb = (unsigned char)f->line[1];
+
+	f->len = 0;
+	if (len < 3 || (verb != TELNET_DO && verb != TELNET_WILL))
+		return FRAME_NONE;
+	f->line[1] = (char)(verb == TELNET_DO ? TELNET_WONT : TELNET_DONT);
+	f->line[2] = (char)last;
+	f->line_len = 3;
+	return FRAME_TELNET;
+}
+
 enum frame framer_next(struct framer *f, const char **in, const char *end)
 {
 	forget_used(f);
 	while (*in < end) {
-		char byte = **in;
+		const char byte = **in;
+		const size_t telnet = telnet_len(f, (unsigned char)byte);
 
+		if (telnet > 0) {
+			++*in;
+			if (take_telnet(f, telnet, (unsigned char)byte) ==
+			    FRAME_TELNET)
+				return FRAME_TELNET;
+			continue;
+		}
 		if (byte == '\0' || (f->after_probe && byte == '\r')) {
 			++*in;
 			continue;

@@ -8,8 +8,11 @@
  *   - NUL bytes are skipped: C peers would end the line there
  *   - a line longer than the bound is handed out in pieces, never cutting a
  *     UTF-8 character; pieces are text, never a command
- *   - with .probes, "HEALTH CHECK" at the start of a line is taken out of the
+ *   - for the server, "HEALTH CHECK" at the start of a line is taken out of the
  *     stream as soon as its last byte arrives, with or without newline
+ *   - for the server, telnet's commands at the start of a line are taken out,
+ *     too. A telnet client that edits lines itself sends them nowhere else: at
+ *     the beginning, and when its user presses control-C. They are no UTF-8
  */
 #ifndef CHAT_FRAME_H
 #define CHAT_FRAME_H
@@ -32,6 +35,7 @@ enum frame {
 	FRAME_PROBE,	  /* a probe; its newline has not been seen (yet) */
 	FRAME_PROBE_LINE, /* a probe with its newline */
 	FRAME_PROBE_END,  /* the newline of the last FRAME_PROBE */
+	FRAME_TELNET,	  /* .line has the answer to a DO or WILL */
 };
 
 struct framer {
@@ -43,13 +47,13 @@ struct framer {
 	size_t max;	  /* split lines longer than this */
 	size_t len;	  /* bytes gathered in line[] */
 	size_t used;	  /* of these, bytes that the last call handed out */
-	bool probes;	  /* recognise CHAT_PROBE */
+	bool serves;	  /* recognise CHAT_PROBE and telnet */
 	bool continued;	  /* line[] continues after a piece */
 	bool after_probe; /* skip one newline if it comes next */
 };
 
 /* max: 4 (one character) to CHAT_LINE_MAX. */
-void framer_init(struct framer *f, size_t max, bool probes);
+void framer_init(struct framer *f, size_t max, bool serves);
 
 /* Consumes *in, which it advances, up to the next event. */
 enum frame framer_next(struct framer *f, const char **in, const char *end);

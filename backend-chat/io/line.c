@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define TELNET_ANSWERS_MAX 64
+
 /* What was said is delivered: an answer comes after it. */
 static bool deliver_now(struct conn *c)
 {
@@ -89,6 +91,13 @@ bool line_say(struct conn *c, const struct linecmd_line *l, struct slice raw,
 	return false;
 }
 
+/* A client that does not read its answers gets no more of them. */
+static void answer_telnet(struct conn *c)
+{
+	if (c->queue.count < TELNET_ANSWERS_MAX)
+		conn_queue_answer(c, c->framer->line, c->framer->line_len);
+}
+
 /* Answers a probe with its own text, with a newline if it had one. */
 static void answer(struct conn *c, enum frame probe)
 {
@@ -144,6 +153,8 @@ static bool take_all(struct conn *c, const char *in, const char *end)
 		if (frame == FRAME_LINE) {
 			if (!take_line(c))
 				return false;
+		} else if (frame == FRAME_TELNET) {
+			answer_telnet(c);
 		} else {
 			if (!deliver_now(c))
 				return false;

@@ -21,6 +21,8 @@ static int listen_on(const struct sockaddr *address, socklen_t len)
 		return -1;
 	/* Do not wait for TIME_WAIT sockets of the previous server. */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	/* No byte is lost, also of telnet's urgent ones. */
+	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 	if (address->sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	if (bind(fd, address, len) == 0 && listen(fd, SOMAXCONN) == 0)

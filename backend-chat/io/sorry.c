@@ -235,7 +235,9 @@ static bool take_lines(struct sorry *s, struct guest *g, struct slice in)
 	while ((frame = framer_next(&g->framer, &at, stop)) != FRAME_NONE) {
 		if (frame == FRAME_LINE)
 			return tell_line(s, g);
-		if (!answer_probe(s, g, frame))
+		if (frame == FRAME_TELNET
+			    ? !put(s, g, g->framer.line, g->framer.line_len)
+			    : !answer_probe(s, g, frame))
 			return false;
 	}
 	return true;

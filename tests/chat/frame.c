@@ -42,6 +42,10 @@ static void feed(struct framer *f, struct story *s, const char *in, size_t len)
 		case FRAME_PROBE: tell(s, "!", 1); break;
 		case FRAME_PROBE_LINE: tell(s, "!$", 2); break;
 		case FRAME_PROBE_END: tell(s, "$", 1); break;
+		case FRAME_TELNET:
+			tell(s, "?", 1);
+			tell(s, f->line, f->line_len);
+			break;
 		}
 	}
 }
@@ -121,6 +125,33 @@ START_TEST(anything_else_is_no_probe)
 	STREAM("Health check\n", "<Health check>");
 	STREAM("aHEALTH CHECK\n", "<aHEALTH CHECK>");
 	STREAM(" HEALTH CHECK\n", "< HEALTH CHECK>");
+}
+END_TEST
+
+START_TEST(telnet_is_taken_out_at_the_start_of_a_line)
+{
+	/* Control-C: interrupt, and show nothing until the timing mark. */
+	STREAM("\xff\xf4\xff\xfd\x06hi\n", "?\xff\xfc\x06<hi>");
+	STREAM("\xff\xfd\x01\xff\xfb\x1f[a] b\r\n",
+	       "?\xff\xfc\x01?\xff\xfe\x1f<[a] b>");
+	STREAM("\xff\xfc\x01\xff\xfe\x03\xff\xf9\xff\xec\n", "<>");
+	STREAM("HEALTH CHECK\xff\xf1HEALTH CHECK\n", "!!$");
+	STREAM("a\n\xff\xf6", "<a>");
+	/* Option 0. */
+	STREAM("\xff\xfe\0z\n", "<z>");
+}
+END_TEST
+
+START_TEST(anything_else_is_no_telnet)
+{
+	STREAM("a\xff\xf4\n", "<a\xff\xf4>");
+	STREAM("\xff\n", "<\xff>");
+	STREAM("\xff\xff\xfd\x01\n", "<\xff\xff\xfd\x01>");
+	STREAM("\xff\xfa\x18\n", "<\xff\xfa\x18>");
+	STREAM("\xff\xfd\n", "<\xff\xfd>");
+	STREAM("\xff\xfd\r\n", "<\xff\xfd>");
+	STREAM("\xff\xfe[a]\n", "<\xff\xfe[a]>"); /* UTF-16 without NULs */
+	STREAM("0123456789abcdef\xff\xf4\n", "{0123456789abcdef}{\xff\xf4}");
 }
 END_TEST
 
@@ -209,6 +240,8 @@ int main(void)
 	tcase_add_test(all, nul_bytes_are_skipped);
 	tcase_add_test(all, a_probe_is_taken_out_at_the_start_of_a_line);
 	tcase_add_test(all, anything_else_is_no_probe);
+	tcase_add_test(all, telnet_is_taken_out_at_the_start_of_a_line);
+	tcase_add_test(all, anything_else_is_no_telnet);
 	tcase_add_test(all, overlong_lines_come_in_pieces);
 	tcase_add_test(all, a_piece_is_text_whatever_it_looks_like);
 	tcase_add_test(all, pieces_do_not_cut_characters);

@@ -56,8 +56,9 @@ static void take(struct out *o, const struct framer *f, enum frame kind)
 		return;
 	if (kind == FRAME_PROBE_LINE)
 		head[0] = FRAME_PROBE;
-	if (kind != FRAME_LINE) {
+	if (kind != FRAME_LINE)
 		head[1] = 0;
+	if (kind != FRAME_LINE && kind != FRAME_TELNET) {
 		put(o, head, 2);
 		return;
 	}
