@@ -237,16 +237,25 @@ static unsigned count_headers(const struct http_request *r, const char *name)
 	return count;
 }
 
+/* Its first line is no method to the parser, and so never a version. */
+static bool is_http2(const struct http_parts *p)
+{
+	static const char begin[] = "PRI * HTTP/2";
+
+	return p->head.len >= sizeof(begin) - 1 &&
+	       memcmp(p->head.bytes, begin, sizeof(begin) - 1) == 0;
+}
+
 static enum http_event judge_parser(struct http *h)
 {
 	const enum http_errno error = HTTP_PARSER_ERRNO(&h->parts->parser);
 
 	if (error == HPE_OK || error == HPE_PAUSED)
 		return HTTP_MORE;
-	if (error == HPE_INVALID_METHOD)
+	if (error == HPE_INVALID_METHOD && !is_http2(h->parts))
 		return bad(h, 501, "not_implemented",
 			   "That method is not known.");
-	if (error == HPE_INVALID_VERSION)
+	if (error == HPE_INVALID_METHOD || error == HPE_INVALID_VERSION)
 		return bad(h, 505, "version", "Only HTTP/1 is spoken here.");
 	if (error == HPE_CB_body)
 		return bad(h, 413, "body_too_large",

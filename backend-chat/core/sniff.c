@@ -56,6 +56,28 @@ static enum match match_request(struct slice s)
 	return match_end(slice_from(s, target + 1));
 }
 
+/*
+ * What a client of HTTP/2 without TLS begins with (RFC 9113 section 3.4). It is
+ * told that this is not spoken, and its frames are not said.
+ */
+static enum match match_http2(struct slice s)
+{
+	static const char preface[] = "PRI * HTTP/2.0\r\n";
+	const size_t len = sizeof(preface) - 1;
+
+	if (memcmp(s.at, preface, s.len < len ? s.len : len) != 0)
+		return MATCH_NO;
+	return s.len < len ? MATCH_SO_FAR : MATCH_WHOLE;
+}
+
+/* Of an endless request line: an address, which may hold a secret. */
+static bool has_path(struct slice s)
+{
+	const char *blank = memchr(s.at, ' ', s.len);
+
+	return blank && blank + 1 < s.at + s.len && blank[1] == '/';
+}
+
 static bool is_probe(struct slice s)
 {
 	return s.len >= CHAT_PROBE_LEN &&
@@ -66,6 +88,7 @@ enum sniff sniff_first(enum sniff_port port, struct slice first)
 {
 	const enum sniff no_http =
 		port == SNIFF_ONLY_WEB ? SNIFF_BAD : SNIFF_LINES;
+	enum match match;
 
 	if (first.len == 0)
 		return SNIFF_MORE;
@@ -73,12 +96,16 @@ enum sniff sniff_first(enum sniff_port port, struct slice first)
 		return first.len == 1 ? SNIFF_MORE : SNIFF_TLS;
 	if (port == SNIFF_ONLY_LINES || is_probe(first))
 		return no_http;
-	switch (match_request(first)) {
+	match = match_http2(first);
+	if (match == MATCH_NO)
+		match = match_request(first);
+	switch (match) {
 	case MATCH_NO: return no_http;
 	case MATCH_WHOLE: return SNIFF_HTTP;
 	case MATCH_SO_FAR: break;
 	}
 	if (first.len < SNIFF_MAX)
 		return SNIFF_MORE;
-	return port == SNIFF_ONLY_WEB ? SNIFF_HTTP : SNIFF_LINES;
+	return port == SNIFF_ONLY_WEB || has_path(first) ? SNIFF_HTTP
+							 : SNIFF_LINES;
 }

@@ -19,13 +19,17 @@ enum sniff {
 	SNIFF_BAD, /* a web port got what is no HTTP: 400 and close */
 };
 
-/* No first line is awaited longer: classic from here on (web: HTTP, 414). */
+/*
+ * No first line is awaited longer: classic from here on, but HTTP on a web port
+ * and if it asks for a path (414).
+ */
 #define SNIFF_MAX 4096
 
 /*
  * first: all bytes so far. Lines are told as early as possible, so a connection
  * that begins with text is never held up; HTTP only by a complete line that
- * matches "^[A-Z]{3,8} [^ ]+ HTTP/1\.[01]$". "GET me a coffee" is a line.
+ * matches "^[A-Z]{3,8} [^ ]+ HTTP/1\.[01]$", or begins HTTP/2 (which gets 505).
+ * "GET me a coffee" is a line.
  * NUL is in no request line.
  */
 enum sniff sniff_first(enum sniff_port port, struct slice first);

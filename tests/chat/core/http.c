@@ -212,6 +212,7 @@ static const struct {
 	{"CONNECT a:1 HTTP/1.1\r\n" HOST "\r\n", "!400"},
 	{"GET /\r\n" HOST "\r\n", "!505"}, /* HTTP/0.9 */
 	{"GET / HTTP/2.0\r\n" HOST "\r\n", "!505"},
+	{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "!505"}, /* without TLS */
 	{"BREW / HTTP/1.1\r\n" HOST "\r\n", "!501"},
 	{"POST / HTTP/1.1\r\n" HOST "\r\n", "!411"},
 	{"POST / HTTP/1.1\r\n" HOST "Content-Length: 65537\r\n\r\n", "!413"},

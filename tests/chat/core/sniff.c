@@ -38,6 +38,10 @@ static const struct {
 	{"GET / http/1.1\r\n", 0, L, L, B},
 	{"GET /\tx HTTP/1.1\r\n", 0, L, L, B},
 	{"get / HTTP/1.1\r\n", 0, L, L, B},
+	{"PRI * HTTP/2.0\r\n", 0, H, L, H}, /* HTTP/2 without TLS */
+	{"PRI * HTTP/2.0\r", 0, M, L, M},
+	{"PRI * HTTP/2.0\n", 0, L, L, B},
+	{"PRI * HTTP/1.1\r\n", 0, H, L, H},
 	{"GE / HTTP/1.1\r\n", 0, L, L, B},
 	{"LONGWORDS / HTTP/1.1\r\n", 0, L, L, B},
 	{"GET /\0 HTTP/1.1\r\n", 17, L, L, B},
@@ -112,6 +116,11 @@ START_TEST(an_endless_first_line_is_decided)
 
 	memset(line, 'a', sizeof(line));
 	memcpy(line, "GET /", 5);
+	ck_assert_int_eq(look(SNIFF_AUTO, line, SNIFF_MAX - 1), SNIFF_MORE);
+	ck_assert_int_eq(look(SNIFF_AUTO, line, SNIFF_MAX), SNIFF_HTTP);
+	ck_assert_int_eq(look(SNIFF_ONLY_LINES, line, SNIFF_MAX), SNIFF_LINES);
+	ck_assert_int_eq(look(SNIFF_ONLY_WEB, line, SNIFF_MAX), SNIFF_HTTP);
+	line[4] = 'a';
 	ck_assert_int_eq(look(SNIFF_AUTO, line, SNIFF_MAX - 1), SNIFF_MORE);
 	ck_assert_int_eq(look(SNIFF_AUTO, line, SNIFF_MAX), SNIFF_LINES);
 	ck_assert_int_eq(look(SNIFF_ONLY_WEB, line, SNIFF_MAX), SNIFF_HTTP);
