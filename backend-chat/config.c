@@ -23,6 +23,8 @@
 #define LOG_MESSAGES	 10000
 #define ROOMS_DEFAULT	 1000
 #define DRAIN_DEFAULT_MS 2000
+#define HOOKS_DEFAULT	 20
+#define HOOKS_MAX	 10000
 
 void config_init(struct config *c)
 {
@@ -41,6 +43,7 @@ void config_init(struct config *c)
 		.max_per_room = 100000,
 		.max_mib = 256,
 	};
+	c->report.level = LEVEL_INFO;
 	c->redis.stream_max = LOG_MESSAGES;
 	c->redis.version = L4LB_VERSION;
 	c->redis.nodes = c->redis_nodes;
@@ -327,6 +330,27 @@ static int key_webhook_secret(struct config *c, const char *text, char *why)
 	return error;
 }
 
+/* "20/s" */
+static int key_webhook_rate(struct config *c, const char *text, char *why)
+{
+	struct slice digits = slice_of(text);
+	unsigned long number = 0;
+
+	c->has_hooks = true;
+	if (digits.len > 2 && strcmp(text + digits.len - 2, "/s") == 0) {
+		digits.len -= 2;
+		if (!slice_number(digits, HOOKS_MAX, &number))
+			number = 0;
+	}
+	c->hub.hooks = (unsigned)number;
+	if (number > 0 || strcmp(text, "off") == 0)
+		return 0;
+	snprintf(why, CONFIG_WHY_MAX,
+		 "'%.80s': give a rate such as 20/s, from 1/s to %d/s, or off",
+		 text, HOOKS_MAX);
+	return -1;
+}
+
 static int key_admin_token(struct config *c, const char *text, char *why)
 {
 	int error = take_secret(text, c->admin_token, why);
@@ -395,6 +419,39 @@ static int key_history_durability(struct config *c, const char *text, char *why)
 		return 0;
 	snprintf(why, CONFIG_WHY_MAX, "'%.80s': give normal or full", text);
 	return -1;
+}
+
+/* Who asks for a log wants to know when. */
+static int key_log_level(struct config *c, const char *text, char *why)
+{
+	c->report.dated = true;
+	for (int level = 0; level < LEVELS; level++) {
+		c->report.level = (enum log_level)level;
+		if (strcmp(text, log_level_name(c->report.level)) == 0)
+			return 0;
+	}
+	snprintf(why, CONFIG_WHY_MAX,
+		 "'%.80s': give notice, info, request or debug", text);
+	return -1;
+}
+
+static int key_log_format(struct config *c, const char *text, char *why)
+{
+	c->report.dated = true;
+	c->report.format = strcmp(text, "json") == 0 ? LOG_JSON : LOG_TEXT;
+	if (c->report.format == LOG_JSON || strcmp(text, "text") == 0)
+		return 0;
+	snprintf(why, CONFIG_WHY_MAX, "'%.80s': give text or json", text);
+	return -1;
+}
+
+static int key_log_file(struct config *c, const char *text, char *why)
+{
+	c->report.dated = true;
+	c->report.path = strcmp(text, "off") == 0 ? NULL : c->log_path;
+	if (!text[0])
+		return fail(why, "give a path, or off");
+	return take_text(text, c->log_path, sizeof(c->log_path), why);
 }
 
 static int key_redis_mode(struct config *c, const char *text, char *why)
@@ -478,6 +535,9 @@ static const struct key {
 	{"history", "max_per_room", key_history_per_room},
 	{"history", "max_size", key_history_size},
 	{"history", "durability", key_history_durability},
+	{"log", "level", key_log_level},
+	{"log", "format", key_log_format},
+	{"log", "file", key_log_file},
 	{"redis", "mode", key_redis_mode},
 	{"redis", "host", key_redis_host},
 	{"redis", "port", key_redis_port},
@@ -486,6 +546,7 @@ static const struct key {
 	{"redis", "prefix", key_redis_prefix},
 	{"redis", "stream_max", key_redis_stream_max},
 	{"webhook", "secret_file", key_webhook_secret},
+	{"webhook", "rate", key_webhook_rate},
 	{"web", "origins", key_origins},
 	{"web", "cors_origin", key_cors_origin},
 	{"admin", "token_file", key_admin_token},
@@ -611,6 +672,9 @@ void config_finish(struct config *c, unsigned port)
 	if (!c->hub.instance[0])
 		snprintf(c->hub.instance, sizeof(c->hub.instance), "%s-%u",
 			 host, port);
+	if (c->hub.has_rate && !c->has_hooks)
+		c->hub.hooks = HOOKS_DEFAULT;
+	c->report.instance = c->hub.instance;
 	snprintf(c->address, sizeof(c->address), "%s:%u", host, port);
 	c->hub.address = c->address;
 	finish_redis(c);

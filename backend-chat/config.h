@@ -10,6 +10,7 @@
 #include "io/accept.h"
 #include "io/bus.h"
 #include "io/hub.h"
+#include "io/report.h"
 #include "io/store.h"
 
 /* Bytes of a sentence that says what is wrong: of each why below. */
@@ -31,6 +32,7 @@ struct config {
 	struct store_options history; /* .path NULL: none */
 	bool has_redis;
 	struct bus_options redis; /* its texts are in this struct */
+	struct report_options report;
 
 	/* Private: texts. */
 	char address[64];
@@ -38,12 +40,12 @@ struct config {
 	char redis_password[CONFIG_SECRET_MAX];
 	unsigned redis_port;
 	struct slot_node redis_nodes[NODES_MAX];
-	char history_path[1024];
+	char history_path[1024], log_path[1024];
 	char motd[1024], cors_origin[256];
 	char admin_token[CONFIG_SECRET_MAX], webhook_secret[CONFIG_SECRET_MAX];
 	char origin_texts[CONFIG_ORIGINS_MAX][256];
 	struct slice origins[CONFIG_ORIGINS_MAX];
-	bool has_queue; /* it was given */
+	bool has_queue, has_hooks; /* they were given */
 };
 
 /* The defaults of a bare "chat_serv PORT". Not to be copied from then on. */

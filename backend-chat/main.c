@@ -7,20 +7,18 @@
 #include "io/hub.h"
 #include "io/listener.h"
 #include "io/report.h"
+#include "io/signals.h"
 #include "io/sorry.h"
 #include "io/store.h"
 #include "stdfds.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 enum { EXIT_OK = 0, EXIT_HOST = 1, EXIT_USAGE = 2 };
@@ -204,27 +202,6 @@ static bool reserve_descriptors(unsigned clients, rlim_t need)
 	return false;
 }
 
-/* Makes signals readable from a descriptor, for the main thread. */
-static int open_signals(sigset_t *signals)
-{
-	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(signals);
-	sigaddset(signals, SIGINT);
-	sigaddset(signals, SIGTERM);
-	sigaddset(signals, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, signals, NULL);
-	return signalfd(-1, signals, SFD_CLOEXEC);
-}
-
-/* Reads the first signal. A second one then ends the process at once. */
-static void unblock_next_signal(int signals, const sigset_t *set)
-{
-	struct signalfd_siginfo first;
-
-	if (read(signals, &first, sizeof(first)) == sizeof(first))
-		pthread_sigmask(SIG_UNBLOCK, set, NULL);
-}
-
 /* What runs, in the order in which it starts. */
 struct server {
 	struct config config;
@@ -290,10 +267,40 @@ static int open_bus(struct server *s)
 			     s->report, s->why, sizeof(s->why));
 }
 
+static int open_report(struct server *s)
+{
+	const char *path = s->config.report.path;
+	const int error = report_new(&s->report, &s->config.report);
+
+	if (error && path)
+		snprintf(s->why, sizeof(s->why),
+			 "file = %.300s: %s; make its folder, or choose "
+			 "another one",
+			 path, strerror(-error));
+	return error;
+}
+
+/* At SIGHUP. Called by the main thread, which serves already. */
+static void renew(void *arg)
+{
+	struct server *s = arg;
+	const char *path = s->config.report.path;
+	int error = report_reopen(s->report);
+
+	if (error)
+		report_line(s->report, "cannot open %.150s anew: %s", path,
+			    strerror(-error));
+	else
+		report_line(s->report,
+			    "SIGHUP: %s; a new configuration needs a restart",
+			    path ? "the log was opened anew"
+				 : "there is no log file");
+}
+
 /* Returns 0 or -errno. */
 static int start(struct server *s)
 {
-	int error = report_new(&s->report);
+	int error = open_report(s);
 
 	if (!error)
 		error = hub_new(&s->hub, &s->config.hub, s->report);
@@ -321,9 +328,9 @@ static void stop(struct server *s)
 	report_free(s->report);
 }
 
-static int serve(struct server *s, int signals, const sigset_t *set)
+static int serve(struct server *s, struct signals *signals)
 {
-	int error = signals == -1 ? -errno : start(s);
+	int error = start(s);
 
 	if (error && !s->why[0])
 		snprintf(s->why, sizeof(s->why),
@@ -335,44 +342,53 @@ static int serve(struct server *s, int signals, const sigset_t *set)
 		return EXIT_HOST;
 	}
 	report_listeners(s);
+	if (s->config.hub.has_log && s->config.hub.webhook_secret.len == 0)
+		report_line(s->report, "webhooks are open to everybody: there "
+				       "is no secret_file in [webhook]");
 	accept_until(signals, s->listeners, s->listener_count, s->hub,
 		     s->report);
 	for (unsigned i = 0; i < s->listener_count; i++)
 		close(s->listeners[i].fd);
 	s->listener_count = 0;
-	unblock_next_signal(signals, set);
+	signals_unblock(signals);
 	hub_close(s->hub);
 	return EXIT_OK;
 }
 
 /* Instead of a chat; see sorry.h. */
-static int apologise(struct server *s, int signals)
+static int apologise(struct server *s, struct signals *signals)
 {
-	int error = signals == -1 ? -errno : report_new(&s->report);
+	int error = open_report(s);
 
 	if (!error) {
 		report_listeners(s);
 		error = sorry_until(signals, s->listeners, s->listener_count,
 				    s->config.hub.clients, s->report);
 	}
-	if (error)
+	if (s->why[0])
+		fprintf(stderr, "chat_serv: %s\n", s->why);
+	else if (error)
 		fprintf(stderr, "chat_serv: cannot start: %s\n",
 			strerror(-error));
 	return error ? EXIT_HOST : EXIT_OK;
 }
 
-static int run(struct server *s, bool sorry)
+static int run(struct server *s, const struct options *o)
 {
-	sigset_t set;
-	int signals = open_signals(&set);
+	struct signals signals;
 	int code = EXIT_HOST;
+	/* Without a file there is a terminal that it ends with. */
+	int error = signals_open(&signals, o->config ? renew : NULL, s);
 
-	if (open_listeners(s)) {
+	if (error)
+		fprintf(stderr, "chat_serv: cannot start: %s\n",
+			strerror(-error));
+	if (!error && open_listeners(s)) {
 		config_finish(&s->config, s->config.listens[0].port);
-		code = sorry ? apologise(s, signals) : serve(s, signals, &set);
+		code = o->sorry ? apologise(s, &signals) : serve(s, &signals);
 	}
 	stop(s);
-	close(signals);
+	signals_close(&signals);
 	return code;
 }
 
@@ -390,5 +406,5 @@ int main(int argc, char **argv)
 						  ? sorry_descriptors(clients)
 						  : hub_descriptors(clients)))
 		return EXIT_HOST;
-	return run(&server, options.sorry);
+	return run(&server, &options);
 }

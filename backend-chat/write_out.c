@@ -5,12 +5,12 @@
 
 #include "write_out.h"
 
-bool write_out(const char *bytes, size_t len)
+bool write_to(int fd, const char *bytes, size_t len, size_t *left)
 {
-	struct pollfd writable = {.fd = STDOUT_FILENO, .events = POLLOUT};
+	struct pollfd writable = {.fd = fd, .events = POLLOUT};
 
 	while (len > 0) {
-		ssize_t written = write(STDOUT_FILENO, bytes, len);
+		ssize_t written = write(fd, bytes, len);
 
 		if (written == -1 && errno == EINTR)
 			continue;
@@ -20,9 +20,17 @@ bool write_out(const char *bytes, size_t len)
 			continue;
 		}
 		if (written == -1)
-			return false;
+			break;
 		bytes += written;
 		len -= (size_t)written;
 	}
-	return true;
+	*left = len;
+	return len == 0;
+}
+
+bool write_out(const char *bytes, size_t len)
+{
+	size_t left;
+
+	return write_to(STDOUT_FILENO, bytes, len, &left);
 }

@@ -12,4 +12,7 @@
  */
 bool write_out(const char *bytes, size_t len);
 
+/* The same to another descriptor. *left: bytes that were not written. */
+bool write_to(int fd, const char *bytes, size_t len, size_t *left);
+
 #endif

@@ -50,6 +50,7 @@ struct http_request {
 	bool http_1_0;
 	bool keep_alive; /* the connection may go on afterwards */
 	bool upgrade;	 /* "Upgrade: websocket" and "Connection: upgrade" */
+	struct slice id; /* for its owner: told back as X-Request-Id */
 };
 
 enum http_event {

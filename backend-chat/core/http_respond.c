@@ -118,6 +118,8 @@ bool http_respond(struct writer *w, const struct http_request *r,
 		put_header(w, "Sec-WebSocket-Version", "13");
 	}
 	put_cors(w, r, response->cors_origin);
+	if (r && r->id.len)
+		writer_printf(w, "X-Request-Id: %.*s\r\n", SLICE_ARG(r->id));
 	put_header(w, "X-Content-Type-Options", "nosniff");
 	put_header(w, "Referrer-Policy", "no-referrer");
 	if (response->page)

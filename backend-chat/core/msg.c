@@ -4,6 +4,7 @@
 #include "core/digest.h"
 #include "core/json.h"
 #include "core/mid.h"
+#include "core/stamp.h"
 #include "core/utf8.h"
 #include "core/writer.h"
 #include "core/ws.h"
@@ -12,7 +13,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* What the fields of a record take besides their values. */
 #define RECORD_OVERHEAD 400
@@ -307,19 +307,6 @@ struct slice msg_line(const struct msg *m)
 	return m->line;
 }
 
-/* 2026-11-29T07:02:40.123Z */
-static void put_timestamp(struct writer *w, int64_t ts_ms)
-{
-	time_t seconds = (time_t)(ts_ms / 1000);
-	char text[40];
-	struct tm tm;
-
-	if (!gmtime_r(&seconds, &tm)) /* beyond the year 2^31 */
-		memset(&tm, 0, sizeof(tm));
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	writer_printf(w, "\"%s.%03dZ\"", text, (int)(ts_ms % 1000));
-}
-
 static void put_field(struct writer *w, const char *name, struct slice s)
 {
 	writer_printf(w, ",\"%s\":", name);
@@ -352,7 +339,9 @@ static void put_json(struct writer *w, const struct msg *m)
 		put_field(w, "to", m->to);
 	put_field(w, "text", m->text);
 	writer_printf(w, ",\"ts\":%" PRId64 ",\"timestamp\":", m->ts_ms);
-	put_timestamp(w, m->ts_ms);
+	writer_put(w, "\"", 1);
+	stamp_put(w, m->ts_ms);
+	writer_put(w, "\"", 1);
 	put_field(w, "instance", m->instance);
 	writer_printf(w, ",\"via\":\"%s\",\"verified\":%s,\"metadata\":",
 		      vias[m->via], m->verified ? "true" : "false");

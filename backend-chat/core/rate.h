@@ -2,7 +2,8 @@
 /*
  * Token buckets (section 10 of the design) and the patience with those who go
  * on above them. Pure; zeroed state is a full bucket. Times in ms of any clock
- * that never goes back, above 0.
+ * that never goes back, above 0; in another unit where rate_floods() is not
+ * asked.
  */
 #ifndef CHAT_RATE_H
 #define CHAT_RATE_H
@@ -18,7 +19,8 @@ struct rate_limit {
 #define RATE_MESSAGES ((struct rate_limit){30, 100})  /* 10/s */
 #define RATE_COMMANDS ((struct rate_limit){10, 200})  /* 5/s */
 #define RATE_JOINS    ((struct rate_limit){10, 6000}) /* 10/min */
-#define RATE_WEBHOOK  ((struct rate_limit){40, 50})   /* 20/s */
+/* Webhooks, so many a second; in microseconds. */
+#define RATE_WEBHOOKS(n) ((struct rate_limit){2 * (n), 1000000 / (n)})
 /* A JSON client that is refused for so long is closed with 4002. */
 #define RATE_FLOOD_MS 5000
 /* ... if between refusals there was no such pause. */

@@ -4,6 +4,7 @@
 #include "io/hub.h"
 #include "io/listener.h"
 #include "io/report.h"
+#include "io/signals.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -52,11 +53,11 @@ static bool accept_one(const struct listener *l, struct hub *hub,
 	return false;
 }
 
-void accept_until(int stop_fd, const struct listener *listeners, unsigned count,
-		  struct hub *hub, struct report *report)
+void accept_until(struct signals *signals, const struct listener *listeners,
+		  unsigned count, struct hub *hub, struct report *report)
 {
 	struct pollfd polled[1 + LISTENERS_MAX] = {
-		{.fd = stop_fd, .events = POLLIN}};
+		{.fd = signals->fd, .events = POLLIN}};
 	bool failing = false;
 
 	for (unsigned i = 0; i < count; i++)
@@ -74,7 +75,7 @@ void accept_until(int stop_fd, const struct listener *listeners, unsigned count,
 		if (poll(polled, failing ? 1 : 1 + count,
 			 failing ? ACCEPT_PAUSE_MS : -1) == -1)
 			continue;
-		if (polled[0].revents)
+		if (polled[0].revents && signals_take(signals))
 			return;
 		for (unsigned i = 0; i < count; i++)
 			if (failing || polled[1 + i].revents)

@@ -11,6 +11,7 @@
 
 struct hub;
 struct report;
+struct signals;
 
 #define LISTENERS_MAX 16
 
@@ -19,8 +20,8 @@ struct listener {
 	enum sniff_port port; /* what may be spoken there */
 };
 
-/* Serves until the descriptor stop_fd is readable. Borrows everything. */
-void accept_until(int stop_fd, const struct listener *listeners, unsigned count,
-		  struct hub *hub, struct report *report);
+/* Serves until a signal ends the server. Borrows everything. */
+void accept_until(struct signals *signals, const struct listener *listeners,
+		  unsigned count, struct hub *hub, struct report *report);
 
 #endif

@@ -349,16 +349,17 @@ static bool is_signed(struct conn *c, const struct http_request *r)
 	return secret.len == 0 || auth_hook_ok(&hook, secret, wall_ms() / 1000);
 }
 
-/* Milliseconds until the next webhook is taken. */
-static int64_t hook_wait_ms(struct conn *c)
+/* Microseconds until the next webhook is taken. */
+static int64_t hook_wait_us(struct conn *c)
 {
 	struct hub *h = conn_hub(c);
+	const unsigned hooks = h->options.hooks;
 	int64_t wait;
 
-	if (!h->options.has_rate)
+	if (!hooks)
 		return 0;
 	pthread_mutex_lock(&h->lock);
-	wait = rate_take(&h->webhooks, RATE_WEBHOOK, worker_ms(c->worker));
+	wait = rate_take(&h->webhooks, RATE_WEBHOOKS(hooks), c->worker->now_us);
 	pthread_mutex_unlock(&h->lock);
 	return wait;
 }
@@ -422,12 +423,12 @@ static void webhook(struct conn *c, const struct http_request *r)
 			  &(struct http_response){.authenticate = true});
 		return;
 	}
-	wait = hook_wait_ms(c);
+	wait = hook_wait_us(c);
 	if (wait > 0) {
 		web_error(c, r, 429, "rate", "Too many webhooks at once.",
 			  &(struct http_response){
-				  .retry_after_s =
-					  (unsigned)((wait + 999) / 1000)});
+				  .retry_after_s = (unsigned)((wait + 999999) /
+							      1000000)});
 		return;
 	}
 	error = hook_parse(&hook, type, r->body);
@@ -644,12 +645,17 @@ static const struct route *route_of(struct slice path)
 	return &files;
 }
 
-bool api_is_for_all(const struct http_request *r)
+bool api_is_for_operators(const struct http_request *r)
 {
 	const struct route *route = route_of(r->path);
 
-	return route->answer == health || route->answer == metrics ||
-	       route->answer == websocket;
+	return route->answer == health || route->answer == metrics;
+}
+
+bool api_is_for_all(const struct http_request *r)
+{
+	return api_is_for_operators(r) ||
+	       route_of(r->path)->answer == websocket;
 }
 
 static unsigned verb_of(const struct http_request *r)

@@ -157,7 +157,7 @@ static void set_phase(struct conn *c, enum conn_phase phase, const char *what)
 	c->phase = phase;
 	h->present -= was_present && !conn_is_present(c) && !c->refused;
 	if (what)
-		report_line(h->report, "client %s %s, clients=%u", c->peer,
+		report_info(h->report, "client %s %s, clients=%u", c->peer,
 			    what, h->here);
 	pthread_mutex_unlock(&h->lock);
 	watch_queue(c);

@@ -28,8 +28,9 @@ struct hub_options {
 	 * senders wait for them, and they are dropped when their queue is full.
 	 */
 	bool has_log;
-	bool has_rate;	   /* limits of what a connection may say */
-	bool commands;	   /* of line clients */
+	bool has_rate;	/* limits of what a connection may say */
+	unsigned hooks; /* webhooks a second, twice as many at once; 0: all */
+	bool commands;	/* of line clients */
 	bool strict_nicks; /* a line with somebody else's prefix is refused */
 	unsigned rooms;	   /* at most */
 	unsigned drain_ms;

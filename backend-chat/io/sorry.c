@@ -11,6 +11,7 @@
 #include "io/clock.h"
 #include "io/listener.h"
 #include "io/report.h"
+#include "io/signals.h"
 #include "io/timers.h"
 
 #include <errno.h>
@@ -70,6 +71,7 @@ struct sorry {
 	unsigned count, max;
 	unsigned long told, probes;
 	struct report *report;
+	struct signals *signals;
 	char in[READ_BYTES];
 };
 
@@ -109,7 +111,7 @@ static void told(struct sorry *s, struct guest *g, const char *how)
 	s->told += how != NULL;
 	if (!how)
 		return;
-	report_line(s->report, "client %s told: %s", g->peer, how);
+	report_info(s->report, "client %s told: %s", g->peer, how);
 }
 
 /* Returns false if it has ended. */
@@ -404,8 +406,10 @@ static bool turn(struct sorry *s)
 
 	s->now_ms = clock_us() / 1000;
 	for (int i = 0; i < count; i++) {
-		if (!events[i].data.ptr)
+		if (!events[i].data.ptr && signals_take(s->signals))
 			return false;
+		if (!events[i].data.ptr)
+			continue;
 		if (is_listener(s, events[i].data.ptr))
 			on_connection(s, events[i].data.ptr);
 		else
@@ -420,13 +424,13 @@ static bool turn(struct sorry *s)
 	return true;
 }
 
-static int begin(struct sorry *s, int stop_fd)
+static int begin(struct sorry *s)
 {
 	struct epoll_event event = {.events = EPOLLIN};
 
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (s->epoll == -1 ||
-	    epoll_ctl(s->epoll, EPOLL_CTL_ADD, stop_fd, &event) == -1)
+	    epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->signals->fd, &event) == -1)
 		return -errno;
 	for (unsigned i = 0; i < s->listener_count; i++)
 		if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->listeners[i].fd,
@@ -441,8 +445,8 @@ unsigned sorry_descriptors(unsigned clients)
 	return clients + LISTENERS_MAX + OTHER_FDS;
 }
 
-int sorry_until(int stop_fd, const struct listener *listeners, unsigned count,
-		unsigned clients, struct report *report)
+int sorry_until(struct signals *signals, const struct listener *listeners,
+		unsigned count, unsigned clients, struct report *report)
 {
 	struct sorry *s = calloc(1, sizeof(*s));
 	int error;
@@ -453,7 +457,8 @@ int sorry_until(int stop_fd, const struct listener *listeners, unsigned count,
 	s->listener_count = count;
 	s->max = clients;
 	s->report = report;
-	error = begin(s, stop_fd);
+	s->signals = signals;
+	error = begin(s);
 	while (!error && turn(s))
 		;
 	if (!error)

@@ -16,16 +16,17 @@
 
 struct listener;
 struct report;
+struct signals;
 
 /* Descriptors that it may use at the same time. */
 unsigned sorry_descriptors(unsigned clients);
 
 /*
- * Serves at most so many clients at a time, further ones are closed, until the
- * descriptor stop_fd is readable. Borrows everything. Returns 0 or -errno: it
- * could not begin.
+ * Serves at most so many clients at a time, further ones are closed, until a
+ * signal ends the server. Borrows everything. Returns 0 or -errno: it could not
+ * begin.
  */
-int sorry_until(int stop_fd, const struct listener *listeners, unsigned count,
-		unsigned clients, struct report *report);
+int sorry_until(struct signals *signals, const struct listener *listeners,
+		unsigned count, unsigned clients, struct report *report);
 
 #endif

@@ -2,7 +2,10 @@
 /* See web.h. One request at a time: pipelined ones wait for its answer. */
 #include "io/web.h"
 #include "core/ws.h"
+#include "io/report.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define HEAD_MS 10000
@@ -69,10 +72,51 @@ void web_on_time(struct conn *c)
 
 /* ------------------------------------------------------------ responses */
 
-static void count(struct conn *c, unsigned status)
+/* A request for the log: it gets its id, and its time begins. */
+static void identify(struct conn *c)
+{
+	struct web *web = c->web;
+	struct http_request *r = &web->http.request;
+	const struct slice given = http_header(r, "X-Request-Id");
+	uint64_t random;
+
+	if (!report_wants(conn_hub(c)->report, LEVEL_REQUEST))
+		return;
+	web->whole_us = clock_us();
+	worker_random(c->worker, &random, sizeof(random));
+	if (logline_id_is_valid(given))
+		snprintf(web->id, sizeof(web->id), "%.*s", SLICE_ARG(given));
+	else
+		snprintf(web->id, sizeof(web->id), "%016" PRIx64, random);
+	r->id = slice_of(web->id);
+}
+
+static void log_request(struct conn *c, const struct http_request *r,
+			unsigned status, size_t bytes)
+{
+	const enum log_level level =
+		r && api_is_for_operators(r) ? LEVEL_DEBUG : LEVEL_REQUEST;
+	struct report *report = conn_hub(c)->report;
+	struct logline_request line = {.status = status, .bytes = bytes};
+
+	if (!report_wants(report, level))
+		return;
+	if (r) {
+		line.method = r->verb_name;
+		line.path = r->path;
+		line.id = r->id;
+		line.ms = (clock_us() - c->web->whole_us) / 1000;
+	}
+	report_request(report, level, &line);
+}
+
+/* What is answered is counted and logged. r: NULL if none could be read. */
+static void count(struct conn *c, const struct http_request *r, unsigned status,
+		  size_t bytes)
 {
 	struct metrics *m = &conn_hub(c)->metrics;
 
+	log_request(c, r, status, bytes);
 	METRIC_ADD(m, total_requests);
 	if (status < 400)
 		METRIC_ADD(m, success_requests);
@@ -110,7 +154,7 @@ void web_respond(struct conn *c, const struct http_request *r,
 	full.date_s = wall_ms() / 1000;
 	full.cors_origin = cors_of(c);
 	goes_on = http_respond(&w, r, &full);
-	count(c, full.status);
+	count(c, r, full.status, w.len);
 	finish(c, &w, goes_on);
 }
 
@@ -127,7 +171,7 @@ void web_error(struct conn *c, const struct http_request *r, unsigned status,
 	full.date_s = wall_ms() / 1000;
 	full.cors_origin = cors_of(c);
 	goes_on = http_respond_error(&w, r, status, code, message, &full);
-	count(c, status);
+	count(c, r, status, w.len);
 	finish(c, &w, goes_on);
 }
 
@@ -136,7 +180,7 @@ void web_maintenance(struct conn *c, const struct http_request *r)
 	struct writer w = new_response();
 	bool goes_on = http_respond_maintenance(&w, r);
 
-	count(c, 503);
+	count(c, r, 503, w.len);
 	finish(c, &w, goes_on);
 }
 
@@ -152,7 +196,7 @@ void web_upgrade(struct conn *c, const struct http_request *r)
 		conn_out_of_memory(c);
 		return;
 	}
-	count(c, 101);
+	count(c, r, 101, w.len);
 	conn_queue_writer(c, &w);
 	(void)json_start(c, WIRE_WS);
 }
@@ -181,6 +225,7 @@ static struct slice feed(struct conn *c, struct slice in)
 			break;
 		case HTTP_BAD: bad(c); return slice_from(in, in.len);
 		case HTTP_WHOLE:
+			identify(c);
 			if (c->refused && !api_is_for_all(&web->http.request))
 				web_maintenance(c, &web->http.request);
 			else

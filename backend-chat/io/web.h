@@ -4,6 +4,7 @@
 #define CHAT_WEB_H
 
 #include "core/http.h"
+#include "core/logline.h"
 #include "core/mid.h"
 #include "io/conn.h"
 
@@ -21,13 +22,17 @@ struct web {
 	struct http http;
 	bool known; /* that it is HTTP */
 	enum web_wait wait;
-	enum web_state state;	  /* which of the timeouts runs */
-	struct writer rest;	  /* input behind the request that waits */
-	char mid[MID_STORED_MAX]; /* WEB_POSTED */
+	enum web_state state;	     /* which of the timeouts runs */
+	struct writer rest;	     /* input behind the request that waits */
+	char mid[MID_STORED_MAX];    /* WEB_POSTED */
+	char id[LOGLINE_ID_MAX + 1]; /* of the request, for the log */
+	int64_t whole_us;	     /* when its last byte came */
 };
 
 /* Answers the request; the connection goes on, waits, or changes its wire. */
 void api_answer(struct conn *c, const struct http_request *r);
+/* What balancers and monitors ask for. */
+bool api_is_for_operators(const struct http_request *r);
 /*
  * Answered also when there is no place for more clients: for operators, and
  * the WebSocket, which is closed with a code that says so.

@@ -353,7 +353,7 @@ int main(int argc, char **argv)
 	struct report *report;
 	char why[256];
 
-	if (argc < 4 || report_new(&report) != 0)
+	if (argc < 4 || report_new(&report, NULL) != 0)
 		return 2;
 	options.instance = instance = argv[1];
 	options.cluster = !strcmp(argv[2], "cluster");

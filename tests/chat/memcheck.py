@@ -21,7 +21,8 @@ ROOMS = ["Commands.test_names_and_direct_messages",
          "Json.test_a_nick_is_its_tokens",
          "Json.test_errors_keep_the_connection",
          "Limits.test_rooms_of_a_connection_and_of_the_server"]
-
+LOG = ["Requests.test_json_and_every_kind_of_answer",
+       "Hangup.test_a_renamed_file_is_begun_anew"]
 SORRY = ["Http.test_a_browser_gets_a_page_that_reloads_itself",
          "Http.test_a_request_in_pieces_and_a_bad_one",
          "Lines.test_who_is_silent_is_told_as_well",
@@ -41,7 +42,8 @@ def main():
                       check=False).returncode:
         skip_all("valgrind cannot run this build")
     for script, tests in (("server.py", SERVER), ("web.py", WEB),
-                          ("rooms.py", ROOMS), ("sorry.py", SORRY)):
+                          ("rooms.py", ROOMS), ("log.py", LOG),
+                          ("sorry.py", SORRY)):
         path = os.path.join(os.path.dirname(__file__), script)
         code = subprocess.run(
             [sys.executable, "-B", path, *tests], check=False,

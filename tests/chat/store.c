@@ -475,7 +475,7 @@ int main(void)
 
 	/* Threads do not survive a fork. */
 	setenv("CK_FORK", "no", 1);
-	if (!mkdtemp(folder) || report_new(&report) != 0)
+	if (!mkdtemp(folder) || report_new(&report, NULL) != 0)
 		return 1;
 	snprintf(path, sizeof(path), "%s/chat.db", folder);
 	result = unit_run("store", tests, ARRAY_LEN(tests));

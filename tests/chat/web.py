@@ -329,7 +329,44 @@ class Hooks(WebTest):
                 web.get(f"/api/rooms/room/history?{query}").status, 400)
 
 
+    def test_a_rate_of_its_own(self):
+        server = self.configure(LISTEN + "rate = off\n[webhook]\nrate = 2/s\n")
+        web = self.web(server)
+        body = {"roomId": "r", "message": "m"}
+        answers = [web.post("/webhook", body) for _ in range(20)]
+        self.assertEqual([one.status for one in answers[:4]], [200] * 4)
+        refused = [one for one in answers if one.status == 429]
+        self.assertTrue(refused)
+        for one in refused:
+            self.assertEqual(one.json()["error"], "rate")
+            self.assertEqual(one.headers["retry-after"], "1")
+        # What others say is not limited by it, nor hooks by what they say.
+        ann = self.join(server, "ann")
+        ann.send(b"[ann] x\n" * 50)
+        for _ in range(50):
+            self.assertEqual(ann.line(), b"[ann] x\n")
+        free = self.configure(LISTEN + "[webhook]\nrate = off\n")
+        web = self.web(free)
+        for _ in range(100):
+            self.assertEqual(web.post("/webhook", body).status, 200)
+
+    def test_the_usual_rate(self):
+        web = self.web(self.configure(LISTEN))
+        statuses = [web.post("/webhook", {"roomId": "r", "message": "m"})
+                    .status for _ in range(100)]
+        self.assertEqual(statuses[:40], [200] * 40)
+        self.assertIn(429, statuses)
+
+
 class Secrets(WebTest):
+    def test_who_is_open_says_so(self):
+        self.configure(LISTEN).out.wait("^webhooks are open to everybody: ")
+        closed = self.configure(
+            LISTEN + f"[webhook]\nsecret_file = {self.file('hush')}\n")
+        closed.process.terminate()
+        closed.wait()
+        self.assertFalse(closed.out.has("webhooks"))
+
     def test_webhooks_with_a_secret(self):
         server = self.configure(
             LISTEN + f"[webhook]\nsecret_file = {self.file('hush hush')}\n")
@@ -385,6 +422,9 @@ class Config(WebTest):
                 ("[chat]\ndrain = 5\n", ":2: drain: '5': give a time"),
                 ("[history]\nmax_size = 5k\n",
                  ":2: max_size: '5k': give 1m or more"),
+                ("[webhook]\nrate = 20\n", ":2: rate: '20': give a rate such "
+                 "as 20/s, from 1/s to 10000/s, or off"),
+                ("[webhook]\nrate = 0/s\n", ":2: rate: '0/s': give a rate"),
                 ("nonsense\n", r":1: expected \[SECTION\] or KEY = VALUE"),
                 ("[admin]\ntoken_file = /nonexistent\n",
                  ":2: token_file: /nonexistent: cannot be read"),
