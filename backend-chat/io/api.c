@@ -445,7 +445,7 @@ void api_on_posted(struct conn *c, const struct http_request *r,
 	struct writer w = new_body();
 	char id[MSGID_TEXT_MAX];
 
-	if (n->posted == POSTED_REFUSED) {
+	if (posted_is_refused(n->posted)) {
 		writer_free(&w);
 		web_maintenance(c, r);
 		return;

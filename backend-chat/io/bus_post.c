@@ -30,8 +30,8 @@ static void answer(struct bus_redis *b, struct room_log *r, struct post *p,
 		   enum posted result, struct msgid id)
 {
 	/* The sender was answered when it was told. */
-	if (result == POSTED && p->told)
-		result = POSTED_LATE;
+	if (p->told && result != POSTED_QUEUED)
+		result = result == POSTED ? POSTED_LATE : POSTED_UNTAKEN;
 	if (b->hub && p->ticket)
 		hub_on_posted(b->hub, p->ticket, result, slice_of(r->name),
 			      p->msg->mid, id);

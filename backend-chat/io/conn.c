@@ -422,13 +422,13 @@ enum post conn_post(struct conn *c, struct msg *m, bool retry)
 void conn_on_posted(struct conn *c, const struct note *n)
 {
 	/* While Redis is down its outbox is the limit, not the sender's. */
-	if (n->posted != POSTED_LATE)
+	if (!posted_is_late(n->posted))
 		c->unacked -= c->unacked > 0;
 	if (c->wire == WIRE_HTTP)
 		web_on_posted(c, n);
 	else if (conn_is_json(c))
 		json_on_posted(c, n);
-	else if (n->posted == POSTED_REFUSED)
+	else if (posted_is_refused(n->posted))
 		conn_queue_answer(c, refused_post, strlen(refused_post));
 	if (c->ending && c->unacked == 0)
 		left(c, 0);

@@ -278,7 +278,7 @@ void hub_on_posted(struct hub *h, uint64_t ticket, enum posted result,
 {
 	struct note *n = note_about(NOTE_POSTED, room, mid, NULL, 0);
 
-	if (result == POSTED_REFUSED)
+	if (posted_is_refused(result))
 		METRIC_ADD(&h->metrics, refused_posts);
 	if (!n)
 		return;

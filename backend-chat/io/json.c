@@ -435,7 +435,7 @@ void json_on_posted(struct conn *c, const struct note *n)
 
 	if (n->posted == POSTED || n->posted == POSTED_LATE)
 		wsjson_put_ack(&w, mid, n->id);
-	else if (n->posted == POSTED_REFUSED)
+	else if (posted_is_refused(n->posted))
 		wsjson_put_error(&w, "maintenance", slice_of(HTTP_MAINTENANCE),
 				 mid);
 	if (w.len > 0)

@@ -28,10 +28,22 @@ void hub_on_gap(struct hub *h, struct slice room, struct msgid from,
 
 enum posted {
 	POSTED,		/* in the log, under that id */
-	POSTED_QUEUED,	/* told without an id; POSTED_LATE follows */
-	POSTED_LATE,	/* in the log now, under that id, after POSTED_QUEUED */
-	POSTED_REFUSED, /* not posted: room is full of retries, Redis is down */
+	POSTED_REFUSED, /* not posted: Redis does not take it, no memory */
+	POSTED_QUEUED,	/* told without an id; one of these follows: */
+	POSTED_LATE,	/* in the log now, under that id */
+	POSTED_UNTAKEN, /* refused now: nobody else will get it */
 };
+
+/* The sender has had an answer before. */
+static inline bool posted_is_late(enum posted result)
+{
+	return result == POSTED_LATE || result == POSTED_UNTAKEN;
+}
+
+static inline bool posted_is_refused(enum posted result)
+{
+	return result == POSTED_REFUSED || result == POSTED_UNTAKEN;
+}
 
 /* mid: as stored. */
 void hub_on_posted(struct hub *h, uint64_t ticket, enum posted result,

@@ -13,7 +13,7 @@ import unittest
 import chatlab
 from dragonfly import Dragonfly
 from proxy import Proxy
-from redislab import SERVER, Cluster, Server, until
+from redislab import SERVER, Client, Cluster, Server, until
 
 PROBE = os.environ.get("BUS_PROBE", "bus_probe")
 
@@ -366,6 +366,26 @@ class Standalone(Case):
             instance.up(2)
         talk.until(50)
         self.agree(instances, talk.end())
+
+    def test_what_was_told_is_refused(self):
+        server, address = self.redis()
+        a = self.instance("a", address)
+        a.up()
+        a.follow("ops")
+        operator = Client(server.port)
+        self.addCleanup(operator.close)
+        server.pause()
+        for i in range(2):
+            a.say("post", "ops", mid(i), "x")
+        a.out.wait("^queued ops ", 2)
+        operator.send("SET", "{ops}:log", "no log any more")
+        server.resume()
+        # The first one may still have come before that; the second one comes
+        # after the first one's answer.
+        a.out.wait(f"^untaken ops 0-0 {mid(1)}")
+        self.assertEqual(a.answers("ops", "refused"), [])
+        a.say("post", "ops", mid(2), "x")
+        a.out.wait(f"^refused ops 0-0 {mid(2)}")
 
     def test_subscribers_are_cut_off(self):
         server, address = self.redis()

@@ -104,8 +104,11 @@ void hub_on_gap(struct hub *h, struct slice room, struct msgid from,
 void hub_on_posted(struct hub *h, uint64_t ticket, enum posted result,
 		   struct slice room, struct slice mid, struct msgid id)
 {
-	static const char *const names[] = {"posted", "queued", "late",
-					    "refused"};
+	static const char *const names[] = {
+		[POSTED] = "posted",	      [POSTED_REFUSED] = "refused",
+		[POSTED_QUEUED] = "queued",   [POSTED_LATE] = "late",
+		[POSTED_UNTAKEN] = "untaken",
+	};
 
 	(void)h;
 	(void)ticket;

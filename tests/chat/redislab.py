@@ -87,12 +87,15 @@ class Client:
         self.file = self.socket.makefile("rb")
 
     def __call__(self, *words):
+        self.send(*words)
+        return self.read()
+
+    def send(self, *words):
         out = [b"*%d\r\n" % len(words)]
         for word in words:
             data = word if isinstance(word, bytes) else str(word).encode()
             out.append(b"$%d\r\n%s\r\n" % (len(data), data))
         self.socket.sendall(b"".join(out))
-        return self.read()
 
     def read(self):
         line = self.file.readline()

@@ -43,11 +43,11 @@ START_TEST(a_number_may_need_64_bits)
 {
 	uint64_t number = 0;
 
-	ck_assert(slice_u64(SLICE("18446744073709551615"), UINT64_MAX,
-			    &number));
+	ck_assert(
+		slice_u64(SLICE("18446744073709551615"), UINT64_MAX, &number));
 	ck_assert(number == UINT64_MAX);
-	ck_assert(!slice_u64(SLICE("18446744073709551616"), UINT64_MAX,
-			     &number));
+	ck_assert(
+		!slice_u64(SLICE("18446744073709551616"), UINT64_MAX, &number));
 }
 END_TEST
 
