@@ -2,7 +2,9 @@
 /*
  * The bus over Redis, for its own files only:
  *   bus_redis.c   the thread, and the calls of bus.h
- *   bus_room.c    rooms: subscriptions, pages of the log, what the hub is told
+ *   bus_room.c    rooms: their logs as they come, what the hub is told
+ *   bus_channel.c the channels, and what comes there
+ *   bus_read.c    pages of a log for those who ask
  *   bus_post.c    what is said, until it has an id
  *   bus_signal.c  what is told to all instances and is in no log
  *   bus_lease.c   which instances live
@@ -272,16 +274,23 @@ void bus_room_look(struct room_log *r);
 /* What the store answers, for the bus' own thread. NULL: no memory. */
 struct task *bus_page_task(struct bus_redis *b, const struct page *page,
 			   void (*run)(struct bus_redis *b, struct task *t));
-/* A message of the log as Redis gives it. NULL: it cannot be read. */
-struct msg *bus_entry(struct bus_redis *b, const redisReply *entry);
-void bus_channel_attend(struct bus_redis *b, struct channel *c,
-			struct slice room, bool wanted);
+/* "ID BODY" of its channel. */
+void bus_room_live(struct bus_redis *b, struct room_log *r,
+		   struct slice payload);
 bool bus_is_reachable(struct bus_redis *b, struct slice room);
 
+/* ------------------------------------------------------------ channels */
+
+void bus_channel_attend(struct bus_redis *b, struct channel *c,
+			struct slice room, bool wanted);
 void bus_on_push(void *arg, struct redis_node *node, const redisReply *reply);
 void bus_on_subscriber(void *arg, struct redis_node *node);
 void bus_on_subscriber_lost(void *arg, struct redis_node *node);
 
+/* --------------------------------------------------------------- pages */
+
+/* A message of the log as Redis gives it. NULL: it cannot be read. */
+struct msg *bus_entry(struct bus_redis *b, const redisReply *entry);
 void bus_read(struct bus_redis *b, struct task *t);
 
 /* --------------------------------------------------------------- posts */

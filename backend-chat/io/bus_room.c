@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rooms of the bus over Redis: following their channels, reading pages of
- * their logs, and what the hub is told of them.
+ * The rooms of the bus over Redis: what comes live and the pages that are asked
+ * for become one log, and what the hub is told of it.
  *
  * A room is opened (hub_on_open()) when its last page and its topic are known.
  * If Redis is away it is opened blind, with what the store knows; what was in
  * the log before that is then not said as if it were new.
  */
 #include "io/bus_redis.h"
-#include "core/resp_err.h"
 #include "io/clock.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FOLLOW_AGAIN_MS 5000 /* no answer: ask once more */
-#define FOLLOW_WAIT_MS	200  /* after an error */
-#define PAGE_WAIT_MS	250
+#define PAGE_WAIT_MS 250
 
 /* -------------------------------------------------------------- tables */
 
@@ -89,128 +85,6 @@ bool bus_is_reachable(struct bus_redis *b, struct slice room)
 		redis_node_of(b->redis, bus_key(b, room, "log", key));
 
 	return n && redis_node_is_up(n);
-}
-
-/* ------------------------------------------------------------ channels */
-
-/*
- * The channel of a room, or of all instances: that one has a name that no room
- * can have.
- */
-static struct slice channel_name(struct bus_redis *b, const struct channel *c,
-				 struct slice room, char key[KEY_MAX])
-{
-	return c == &b->channel ? bus_key(b, SLICE("chat"), "all", key)
-				: bus_key(b, room, "ch", key);
-}
-
-static void follow(struct bus_redis *b, struct channel *c, struct slice room,
-		   bool on)
-{
-	char key[KEY_MAX];
-	struct slice argv[2];
-
-	if (on)
-		argv[0] = b->classic ? SLICE("SUBSCRIBE") : SLICE("SSUBSCRIBE");
-	else
-		argv[0] = b->classic ? SLICE("UNSUBSCRIBE")
-				     : SLICE("SUNSUBSCRIBE");
-	argv[1] = channel_name(b, c, room, key);
-	if (redis_follow(c->node, 2, argv) && on)
-		c->state = FOLLOW_ASKED;
-	c->ms = b->now_ms;
-}
-
-void bus_channel_attend(struct bus_redis *b, struct channel *c,
-			struct slice room, bool wanted)
-{
-	char key[KEY_MAX];
-	struct redis_node *node =
-		wanted ? redis_node_of(b->redis, channel_name(b, c, room, key))
-		       : NULL;
-
-	if (c->state != FOLLOW_NOT && c->node != node) {
-		follow(b, c, room, false);
-		c->state = FOLLOW_NOT;
-		c->ms = 0;
-	}
-	c->node = node;
-	if (c->state == FOLLOW_ASKED && b->now_ms - c->ms > FOLLOW_AGAIN_MS)
-		c->state = FOLLOW_NOT;
-	if (node && c->state == FOLLOW_NOT && b->now_ms >= c->ms)
-		follow(b, c, room, true);
-}
-
-static void lose_channel(struct bus_redis *b, struct channel *c,
-			 const struct redis_node *node, int64_t wait_ms)
-{
-	if (c->node != node || c->state == FOLLOW_NOT)
-		return;
-	c->state = FOLLOW_NOT;
-	c->ms = b->now_ms + wait_ms;
-	b->tick_ms = 0;
-}
-
-/* All that were followed there, or those that were only asked for. */
-static void lose_channels(struct bus_redis *b, const struct redis_node *node,
-			  bool asked_only, int64_t wait_ms)
-{
-	if (!asked_only || b->channel.state == FOLLOW_ASKED)
-		lose_channel(b, &b->channel, node, wait_ms);
-	for (unsigned i = 0; i < HASH_SIZE; i++)
-		for (struct room_log *r = b->rooms[i]; r; r = r->next)
-			if (!asked_only || r->channel.state == FOLLOW_ASKED)
-				lose_channel(b, &r->channel, node, wait_ms);
-}
-
-void bus_on_subscriber(void *arg, struct redis_node *node)
-{
-	struct bus_redis *b = arg;
-
-	(void)node;
-	b->classic = false; /* it may be another server now */
-	b->tick_ms = 0;
-}
-
-void bus_on_subscriber_lost(void *arg, struct redis_node *node)
-{
-	struct bus_redis *b = arg;
-
-	lose_channels(b, node, false, 0);
-	if (b->channel.node == node)
-		b->channel.node = NULL;
-	for (unsigned i = 0; i < HASH_SIZE; i++)
-		for (struct room_log *r = b->rooms[i]; r; r = r->next)
-			if (r->channel.node == node)
-				r->channel.node = NULL;
-}
-
-/* Between "{" with the prefix and that suffix; empty if it is not so. */
-static struct slice room_of_channel(const struct bus_redis *b,
-				    struct slice name, const char *suffix)
-{
-	const size_t before = 1 + strlen(b->options.prefix);
-	const size_t after = strlen(suffix);
-
-	if (name.len <= before + after || name.at[0] != '{' ||
-	    memcmp(name.at + name.len - after, suffix, after) != 0 ||
-	    memcmp(name.at + 1, b->options.prefix, before - 1) != 0)
-		return SLICE("");
-	return (struct slice){name.at + before, name.len - before - after};
-}
-
-/* *r: its room; NULL if it is the channel of all instances. */
-static struct channel *find_channel(struct bus_redis *b, struct slice name,
-				    struct room_log **r)
-{
-	const struct slice room = room_of_channel(b, name, "}:ch");
-
-	*r = NULL;
-	if (room.len == 0)
-		return room_of_channel(b, name, "}:all").len > 0 ? &b->channel
-								 : NULL;
-	*r = bus_room_find(b, room);
-	return *r ? &(*r)->channel : NULL;
 }
 
 /* ------------------------------------------------------ what comes live */
@@ -312,8 +186,8 @@ static void deliver(struct bus_redis *b, struct room_log *r)
 	}
 }
 
-static void take_live(struct bus_redis *b, struct room_log *r,
-		      struct slice payload)
+void bus_room_live(struct bus_redis *b, struct room_log *r,
+		   struct slice payload)
 {
 	struct msg *m = read_live(b, payload);
 
@@ -325,94 +199,6 @@ static void take_live(struct bus_redis *b, struct room_log *r,
 	if (merge_wants_fill(&r->merge))
 		b->tick_ms = 0;
 }
-
-static void take_followed(struct bus_redis *b, struct slice name)
-{
-	struct room_log *r;
-	struct channel *c = find_channel(b, name, &r);
-
-	if (!c || c->state != FOLLOW_ASKED)
-		return;
-	c->state = FOLLOW_ON;
-	/* What was told before is not known. */
-	if (r)
-		bus_room_look(r);
-	else
-		b->nicks_ms = 0;
-	b->tick_ms = 0;
-}
-
-/* The slot has gone to another node; our own "no more" comes here, too. */
-static void take_unfollowed(struct bus_redis *b, const struct redis_node *node,
-			    struct slice name)
-{
-	struct room_log *r;
-	struct channel *c = find_channel(b, name, &r);
-
-	if (!c || c->node != node || c->state == FOLLOW_NOT)
-		return;
-	redis_doubt_map(b->redis);
-	lose_channel(b, c, node, 0);
-}
-
-static void take_error(struct bus_redis *b, struct redis_node *node,
-		       struct slice text)
-{
-	struct resp_redirect to;
-
-	switch (resp_err_parse(text, &to)) {
-	case RESP_ERR_MOVED:
-		redis_slot_moved(b->redis, to.slot, to.host, to.port, node);
-		lose_channels(b, node, true, 0);
-		break;
-	case RESP_ERR_UNKNOWN:
-		/* Redis before 7 */
-		if (!b->classic)
-			lose_channels(b, node, true, 0);
-		b->classic = true;
-		break;
-	case RESP_ERR_ASK:
-	case RESP_ERR_WAIT:
-	case RESP_ERR_NOSCRIPT:
-	case RESP_ERR_AUTH:
-	case RESP_ERR_FULL:
-	case RESP_ERR_CROSS:
-	case RESP_ERR_OTHER:
-		redis_doubt_map(b->redis);
-		lose_channels(b, node, true, FOLLOW_WAIT_MS);
-		break;
-	}
-}
-
-void bus_on_push(void *arg, struct redis_node *node, const redisReply *reply)
-{
-	struct bus_redis *b = arg;
-	struct slice word, name, payload = SLICE("");
-	struct room_log *r;
-
-	if (reply->type == REDIS_REPLY_ERROR)
-		take_error(b, node, reply_text(reply));
-	if (!reply_is_list(reply, 3))
-		return; /* a pong */
-	word = reply_text(reply->element[0]);
-	name = reply_text(reply->element[1]);
-	payload = reply_text(reply->element[2]);
-	if (slice_equal(word, SLICE("smessage")) ||
-	    slice_equal(word, SLICE("message"))) {
-		find_channel(b, name, &r);
-		if (payload.len > 0 && payload.at[0] == '{')
-			bus_signal_take(b, payload);
-		else if (r && payload.len > 0)
-			take_live(b, r, payload);
-	} else if (slice_equal(word, SLICE("ssubscribe")) ||
-		   slice_equal(word, SLICE("subscribe"))) {
-		take_followed(b, name);
-	} else if (slice_equal(word, SLICE("sunsubscribe")) ||
-		   slice_equal(word, SLICE("unsubscribe"))) {
-		take_unfollowed(b, node, name);
-	}
-}
-
 /* --------------------------------------------------------------- pages */
 
 void bus_room_look(struct room_log *r)
@@ -420,35 +206,6 @@ void bus_room_look(struct room_log *r)
 	merge_interrupted(&r->merge);
 	r->page_ms = 0;
 	r->bus->tick_ms = 0;
-}
-
-/* [id, [field, value ...]] with b, the record, and perhaps p, see msg.h */
-struct msg *bus_entry(struct bus_redis *b, const redisReply *entry)
-{
-	struct slice record = SLICE(""), prev_text = SLICE("");
-	struct msgid id, prev = MSGID_NONE;
-	char why[MSG_WHY_MAX] = "it has no record";
-	const redisReply *fields;
-	struct msg *m;
-
-	if (!reply_is_list(entry, 2) || !reply_is_list(entry->element[1], 2))
-		return NULL;
-	fields = entry->element[1];
-	for (size_t i = 0; i + 1 < fields->elements; i += 2) {
-		struct slice field = reply_text(fields->element[i]);
-
-		if (slice_equal(field, SLICE("b")))
-			record = reply_text(fields->element[i + 1]);
-		if (slice_equal(field, SLICE("p")))
-			prev_text = reply_text(fields->element[i + 1]);
-	}
-	if (prev_text.len > 0 && !msgid_parse(prev_text, &prev))
-		prev = MSGID_NONE;
-	if (msgid_parse(reply_text(entry->element[0]), &id) && record.len > 0 &&
-	    msg_parse(&m, record, id, prev, why) == 0)
-		return m;
-	bus_trouble(b, "redis: an entry of a log is not ours: %s", why);
-	return NULL;
 }
 
 static void fill(struct bus_redis *b, struct room_log *r,
@@ -704,91 +461,4 @@ void bus_room_attend(struct bus_redis *b, struct room_log *r)
 		bus_list_room(b, r);
 	if (r->posts)
 		bus_posts_attend(b, r);
-}
-
-/* ---------------------------------------------------------------- read */
-
-struct reading {
-	struct bus_redis *bus;
-	struct page_question question;
-	struct page_reader reader;
-	char room[ROOM_MAX_BYTES];
-};
-
-static void take_reading(void *arg, const redisReply *reply)
-{
-	struct reading *reading = arg;
-	const struct page_question *q = &reading->question;
-	struct msg *items[PAGE_MAX];
-	struct page page = {.room = q->room,
-			    .items = items,
-			    .failed = !reply_is_list(reply, 0)};
-	size_t count = page.failed ? 0 : reply->elements;
-
-	if (count > q->limit) {
-		page.more = true;
-		count = q->limit;
-	}
-	for (size_t i = 0; i < count; i++) {
-		const size_t at = q->before ? count - 1 - i : i;
-
-		items[page.count] = bus_entry(reading->bus, reply->element[at]);
-		page.count += items[page.count] != NULL;
-	}
-	page.gap = page_has_gap(q, &page);
-	if (!reading->bus->ending)
-		reading->reader.take(reading->reader.arg,
-				     reading->reader.ticket, &page);
-	for (unsigned i = 0; i < page.count; i++)
-		msg_unref(items[i]);
-	free(reading);
-}
-
-static int ask_reading(struct bus_redis *b, struct reading *reading)
-{
-	const struct page_question *q = &reading->question;
-	char key[KEY_MAX], from[MSGID_TEXT_MAX + 1] = "(", number[12];
-	const struct slice log = bus_key(b, q->room, "log", key);
-	struct slice argv[] = {q->before ? SLICE("XREVRANGE") : SLICE("XRANGE"),
-			       log,
-			       q->before ? SLICE("+") : SLICE("-"),
-			       q->before ? SLICE("-") : SLICE("+"),
-			       SLICE("COUNT"),
-			       {0}};
-	const struct redis_command c = {.key = log,
-					.argc = 6,
-					.argv = argv,
-					.done = take_reading,
-					.arg = reading,
-					.patience_ms = ASK_PATIENCE_MS};
-
-	snprintf(number, sizeof(number), "%u", q->limit + 1);
-	argv[5] = slice_of(number);
-	if (!msgid_is_none(q->id)) {
-		msgid_format(q->id, from + 1);
-		argv[2] = slice_of(from);
-	}
-	return bus_send(b, &c);
-}
-
-void bus_read(struct bus_redis *b, struct task *t)
-{
-	struct reading *reading = calloc(1, sizeof(*reading));
-	struct page nothing = {.room = t->name, .failed = true};
-
-	if (reading) {
-		reading->bus = b;
-		reading->question = t->question;
-		reading->reader = t->reader;
-		snprintf(reading->room, sizeof(reading->room), "%.*s",
-			 SLICE_ARG(t->name));
-		reading->question.room = slice_of(reading->room);
-		if (reading->question.limit > PAGE_MAX)
-			reading->question.limit = PAGE_MAX;
-	}
-	if (!reading || ask_reading(b, reading) != 0) {
-		t->reader.take(t->reader.arg, t->reader.ticket, &nothing);
-		free(reading);
-	}
-	task_free(t);
 }
