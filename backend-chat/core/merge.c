@@ -26,6 +26,7 @@ void merge_free(struct merge *m)
 	for (size_t i = m->ready_start; i < m->ready_count; i++)
 		msg_unref(m->ready[i].msg);
 	free(m->seen.hashes);
+	free(m->repeats);
 	free(m->told);
 	free(m->held);
 	free(m->ready);
@@ -114,6 +115,31 @@ bool merge_has(const struct merge *m, struct slice stored_mid)
 	return is_seen(&m->seen, hash) || find_told(m, hash) < m->told_count;
 }
 
+bool merge_is_repeat(const struct merge *m, const struct msg *msg)
+{
+	if (msgid_compare(msg->id, m->head) > 0)
+		return is_seen(&m->seen, mid_hash(msg->mid, m->hash_key));
+	for (size_t i = 0; i < m->repeat_count; i++)
+		if (msgid_compare(m->repeats[i], msg->id) == 0)
+			return true;
+	return false;
+}
+
+/* Without memory a line may come twice to one who lags: no reason to fail. */
+static void remember_repeat(struct merge *m, struct msgid id)
+{
+	void *repeats = m->repeats;
+
+	if (m->repeat_count < MERGE_SEEN) {
+		if (!grow(&repeats, sizeof(*m->repeats), m->repeat_count,
+			  &m->repeat_capacity))
+			return;
+		m->repeats = repeats;
+		m->repeat_count++;
+	}
+	m->repeats[m->repeats_ever++ % MERGE_SEEN] = id;
+}
+
 /* So that the two next ones find room. */
 static bool reserve_ready(struct merge *m)
 {
@@ -195,6 +221,8 @@ static int take(struct merge *m, struct msg *msg)
 	if (step == MSGID_JUMP && !m->fresh)
 		put_ready(m, (struct merge_out){MERGE_GAP, NULL, m->head,
 						msg->id});
+	if (out.what == MERGE_REPEAT)
+		remember_repeat(m, msg->id);
 	put_ready(m, out);
 	if (m->fresh)
 		m->begin = msg->id;

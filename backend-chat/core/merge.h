@@ -89,6 +89,10 @@ struct merge {
 	bool fresh;   /* nothing came yet: no gap before the first */
 	bool dropped; /* an entry found no room in .held */
 	struct merge_seen seen;
+	/* Ids of repeats, the last MERGE_SEEN. */
+	struct msgid *repeats;
+	size_t repeat_count, repeat_capacity;
+	uint64_t repeats_ever;
 	/* Hashes of what was told without an id, in order. */
 	uint64_t *told;
 	size_t told_count, told_capacity;
@@ -149,6 +153,12 @@ struct merge_out merge_next(struct merge *m);
  * reached. Returns 0 or -ENOMEM.
  */
 int merge_told(struct merge *m, const struct msg *msg);
+
+/*
+ * True if an entry that is read from the log once more was a MERGE_REPEAT, or
+ * will be. Of entries before the first page nothing is known.
+ */
+bool merge_is_repeat(const struct merge *m, const struct msg *msg);
 
 /* True if a message of that stored mid was handed out or told: for retries. */
 bool merge_has(const struct merge *m, struct slice stored_mid);

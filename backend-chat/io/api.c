@@ -212,7 +212,7 @@ static bool id_of_query(const struct http_request *r, const char *name,
 
 static void history(struct conn *c, const struct http_request *r)
 {
-	struct page_question q = {.limit = HISTORY_DEFAULT};
+	struct page_question q = {.limit = HISTORY_DEFAULT, .once = true};
 	char room[ROOM_MAX_BYTES], number[16];
 	unsigned long limit = HISTORY_DEFAULT;
 	bool before, after;

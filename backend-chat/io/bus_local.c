@@ -437,11 +437,12 @@ static int local_read(struct bus *bus, const struct page_question *q,
 		      struct page_reader reader)
 {
 	struct bus_local *b = local(bus);
-	struct msg *items[PAGE_MAX];
-	struct page page = {.room = q->room, .items = items};
+	struct page_maker page;
 	struct local_room *r;
 	unsigned start = 0, end;
+	bool goes_on = true;
 
+	page_begin(&page, q);
 	pthread_mutex_lock(&b->lock);
 	r = room_find(b, q->room);
 	end = r ? r->count : 0;
@@ -453,17 +454,12 @@ static int local_read(struct bus *bus, const struct page_question *q,
 		while (start < end &&
 		       msgid_compare(r->log[r->first + start]->id, q->id) <= 0)
 			start++;
-	page.more = end - start > q->limit;
-	if (page.more && q->before)
-		start = end - q->limit;
-	if (page.more && !q->before)
-		end = start + q->limit;
-	for (; start < end; start++)
-		items[page.count++] = msg_ref(r->log[r->first + start]);
+	for (; start < end && goes_on; q->before ? end-- : start++)
+		goes_on = page_put(
+			&page, msg_ref(r->log[r->first +
+					      (q->before ? end - 1 : start)]));
 	pthread_mutex_unlock(&b->lock);
-	reader.take(reader.arg, reader.ticket, &page);
-	for (unsigned i = 0; i < page.count; i++)
-		msg_unref(items[i]);
+	page_end(&page, reader);
 	return 0;
 }
 

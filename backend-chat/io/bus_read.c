@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Entries of a log as Redis gives them, and pages of them for those who ask. */
+#include "core/mid.h"
 #include "io/bus_redis.h"
 
 #include <stdio.h>
@@ -38,36 +39,94 @@ struct reading {
 	struct bus_redis *bus;
 	struct page_question question;
 	struct page_reader reader;
+	struct page_maker page;
+	struct msgid from; /* what follows this one is asked for */
+	unsigned asked;	   /* entries, at most */
 	char room[ROOM_MAX_BYTES];
 };
+
+static int ask_reading(struct bus_redis *b, struct reading *reading);
+
+static void end_reading(struct reading *reading)
+{
+	if (reading->bus->ending)
+		reading->reader.take = NULL;
+	page_end(&reading->page, reading->reader);
+	free(reading);
+}
+
+static bool is_among(const uint64_t *hashes, unsigned count, uint64_t hash)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (hashes[i] == hash)
+			return true;
+	return false;
+}
+
+/*
+ * What was handed out as a repeat is known; before that, only what stands in
+ * these entries (oldest first, may be NULL).
+ */
+static void mark_repeats(struct bus_redis *b, struct slice room,
+			 struct msg *const *items, unsigned count)
+{
+	const struct room_log *r = bus_room_find(b, room);
+	uint64_t hashes[PAGE_MAX + 1];
+	unsigned known = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct msg *m = items[i];
+
+		if (!m)
+			continue;
+		hashes[known] = mid_hash(m->mid, b->hash_key);
+		m->repeat = is_among(hashes, known, hashes[known]) ||
+			    (r && merge_is_repeat(&r->merge, m));
+		known++;
+	}
+}
+
+/* Returns whether there may be more to be read. */
+static bool put_entries(struct reading *reading, const redisReply *reply)
+{
+	const bool before = reading->question.before;
+	const unsigned count = reply->elements < reading->asked
+				       ? (unsigned)reply->elements
+				       : reading->asked;
+	const redisReply *last = count ? reply->element[count - 1] : NULL;
+	struct msg *items[PAGE_MAX + 1]; /* oldest first */
+	bool goes_on = true;
+
+	for (unsigned i = 0; i < count; i++)
+		items[before ? count - 1 - i : i] =
+			bus_entry(reading->bus, reply->element[i]);
+	mark_repeats(reading->bus, reading->question.room, items, count);
+	for (unsigned i = 0; i < count; i++) {
+		struct msg *m = items[before ? count - 1 - i : i];
+
+		if (m && goes_on)
+			goes_on = page_put(&reading->page, m);
+		else
+			msg_unref(m);
+	}
+	return goes_on && count == reading->asked && reply_is_list(last, 1) &&
+	       msgid_parse(reply_text(last->element[0]), &reading->from);
+}
 
 static void take_reading(void *arg, const redisReply *reply)
 {
 	struct reading *reading = arg;
-	const struct page_question *q = &reading->question;
-	struct msg *items[PAGE_MAX];
-	struct page page = {.room = q->room,
-			    .items = items,
-			    .failed = !reply_is_list(reply, 0)};
-	size_t count = page.failed ? 0 : reply->elements;
+	struct bus_redis *b = reading->bus;
 
-	if (count > q->limit) {
-		page.more = true;
-		count = q->limit;
+	if (!reply_is_list(reply, 0)) {
+		reading->page.page.failed = true;
+	} else if (!b->ending && put_entries(reading, reply)) {
+		reading->asked = PAGE_MAX;
+		if (ask_reading(b, reading) == 0)
+			return;
+		reading->page.page.failed = true;
 	}
-	for (size_t i = 0; i < count; i++) {
-		const size_t at = q->before ? count - 1 - i : i;
-
-		items[page.count] = bus_entry(reading->bus, reply->element[at]);
-		page.count += items[page.count] != NULL;
-	}
-	page.gap = page_has_gap(q, &page);
-	if (!reading->bus->ending)
-		reading->reader.take(reading->reader.arg,
-				     reading->reader.ticket, &page);
-	for (unsigned i = 0; i < page.count; i++)
-		msg_unref(items[i]);
-	free(reading);
+	end_reading(reading);
 }
 
 static int ask_reading(struct bus_redis *b, struct reading *reading)
@@ -88,10 +147,10 @@ static int ask_reading(struct bus_redis *b, struct reading *reading)
 					.arg = reading,
 					.patience_ms = ASK_PATIENCE_MS};
 
-	snprintf(number, sizeof(number), "%u", q->limit + 1);
+	snprintf(number, sizeof(number), "%u", reading->asked);
 	argv[5] = slice_of(number);
-	if (!msgid_is_none(q->id)) {
-		msgid_format(q->id, from + 1);
+	if (!msgid_is_none(reading->from)) {
+		msgid_format(reading->from, from + 1);
 		argv[2] = slice_of(from);
 	}
 	return bus_send(b, &c);
@@ -111,6 +170,9 @@ void bus_read(struct bus_redis *b, struct task *t)
 		reading->question.room = slice_of(reading->room);
 		if (reading->question.limit > PAGE_MAX)
 			reading->question.limit = PAGE_MAX;
+		reading->from = reading->question.id;
+		reading->asked = reading->question.limit + 1;
+		page_begin(&reading->page, &reading->question);
 	}
 	if (!reading || ask_reading(b, reading) != 0) {
 		t->reader.take(t->reader.arg, t->reader.ticket, &nothing);

@@ -135,7 +135,7 @@ static void put_recent(struct conn *c, struct seat *s, unsigned wanted)
 	unsigned count = room_history(&s->room->core, MSGID_NONE, items, wanted,
 				      &complete);
 	const struct page_question question = {
-		.room = room, .before = true, .limit = wanted};
+		.room = room, .before = true, .limit = wanted, .once = true};
 
 	/* What the ring has not, the log may have. */
 	if (!complete && hub_read(conn_hub(c), &question, c->ticket,

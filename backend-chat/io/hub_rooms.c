@@ -132,23 +132,35 @@ void hub_rooms_free(struct hub *h)
 
 /* ----------------------------------------------------------- reading */
 
-static void take_page(void *arg, uint64_t ticket, const struct page *page)
+static void tell_page(struct hub *h, uint64_t ticket, const struct page *page,
+		      enum note_kind kind)
 {
-	struct note *n = note_about(NOTE_PAGE, page->room, SLICE(""),
-				    page->items, page->count);
+	struct note *n = note_about(kind, page->room, SLICE(""), page->items,
+				    page->count);
 
 	if (!n)
 		return;
 	n->flag = page->more;
 	n->failed = page->failed;
 	n->gap = page->gap;
-	hub_tell_one(arg, ticket, n);
+	hub_tell_one(h, ticket, n);
+}
+
+static void take_page(void *arg, uint64_t ticket, const struct page *page)
+{
+	tell_page(arg, ticket, page, NOTE_PAGE);
+}
+
+static void take_history(void *arg, uint64_t ticket, const struct page *page)
+{
+	tell_page(arg, ticket, page, NOTE_HISTORY);
 }
 
 int hub_read(struct hub *h, const struct page_question *question,
 	     uint64_t ticket, bool from_bus)
 {
-	const struct page_reader reader = {take_page, h, ticket};
+	const struct page_reader reader = {
+		question->once ? take_history : take_page, h, ticket};
 
 	if (h->store && !from_bus)
 		return h->store->read(h->store, question, reader);

@@ -466,6 +466,7 @@ static void history(struct conn *c, const struct wsjson *said,
 		.before = true,
 		.id = said->before,
 		.limit = said->limit,
+		.once = true,
 	};
 	bool complete;
 	unsigned count;

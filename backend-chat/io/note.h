@@ -26,7 +26,8 @@ enum note_kind {
 	NOTE_CLAIMED,	 /* to .ticket: .room is the nick, .text the hash,
 			    .flag: taken */
 	NOTE_PAGE,	 /* to .ticket: .room, .msgs, .flag: more, .failed,
-			    .gap */
+			    .gap; for a seat that lags */
+	NOTE_HISTORY,	 /* the same, for people (page.h: .once) */
 	NOTE_SIGNAL,	 /* .signal */
 	NOTE_PRESENCE,	 /* .json for the JSON members of .room */
 	NOTE_STATE,	 /* .state of the bus */

@@ -18,6 +18,11 @@ struct page_question {
 	bool before;	 /* what came before .id, else what came after it */
 	struct msgid id; /* before: MSGID_NONE asks for the last ones */
 	unsigned limit;	 /* 1 to PAGE_MAX */
+	/*
+	 * People read it: each message once. Repeats (merge.h) are left out and
+	 * not counted.
+	 */
+	bool once;
 };
 
 struct page {
@@ -25,16 +30,9 @@ struct page {
 	struct msg *const *items; /* oldest first */
 	unsigned count;
 	bool more;   /* there are further ones in that direction */
-	bool gap;    /* page_has_gap() */
+	bool gap;    /* some are known to be missing, also before the first */
 	bool failed; /* could not be read: nothing is known */
 };
-
-/*
- * True if messages are known to be missing between the items, or between what
- * was asked for (not .before) and the first of them.
- */
-bool page_has_gap(const struct page_question *question,
-		  const struct page *page);
 
 /*
  * Gets the answer, once for each question, in any thread, perhaps before the
@@ -45,5 +43,23 @@ struct page_reader {
 	void *arg;
 	uint64_t ticket;
 };
+
+/* Makes the answer to a question of the entries of a log as they are read. */
+struct page_maker {
+	const struct page_question *question; /* borrowed */
+	struct page page;		      /* .items is .kept */
+	struct msg *kept[PAGE_MAX];	      /* references */
+	struct msgid last, last_prev;	      /* of the last entry */
+};
+
+void page_begin(struct page_maker *p, const struct page_question *question);
+/*
+ * The next entry, the newest first if .before; takes the reference. Returns
+ * false if the page was full already: it is not in it.
+ */
+bool page_put(struct page_maker *p, struct msg *m);
+bool page_is_full(const struct page_maker *p);
+/* All is read: the reader gets it, if .take is not NULL. */
+void page_end(struct page_maker *p, struct page_reader reader);
 
 #endif

@@ -313,16 +313,15 @@ static bool take_page(struct seat *s, const struct note *n)
 	return true;
 }
 
-bool seats_on_page(struct conn *c, const struct note *n)
+void seats_on_page(struct conn *c, const struct note *n)
 {
 	struct seat *s = seat_find(c, n->room);
 
 	if (!s || !s->asked)
-		return false;
+		return;
 	s->asked = false;
 	(void)take_page(s, n);
 	conn_touch(c);
-	return true;
 }
 
 /* --------------------------------------------------------------- notes */
@@ -427,6 +426,7 @@ void rooms_on_note(struct worker *w, struct note *n)
 	case NOTE_POSTED:
 	case NOTE_CLAIMED:
 	case NOTE_PAGE:
+	case NOTE_HISTORY:
 	case NOTE_SIGNAL:
 	case NOTE_PRESENCE:
 	case NOTE_STATE: break;

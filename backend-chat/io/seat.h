@@ -56,8 +56,8 @@ void seat_leave(struct seat *s);
 void seats_leave(struct conn *c);
 /* Its connection takes more: hands over what it has not got. */
 void seats_feed(struct conn *c);
-/* A page for a seat that lags. Returns false if it was for somebody else. */
-bool seats_on_page(struct conn *c, const struct note *n);
+/* A page for a seat that lags. */
+void seats_on_page(struct conn *c, const struct note *n);
 
 /* What the inbox has for rooms. */
 void rooms_on_note(struct worker *w, struct note *n);

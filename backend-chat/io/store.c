@@ -85,11 +85,11 @@ static const char *const sql[QUERIES] = {
 		"json) VALUES(?1,?2,?3,?4,?5,?6,?7)",
 	[AFTER] = "SELECT epoch,seq,json," IS_REPEAT
 		  " FROM message m WHERE room=?1 "
-		  "AND (epoch,seq)>(?2,?3) ORDER BY epoch,seq,mid LIMIT ?4",
+		  "AND (epoch,seq)>(?2,?3) ORDER BY epoch,seq,mid",
 	[BEFORE] = "SELECT epoch,seq,json," IS_REPEAT
 		   " FROM message m WHERE room=?1 "
 		   "AND (epoch,seq)<(?2,?3) "
-		   "ORDER BY epoch DESC,seq DESC,mid DESC LIMIT ?4",
+		   "ORDER BY epoch DESC,seq DESC,mid DESC",
 	[BY_MID] = "SELECT epoch,seq,json,0 FROM message WHERE room=?1 "
 		   "AND mid=?2 ORDER BY epoch,seq LIMIT 1",
 	[DROP_AGED] = "DELETE FROM message WHERE rowid IN (SELECT rowid FROM "
@@ -339,7 +339,6 @@ static sqlite3_stmt *bind_question(struct archive *a, const struct item *item)
 		query = a->queries[q->before ? BEFORE : AFTER];
 		sqlite3_bind_int64(query, 2, (int64_t)id.epoch);
 		sqlite3_bind_int64(query, 3, (int64_t)id.seq);
-		sqlite3_bind_int64(query, 4, (int64_t)q->limit + 1);
 	}
 	bind_text(query, 1, q->room);
 	return query;
@@ -361,53 +360,35 @@ static struct msg *read_row(sqlite3_stmt *query)
 	return m;
 }
 
-static void reverse(struct msg **items, unsigned count)
-{
-	for (unsigned i = 0; i < count / 2; i++) {
-		struct msg *m = items[i];
-
-		items[i] = items[count - 1 - i];
-		items[count - 1 - i] = m;
-	}
-}
-
 /* A row that cannot be read any more is left out. */
 static void read_page(struct archive *a, const struct item *item,
-		      struct msg **items, struct page *page)
+		      struct page_maker *page)
 {
 	sqlite3_stmt *query = bind_question(a, item);
-	unsigned rows = 0;
+	struct msg *m;
 	int code;
 
 	while ((code = sqlite3_step(query)) == SQLITE_ROW) {
-		if (rows++ == item->question.limit) {
-			page->more = true;
+		m = read_row(query);
+		if (m && !page_put(page, m))
 			break;
-		}
-		items[page->count] = read_row(query);
-		page->count += items[page->count] != NULL;
 	}
-	page->failed = code != SQLITE_ROW && code != SQLITE_DONE;
-	if (page->failed)
+	page->page.failed = code != SQLITE_ROW && code != SQLITE_DONE;
+	if (page->page.failed)
 		fail(a);
 	else
 		sqlite3_reset(query);
-	if (item->question.before)
-		reverse(items, page->count);
 }
 
 static void answer(struct archive *a, const struct item *item)
 {
-	struct msg *items[PAGE_MAX];
-	struct page page = {
-		.room = item->question.room, .items = items, .failed = !a->db};
+	struct page_maker page;
 
+	page_begin(&page, &item->question);
+	page.page.failed = !a->db;
 	if (a->db)
-		read_page(a, item, items, &page);
-	page.gap = page_has_gap(&item->question, &page);
-	item->reader.take(item->reader.arg, item->reader.ticket, &page);
-	for (unsigned i = 0; i < page.count; i++)
-		msg_unref(items[i]);
+		read_page(a, item, &page);
+	page_end(&page, item->reader);
 }
 
 /* ----------------------------------------------------------- retention */

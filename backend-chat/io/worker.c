@@ -97,19 +97,6 @@ static struct conn *conn_of_ticket(const struct worker *w, uint64_t ticket)
 }
 
 /* An answer to a question of one connection. */
-/* People who read the history want each message once. */
-static void drop_repeats(struct note *n)
-{
-	unsigned kept = 0;
-
-	for (unsigned i = 0; i < n->count; i++)
-		if (n->msgs[i]->repeat)
-			msg_unref(n->msgs[i]);
-		else
-			n->msgs[kept++] = n->msgs[i];
-	n->count = kept;
-}
-
 static void on_answer(struct worker *w, struct note *n)
 {
 	struct conn *c = conn_of_ticket(w, n->ticket);
@@ -120,9 +107,10 @@ static void on_answer(struct worker *w, struct note *n)
 		return;
 	if (n->kind == NOTE_POSTED)
 		conn_on_posted(c, n);
-	if (n->kind != NOTE_PAGE || seats_on_page(c, n))
+	if (n->kind == NOTE_PAGE)
+		seats_on_page(c, n);
+	if (n->kind != NOTE_HISTORY)
 		return;
-	drop_repeats(n);
 	if (c->wire == WIRE_HTTP)
 		web_on_page(c, n);
 	else if (conn_is_json(c))
@@ -151,7 +139,8 @@ static void on_note(struct worker *w, struct note *n)
 	case NOTE_GAP: rooms_on_note(w, n); break;
 	case NOTE_POSTED:
 	case NOTE_CLAIMED:
-	case NOTE_PAGE: on_answer(w, n); break;
+	case NOTE_PAGE:
+	case NOTE_HISTORY: on_answer(w, n); break;
 	case NOTE_SIGNAL:
 		expect_news(w);
 		signal_on_note(w, n);

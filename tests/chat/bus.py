@@ -217,6 +217,29 @@ class Standalone(Case):
         self.assertEqual(b.seen("ops"), [])
         self.assertEqual(server.ask("XLEN", "{ops}:log"), 100)
 
+    def test_repeats_are_known_in_pages(self):
+        _, address = self.redis()
+        a, b, c = [self.instance(name, address) for name in "abc"]
+        a.follow("ops")
+        for i in (1, 2, 1, 3) + (1,) * 40 + (4,):
+            a.say("post", "ops", mid(i), "x")
+        epoch = a.out.wait("^message ops (\\d+)-45 ")[1]
+        b.follow("ops")
+        for instance in (a, b):
+            # It has them from the pages that it followed the room with.
+            instance.say("read", "bus", "ops", "after", f"{epoch}-2", 3)
+            instance.out.wait("^page ops 3 more \\d+-3r \\d+-4 \\d+-5r$")
+        # Nobody follows the room here: the page itself shows it.
+        c.say("read", "bus", "ops", "after", f"{epoch}-0", 5)
+        c.out.wait("^page ops 5 more \\d+-1 \\d+-2 \\d+-3r \\d+-4 \\d+-5r$")
+        for instance in (a, b):
+            instance.say("read", "bus", "ops", "once", "0-0", 2)
+            instance.out.wait("^page ops 2 more \\d+-4 \\d+-45$")
+        for instance in (a, b, c):
+            instance.say("read", "bus", "ops", "once", "0-0", 50)
+            instance.out.wait(
+                "^page ops 4 \\d+-1 \\d+-2 \\d+-4 \\d+-45$")
+
     def test_a_room_that_nobody_follows(self):
         _, address = self.redis()
         a, b = [self.instance(name, address) for name in "ab"]
@@ -795,7 +818,7 @@ class History(Case):
         a.out.wait("^message ops \\d+-4 ")
         a.out.wait("^repeat ops \\d+-3 ")
         a.say("read", "store", "ops", "after", "0-0", 10)
-        a.out.wait("^page ops 4 \\d+-1 \\d+-2 \\d+-3 \\d+-4$")
+        a.out.wait("^page ops 4 \\d+-1 \\d+-2 \\d+-3r \\d+-4$")
 
     def test_a_room_that_nobody_here_follows(self):
         _, address = self.redis()

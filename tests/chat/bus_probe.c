@@ -155,14 +155,15 @@ void hub_on_lease(struct hub *h, unsigned *clients, unsigned *rooms)
 
 static void take_page(void *arg, uint64_t ticket, const struct page *page)
 {
-	char ids[PAGE_MAX * MSGID_TEXT_MAX] = "";
+	char ids[PAGE_MAX * (MSGID_TEXT_MAX + 1)] = "";
 	size_t len = 0;
 
 	(void)arg;
 	(void)ticket;
 	for (unsigned i = 0; i < page->count; i++)
-		len += (size_t)snprintf(ids + len, sizeof(ids) - len, " %s",
-					id_text(page->items[i]->id));
+		len += (size_t)snprintf(ids + len, sizeof(ids) - len, " %s%s",
+					id_text(page->items[i]->id),
+					page->items[i]->repeat ? "r" : "");
 	say("page %.*s %u%s%s%s%s", SLICE_ARG(page->room), page->count,
 	    page->more ? " more" : "", page->gap ? " gap" : "",
 	    page->failed ? " failed" : "", ids);
@@ -186,12 +187,13 @@ static void do_post(const char **word, bool retry)
 		say("error %s %s", word[2], strerror(-ret));
 }
 
-/* read bus|store ROOM before|after ID LIMIT */
+/* read bus|store ROOM before|once|after ID LIMIT; once: before, for people */
 static void do_read(const char **word)
 {
 	struct page_question q = {.room = slice_of(word[2]),
-				  .before = !strcmp(word[3], "before"),
-				  .limit = (unsigned)atoi(word[5])};
+				  .before = strcmp(word[3], "after") != 0,
+				  .limit = (unsigned)atoi(word[5]),
+				  .once = !strcmp(word[3], "once")};
 	const struct page_reader reader = {take_page, NULL, 0};
 
 	msgid_parse(slice_of(word[4]), &q.id);

@@ -65,6 +65,14 @@ static const char *answer(unsigned before)
 	return got.failed ? "failed" : got.ids;
 }
 
+static const char *ask_question(const struct page_question *q)
+{
+	const unsigned answers = got.answers;
+
+	ck_assert_int_eq(store->read(store, q, reader), 0);
+	return answer(answers);
+}
+
 static const char *ask(const char *room, bool before, uint64_t epoch,
 		       uint64_t seq, unsigned limit)
 {
@@ -72,10 +80,19 @@ static const char *ask(const char *room, bool before, uint64_t epoch,
 					.before = before,
 					.id = {epoch, seq},
 					.limit = limit};
-	const unsigned answers = got.answers;
 
-	ck_assert_int_eq(store->read(store, &q, reader), 0);
-	return answer(answers);
+	return ask_question(&q);
+}
+
+/* What people get who want the last ones. */
+static const char *ask_once(unsigned limit)
+{
+	const struct page_question q = {.room = SLICE("ops"),
+					.before = true,
+					.limit = limit,
+					.once = true};
+
+	return ask_question(&q);
 }
 
 static const char *find(const char *room, const char *mid)
@@ -227,6 +244,35 @@ START_TEST(repeats_are_kept_and_the_first_is_the_message)
 	ck_assert_str_eq(find("ops", FIRST), "1");
 	append_as("else", 1, 9, FIRST, 1, 5);
 	ck_assert_str_eq(ask("else", false, 0, 0, 9), "9");
+	end();
+}
+END_TEST
+
+START_TEST(people_get_as_many_as_they_want_without_repeats)
+{
+	open_with((struct store_options){0});
+	for (unsigned i = 1; i <= 8; i++)
+		if (i == 1 || i == 4 || i == 5 || i == 7)
+			append_as("ops", 1, i, FIRST, 1, 5);
+		else
+			append("ops", 1, i);
+	ck_assert_str_eq(ask("ops", true, 0, 0, 4), "5r 6 7r 8+");
+	ck_assert_str_eq(ask_once(2), "6 8+");
+	ck_assert_str_eq(ask_once(4), "2 3 6 8+");
+	ck_assert_str_eq(ask_once(5), "1 2 3 6 8");
+	end();
+}
+END_TEST
+
+START_TEST(repeats_are_no_more)
+{
+	open_with((struct store_options){0});
+	append_as("else", 1, 1, FIRST, 1, 5);
+	append_as("ops", 1, 1, FIRST, 1, 5);
+	append_as("ops", 1, 2, FIRST, 1, 5);
+	append("ops", 1, 3);
+	append_as("ops", 1, 4, FIRST, 1, 5);
+	ck_assert_str_eq(ask_once(2), "1 3");
 	end();
 }
 END_TEST
@@ -462,6 +508,8 @@ int main(void)
 		{what_is_missing_is_said, 1},
 		{an_entry_is_kept_once, 1},
 		{repeats_are_kept_and_the_first_is_the_message, 1},
+		{people_get_as_many_as_they_want_without_repeats, 1},
+		{repeats_are_no_more, 1},
 		{a_file_of_version_1_is_converted, 1},
 		{it_is_there_after_a_restart, 1},
 		{the_count_of_a_room_is_limited, 1},

@@ -213,6 +213,41 @@ START_TEST(a_repeat_is_told_to_its_sender_alone)
 }
 END_TEST
 
+static bool is_repeat(unsigned number, unsigned mid)
+{
+	struct msg *msg = make(id_of(number), mid);
+	const bool is = merge_is_repeat(&m, msg);
+
+	msg_unref(msg);
+	return is;
+}
+
+START_TEST(an_entry_that_is_read_once_more_is_known_as_a_repeat)
+{
+	begin(5);
+	live(6);
+	live_after(7, 6, MSGID_NONE);
+	ck_assert(!is_repeat(4, 4)); /* before it began */
+	ck_assert(!is_repeat(6, 6));
+	ck_assert(is_repeat(7, 6));
+	/* What did not come live yet. */
+	ck_assert(is_repeat(8, 6));
+	ck_assert(!is_repeat(8, 8));
+	/* The first of them is forgotten at last. */
+	for (unsigned i = 0; i < MERGE_SEEN; i++) {
+		struct msg *msg = make((struct msgid){1, 8 + i}, 6);
+
+		ck_assert(is_repeat(7, 6));
+		ck_assert_int_eq(merge_live(&m, msg), 0);
+		msg_unref(msg);
+		pull();
+	}
+	ck_assert(!is_repeat(7, 6));
+	ck_assert(is_repeat(8, 6));
+	merge_free(&m);
+}
+END_TEST
+
 START_TEST(an_interruption_asks_even_when_nothing_seems_missing)
 {
 	begin(5);
@@ -414,6 +449,7 @@ int main(void)
 		{a_page_may_have_more_than_was_held_or_less, 1},
 		{the_missing_one_may_come_by_itself, 1},
 		{a_repeat_is_told_to_its_sender_alone, 1},
+		{an_entry_that_is_read_once_more_is_known_as_a_repeat, 1},
 		{an_interruption_asks_even_when_nothing_seems_missing, 1},
 		{an_interruption_while_a_page_is_on_its_way, 1},
 		{what_the_log_has_lost_is_reported, 1},
