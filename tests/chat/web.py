@@ -2,6 +2,8 @@
 """chat_serv's one port: lines and HTTP side by side, and the paths of HTTP."""
 import json
 import re
+import shutil
+import subprocess
 import unittest
 
 from chatlab import Peer
@@ -265,6 +267,113 @@ class Hooks(WebTest):
         # As the sender wrote it, not 21.030000000000001.
         self.assertIn(b'"latitude":21.03,',
                       web.get("/api/rooms/lobby/history").body)
+
+    # All fields of each kind; those that are needed; the one that is the text.
+    WHOLE = (
+        ("", "text", {"message": "plain"}, ("message",), "message"),
+        ("/image", "image",
+         {"imageUrl": "https://x.example/a.png", "caption": "cat",
+          "width": 640, "height": 480, "fileSize": 245760},
+         ("imageUrl",), "caption"),
+        ("/file", "file",
+         {"fileUrl": "https://x.example/a.pdf", "fileName": "a.pdf",
+          "fileSize": 1048576, "fileType": "application/pdf"},
+         ("fileUrl", "fileName"), "fileName"),
+        ("/location", "location",
+         {"latitude": 10.7769, "longitude": 106.7009,
+          "address": "Quận 1, TP.HCM"},
+         ("latitude", "longitude"), "address"),
+        ("/audio", "audio",
+         {"audioUrl": "https://x.example/a.mp3", "duration": 30},
+         ("audioUrl",), None),
+    )
+
+    def open_room(self):
+        server = self.configure(LISTEN + "rate = off\n")
+        return self.web(server), self.socket(server, "page", rooms=("room1",))
+
+    def test_every_field_arrives(self):
+        web, page = self.open_room()
+        for path, kind, fields, _, text in self.WHOLE:
+            answer = web.post("/webhook" + path, {
+                "roomId": "room1", "sender": "System", **fields})
+            self.assertEqual(answer.status, 200, answer.body)
+            self.assertEqual(set(answer.json()), {"success", "id", "roomId"})
+            heard = page.hear("message")
+            metadata = {"type": kind}
+            if path:
+                metadata.update(fields)
+            self.assertEqual(heard["metadata"], metadata)
+            self.assertEqual(heard["text"], fields.get(text, ""))
+            self.assertEqual((heard["sender"], heard["roomId"]),
+                             ("System", "room1"))
+        items = web.get("/api/rooms/room1/history").json()["items"]
+        self.assertEqual([item["metadata"]["type"] for item in items],
+                         [kind for _, kind, *_ in self.WHOLE])
+
+    def test_each_field_that_is_missing(self):
+        web, page = self.open_room()
+        for path, _, fields, needed, text in self.WHOLE:
+            whole = {"roomId": "room1", "sender": "System", **fields}
+            for name in whole:
+                less = {key: value for key, value in whole.items()
+                        if key != name}
+                answer = web.post("/webhook" + path, less)
+                if name in ("roomId", *needed):
+                    self.assertEqual(answer.status, 400, (path, name))
+                    self.assertEqual(answer.json()["error"], "missing_field")
+                    self.assertEqual(answer.json()["message"],
+                                     f'"{name}" is missing.')
+                    continue
+                self.assertEqual(answer.status, 200, (path, name))
+                heard = page.hear("message")
+                self.assertNotIn(name, heard["metadata"])
+                if name == "sender":
+                    self.assertEqual(heard["sender"], "webhook")
+                if name == text:
+                    self.assertEqual(heard["text"], "")
+
+    def test_each_kind_is_said_once(self):
+        web, page = self.open_room()
+        ids = []
+        for path, kind, fields, *_ in self.WHOLE:
+            body = {"roomId": "room1", **fields}
+            key = f"repeated-{kind:_<16}"
+            answers = [web.post("/webhook" + path, {**body, "id": key}),
+                       web.post("/webhook" + path, {**body, "id": key}),
+                       web.post("/webhook" + path, body,
+                                {"Idempotency-Key": key})]
+            self.assertEqual([one.status for one in answers], [200] * 3)
+            got = {one.json()["id"] for one in answers}
+            self.assertEqual(len(got), 1, kind)
+            ids += got
+        self.assertEqual([page.hear("message")["id"] for _ in ids], ids)
+        items = web.get("/api/rooms/room1/history").json()["items"]
+        self.assertEqual([item["id"] for item in items], ids)
+
+    @unittest.skipUnless(shutil.which("curl"), "there is no curl")
+    def test_as_the_other_system_is_called(self):
+        """Hooks of the Socket.IO design, by curl."""
+        server = self.serve()
+        page = self.socket(server, "page", rooms=("room1",))
+        for path, body, kind in (
+                ("", '{"roomId": "room1", "message": "Hello from webhook!", '
+                     '"sender": "System"}', "text"),
+                ("/image", '{"roomId": "room1", "imageUrl": '
+                           '"https://example.com/image.jpg", "caption": '
+                           '"Check this out!", "sender": "System"}', "image"),
+                ("/file", '{"roomId": "room1", "fileUrl": '
+                          '"https://example.com/document.pdf", "fileName": '
+                          '"document.pdf", "sender": "System"}', "file")):
+            said = subprocess.run(
+                ["curl", "-sS", "-X", "POST",
+                 f"http://127.0.0.1:{server.port}/webhook{path}",
+                 "-H", "Content-Type: application/json", "-d", body],
+                check=True, capture_output=True, timeout=30)
+            self.assertIs(json.loads(said.stdout)["success"], True)
+            heard = page.hear("message")
+            self.assertEqual((heard["metadata"]["type"], heard["sender"]),
+                             (kind, "System"))
 
     def test_what_is_missing_is_named(self):
         server = self.serve()
