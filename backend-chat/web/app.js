@@ -323,7 +323,7 @@ function onPresence({ room: name, join, part, nick }) {
 	for (const one of part)
 		room.members.delete(one);
 	for (const { from, to } of nick) {
-		room.members.set(to, room.members.get(from) ?? '');
+		room.members.set(to, room.members.get(from) ?? room.members.get(to) ?? '');
 		room.members.delete(from);
 		if (!sameNick(to, me.nick))
 			note(t('renamed', from, to), room);

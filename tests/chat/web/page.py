@@ -314,6 +314,15 @@ class Server(PageTest):
         self.assertIsNone(ann.run("return window.hacked"))
         self.assertEqual(ann.log(), [])
 
+    def test_a_new_name_keeps_its_instance(self):
+        """The list that was asked for comes before the news of the name."""
+        _, ann = self.wired()
+        self.hear(ann, t="members", room="lobby", unnamed=0, members=[
+            {"nick": "ben", "instance": "pi7"}])
+        self.hear(ann, t="presence", room="lobby", join=[], part=[],
+                  nick=[{"from": "guest-1a2b", "to": "ben"}])
+        self.assertIn("pi7", ann.text("#people-list"))
+
     def test_a_crowd(self):
         _, ann = self.wired()
         self.hear(ann, t="presence", room="lobby", part=[], nick=[],
