@@ -1,5 +1,8 @@
 # embed_assets(TARGET DIRECTORY): the files of DIRECTORY in TARGET, see assets.h.
-# A page's "@NAME@" becomes "/HASH/NAME".
+# A page's "@NAME@" becomes "/HASH/NAME". Scripts go without their indentation
+# and their comments, a quarter of their bytes: those that are whole lines, or
+# stand behind the last ";" or "{" of a line without another quote. Nothing else
+# is changed, so no text of ours may span lines.
 function(embed_assets target directory)
   file(GLOB files CONFIGURE_DEPENDS ${directory}/*)
   list(SORT files)
@@ -44,6 +47,16 @@ function(embed_assets target directory)
       foreach(other IN LISTS names)
         string(REPLACE "@${other}@" "/${hash}/${other}" text "${text}")
       endforeach()
+      file(WRITE ${embedded}.new "${text}")
+      configure_file(${embedded}.new ${embedded} COPYONLY)
+    endif()
+    if(extension STREQUAL js)
+      set(embedded ${where}/${name})
+      file(READ ${file} text)
+      string(REGEX REPLACE "\n[\t ]+" "\n" text "${text}")
+      string(REGEX REPLACE "\n//[^\n]*" "" text "${text}")
+      string(REGEX REPLACE "([;{]) // [^\n'\"`]*\n" "\\1\n" text "${text}")
+      string(REGEX REPLACE "\n\n+" "\n" text "${text}")
       file(WRITE ${embedded}.new "${text}")
       configure_file(${embedded}.new ${embedded} COPYONLY)
     endif()
