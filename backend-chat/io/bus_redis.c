@@ -211,6 +211,13 @@ static void on_map(void *arg)
 	note_shards(b);
 }
 
+static void report_state(struct bus_redis *b, enum bus_state state)
+{
+	report_line(b->report, state == BUS_UP ? "redis: up"
+					       : "redis: down: "
+						 "messages wait in memory");
+}
+
 static void update_state(struct bus_redis *b)
 {
 	const enum bus_state state =
@@ -223,9 +230,7 @@ static void update_state(struct bus_redis *b)
 	pthread_mutex_unlock(&b->lock);
 	if (!changed)
 		return;
-	report_line(b->report, state == BUS_UP ? "redis: up"
-					       : "redis: down: "
-						 "messages wait in memory");
+	report_state(b, state);
 	hub_on_state(b->hub, state);
 	b->lease_ms = b->tick_ms = 0;
 	if (state == BUS_UP)
@@ -312,6 +317,9 @@ static void *run(void *arg)
 	struct bus_redis *b = arg;
 
 	b->now_ms = clock_us() / 1000;
+	/* It was waited for, see take_lease(). */
+	if (!redis_is_up(b->redis))
+		report_state(b, BUS_DOWN);
 	while (run_tasks(b)) {
 		attend(b);
 		update_state(b);

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import socket
 import subprocess
 import unittest
 
@@ -560,6 +561,17 @@ class Config(WebTest):
             "[chat]\n" + "listen = 0\n" * 16), "9001"])
         self.assertEqual(program.wait(), 2)
         self.assertRegex(program.err.lines[0], "there are too many ports")
+
+    def test_a_redis_that_is_away_at_the_start_is_said(self):
+        closed = socket.socket()  # bound, so nobody else listens there
+        self.addCleanup(closed.close)
+        closed.bind(("127.0.0.1", 0))
+        server = self.configure(
+            LISTEN + "[redis]\nmode = standalone\n"
+            f"port = {closed.getsockname()[1]}\n")
+        server.out.wait("^redis: down: messages wait in memory$")
+        self.assertEqual(self.web(server).get("/health").json()["redis"],
+                         "down")
 
     def test_the_command_line_wins(self):
         path = self.file(LISTEN + "max_clients = 5\ninstance = one\n")
