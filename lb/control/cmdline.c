@@ -35,7 +35,6 @@ enum {
 	OPT_SANDBOX,
 	OPT_CHECK,
 	OPT_DOWN,
-	OPT_VERSION,
 };
 
 static const struct option options[] = {
@@ -57,7 +56,7 @@ static const struct option options[] = {
 	{"verbose", no_argument, NULL, 'v'},
 	{"quiet", no_argument, NULL, 'q'},
 	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, OPT_VERSION},
+	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
 };
 
@@ -92,7 +91,7 @@ static const char help[] =
 "  -v, --verbose          log flows too; -vv: the network too\n"
 "  -q, --quiet            log warnings only\n"
 "  -h, --help             show this and exit\n"
-"      --version          show the version and exit\n"
+"  -V, --version          show the version and exit\n"
 "\n"
 "SIGUSR1 prints the flows and backends to standard output.\n"
 "Exit status: 0 ok, 1 this host does not allow it, 2 wrong by itself.\n"
@@ -189,7 +188,7 @@ static int take_option(struct args *a, int c, struct err *err)
 	case 'v': a->verbosity++; return 0;
 	case 'q': a->verbosity--; return 0;
 	case 'h': a->help = true; return 0;
-	case OPT_VERSION: a->version = true; return 0;
+	case 'V': a->version = true; return 0;
 	case 'i':
 		return add_setting(a, "--interface", "interface", optarg, err);
 	case 'n': return add_setting(a, "--name", "name", optarg, err);
@@ -215,7 +214,7 @@ static int collect(struct args *a, int argc, char *argv[], struct err *err)
 
 	optind = 0; /* resets glibc's getopt, for a second call */
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":p:s:i:n:vqh", options, NULL)) !=
+	while ((c = getopt_long(argc, argv, ":p:s:i:n:vqhV", options, NULL)) !=
 	       -1) {
 		if (c == '?' || c == ':')
 			return bad_option(argv, c, err);

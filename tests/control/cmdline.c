@@ -373,6 +373,8 @@ START_TEST(help_and_version_need_nothing_else)
 
 	ck_assert_int_eq(run("--version", &c, &err), CONFIG_SHOWN);
 	config_free(&c);
+	ck_assert_int_eq(run("-V", &c, &err), CONFIG_SHOWN);
+	config_free(&c);
 	ck_assert_int_eq(run("-h --config /nonexistent", &c, &err),
 			 CONFIG_SHOWN);
 	config_free(&c);
