@@ -513,7 +513,8 @@ supervise() {
 case ${1:-} in
 up | down | kill | stop | start | status | supervise) ;;
 *)
-	sed -n '3,/^set -/{/^#/!d;s/^# \{0,1\}//;p}' "$0" >&2
+	sed -n '4,/^set -/{/^#/!d;s/^# \{0,1\}//;p}' "$0" >&2
+	[ $# -eq 0 ] || printf '\ncluster: there is no command %s\n' "$1" >&2
 	exit 2 ;;
 esac
 mkdir -p "$DIR"
