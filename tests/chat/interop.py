@@ -227,10 +227,11 @@ class Probers(InteropTest):
     def check_no_trace(self, server, ann):
         ann.send(b"[ann] heard nothing\n")
         self.assertEqual(ann.line(), b"[ann] heard nothing\n")
-        self.assertEqual(len([line for line in server.out.lines
-                              if line.startswith("client ")]), 1,
-                         server.out.lines)
         ann.close()
+        server.out.wait(r"^client .* left, clients=0$")
+        self.assertEqual(len([line for line in server.out.lines
+                              if line.startswith("client ")]), 2,
+                         server.out.lines)
 
 
 @needs("curl")
