@@ -196,11 +196,17 @@ static void put_renamed(struct presence *p, struct slice from, struct slice to)
 int presence_rename(struct presence *p, struct slice from, struct slice to,
 		    struct slice instance, int64_t now_ms)
 {
-	bool found;
+	bool found, announced;
 	unsigned i = place_of(p, from, &found);
-	bool announced = found && p->people[i]->announced;
 	int error;
 
+	/* It stays if it is elsewhere by now, or has another connection. */
+	found = found && is_at(p->people[i], instance);
+	if (found && p->people[i]->connections > 1) {
+		p->people[i]->connections--;
+		found = false;
+	}
+	announced = found && p->people[i]->announced;
 	if (found)
 		drop(p, i);
 	error = presence_join(p, to, instance, now_ms);

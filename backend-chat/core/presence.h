@@ -48,7 +48,10 @@ int presence_join(struct presence *p, struct slice nick, struct slice instance,
 /* A connection of that nick ended; ignored if it is at another instance. */
 void presence_part(struct presence *p, struct slice nick, struct slice instance,
 		   int64_t now_ms);
-/* As presence_join(). from must be there, else to joins. */
+/*
+ * A connection of from is one of to now. As presence_join(). It is told as such
+ * if from was there with that one connection, else to joins.
+ */
 int presence_rename(struct presence *p, struct slice from, struct slice to,
 		    struct slice instance, int64_t now_ms);
 /* Its lease ended: all of its people are quiet from now on. */

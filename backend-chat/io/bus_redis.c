@@ -433,6 +433,10 @@ static struct slice copy(char **at, struct slice s)
 	return (struct slice){to, s.len};
 }
 
+/*
+ * The hub is told by the caller itself, who then finds in its lists what it has
+ * said. It calls before stop(), so .hub does not change.
+ */
 static void redis_signal(struct bus *bus, const struct signal *s)
 {
 	struct bus_redis *b = bus_redis(bus);
@@ -441,6 +445,8 @@ static void redis_signal(struct bus *bus, const struct signal *s)
 	struct task *t = calloc(1, sizeof(*t) + len);
 	char *at;
 
+	if (s->kind != SIGNAL_TOPIC)
+		hub_on_signal(b->hub, s);
 	if (!t)
 		return;
 	at = t->text;

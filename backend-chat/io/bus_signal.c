@@ -2,8 +2,8 @@
 /*
  * Signals: what is told to all instances and is in no log, as JSON on the
  * channel of the room or on the one of all instances. The hub of this instance
- * is told at once, and what comes back of its own is ignored; but for topics,
- * whose last one must be the same everywhere.
+ * was told before (bus_redis.c), and what comes back of its own is ignored; but
+ * for topics, whose last one must be the same everywhere.
  */
 #include "core/json.h"
 #include "io/bus_redis.h"
@@ -117,31 +117,49 @@ static void set_topic(struct bus_redis *b, const struct signal *s)
 }
 
 /*
- * Others know a nick of this instance once, however many connections it has.
- * Returns whether they must be told.
+ * A connection has another nick. The new one is written before the old one is
+ * dropped, so whoever reads the list between the two misses nobody.
  */
-static bool count_person(struct bus_redis *b, struct room_log *r,
-			 const struct signal *s)
+static void rename_person(struct bus_redis *b, struct room_log *r,
+			  const struct signal *s)
 {
-	bool came, left;
+	const bool is_same = name_same(s->nick, s->text);
+	struct signal told = *s;
+	bool came = false, left;
 
-	if (!r)
-		return true;
-	switch (s->kind) {
-	case SIGNAL_JOIN: return bus_person(b, r, s->nick, true);
-	case SIGNAL_PART: return bus_person(b, r, s->nick, false);
-	case SIGNAL_NICK:
-		left = bus_person(b, r, s->nick, false);
+	if (!is_same)
 		came = bus_person(b, r, s->text, true);
-		return left || came;
-	case SIGNAL_TOPIC: set_topic(b, s); return true;
-	case SIGNAL_TYPING:
-	case SIGNAL_TAKEN:
-	case SIGNAL_KICK:
-	case SIGNAL_BROADCAST:
-	case SIGNAL_GONE: return true;
+	left = bus_person(b, r, s->nick, false);
+	if (is_same)
+		came = bus_person(b, r, s->text, true);
+	if (!came && !left)
+		return;
+	/* Others know a nick of this instance once. */
+	if (!came || !left) {
+		told.kind = came ? SIGNAL_JOIN : SIGNAL_PART;
+		told.nick = came ? s->text : s->nick;
+		told.text = SLICE("");
 	}
-	return true;
+	publish(b, kinds[told.kind], s->room, &told);
+}
+
+/* To the other instances. */
+static void tell_others(struct bus_redis *b, struct room_log *r,
+			const struct signal *s)
+{
+	bool is_news = true;
+
+	if (r && s->kind == SIGNAL_NICK) {
+		rename_person(b, r, s);
+		return;
+	}
+	if (r && s->kind == SIGNAL_TOPIC)
+		set_topic(b, s);
+	/* However many connections it has. */
+	if (r && (s->kind == SIGNAL_JOIN || s->kind == SIGNAL_PART))
+		is_news = bus_person(b, r, s->nick, s->kind == SIGNAL_JOIN);
+	if (is_news)
+		publish(b, kinds[s->kind], s->room, s);
 }
 
 static void note_topic(struct room_log *r, const struct signal *s)
@@ -157,9 +175,8 @@ void bus_signal(struct bus_redis *b, const struct signal *s)
 	const bool comes_back =
 		s->kind == SIGNAL_TOPIC && r && r->channel.state == FOLLOW_ON;
 
-	if (count_person(b, r, s))
-		publish(b, kinds[s->kind], s->room, s);
-	if (comes_back)
+	tell_others(b, r, s);
+	if (s->kind != SIGNAL_TOPIC || comes_back)
 		return;
 	note_topic(r, s);
 	if (b->hub)

@@ -134,25 +134,34 @@ void bus_other(struct bus_redis *b, struct room_log *r, struct slice nick,
 	say_other(b, r, SIGNAL_JOIN, nick, instance);
 }
 
+/*
+ * A list that was read may have told the new name already, before this signal
+ * came. For the hub, the signal is one connection more: it is taken back.
+ */
 void bus_renamed(struct bus_redis *b, struct room_log *r,
 		 const struct signal *s)
 {
 	struct person **at = find_person(&r->others, s->nick);
 	struct person *p = *at;
+	bool is_known;
 
 	if (p && slice_equal(slice_of(p->instance), s->instance)) {
 		*at = p->next;
 		free(p);
 	}
 	p = *find_person(&r->others, s->text);
+	is_known = p && slice_equal(slice_of(p->instance), s->instance);
 	if (!p)
 		p = add_person(&r->others, s->text);
 	if (p) {
 		bus_copy(p->instance, sizeof(p->instance), s->instance);
 		p->since_ms = b->now_ms;
+		p->found = true;
 	}
 	if (b->hub)
 		hub_on_signal(b->hub, s);
+	if (is_known)
+		say_other(b, r, SIGNAL_PART, s->text, s->instance);
 }
 
 /* One line of the list. */

@@ -739,6 +739,37 @@ class People(Case):
         until("nobody is there", lambda: server.ask(
             "HGETALL", "{ops}:who") == [])
 
+    def test_a_new_name_that_a_list_has_told_already(self):
+        server, address = self.redis()
+        a = self.one("a", address)
+        b, proxy = self.behind_proxy("b", server)
+        a.say("join", "ops", "guest")
+        b.out.wait("^signal join room=ops nick=guest ")
+        proxy.hold("channels")
+        a.say("nick", "ops", "guest", "lan")
+        until("it is written", lambda: server.ask(
+            "HGETALL", "{ops}:who") == ["lan", "a"])
+        b.say("unfollow", "ops")
+        b.say("follow", "ops")
+        b.out.wait("^signal join room=ops nick=lan ")
+        proxy.let_go()
+        a.say("part", "ops", "lan")
+        self.heard_all(a, b)
+        # For its hub: as often here as gone.
+        self.assertEqual(len(b.lines("^signal (join|nick) .*=lan ")),
+                         len(b.lines("^signal part .*nick=lan ")))
+
+    def test_one_of_two_connections_gets_a_new_name(self):
+        _, address = self.redis()
+        a, b, _ = self.three(address)
+        for _ in range(2):
+            a.say("join", "ops", "lan")
+        a.say("nick", "ops", "lan", "linh")
+        b.out.wait("^signal join room=ops nick=linh .*instance=a")
+        a.say("nick", "ops", "lan", "Linh")
+        b.out.wait("^signal part room=ops nick=lan .*instance=a")
+        self.assertEqual(b.lines("^signal nick"), [])
+
     def test_signals_to_all(self):
         _, address = self.redis()
         a, b, c = self.three(address)

@@ -219,6 +219,23 @@ class Instances(WebTest):
             if server.process.poll() is None:
                 self.stop(server)
 
+    def test_who_joins_finds_itself(self):
+        redis = Server()
+        self.addCleanup(redis.end)
+        server = self.start([SERV, "-c", self.file(
+            f"[chat]\nlisten = 127.0.0.1:0\ninstance = i0\n"
+            f"[redis]\nmode = standalone\nport = {redis.port}\n")])
+        port = int(server.out.wait(r"^listening .*port=(\d+)")[1])
+        server.out.wait("^redis: up")
+        for i in range(20):
+            peer = Socket(port)
+            self.addCleanup(peer.close)
+            self.assertEqual(peer.open().status, 101)
+            peer.say(t="hello", nick=f"nick{i}", rooms=[{"id": "lobby"}])
+            joined = peer.hear("joined", room="lobby")
+            self.assertEqual(joined["members_n"], i + 1)
+        self.stop(server)
+
     def test_an_instance_is_killed(self):
         redis = Server()
         self.addCleanup(redis.end)

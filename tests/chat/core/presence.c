@@ -154,6 +154,38 @@ START_TEST(a_new_name_is_told_as_such)
 }
 END_TEST
 
+START_TEST(one_of_two_connections_may_get_a_new_name)
+{
+	start();
+	join("lan", A, 1000);
+	join("lan", A, 1000);
+	check(1250, SAYS("\"lan\"", "", ""));
+	ck_assert_int_eq(
+		presence_rename(&p, SLICE("lan"), SLICE("linh"), A, 2000), 0);
+	ck_assert_uint_eq(p.here, 2);
+	check(2250, SAYS("\"linh\"", "", ""));
+	part("lan", A, 3000);
+	ck_assert_uint_eq(p.here, 1);
+	check(13000, SAYS("", "\"lan\"", ""));
+	end();
+}
+END_TEST
+
+START_TEST(who_was_taken_over_takes_no_name_along)
+{
+	start();
+	join("lan", A, 1000);
+	check(1250, SAYS("\"lan\"", "", ""));
+	join("lan", B, 2000);
+	/* The old connection does not know it yet. */
+	ck_assert_int_eq(
+		presence_rename(&p, SLICE("lan"), SLICE("linh"), A, 2001), 0);
+	ck_assert_uint_eq(p.here, 2);
+	check(2251, SAYS("\"linh\"", "", ""));
+	end();
+}
+END_TEST
+
 START_TEST(a_guest_of_a_moment_comes_and_goes_in_order)
 {
 	start();
@@ -223,6 +255,8 @@ int main(void)
 		{a_take_over_is_not_undone_by_the_old_connections_end, 1},
 		{a_dead_instance_takes_its_people_along, 1},
 		{a_new_name_is_told_as_such, 1},
+		{one_of_two_connections_may_get_a_new_name, 1},
+		{who_was_taken_over_takes_no_name_along, 1},
 		{a_guest_of_a_moment_comes_and_goes_in_order, 1},
 		{what_is_told_adds_up, 1},
 	};
