@@ -64,7 +64,8 @@ bool hook_path(struct slice path, enum msg_type *type)
 	return false;
 }
 
-bool hook_url_is_valid(struct slice url)
+/* http or https, a host, no blanks or controls, at most HOOK_URL_MAX. */
+static bool is_url(struct slice url)
 {
 	static const struct slice schemes[] = {{"http://", 7}, {"https://", 8}};
 
@@ -104,9 +105,8 @@ static const char *judge(enum kind kind, const json_t *value)
 
 	switch (kind) {
 	case KIND_URL:
-		return text.at && hook_url_is_valid(text)
-			       ? NULL
-			       : "must be an http or https URL";
+		return text.at && is_url(text) ? NULL
+					       : "must be an http or https URL";
 	case KIND_TEXT:
 		if (!text.at)
 			return "must be a string";

@@ -64,7 +64,4 @@ void hook_free(struct hook *h);
 
 const char *hook_error_code(enum hook_error error); /* "bad_json" ... */
 
-/* http or https, a host, no blanks or controls, at most HOOK_URL_MAX. */
-bool hook_url_is_valid(struct slice url);
-
 #endif

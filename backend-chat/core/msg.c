@@ -269,19 +269,6 @@ int msg_new(struct msg **out, const struct msg_fields *f)
 	return *out ? 0 : error;
 }
 
-int msg_with_id(struct msg **out, const struct msg *m, struct msgid id,
-		struct msgid prev)
-{
-	struct msg same = *m;
-
-	same.id = id;
-	same.prev = prev;
-	same.refs = 1;
-	same.record = same.json = NULL;
-	*out = assemble(same);
-	return *out ? 0 : -ENOMEM;
-}
-
 struct msg *msg_ref(struct msg *m)
 {
 	__atomic_fetch_add(&m->refs, 1, __ATOMIC_RELAXED);

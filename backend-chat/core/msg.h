@@ -106,10 +106,6 @@ int msg_new(struct msg **out, const struct msg_fields *fields);
 int msg_parse(struct msg **out, struct slice record, struct msgid id,
 	      struct msgid prev, char why[MSG_WHY_MAX]);
 
-/* The same message under an id: what became of one that had none. */
-int msg_with_id(struct msg **out, const struct msg *m, struct msgid id,
-		struct msgid prev);
-
 struct msg *msg_ref(struct msg *m);
 void msg_unref(struct msg *m); /* accepts NULL */
 

@@ -63,12 +63,6 @@ static struct presence_person *find(const struct presence *p, struct slice nick)
 	return found ? p->people[i] : NULL;
 }
 
-const struct presence_person *presence_find(const struct presence *p,
-					    struct slice nick)
-{
-	return nick.len < NAME_MAX_BYTES ? find(p, nick) : NULL;
-}
-
 static bool has_room(struct presence *p)
 {
 	unsigned capacity = p->capacity ? p->capacity * 2 : 8;

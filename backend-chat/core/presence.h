@@ -68,8 +68,4 @@ int64_t presence_deadline(const struct presence *p);
 bool presence_batch(struct presence *p, struct slice room, int64_t now_ms,
 		    struct writer *w);
 
-/* NULL if it is not there. It may be quiet. */
-const struct presence_person *presence_find(const struct presence *p,
-					    struct slice nick);
-
 #endif

@@ -340,13 +340,6 @@ bool room_archive_ended(struct member *m, struct msgid *from, struct msgid *to)
 	return !msgid_is_none(*from);
 }
 
-unsigned room_recent(const struct room *r, struct msg **out, unsigned count)
-{
-	bool complete;
-
-	return room_history(r, MSGID_NONE, out, count, &complete);
-}
-
 /* Whether the message there came again, with its id. */
 static bool is_named(const struct room *r, uint64_t position)
 {

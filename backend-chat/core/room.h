@@ -180,12 +180,10 @@ bool room_skips(const struct member *m, const struct msg *msg);
  */
 bool room_archive_ended(struct member *m, struct msgid *from, struct msgid *to);
 
-/* Up to count of the last messages of the ring, oldest first; no references. */
-unsigned room_recent(const struct room *r, struct msg **out, unsigned count);
-
 /*
  * Messages of the ring with an id below before (MSGID_NONE: the last ones), at
- * most count, oldest first. *complete: false if the archive may have more.
+ * most count, oldest first; no references. *complete: false if the archive may
+ * have more.
  */
 unsigned room_history(const struct room *r, struct msgid before,
 		      struct msg **out, unsigned count, bool *complete);

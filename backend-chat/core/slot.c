@@ -42,7 +42,11 @@ void slotmap_init(struct slotmap *m)
 	memset(m->node_of, SLOT_UNKNOWN, sizeof(m->node_of));
 }
 
-int slotmap_node(struct slotmap *m, struct slice host, unsigned port)
+/*
+ * Finds the node or adds it. Returns its index or -1: too many nodes, no port,
+ * or a host that is empty or too long.
+ */
+static int get_node(struct slotmap *m, struct slice host, unsigned port)
 {
 	struct slot_node *node = &m->nodes[m->count];
 
@@ -68,7 +72,7 @@ bool slotmap_add(struct slotmap *m, unsigned first, unsigned last,
 
 	if (first > last || last >= SLOTS)
 		return false;
-	node = slotmap_node(m, host.len ? host : asked, port);
+	node = get_node(m, host.len ? host : asked, port);
 	if (node < 0)
 		return false;
 	memset(m->node_of + first, node, last - first + 1);
@@ -78,7 +82,7 @@ bool slotmap_add(struct slotmap *m, unsigned first, unsigned last,
 int slotmap_move(struct slotmap *m, unsigned slot, struct slice host,
 		 unsigned port)
 {
-	int node = slot < SLOTS ? slotmap_node(m, host, port) : -1;
+	int node = slot < SLOTS ? get_node(m, host, port) : -1;
 
 	if (node >= 0)
 		m->node_of[slot] = (uint8_t)node;

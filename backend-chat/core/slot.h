@@ -32,19 +32,16 @@ struct slotmap {
 void slotmap_init(struct slotmap *m); /* every slot unknown */
 
 /*
- * Finds the node or adds it. Returns its index or -1: too many nodes, no port,
- * or a host that is empty or too long.
- */
-int slotmap_node(struct slotmap *m, struct slice host, unsigned port);
-
-/*
  * One entry of CLUSTER SLOTS. An empty host is the one that was asked: asked.
  * Returns false for a range or a node that cannot be.
  */
 bool slotmap_add(struct slotmap *m, unsigned first, unsigned last,
 		 struct slice host, unsigned port, struct slice asked);
 
-/* The answer to MOVED: one slot. Returns the node's index or -1. */
+/*
+ * The answer to MOVED: one slot. Returns the node's index or -1: too many
+ * nodes, no port, or a host that is empty or too long.
+ */
 int slotmap_move(struct slotmap *m, unsigned slot, struct slice host,
 		 unsigned port);
 

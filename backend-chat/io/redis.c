@@ -127,12 +127,6 @@ bool redis_node_is_up(const struct redis_node *n)
 	return n->is_well && !is_stalled(n, clock_us() / 1000);
 }
 
-void redis_node_name(const struct redis_node *n, char *out, size_t len)
-{
-	snprintf(out, len, strchr(n->host, ':') ? "[%s]:%u" : "%s:%u", n->host,
-		 n->port);
-}
-
 bool redis_is_up(const struct redis *r)
 {
 	if (!r->options->cluster)

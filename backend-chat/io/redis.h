@@ -83,8 +83,6 @@ int redis_send(struct redis *r, const struct redis_command *command);
 struct redis_node *redis_node_of(struct redis *r, struct slice key);
 /* It answers. */
 bool redis_node_is_up(const struct redis_node *node);
-/* "HOST:PORT" */
-void redis_node_name(const struct redis_node *node, char *out, size_t len);
 
 /* Something was sent and is not answered. */
 bool redis_is_busy(const struct redis *r);

@@ -82,9 +82,9 @@ START_TEST(what_cannot_be_is_refused)
 			      1, a));
 	ck_assert_int_eq(slotmap_move(&m, SLOTS, a, 1), -1);
 	for (unsigned port = 2; port <= SLOT_NODES; port++)
-		ck_assert_int_ge(slotmap_node(&m, a, port), 0);
-	ck_assert_int_eq(slotmap_node(&m, a, 9999), -1);
-	ck_assert_int_ge(slotmap_node(&m, a, 2), 0);
+		ck_assert_int_ge(slotmap_move(&m, 7, a, port), 0);
+	ck_assert_int_eq(slotmap_move(&m, 7, a, 9999), -1);
+	ck_assert_int_ge(slotmap_move(&m, 7, a, 2), 0);
 }
 END_TEST
 
