@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The bus over Redis, for its own files only:
- *   bus_redis.c   the thread, and the calls of bus.h
+ *   bus_redis.c   the thread, its start and its end
+ *   bus_calls.c   the calls of bus.h, in the threads of those who call
  *   bus_room.c    rooms: their logs as they come, what the hub is told
  *   bus_channel.c the channels, and what comes there
  *   bus_read.c    pages of a log for those who ask
@@ -259,6 +260,10 @@ struct task *task_new(struct bus_redis *b,
 void task_free(struct task *t);
 /* For any thread. */
 void bus_enqueue(struct bus_redis *b, struct task *t);
+
+/* --------------------------------------------------------------- calls */
+
+void bus_calls_bind(struct bus *bus);
 
 /* --------------------------------------------------------------- rooms */
 

@@ -4,70 +4,16 @@
  * was written to (replies come in that order), or in the list of those that
  * wait for a better time. An error moves it as resp_err.h says.
  */
-#include "io/redis.h"
+#include "io/redis_inside.h"
 #include "core/digest.h"
 #include "core/resp_err.h"
 #include "io/clock.h"
-#include "io/redis_conn.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAP_MS	     10000 /* the map is read again so often, */
-#define MAP_DOUBT_MS 1000  /* and if it is doubted at most so often */
-#define TICK_MS	     250   /* for what has patience */
-#define NEVER	     INT64_MAX
-
-enum request_kind {
-	CALLERS,
-	IGNORED, /* ASKING, SCRIPT LOAD */
-	LOGIN,
-	PING,
-	MAP,
-};
-
-struct request {
-	struct request *next;
-	enum request_kind kind;
-	char *bytes; /* by hiredis; NULL for those that are never repeated */
-	size_t len;
-	unsigned slot, attempt;
-	struct redis_node *at; /* after ASK, else NULL */
-	int64_t sent_ms, due_ms, end_ms;
-	redis_done *done;
-	void *arg;
-	bool once;
-};
-
-struct redis_node {
-	struct redis_node *next;
-	struct redis *redis;
-	char host[SLOT_HOST_MAX];
-	unsigned port;
-	bool is_seed, in_map;
-	bool is_well; /* its last PING was answered, without an error */
-	struct redis_conn commands, channels;
-	bool channels_told;	      /* on_subscriber() */
-	struct request *first, **end; /* written, not answered */
-};
-
-struct redis {
-	const struct redis_options *options;
-	const struct redis_events *events;
-	struct redis_node *nodes;
-	struct request *waiting;
-	struct slotmap map;
-	struct redis_node *by_index[SLOT_NODES];
-	bool has_map, map_asked;
-	bool map_is_new;      /* nodes may be not wanted any more */
-	int64_t map_ms;	      /* when to ask for it */
-	int64_t map_asked_ms; /* when it was asked for last */
-	unsigned map_turn;    /* which node to ask next */
-	int64_t now_ms;
-	uint64_t random;
-	bool login_failed; /* was said */
-};
+#define NEVER INT64_MAX
 
 static uint32_t draw(struct redis *r)
 {
@@ -77,54 +23,14 @@ static uint32_t draw(struct redis *r)
 
 /* --------------------------------------------------------------- nodes */
 
-static struct redis_node *find_node(struct redis *r, struct slice host,
-				    unsigned port)
-{
-	struct redis_node *n = r->nodes;
-
-	while (n && (n->port != port || !slice_equal(slice_of(n->host), host)))
-		n = n->next;
-	return n;
-}
-
-/* NULL: no memory. */
-static struct redis_node *get_node(struct redis *r, struct slice host,
-				   unsigned port)
-{
-	struct redis_node *n = find_node(r, host, port);
-
-	if (n || host.len >= SLOT_HOST_MAX)
-		return n;
-	n = calloc(1, sizeof(*n));
-	if (!n)
-		return NULL;
-	memcpy(n->host, host.at, host.len);
-	n->port = port;
-	n->redis = r;
-	n->end = &n->first;
-	n->next = r->nodes;
-	r->nodes = n;
-	return n;
-}
-
-struct redis_node *redis_node_of(struct redis *r, struct slice key)
-{
-	int index;
-
-	if (!r->options->cluster)
-		return r->nodes;
-	index = r->has_map ? slotmap_find(&r->map, key) : -1;
-	return index < 0 ? NULL : r->by_index[index];
-}
-
-static bool is_stalled(const struct redis_node *n, int64_t now_ms)
+bool redis_is_stalled(const struct redis_node *n, int64_t now_ms)
 {
 	return n->first && now_ms - n->first->sent_ms > REDIS_STALL_MS;
 }
 
 bool redis_node_is_up(const struct redis_node *n)
 {
-	return n->is_well && !is_stalled(n, clock_us() / 1000);
+	return n->is_well && !redis_is_stalled(n, clock_us() / 1000);
 }
 
 bool redis_is_up(const struct redis *r)
@@ -145,19 +51,6 @@ bool redis_is_busy(const struct redis *r)
 		if (n->first)
 			return true;
 	return false;
-}
-
-const struct slotmap *redis_map(const struct redis *r)
-{
-	return r->has_map ? &r->map : NULL;
-}
-
-void redis_doubt_map(struct redis *r)
-{
-	const int64_t soonest = r->map_asked_ms + MAP_DOUBT_MS;
-
-	if (r->options->cluster && r->map_ms > soonest)
-		r->map_ms = soonest;
 }
 
 /* ------------------------------------------------------------ requests */
@@ -194,8 +87,8 @@ static void enqueue(struct redis_node *n, struct request *q)
 }
 
 /* Writes a command of our own. */
-static bool put_own(struct redis_node *n, enum request_kind kind, unsigned argc,
-		    const struct slice *argv)
+bool redis_put_own(struct redis_node *n, enum request_kind kind, unsigned argc,
+		   const struct slice *argv)
 {
 	struct request *q = calloc(1, sizeof(*q));
 
@@ -219,7 +112,7 @@ static void dispatch(struct redis *r, struct request *q)
 	if (!n && !r->options->cluster)
 		n = r->nodes;
 	if (!n || !n->commands.context ||
-	    (q->at && !put_own(n, IGNORED, 1, &asking)) ||
+	    (q->at && !redis_put_own(n, IGNORED, 1, &asking)) ||
 	    !redis_conn_put(&n->commands, q->bytes, q->len)) {
 		redis_doubt_map(r);
 		wait_more(r, q);
@@ -269,7 +162,7 @@ int redis_send(struct redis *r, const struct redis_command *c)
 
 /* ---------------------------------------------------------- connections */
 
-static void lose_commands(struct redis_node *n)
+void redis_lose_commands(struct redis_node *n)
 {
 	struct redis *r = n->redis;
 	struct request *q = n->first;
@@ -292,7 +185,7 @@ static void lose_commands(struct redis_node *n)
 	}
 }
 
-static void lose_channels(struct redis_node *n)
+void redis_lose_channels(struct redis_node *n)
 {
 	struct redis *r = n->redis;
 
@@ -310,7 +203,7 @@ static void load_scripts(struct redis_node *n)
 		const struct slice load[] = {SLICE("SCRIPT"), SLICE("LOAD"),
 					     slice_of(o->scripts[i].text)};
 
-		put_own(n, IGNORED, 3, load);
+		redis_put_own(n, IGNORED, 3, load);
 	}
 }
 
@@ -324,7 +217,7 @@ static void open_commands(struct redis_node *n)
 			     draw(r)))
 		return;
 	if (r->options->password)
-		put_own(n, LOGIN, 2, login);
+		redis_put_own(n, LOGIN, 2, login);
 	load_scripts(n);
 }
 
@@ -368,7 +261,7 @@ static void ping(struct redis_node *n)
 	struct redis *r = n->redis;
 
 	if (n->commands.context && r->now_ms >= n->commands.ping_ms) {
-		put_own(n, PING, 1, &word);
+		redis_put_own(n, PING, 1, &word);
 		n->commands.ping_ms = r->now_ms + REDIS_PING_MS;
 	}
 	if (n->channels.context && r->now_ms >= n->channels.ping_ms) {
@@ -382,9 +275,9 @@ static void attend_node(struct redis_node *n)
 	struct redis *r = n->redis;
 
 	if (redis_conn_is_dead(&n->commands, r->now_ms))
-		lose_commands(n);
+		redis_lose_commands(n);
 	if (redis_conn_is_dead(&n->channels, r->now_ms))
-		lose_channels(n);
+		redis_lose_channels(n);
 	if (!is_wanted(n))
 		return;
 	if (!n->commands.context && r->now_ms >= n->commands.retry_ms)
@@ -395,9 +288,9 @@ static void attend_node(struct redis_node *n)
 	ping(n);
 }
 
-/* ------------------------------------------------------------------ map */
+/* -------------------------------------------------------------- replies */
 
-static struct slice text_of(const redisReply *reply)
+struct slice redis_text(const redisReply *reply)
 {
 	return reply->type == REDIS_REPLY_STRING ||
 			       reply->type == REDIS_REPLY_STATUS ||
@@ -405,155 +298,6 @@ static struct slice text_of(const redisReply *reply)
 		       ? (struct slice){reply->str, reply->len}
 		       : SLICE("");
 }
-
-/* [first, last, [host, port, ...], replicas ...] */
-static bool read_range(struct slotmap *map, const redisReply *range,
-		       struct slice asked)
-{
-	const redisReply *node;
-	struct slice host;
-
-	if (range->type != REDIS_REPLY_ARRAY || range->elements < 3 ||
-	    range->element[0]->type != REDIS_REPLY_INTEGER ||
-	    range->element[1]->type != REDIS_REPLY_INTEGER)
-		return false;
-	node = range->element[2];
-	if (node->type != REDIS_REPLY_ARRAY || node->elements < 2 ||
-	    node->element[1]->type != REDIS_REPLY_INTEGER)
-		return false;
-	host = text_of(node->element[0]);
-	if (slice_equal(host, SLICE("?"))) /* it does not know its own name */
-		host = SLICE("");
-	return slotmap_add(map, (unsigned)range->element[0]->integer,
-			   (unsigned)range->element[1]->integer, host,
-			   (unsigned)node->element[1]->integer, asked);
-}
-
-/* Each index of the map gets its node. */
-static bool bind_nodes(struct redis *r)
-{
-	for (struct redis_node *n = r->nodes; n; n = n->next)
-		n->in_map = false;
-	for (unsigned i = 0; i < r->map.count; i++) {
-		struct redis_node *n =
-			get_node(r, slice_of(r->map.nodes[i].host),
-				 r->map.nodes[i].port);
-
-		if (!n)
-			return false;
-		n->in_map = true;
-		r->by_index[i] = n;
-	}
-	return true;
-}
-
-static void drop_node(struct redis *r, struct redis_node *n)
-{
-	struct redis_node **at = &r->nodes;
-
-	while (*at != n)
-		at = &(*at)->next;
-	*at = n->next;
-	for (struct request *q = r->waiting; q; q = q->next)
-		if (q->at == n)
-			q->at = NULL;
-	lose_commands(n);
-	lose_channels(n);
-	free(n);
-}
-
-/* Nodes that have no slots any more. A seed stays, but is not connected. */
-static void leave_others(struct redis *r)
-{
-	struct redis_node *next;
-
-	for (struct redis_node *n = r->nodes; n; n = next) {
-		next = n->next;
-		if (n->in_map || n->first)
-			continue;
-		if (!n->is_seed) {
-			drop_node(r, n);
-			continue;
-		}
-		lose_commands(n);
-		lose_channels(n);
-	}
-}
-
-static void take_map(struct redis *r, const struct redis_node *asked,
-		     const redisReply *reply)
-{
-	struct slotmap map;
-
-	slotmap_init(&map);
-	if (reply->type != REDIS_REPLY_ARRAY) {
-		char text[320];
-
-		snprintf(text, sizeof(text),
-			 "redis: %s:%u is no node of a cluster: %.*s",
-			 asked->host, asked->port, SLICE_ARG(text_of(reply)));
-		r->events->on_trouble(r->events->arg, text);
-		return;
-	}
-	for (size_t i = 0; i < reply->elements; i++)
-		if (!read_range(&map, reply->element[i], slice_of(asked->host)))
-			return;
-	if (map.count == 0)
-		return; /* it has not met the others yet */
-	r->map = map;
-	r->has_map = bind_nodes(r);
-	r->map_is_new = r->has_map;
-	r->events->on_map(r->events->arg);
-}
-
-/* The nodes in turn: one may know less than another. */
-static void ask_map(struct redis *r)
-{
-	static const struct slice words[] = {{"CLUSTER", 7}, {"SLOTS", 5}};
-	struct redis_node *n, *ask = NULL;
-	unsigned ready = 0;
-
-	if (!r->options->cluster || r->map_asked || r->now_ms < r->map_ms)
-		return;
-	for (n = r->nodes; n; n = n->next)
-		ready += n->commands.connected && !is_stalled(n, r->now_ms);
-	if (ready > 0) {
-		unsigned turn = r->map_turn++ % ready;
-
-		for (n = r->nodes; n; n = n->next)
-			if (n->commands.connected &&
-			    !is_stalled(n, r->now_ms) && turn-- == 0)
-				ask = n;
-	}
-	r->map_ms = r->now_ms + (ask ? MAP_MS : TICK_MS);
-	if (!ask || !put_own(ask, MAP, 2, words))
-		return;
-	r->map_asked = true;
-	r->map_asked_ms = r->now_ms;
-}
-
-/* Of a cluster whose map is not known and whose nodes are all gone. */
-static void fall_back_on_seeds(struct redis *r)
-{
-	for (struct redis_node *n = r->nodes; n; n = n->next)
-		if (n->in_map && n->commands.context)
-			return;
-	r->has_map = false;
-}
-
-void redis_slot_moved(struct redis *r, unsigned slot, struct slice host,
-		      unsigned port, struct redis_node *told_by)
-{
-	if (host.len == 0)
-		host = slice_of(told_by->host);
-	redis_doubt_map(r);
-	if (!r->has_map || slotmap_move(&r->map, slot, host, port) < 0)
-		return;
-	if (!bind_nodes(r))
-		r->has_map = false;
-}
-
-/* -------------------------------------------------------------- replies */
 
 static void go_on(struct redis *r, struct request *q, struct redis_node *n,
 		  enum resp_err error, const struct resp_redirect *to)
@@ -564,7 +308,7 @@ static void go_on(struct redis *r, struct request *q, struct redis_node *n,
 	if (error == RESP_ERR_MOVED)
 		redis_slot_moved(r, to->slot, to->host, to->port, n);
 	if (error == RESP_ERR_ASK) {
-		q->at = get_node(r, host, to->port);
+		q->at = redis_get_node(r, host, to->port);
 		if (q->at && !q->at->commands.context)
 			open_commands(q->at);
 	}
@@ -589,7 +333,7 @@ static void take_callers(struct redis_node *n, struct request *q,
 		finish(q, reply);
 		return;
 	}
-	error = resp_err_parse(text_of(reply), &to);
+	error = resp_err_parse(redis_text(reply), &to);
 	switch (error) {
 	case RESP_ERR_MOVED:
 	case RESP_ERR_ASK:
@@ -616,7 +360,7 @@ static void take_login(struct redis *r, const redisReply *reply)
 		return;
 	r->login_failed = true;
 	snprintf(text, sizeof(text), "redis: the password is refused: %.*s",
-		 SLICE_ARG(text_of(reply)));
+		 SLICE_ARG(redis_text(reply)));
 	r->events->on_trouble(r->events->arg, text);
 }
 
@@ -643,7 +387,7 @@ static void take_reply(struct redis_node *n, const redisReply *reply)
 	case PING: take_pong(n, reply); break;
 	case MAP:
 		r->map_asked = false;
-		take_map(r, n, reply);
+		redis_take_map(r, n, reply);
 		break;
 	case IGNORED: break;
 	}
@@ -666,7 +410,7 @@ static void read_commands(struct redis_node *n)
 			break;
 	}
 	if (broken)
-		lose_commands(n);
+		redis_lose_commands(n);
 }
 
 static void read_channels(struct redis_node *n)
@@ -682,7 +426,7 @@ static void read_channels(struct redis_node *n)
 		freeReplyObject(reply);
 	}
 	if (broken)
-		lose_channels(n);
+		redis_lose_channels(n);
 }
 
 /* ----------------------------------------------------------------- loop */
@@ -727,7 +471,7 @@ int64_t redis_deadline(const struct redis *r)
 		due = earlier(due, q->due_ms);
 	for (const struct redis_node *n = r->nodes; n; n = n->next) {
 		if (n->first)
-			due = earlier(due, r->now_ms + TICK_MS);
+			due = earlier(due, r->now_ms + REDIS_TICK_MS);
 		if (is_wanted(n))
 			due = earlier(due, conn_deadline(&n->commands));
 		if (has_channels(n))
@@ -753,12 +497,12 @@ static void read_node(struct redis_node *n, const struct pollfd *fds,
 
 	if (commands &&
 	    !redis_conn_on_events(&n->commands, commands, n->redis->now_ms))
-		lose_commands(n);
+		redis_lose_commands(n);
 	else if (commands)
 		read_commands(n);
 	if (channels &&
 	    !redis_conn_on_events(&n->channels, channels, n->redis->now_ms))
-		lose_channels(n);
+		redis_lose_channels(n);
 	else if (channels)
 		read_channels(n);
 }
@@ -816,15 +560,15 @@ void redis_turn(struct redis *r, const struct pollfd *fds, unsigned count,
 		read_node(n, fds, count);
 	send_waiting(r);
 	if (r->map_is_new)
-		leave_others(r);
+		redis_leave_others(r);
 	r->map_is_new = false;
 	for (struct redis_node *n = r->nodes; n; n = next_of(r, n)) {
 		attend_node(n);
 		end_patience(n);
 	}
 	if (r->options->cluster && r->has_map)
-		fall_back_on_seeds(r);
-	ask_map(r);
+		redis_fall_back_on_seeds(r);
+	redis_ask_map(r);
 }
 
 /* ---------------------------------------------------------- life and end */
@@ -850,7 +594,7 @@ int redis_new(struct redis **out, const struct redis_options *options,
 		return -ENOMEM;
 	r->options = options;
 	r->events = events;
-	r->map_asked_ms = -MAP_DOUBT_MS;
+	r->map_asked_ms = -REDIS_MAP_DOUBT_MS;
 	random_bytes(&r->random, sizeof(r->random));
 	slotmap_init(&r->map);
 	if (!hash_scripts(options)) {
@@ -859,8 +603,8 @@ int redis_new(struct redis **out, const struct redis_options *options,
 	}
 	for (unsigned i = 0; i < options->seed_count; i++) {
 		struct redis_node *n =
-			get_node(r, slice_of(options->seeds[i].host),
-				 options->seeds[i].port);
+			redis_get_node(r, slice_of(options->seeds[i].host),
+				       options->seeds[i].port);
 
 		if (!n) {
 			redis_free(r);
