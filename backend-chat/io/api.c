@@ -364,7 +364,10 @@ static int64_t hook_wait_us(struct conn *c)
 	return wait;
 }
 
-/* A post that this connection waits for. */
+/*
+ * A post that this connection waits for. One without an id of its own cannot
+ * have been said before: it is not looked for.
+ */
 static void post_hook(struct conn *c, const struct http_request *r,
 		      const struct hook *hook)
 {
@@ -378,10 +381,11 @@ static void post_hook(struct conn *c, const struct http_request *r,
 		.via = MSG_WEBHOOK,
 		.type = hook->type,
 	};
+	const bool may_repeat = fields.mid.len > 0;
 	struct msg *m;
 	int error;
 
-	if (fields.mid.len > 0 && !mid_is_valid(fields.mid)) {
+	if (may_repeat && !mid_is_valid(fields.mid)) {
 		web_error(c, r, 400, "bad_field",
 			  "Idempotency-Key must be 16 to 64 of A-Z a-z 0-9 _ "
 			  "-.",
@@ -398,7 +402,7 @@ static void post_hook(struct conn *c, const struct http_request *r,
 		return;
 	}
 	c->web->wait = WEB_POSTED;
-	if (!error && conn_post(c, m, true) == POST_OK)
+	if (!error && conn_post(c, m, may_repeat) == POST_OK)
 		return;
 	c->web->wait = WEB_NOTHING;
 	web_maintenance(c, r);
