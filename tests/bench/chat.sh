@@ -13,6 +13,7 @@
 #	CLIENTS=3000	WebSocket clients in one room, in all
 #	RATE=20 SECS=10	messages a second, and how long, each round
 #	PARTS=		of: memory at_once many
+#	KEEP=1		adds to the figures of a run before, of other parts
 #	REDIS=standalone	or off: then the clients are all on one server
 # Every figure of every round also goes to $L4LB_BUILD/bench/chat.tsv. What is
 # measured and how: README.md.
@@ -37,7 +38,7 @@ declare -A GOAL=([100]='15 / 40' [500]='50 / 120' [1000]='90 / 250')
 
 mkdir -p "$L4LB_BUILD/bench"
 FIGURES=$L4LB_BUILD/bench/chat.tsv
-: >"$FIGURES"
+[ -n "${KEEP:-}" ] || : >"$FIGURES"
 figures() { # ROUND WHAT < `name value` LINES
 	local name number
 	while read -r name number; do
