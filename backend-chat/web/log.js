@@ -16,13 +16,16 @@ export class Log {
 	#nodes = new Map(); // item -> element
 	#top = el('li', { class: 'note' });
 	#queued = false;
+	#end = this.#top; // the last node, when we put the reader at the end
 
 	// me(): our nick; act: of render(); moved(): .atEnd changed, or the reader
 	// came near the beginning (older).
 	constructor(list, { me, act, moved, older }) {
 		Object.assign(this, { list, me, act, moved });
 		list.addEventListener('scroll', () => {
-			const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR;
+			// What came since has not moved the reader.
+			const end = this.atEnd ? this.#end : list.lastElementChild;
+			const atEnd = end.getBoundingClientRect().bottom - list.getBoundingClientRect().bottom < NEAR;
 			if (atEnd !== this.atEnd) {
 				this.atEnd = atEnd;
 				moved();
@@ -67,6 +70,7 @@ export class Log {
 
 	toEnd() {
 		this.list.scrollTop = this.list.scrollHeight;
+		this.#end = this.list.lastElementChild;
 		this.atEnd = true;
 	}
 
@@ -84,6 +88,8 @@ export class Log {
 			return;
 		const node = this.#make(item);
 		old.replaceWith(node);
+		if (this.#end === old)
+			this.#end = node;
 		this.#arrange(node);
 		this.#stay();
 	}
@@ -91,6 +97,8 @@ export class Log {
 	removed(item) {
 		const node = this.#nodes.get(item);
 		const next = node?.nextElementSibling;
+		if (this.#end === node)
+			this.#end = node.previousElementSibling;
 		node?.remove();
 		this.#nodes.delete(item);
 		this.#arrange(next);

@@ -67,11 +67,19 @@ export class Room {
 		return !old;
 	}
 
-	// A message without an id has got one.
+	// A message without an id has got one, and with it its place.
 	identify(item, id) {
+		const i = this.items.indexOf(item);
+		const before = this.items.slice(0, i).findLast(one => one.id);
+		const after = this.items.slice(i + 1).find(one => one.id);
 		item.id = id;
 		this.#ids.set(id, item);
-		this.changes.changed(this, item);
+		if ((!before || compareIds(before.id, id) < 0) && (!after || compareIds(after.id, id) > 0)) {
+			this.changes.changed(this, item);
+		} else {
+			this.remove(item);
+			this.#insert(item);
+		}
 	}
 
 	remove(item) {

@@ -341,6 +341,28 @@ class Server(PageTest):
         self.assertEqual(ann.run("return document.querySelector('#log')"
                                  ".children.length"), 501)
 
+    def test_who_reads_at_the_end_stays_there(self):
+        """However much comes between two pictures."""
+        _, ann = self.wired()
+        ann.run("""
+            window.left = 0;
+            let i = 0;
+            const more = () => {
+                left += !document.querySelector("#latest").hidden;
+                wire.onmessage({data: JSON.stringify({
+                    t: "message", room: "lobby", id: "1-" + ++i,
+                    mid: "aaaaaa." + i, text: "x" + i, sender: "ben" + i % 2,
+                    ts: i, instance: "i", via: "ws", verified: true})});
+                if (i < 600)
+                    setTimeout(more, 5);
+                else
+                    window.done = true;
+            };
+            more();""")
+        ann.wait("return window.done")
+        self.assertEqual(ann.run(SAID)[-1:], ["x600"])
+        self.assertEqual(ann.run("return left"), 0)
+
     def test_redis_down_and_up(self):
         _, ann = self.wired()
         self.hear(ann, t="state", redis="down")
