@@ -100,13 +100,17 @@ class Program:
 class Peer:
     """A raw socket that knows nothing of chat but lines."""
 
-    def __init__(self, port, receive_buffer=None):
+    def __init__(self, port, receive_buffer=None, address="127.0.0.1"):
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF,
                                    receive_buffer)
         self.socket.settimeout(WAIT)
-        self.socket.connect(("127.0.0.1", port))
+        try:
+            self.socket.connect((address, port))
+        except OSError:
+            self.socket.close()
+            raise
         self.data = b""
 
     def send(self, data):

@@ -53,11 +53,14 @@ class Client(threading.Thread):
             except OSError:
                 self.peer = None
 
+    def connect(self):
+        return Socket(random.choice(self.ports))
+
     def run(self):
         while not self.ended:
             peer = None
             try:
-                peer = Socket(random.choice(self.ports))
+                peer = self.connect()
                 self.talk(peer)
             except (OSError, AssertionError, ValueError):
                 pass

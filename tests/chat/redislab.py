@@ -187,11 +187,11 @@ class Server:
 class Cluster:
     """Masters with the slots shared out, and perhaps a replica of each."""
 
-    def __init__(self, masters=3, replicas=False):
+    def __init__(self, masters=3, replicas=False, more=()):
         options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000",
                    "--cluster-replica-validity-factor", "0",
                    "--repl-diskless-sync-delay", "0",
-                   "--repl-ping-replica-period", "1")
+                   "--repl-ping-replica-period", "1", *more)
         count = masters * (2 if replicas else 1)
         self.servers = []
         try:
