@@ -27,7 +27,7 @@ LAB_TARGETS := l4lb chat_serv chat_clnt sniff
 # Sources of ours, as git knows them, and new ones.
 ours = $(shell git ls-files -co --exclude-standard -- $(1))
 
-.PHONY: all build deps test test-many demo cluster cluster-status cluster-down lab \
+.PHONY: all build deps test test-many sanitize demo cluster cluster-status cluster-down lab \
 	check-style check-layers tidy install uninstall fuzz clean help
 .DEFAULT_GOAL := all
 
@@ -53,6 +53,20 @@ test:
 RUNS ?= 20
 test-many:
 	@BUILD=$(BUILD) tests/many.sh $(RUNS) $(CTEST_FLAGS)
+
+# The chat's tests, in a build of its own for each: ON is AddressSanitizer and
+# UBSan, thread is ThreadSanitizer.
+SANITIZE ?= ON thread
+sanitize:
+	@tests/deps.sh build test
+	@for how in $(SANITIZE); do \
+		dir=$(BUILD)/sanitize-$$how; \
+		$(MAKE) --no-print-directory build BUILD=$$dir \
+			CMAKE_FLAGS='$(CMAKE_FLAGS)'" -DL4LB_SANITIZE=$$how" \
+			TARGETS='$(SBIN) $(BIN) chat-bus_probe' && \
+		ctest --test-dir $$dir --output-on-failure -L chat \
+			-E chat/memcheck $(CTEST_FLAGS) || exit; \
+	done
 
 demo:
 	@tests/deps.sh build demo
@@ -134,6 +148,7 @@ help:
 	@echo '                  make cluster-down; make cluster-status'
 	@echo 'make test         build, then run every test'
 	@echo 'make test-many    that RUNS=$(RUNS) times, on a busy machine'
+	@echo 'make sanitize     the chat tests with ASan and UBSan, then with TSan'
 	@echo 'make lab          a network to play in: a shell on every host'
 	@echo 'make install      into PREFIX=$(PREFIX) (DESTDIR= to stage); make uninstall'
 	@echo 'make check-style  formatting, shell scripts, man pages; make tidy: clang-tidy'
