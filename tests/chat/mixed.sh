@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # mixed.sh Standalone|InCluster: mixed.py in a network of its own. The people,
 # the browser and Redis are on client, a chat server on each of b1 to b3.
-# shellcheck source=../lab/lab.sh
+# shellcheck source=tests/lab/lab.sh
 . "$(dirname "$0")/../lab/lab.sh"
 need nft redis-server
 need_program l4lb chat_serv
