@@ -513,6 +513,16 @@ static int key_redis_stream_max(struct config *c, const char *text, char *why)
 	return error;
 }
 
+static int key_redis_wait(struct config *c, const char *text, char *why)
+{
+	unsigned long number;
+	int error = take_number(text, 0, 16, &number, why);
+
+	if (!error)
+		c->redis.wait = (unsigned)number;
+	return error;
+}
+
 static const struct key {
 	const char *section, *name;
 	int (*take)(struct config *c, const char *text, char *why);
@@ -545,6 +555,7 @@ static const struct key {
 	{"redis", "password_file", key_redis_password},
 	{"redis", "prefix", key_redis_prefix},
 	{"redis", "stream_max", key_redis_stream_max},
+	{"redis", "wait", key_redis_wait},
 	{"webhook", "secret_file", key_webhook_secret},
 	{"webhook", "rate", key_webhook_rate},
 	{"web", "origins", key_origins},

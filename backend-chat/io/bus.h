@@ -145,6 +145,7 @@ struct bus_options {
 	const char *password; /* NULL: none */
 	const char *prefix;   /* of all keys; NULL: none */
 	unsigned stream_max;  /* messages that a room's log keeps, about */
+	unsigned wait; /* replicas that shall have a post before its ack */
 	const char *instance; /* the name of this one */
 	const char *address, *version;
 };

@@ -16,6 +16,7 @@
 
 #define BATCH_BYTES  ((size_t)256 * 1024)
 #define POST_WAIT_MS 100
+#define REPLICAS_MS  50 /* for replicas to have a post */
 /* A lost message is looked for among so many. */
 #define LOOK_BACK 1000
 
@@ -161,6 +162,52 @@ static void were_lost(struct bus_redis *b, struct room_log *r)
 	r->post_ms = b->now_ms + POST_WAIT_MS;
 }
 
+/*
+ * Replicas have them, or had their time. Of a server that is gone nobody knows
+ * whether the next one has them.
+ */
+static void take_waited(void *arg, const redisReply *reply)
+{
+	struct room_log *r = arg;
+	struct bus_redis *b = r->bus;
+
+	r->asked--;
+	if (b->ending)
+		return;
+	if (!reply) {
+		bus_soon(b, LOST_MS);
+		were_lost(b, r);
+		return;
+	}
+	were_posted(b, r, r->written);
+	if (r->posts)
+		bus_posts_attend(b, r);
+}
+
+/* False: it could not be asked. The connection waits, so only for so long. */
+static bool wait_for_replicas(struct bus_redis *b, struct room_log *r)
+{
+	char key[KEY_MAX], count[12], patience[12];
+	struct slice argv[] = {SLICE("WAIT"), {0}, {0}};
+	const struct redis_command c = {
+		.key = bus_key(b, slice_of(r->name), "log", key),
+		.argc = 3,
+		.argv = argv,
+		.done = take_waited,
+		.arg = r,
+		.once = true,
+	};
+
+	snprintf(count, sizeof(count), "%u", b->options.wait);
+	snprintf(patience, sizeof(patience), "%d", REPLICAS_MS);
+	argv[1] = slice_of(count);
+	argv[2] = slice_of(patience);
+	if (bus_send(b, &c) != 0)
+		return false;
+	r->asked++;
+	return true;
+}
+
 static void take_posted(void *arg, const redisReply *reply)
 {
 	struct room_log *r = arg;
@@ -184,6 +231,9 @@ static void take_posted(void *arg, const redisReply *reply)
 	}
 	if (reply->element[2]->integer == 0)
 		publish(b, r, first, reply_text(reply->element[1]), r->flying);
+	r->written = first;
+	if (b->options.wait > 0 && wait_for_replicas(b, r))
+		return;
 	were_posted(b, r, first);
 	if (r->posts)
 		bus_posts_attend(b, r);

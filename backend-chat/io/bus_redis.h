@@ -113,10 +113,11 @@ struct room_log {
 	unsigned recent_count;
 
 	struct post *posts, **posts_end;
-	unsigned flying;     /* of them, the first ones: with Redis */
-	bool degraded;	     /* what is said is told at once, without an id */
-	int64_t post_ms;     /* not before then is posted again */
-	int64_t progress_ms; /* when one got its id, or the first came */
+	unsigned flying;      /* of them, the first ones: with Redis */
+	bool degraded;	      /* what is said is told at once, without an id */
+	int64_t post_ms;      /* not before then is posted again */
+	int64_t progress_ms;  /* when one got its id, or the first came */
+	struct msgid written; /* of the first that flies: replicas get it */
 	struct msgid posted;
 	int64_t posted_ms;
 
