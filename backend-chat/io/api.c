@@ -17,6 +17,7 @@
 #define WORKER_SILENT_MS 5000
 #define HISTORY_DEFAULT	 50
 #define HISTORY_MAX	 200
+#define HISTORY_AGAIN_S	 5
 #define INSTANCES_SHOWN	 64
 #define SHARDS_SHOWN	 64
 #define BROADCAST_MAX	 1000
@@ -241,7 +242,8 @@ static void history(struct conn *c, const struct http_request *r)
 	q.before = before || !after;
 	q.limit = (unsigned)limit;
 	c->web->wait = WEB_HISTORY;
-	if (hub_read(conn_hub(c), &q, c->ticket, !conn_hub(c)->store) == 0)
+	if (hub_read(conn_hub(c), &q, c->ticket, !hub_has_store(conn_hub(c))) ==
+	    0)
 		return;
 	c->web->wait = WEB_NOTHING;
 	web_maintenance(c, r);
@@ -252,8 +254,14 @@ void api_on_page(struct conn *c, const struct http_request *r,
 {
 	struct writer w = new_body();
 
-	wsjson_put_history(&w, n->room, n->msgs, n->count, n->flag,
-			   !n->failed && !n->gap);
+	if (n->failed) {
+		writer_free(&w);
+		web_error(c, r, 503, "history_unavailable", HISTORY_UNAVAILABLE,
+			  &(struct http_response){.retry_after_s =
+							  HISTORY_AGAIN_S});
+		return;
+	}
+	wsjson_put_history(&w, n->room, n->msgs, n->count, n->flag, !n->gap);
 	send_json(c, r, 200, &w);
 }
 

@@ -139,7 +139,7 @@ static void put_recent(struct conn *c, struct seat *s, unsigned wanted)
 
 	/* What the ring has not, the log may have. */
 	if (!complete && hub_read(conn_hub(c), &question, c->ticket,
-				  !conn_hub(c)->store) == 0)
+				  !hub_has_store(conn_hub(c))) == 0)
 		return;
 	linecmd_put_history_head(&w, room, count);
 	conn_queue_writer(c, &w);
@@ -153,6 +153,11 @@ void line_on_page(struct conn *c, const struct note *n)
 {
 	struct writer w = new_answer();
 
+	if (n->failed) {
+		linecmd_put(&w, "the history cannot be read now");
+		conn_queue_writer(c, &w);
+		return;
+	}
 	linecmd_put_history_head(&w, n->room, n->count);
 	conn_queue_writer(c, &w);
 	put_lines(c, n->msgs, n->count);

@@ -486,8 +486,8 @@ static void history(struct conn *c, const struct wsjson *said,
 		return;
 	}
 	c->json->reading = true;
-	if (hub_read(conn_hub(c), &question, c->ticket, !conn_hub(c)->store) !=
-	    0)
+	if (hub_read(conn_hub(c), &question, c->ticket,
+		     !hub_has_store(conn_hub(c))) != 0)
 		json_close(c, WS_INTERNAL, "no memory", "refused: no memory");
 }
 
@@ -496,8 +496,11 @@ void json_on_page(struct conn *c, const struct note *n)
 	if (!c->json->reading)
 		return;
 	c->json->reading = false;
-	send_history(c, n->room, n->msgs, n->count, n->flag,
-		     !n->failed && !n->gap);
+	if (n->failed)
+		send_error(c, "history_unavailable", HISTORY_UNAVAILABLE,
+			   n->room);
+	else
+		send_history(c, n->room, n->msgs, n->count, n->flag, !n->gap);
 }
 
 static void who(struct conn *c, struct slice room)

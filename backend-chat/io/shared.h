@@ -113,6 +113,13 @@ int64_t hub_announce(struct hub *h, int64_t now_ms);
 int hub_read(struct hub *h, const struct page_question *question,
 	     uint64_t ticket, bool from_bus);
 
+/* Else the bus is asked, which may have less. */
+static inline bool hub_has_store(const struct hub *h)
+{
+	return h->store && h->store->works(h->store);
+}
+#define HISTORY_UNAVAILABLE "The history cannot be read now."
+
 void hub_rooms_free(struct hub *h);
 
 #endif

@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import sqlite3
 import threading
 import time
 import unittest
 
+from redislab import until
 from weblab import JsonLines, Socket, WebTest
 
 LOG = "[chat]\nlisten = 127.0.0.1:0\nrate = off\n"
@@ -463,6 +465,51 @@ class Archive(WebTest):
         history = back.hear("history")
         self.assertEqual(history["items"][-1]["text"], "hello")
         self.assertTrue(history["complete"])
+
+    def test_a_file_that_fails_is_no_empty_history(self):
+        for kind in ("http", "ws", "line"):
+            path = os.path.join(self.folder(), "chat.db")
+            server = self.serve_with(path)
+            ann = self.join(server, "ann")
+            ws = self.socket(server, "ws")
+            for i in range(79):
+                ann.send(b"[ann] %d\n" % i)
+                ann.line()
+            self.spoil(path, 80)
+            web = self.web(server)
+            if kind == "http":
+                answer = web.get("/api/rooms/lobby/history?limit=200")
+                self.assertEqual(answer.status, 503)
+                self.assertEqual(answer.json()["error"], "history_unavailable")
+                self.assertGreater(int(answer.headers["retry-after"]), 0)
+            elif kind == "ws":
+                ws.say(t="history", room="lobby", limit=200)
+                error = ws.hear("error")
+                self.assertEqual((error["code"], error["ref"]),
+                                 ("history_unavailable", "lobby"))
+            else:
+                ann.send(b"/history 200\n")
+                self.assertEqual(ann.line(), b"[chat_serv] the history cannot "
+                                             b"be read now\n")
+            # What is in memory is shown from now on, and the chat goes on.
+            server.out.wait("^history: .*; nothing is archived until")
+            page = web.get("/api/rooms/lobby/history?limit=200").json()
+            self.assertEqual(len(page["items"]), 80)
+            health = web.get("/health").json()
+            self.assertEqual((health["status"], health["history"]),
+                             ("degraded", "failed"))
+            ann.send(b"[ann] on\n")
+            self.assertEqual(ann.line(), b"[ann] on\n")
+
+    @staticmethod
+    def spoil(path, rows):
+        """Once so many messages are in the file, it has no table for them."""
+        database = sqlite3.connect(path)
+        until("all is archived", lambda: database.execute(
+            "SELECT count(*) FROM message").fetchone()[0] == rows)
+        database.execute("DROP TABLE message")
+        database.commit()
+        database.close()
 
     def test_a_file_that_is_not_ours(self):
         program = self.start([*self.wrap(), "-c", self.file(
