@@ -16,6 +16,7 @@
 #define TROUBLE_MS 60000
 #define GOODBYE_MS 500
 #define HELD_MS	   (LEASE_HELD_MS + 1500)
+#define WHY_MAX	   480
 
 /* ------------------------------------------------------------- helpers */
 
@@ -213,9 +214,15 @@ static void on_map(void *arg)
 
 static void report_state(struct bus_redis *b, enum bus_state state)
 {
-	report_line(b->report, state == BUS_UP ? "redis: up"
-					       : "redis: down: "
-						 "messages wait in memory");
+	char why[WHY_MAX];
+
+	redis_why(b->redis, why, sizeof(why));
+	if (state == BUS_UP)
+		report_line(b->report, "redis: up");
+	else
+		report_line(b->report,
+			    "redis: down: messages wait in memory%s%s",
+			    why[0] ? ": " : "", why);
 }
 
 static void update_state(struct bus_redis *b)

@@ -33,6 +33,18 @@ bool redis_node_is_up(const struct redis_node *n)
 	return n->is_well && !redis_is_stalled(n, clock_us() / 1000);
 }
 
+void redis_why(const struct redis *r, char *out, size_t len)
+{
+	out[0] = '\0';
+	for (const struct redis_node *n = r->nodes; n; n = n->next) {
+		if (redis_node_is_up(n) || !n->commands.why[0])
+			continue;
+		snprintf(out, len, "%s:%u: %s", n->host, n->port,
+			 n->commands.why);
+		return;
+	}
+}
+
 bool redis_is_up(const struct redis *r)
 {
 	if (!r->options->cluster)
@@ -274,8 +286,10 @@ static void attend_node(struct redis_node *n)
 {
 	struct redis *r = n->redis;
 
-	if (redis_conn_is_dead(&n->commands, r->now_ms))
+	if (redis_conn_is_dead(&n->commands, r->now_ms)) {
+		redis_conn_blame(&n->commands, SLICE("no answer"));
 		redis_lose_commands(n);
+	}
 	if (redis_conn_is_dead(&n->channels, r->now_ms))
 		redis_lose_channels(n);
 	if (!is_wanted(n))
@@ -367,6 +381,8 @@ static void take_login(struct redis *r, const redisReply *reply)
 static void take_pong(struct redis_node *n, const redisReply *reply)
 {
 	n->is_well = reply->type != REDIS_REPLY_ERROR;
+	redis_conn_blame(&n->commands,
+			 n->is_well ? SLICE("") : redis_text(reply));
 	if (n->is_well)
 		n->commands.attempts = 0;
 	else

@@ -88,6 +88,8 @@ bool redis_node_is_up(const struct redis_node *node);
 bool redis_is_busy(const struct redis *r);
 /* Every slot has a node that answers. */
 bool redis_is_up(const struct redis *r);
+/* A node that is not, and what is wrong with it; or empty. */
+void redis_why(const struct redis *r, char *out, size_t len);
 /* NULL if it is no cluster, or not known. */
 const struct slotmap *redis_map(const struct redis *r);
 /* Something says that the map is old. Looks again, at most each second. */

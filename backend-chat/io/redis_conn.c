@@ -3,7 +3,9 @@
 #include "io/redis_conn.h"
 #include "core/resp_err.h"
 
+#include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -23,8 +25,15 @@ bool redis_conn_open(struct redis_conn *c, const char *host, unsigned port,
 	return false;
 }
 
+void redis_conn_blame(struct redis_conn *c, struct slice why)
+{
+	snprintf(c->why, sizeof(c->why), "%.*s", SLICE_ARG(why));
+}
+
 void redis_conn_close(struct redis_conn *c, int64_t now_ms, uint32_t random)
 {
+	if (c->context && c->context->err)
+		redis_conn_blame(c, slice_of(c->context->errstr));
 	if (c->context)
 		redisFree(c->context);
 	c->context = NULL;
@@ -72,10 +81,12 @@ static bool has_connected(struct redis_conn *c)
 	int error = 0;
 	socklen_t len = sizeof(error);
 
-	if (getsockopt(c->context->fd, SOL_SOCKET, SO_ERROR, &error, &len) !=
-		    0 ||
-	    error)
+	if (getsockopt(c->context->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+		error = errno;
+	if (error) {
+		redis_conn_blame(c, slice_of(strerror(error)));
 		return false;
+	}
 	c->connected = true;
 	redisEnableKeepAlive(c->context);
 	return true;

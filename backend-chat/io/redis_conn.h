@@ -24,11 +24,14 @@ struct redis_conn {
 	int64_t began_ms, heard_ms, ping_ms; /* ping_ms: the next one */
 	int64_t retry_ms;		     /* closed: when to try again */
 	unsigned attempts;		     /* in vain */
+	char why[128];			     /* of the last one; or empty */
 };
 
 /* Begins to connect. Returns false if that failed at once: it is closed. */
 bool redis_conn_open(struct redis_conn *c, const char *host, unsigned port,
 		     int64_t now_ms, uint32_t random);
+/* What is wrong with it, for the operator. */
+void redis_conn_blame(struct redis_conn *c, struct slice why);
 /* Closed connections may be closed again. random: for the time of a retry. */
 void redis_conn_close(struct redis_conn *c, int64_t now_ms, uint32_t random);
 

@@ -569,7 +569,8 @@ class Config(WebTest):
         server = self.configure(
             LISTEN + "[redis]\nmode = standalone\n"
             f"port = {closed.getsockname()[1]}\n")
-        server.out.wait("^redis: down: messages wait in memory$")
+        server.out.wait("^redis: down: messages wait in memory: 127.0.0.1:"
+                        rf"{closed.getsockname()[1]}: Connection refused$")
         self.assertEqual(self.web(server).get("/health").json()["redis"],
                          "down")
 
