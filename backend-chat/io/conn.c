@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See conn.h. */
-#include "io/conn.h"
+#include "io/conn_queue.h"
 #include "io/report.h"
 #include "io/user.h"
 
@@ -19,19 +19,12 @@ static const char refused_post[] = CHAT_SERVER_NICK
 #define NOTICE_BYTES 256
 /* Reads before a connection that does not end is closed all the same. */
 #define CUT_READS 64
-/* Bytes of answers that a client may leave unread, beside its lines. */
-#define ANSWERS_MAX ((size_t)256 * 1024)
 /* Feeds of a reader that lags in one turn; a page each. */
 #define FEEDS_MAX 16
 
 bool conn_is_present(const struct conn *c)
 {
 	return c->phase == CONN_ARRIVING || c->phase == CONN_HERE;
-}
-
-static size_t queued(const struct conn *c)
-{
-	return c->held.bytes + c->queue.bytes;
 }
 
 void conn_touch(struct conn *c)
@@ -43,102 +36,7 @@ void conn_touch(struct conn *c)
 	c->worker->dirty = c;
 }
 
-/* ------------------------------------------------- who is waited for */
-
-static void set_awaited(struct conn *c, bool awaited)
-{
-	struct hub *h = conn_hub(c);
-
-	if (c->awaited == awaited)
-		return;
-	c->awaited = awaited;
-	pthread_mutex_lock(&h->lock);
-	if (awaited)
-		h->awaited++;
-	else if (--h->awaited == 0)
-		hub_calm(h);
-	pthread_mutex_unlock(&h->lock);
-}
-
-static void watch_queue(struct conn *c)
-{
-	const size_t half = conn_hub(c)->options.queue_bytes / 2;
-
-	/* With a log nobody waits: it reads later what it cannot take now. */
-	if (conn_hub(c)->options.has_log)
-		return;
-	if (!conn_is_present(c) || c->broken || queued(c) <= half / 2) {
-		c->behind = false;
-		set_awaited(c, false);
-	} else if (queued(c) > half && !c->behind) {
-		c->behind = true;
-		c->behind_ms = worker_ms(c->worker);
-		set_awaited(c, true);
-	}
-}
-
-static int64_t awaited_until_ms(const struct conn *c)
-{
-	const int64_t until = c->behind_ms + PATIENCE_MS;
-	int64_t silent = c->took_ms > c->behind_ms ? c->took_ms : c->behind_ms;
-	struct hub *h = conn_hub(c);
-	bool wary;
-
-	pthread_mutex_lock(&h->lock);
-	wary = c->behind_ms < h->wary_ms;
-	pthread_mutex_unlock(&h->lock);
-	silent += wary ? WARY_SILENCE_MS : SILENCE_MS;
-	return silent < until ? silent : until;
-}
-
-/* Stops waiting for it. It stays, and may catch up until its queue is full. */
-static void give_up(struct conn *c)
-{
-	struct hub *h = conn_hub(c);
-
-	set_awaited(c, false);
-	pthread_mutex_lock(&h->lock);
-	h->wary_ms = worker_ms(c->worker) + WARY_MS;
-	pthread_mutex_unlock(&h->lock);
-}
-
 /* ------------------------------------------------------------- phases */
-
-/* Its connection failed, or there is no memory for it. It ends soon. */
-static void broke(struct conn *c)
-{
-	c->broken = true;
-	sendq_clear(&c->queue);
-	sendq_clear(&c->held);
-	shutdown(c->fd, SHUT_RDWR); /* if it has not failed by itself */
-}
-
-static void append(struct conn *c, const char *bytes, size_t len)
-{
-	struct blob *b = blob_copy(bytes, len);
-
-	if (!b || !sendq_append(&c->queue, b))
-		broke(c);
-	blob_unref(b);
-}
-
-/* Ends the line of a probe that was answered without a newline. */
-static void end_open_line(struct conn *c)
-{
-	if (c->mid_line && !c->broken)
-		append(c, "\n", 1);
-	c->mid_line = false;
-}
-
-/* Queues the lines that were held back. */
-static void release_held(struct conn *c)
-{
-	if (c->held.count == 0)
-		return;
-	end_open_line(c);
-	if (!sendq_move(&c->queue, &c->held))
-		broke(c);
-}
 
 /*
  * what: NULL, or what the client did, for the output. It is written under the
@@ -150,7 +48,7 @@ static void set_phase(struct conn *c, enum conn_phase phase, const char *what)
 	struct hub *h = conn_hub(c);
 
 	if (c->phase == CONN_ARRIVING)
-		release_held(c);
+		conn_release_held(c);
 	pthread_mutex_lock(&h->lock);
 	h->here -= c->phase == CONN_HERE;
 	h->here += phase == CONN_HERE;
@@ -160,7 +58,7 @@ static void set_phase(struct conn *c, enum conn_phase phase, const char *what)
 		report_info(h->report, "client %s %s, clients=%u", c->peer,
 			    what, h->here);
 	pthread_mutex_unlock(&h->lock);
-	watch_queue(c);
+	conn_watch_queue(c);
 	conn_touch(c);
 }
 
@@ -191,8 +89,8 @@ static void leave(struct conn *c, const char *last, size_t len,
 	set_phase(c, CONN_LEAVING, what);
 	if (len == 0 || c->broken)
 		return;
-	end_open_line(c);
-	append(c, last, len);
+	conn_end_open_line(c);
+	conn_append(c, last, len);
 }
 
 void conn_end_with(struct conn *c, const char *last, size_t len,
@@ -276,117 +174,6 @@ void conn_say_goodbye(struct conn *c)
 		conn_end_with(c, goodbye, strlen(goodbye), NULL);
 	c->leave_ms = worker_ms(c->worker) + CLOSING_MS;
 	conn_touch(c);
-}
-
-/* -------------------------------------------------------------- queue */
-
-bool conn_is_full(const struct conn *c)
-{
-	/* Half of it is left for what must be told in any case. */
-	return c->broken || queued(c) > conn_hub(c)->options.queue_bytes / 2;
-}
-
-void conn_drop(struct conn *c)
-{
-	static const char notice[] = CHAT_SERVER_NICK
-		"you did not read what was sent, so you are dropped\n";
-	static const char what[] = "dropped: it does not read";
-
-	METRIC_ADD(&conn_hub(c)->metrics, dropped);
-	if (conn_is_json(c))
-		json_close(c, WS_TOO_SLOW, "you did not read what was sent",
-			   what);
-	else
-		conn_end_with(c, notice, strlen(notice), what);
-}
-
-static size_t form_len(struct msg *m, enum form form)
-{
-	switch (form) {
-	case FORM_JSON_LINE: return msg_json_line(m).len;
-	case FORM_FRAME: return msg_frame(m).len;
-	case FORM_BLOB:
-	case FORM_LINE: break;
-	}
-	return msg_line(m).len;
-}
-
-static void queue_changed(struct conn *c)
-{
-	watch_queue(c);
-	conn_touch(c);
-}
-
-bool conn_queue_msg(struct conn *c, struct msg *m)
-{
-	const struct hub *h = conn_hub(c);
-	const size_t len = form_len(m, c->form);
-	struct sendq *q = c->phase == CONN_HERE ? &c->queue : &c->held;
-
-	if (c->broken || !conn_is_present(c))
-		return false;
-	if (queued(c) + len > h->options.queue_bytes && h->options.has_log)
-		return false;
-	if (c->phase == CONN_HERE)
-		end_open_line(c);
-	if (queued(c) + len > h->options.queue_bytes ||
-	    !sendq_append_msg(q, m, c->form)) {
-		conn_drop(c);
-		return false;
-	}
-	c->told |= c->phase == CONN_HERE;
-	queue_changed(c);
-	if (c->held.bytes > HELD_BYTES_MAX)
-		conn_settle(c);
-	return true;
-}
-
-/*
- * Who asks and does not read is not fed for ever. With a log the queue is for
- * lines: answers come on top. HTTP is not asked again before it has read.
- */
-static bool has_room(const struct conn *c, size_t len)
-{
-	const size_t limit = conn_hub(c)->options.queue_bytes;
-
-	if (c->wire == WIRE_HTTP)
-		return true;
-	if (conn_hub(c)->options.has_log || conn_is_json(c))
-		return queued(c) <= limit + ANSWERS_MAX;
-	return queued(c) + len <= limit;
-}
-
-void conn_queue_answer(struct conn *c, const char *answer, size_t len)
-{
-	struct blob *b;
-
-	if (c->broken || !conn_is_present(c))
-		return;
-	b = blob_copy(answer, len);
-	if (b)
-		conn_queue_blob(c, b);
-	else
-		conn_drop(c);
-	blob_unref(b);
-}
-
-void conn_queue_blob(struct conn *c, struct blob *b)
-{
-	if (c->broken || !conn_is_present(c))
-		return;
-	if (!has_room(c, b->len) || !sendq_append(&c->queue, b))
-		conn_drop(c);
-	else
-		queue_changed(c);
-}
-
-void conn_queue_writer(struct conn *c, struct writer *w)
-{
-	if (w->failed)
-		conn_out_of_memory(c);
-	else if (w->len > 0)
-		conn_queue_answer(c, w->bytes, w->len);
-	writer_free(w);
 }
 
 /* --------------------------------------------------------------- posts */
@@ -565,7 +352,7 @@ static void set_timer(struct conn *c)
 	if (c->lagging && c->blocked)
 		earlier(&due_ms, c->took_ms + STALLED_MS);
 	if (c->awaited)
-		earlier(&due_ms, awaited_until_ms(c));
+		earlier(&due_ms, conn_awaited_until_ms(c));
 	if (c->paused && c->speak_ms)
 		earlier(&due_ms, c->speak_ms);
 	if (due_ms == INT64_MAX)
@@ -580,8 +367,8 @@ void conn_on_time(struct conn *c)
 
 	if (c->phase == CONN_ARRIVING && now_ms >= c->settle_ms)
 		conn_settle(c);
-	if (c->awaited && now_ms >= awaited_until_ms(c))
-		give_up(c);
+	if (c->awaited && now_ms >= conn_awaited_until_ms(c))
+		conn_give_up(c);
 	if (c->paused)
 		(void)may_speak(c);
 	if (c->ending && now_ms >= c->leave_ms)
@@ -747,7 +534,7 @@ static void flush(struct conn *c)
 		c->took_ms = worker_ms(c->worker);
 	c->blocked = c->queue.bytes > 0;
 	if (error)
-		broke(c);
+		conn_broke(c);
 }
 
 void conn_attend(struct conn *c)
@@ -763,10 +550,10 @@ void conn_attend(struct conn *c)
 	if (c->wire == WIRE_HTTP && c->waits && c->queue.bytes == 0 &&
 	    conn_is_present(c))
 		web_on_drained(c);
-	watch_queue(c);
+	conn_watch_queue(c);
 	if (c->phase == CONN_LEAVING) {
 		resume(c); /* from now on it is read to discard */
-		if (queued(c) == 0 && c->ended) {
+		if (conn_queued(c) == 0 && c->ended) {
 			end(c);
 			return;
 		}
@@ -774,7 +561,7 @@ void conn_attend(struct conn *c)
 			cut(c);
 			return;
 		}
-		if (queued(c) == 0 && !c->shut) {
+		if (conn_queued(c) == 0 && !c->shut) {
 			c->shut = true;
 			shutdown(c->fd, SHUT_WR);
 		}
