@@ -17,6 +17,11 @@ struct hub_room *hub_room_find(struct hub *h, struct slice name)
 	return r;
 }
 
+static bool is_inbox(struct slice name)
+{
+	return name.at[0] == '@';
+}
+
 static struct hub_room *room_new(struct hub *h, struct slice name)
 {
 	struct hub_room *r = calloc(1, sizeof(*r));
@@ -27,7 +32,10 @@ static struct hub_room *room_new(struct hub *h, struct slice name)
 	presence_init(&r->presence);
 	r->next = h->rooms;
 	h->rooms = r;
-	h->room_count++;
+	if (is_inbox(name))
+		h->inbox_count++;
+	else
+		h->room_count++;
 	return r;
 }
 
@@ -38,17 +46,20 @@ static void room_free(struct hub *h, struct hub_room *r)
 	while (*at != r)
 		at = &(*at)->next;
 	*at = r->next;
-	h->room_count--;
+	if (is_inbox(slice_of(r->name)))
+		h->inbox_count--;
+	else
+		h->room_count--;
 	presence_free(&r->presence);
 	free(r);
 }
 
 /* One that nobody is in, for a new one; what was said there is in the log. */
-static struct hub_room *empty_room(struct hub *h)
+static struct hub_room *empty_room(struct hub *h, bool inbox)
 {
 	struct hub_room *r = h->rooms;
 
-	while (r && r->seats > 0)
+	while (r && (r->seats > 0 || is_inbox(slice_of(r->name)) != inbox))
 		r = r->next;
 	return r;
 }
@@ -56,10 +67,12 @@ static struct hub_room *empty_room(struct hub *h)
 /* The caller holds the lock; name: of the room that was given up, or empty. */
 static int make_room(struct hub *h, struct slice name, char *given_up)
 {
+	const bool inbox = is_inbox(name);
 	struct hub_room *r;
 
-	if (h->room_count >= h->options.rooms) {
-		r = empty_room(h);
+	if (inbox ? h->inbox_count >= h->capacity
+		  : h->room_count >= h->options.rooms) {
+		r = empty_room(h, inbox);
 		if (!r)
 			return -ENOSPC;
 		snprintf(given_up, ROOM_MAX_BYTES, "%s", r->name);

@@ -35,6 +35,7 @@ struct hello {
 	struct seat_wish rooms[WSJSON_ROOMS_MAX];
 	char names[WSJSON_ROOMS_MAX][ROOM_MAX_BYTES];
 	unsigned count;
+	bool guest; /* the nick asked for is of our choice */
 };
 
 static void watch_peer(int fd)
@@ -278,10 +279,13 @@ void json_on_joined(struct conn *c, struct seat *s)
 	json_send(c, &w);
 }
 
+/* Another name if somebody has it: nobody asked for this one. */
 static void claim_guest(struct conn *c)
 {
 	char guest[GUEST_LEN + 1];
 	uint32_t random;
+
+	c->json->hello->guest = true;
 
 	worker_random(c->worker, &random, sizeof(random));
 	name_guest(random, guest);
@@ -322,7 +326,7 @@ void json_on_claimed(struct conn *c, struct slice nick, bool taken)
 	struct json_client *j = c->json;
 	struct writer w;
 
-	if (taken)
+	if (taken && !(j->hello && j->hello->guest))
 		send_taken(c, nick);
 	if (taken && j->hello) {
 		claim_guest(c);

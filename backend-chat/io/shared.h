@@ -57,9 +57,10 @@ struct hub {
 	struct pace_room pace;
 	struct rate webhooks;
 	struct hub_room *rooms;
-	unsigned room_count;
-	bool closing;  /* every connection is told goodbye */
-	bool draining; /* POST /api/admin/drain, or closing */
+	unsigned room_count;  /* of these, without inboxes */
+	unsigned inbox_count; /* each of a connection, or empty */
+	bool closing;	      /* every connection is told goodbye */
+	bool draining;	      /* POST /api/admin/drain, or closing */
 };
 
 /* ------------------------------------------------------------ inboxes */

@@ -636,6 +636,30 @@ class Limits(WebTest):
         other.say(t="join", room="more")
         other.hear("joined", room="more")
 
+    def test_inboxes_are_not_among_the_rooms(self):
+        server = self.configure(LOG + "max_rooms = 2\n")
+        people = [self.socket(server, f"p{i}", rooms=("lobby", "side"))
+                  for i in range(5)]
+        for i in range(1, 5):
+            people[0].say(t="dm", to=f"p{i}", text="to you", mid=self.mid())
+            people[i].hear("message", text="to you")
+        gauges = self.web(server).get("/metrics").json()
+        self.assertEqual(gauges["rooms"], 2)
+
+    def test_a_guest_gets_a_name_that_is_free(self):
+        # 65,536 names: among 900 some 6 are drawn twice.
+        server = self.serve()
+        guests = [self.peer(Socket, server) for _ in range(900)]
+        for guest in guests:
+            guest.open()
+            guest.say(t="hello", rooms=[])
+        names = set()
+        for guest in guests:
+            first = guest.hear()
+            self.assertEqual(first["t"], "welcome")
+            names.add(first["nick"])
+        self.assertEqual(len(names), 900)
+
 
     def test_a_full_server(self):
         server = self.serve("--max-clients", "1")
