@@ -25,6 +25,8 @@ struct link {
 	bool mute[BACKENDS];
 	bool apart; /* each has a link of its own, where nobody else is */
 	bool within[BACKENDS]; /* apart, and on this host */
+	bool none;	       /* this host has no route */
+	bool busy;	       /* frames of others come all the time */
 	bool neighbours; /* somebody else is there, and answers when asked */
 	unsigned asked;	 /* how often others were */
 	bool withheld;	 /* an alternate source that the engine wants */
@@ -44,8 +46,8 @@ static void report(struct link *l)
 
 		engine_way(e, i, &source, &backend);
 		n = backend.b[15] - 11u;
-		if (!l->apart)
-			engine_set_way(e, i, SHARED);
+		if (l->none || !l->apart)
+			engine_set_way(e, i, l->none ? WAY_NONE : SHARED);
 		else
 			engine_set_way(e, i,
 				       l->within[n] ? WAY_OPEN
@@ -60,6 +62,8 @@ static void tick(struct link *l)
 	int link;
 
 	l->r->now += 10 * MS;
+	if (l->busy)
+		l->heard_ns = l->r->now;
 	report(l);
 	engine_tick(l->r->e, l->r->now, 64);
 	while (engine_next_ask(l->r->e, &link)) {
@@ -185,6 +189,31 @@ START_TEST(all_silent_at_once_is_the_link)
 	ck_assert_uint_eq(l->events[BACKEND_HEARD], 1);
 	ck_assert_int_eq(conn_state(l->r, &c), TCP_ESTABLISHED);
 	ck_assert_uint_eq(inside_cut_off(l->r->e), 0);
+	link_done(l);
+}
+END_TEST
+
+/* Who is asked by a socket waits for the kernel, which asks for the neighbour's
+ * address once a second.
+ */
+START_TEST(who_is_found_later_than_the_route_is_not_down)
+{
+	struct link *l = link_started(kinds[_i]);
+
+	run_for(l, 3 * S);
+	mute(l, true);
+	l->none = true;
+	run_for(l, 5 * S);
+	l->none = l->mute[0] = l->mute[1] = false;
+	l->busy = true;
+	run_for(l, 1100 * MS);
+	ck_assert_uint_eq(l->events[BACKEND_DOWN], 0);
+	l->mute[2] = false;
+	run_for(l, 5 * S);
+	ck_assert_uint_eq(l->events[BACKEND_DOWN], 0);
+	l->mute[2] = true;
+	run_for(l, 3500 * MS);
+	ck_assert_uint_eq(l->events[BACKEND_DOWN], 1);
 	link_done(l);
 }
 END_TEST
@@ -532,6 +561,7 @@ int main(void)
 {
 	const struct unit_test tests[] = {
 		{all_silent_at_once_is_the_link, 2},
+		{who_is_found_later_than_the_route_is_not_down, 2},
 		{who_stays_silent_then_is_found_down, 2},
 		{one_silent_beside_others_is_found_down, 4},
 		{one_alone_on_its_link_is_found_down_beside_others, 2},

@@ -19,7 +19,9 @@
  * answer. If none of them answers, we are cut off, and all backends keep their
  * state. When something is heard again, each backend is forgiven one more
  * silence, since its question may have been lost. From then on failures are
- * counted from zero.
+ * counted from zero. The same holds after a time without a route: Linux asks
+ * for a neighbour's address once a second, so a check by a socket that starts
+ * with the link may wait for a second, or fail.
  *
  * A backend that has never answered may hold the service's address itself, left
  * from direct routing. Then it drops our packets as martians. If the route
@@ -156,6 +158,7 @@ enum silence engine_silence(struct engine *e, struct backend *b,
 {
 	if (ways_has_none(e, b)) {
 		e->counters.unreached++;
+		b->cut = true; /* its link comes back before its neighbour */
 		return SILENCE_OURS;
 	}
 	if (!e->pools[b->pools[0]].answered) {
