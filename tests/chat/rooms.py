@@ -253,7 +253,7 @@ class Json(WebTest):
         self.assertEqual(bob.hear("message")["text"], "now")
         token = bob.welcome["token"]
         bob.close()
-        server.out.wait("left, clients=1$")
+        server.out.wait("(left|lost: .*), clients=1$")
         ann.say(t="dm", to="bob", mid=self.mid(), text="later")
         ann.hear("ack")
         bob = self.peer(Socket, server)
@@ -274,7 +274,7 @@ class Json(WebTest):
         again = self.socket(server, "ann", token=ann.welcome["token"])
         self.assertEqual(again.welcome["nick"], "ann")
         self.assertEqual(ann.close_code(), 4000)
-        server.out.wait("left, clients=2$")
+        server.out.wait("(left|lost: .*), clients=2$")
 
     def test_goodbye_is_a_close_frame(self):
         server = self.serve()
@@ -632,7 +632,7 @@ class Limits(WebTest):
         self.assertEqual(other.hear("error")["code"], "too_many_rooms")
         # Rooms that nobody is in make place.
         ws.close()
-        server.out.wait("left, clients=1$")
+        server.out.wait("(left|lost: .*), clients=1$")
         other.say(t="join", room="more")
         other.hear("joined", room="more")
 

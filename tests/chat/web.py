@@ -233,7 +233,7 @@ class Paths(WebTest):
         self.assertEqual(ann.line(), b"[chat_serv] lobby: of the day\n")
         web = self.web(server)
         only, = web.get("/api/instances").json()["instances"]
-        self.assertEqual((only["clients"], only["rooms"]), (1, 2))
+        self.assertEqual((only["clients"], only["rooms"]), (1, 1))
         self.assertRegex(only["address"], rf"^[^:]+:{server.port}$")
         room, = web.get("/api/rooms").json()["rooms"]
         self.assertEqual(room, {"id": "lobby", "topic": "of the day",
