@@ -31,7 +31,9 @@ ours = $(shell git ls-files -co --exclude-standard -- $(1))
 	check-style check-layers tidy install uninstall fuzz clean help
 .DEFAULT_GOAL := all
 
-all: build
+# The programs. What tests need is built by make test, and by make build.
+all:
+	@$(MAKE) --no-print-directory build TARGETS='$(SBIN) $(BIN)'
 
 build: $(BUILD)/CMakeCache.txt
 	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL cmake --build $(BUILD) -j$(JOBS) \
@@ -141,7 +143,7 @@ clean:
 	rm -rf $(BUILD)
 
 help:
-	@echo 'make              build everything into $(BUILD)/ (BUILD=DIR for elsewhere)'
+	@echo 'make              build the programs into $(BUILD)/ (BUILD=DIR for elsewhere)'
 	@echo 'make deps         install what is missing to build and test (apt-get)'
 	@echo 'make demo         see it work: three chat servers, l4lb, people who talk'
 	@echo 'make cluster      the chat as a service: Redis, three servers, a page; runs until'
