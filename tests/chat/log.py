@@ -156,6 +156,7 @@ class Hangup(LogTest):
         path = os.path.join(folder, "log")
         server = self.start_with("[log]\n", path)
         ann = self.join(server, "ann")
+        self.wait_line(path, "came, clients=1$")
         os.rename(path, path + ".1")
         server.process.send_signal(signal.SIGHUP)
         self.wait_line(path, DATED + "SIGHUP: the log was opened anew; a new "
@@ -165,6 +166,7 @@ class Hangup(LogTest):
         ann.close()
         self.wait_line(path, "left, clients=0$")
         self.assertRegex("\n".join(self.lines(path + ".1")), "came, clients=1")
+        self.assertNotIn("came,", "\n".join(self.lines(path)))
         # A folder that is gone: the old file goes on.
         os.rename(folder, folder + "-moved")
         server.process.send_signal(signal.SIGHUP)
