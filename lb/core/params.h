@@ -49,9 +49,27 @@ struct service_params {
 		.syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT    \
 	}
 
+/* What the administrator wants of a backend, whatever its health is. */
+enum admin {
+	ADMIN_ENABLED,
+	ADMIN_DRAIN,	/* no new flows; after a time the rest end */
+	ADMIN_DISABLED, /* no new flows, no checks; existing flows end now */
+};
+
+/* What happens to the flows of a backend that is drained, disabled, removed. */
+enum leave {
+	LEAVE_ON_DOWN, /* as the service's on_down says */
+	LEAVE_DRAIN,   /* they go on; after the drain time they are reset */
+	LEAVE_RESET,   /* they are reset */
+	LEAVE_KEEP,    /* they go on until they end */
+};
+
 struct backend_params {
-	uint32_t weight; /* 0: no new flows */
+	uint32_t weight; /* 0: no new flows, as with ADMIN_DRAIN */
 	bool backup;	 /* used only if no other takes flows */
+	enum admin admin;
+	uint32_t drain_s; /* of ADMIN_DRAIN; 0: the service's drain_timeout */
+	enum leave then;  /* for flows left when drained, or when disabled */
 };
 #define BACKEND_PARAMS_DEFAULT \
 	{                      \
