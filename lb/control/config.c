@@ -33,6 +33,7 @@ int config_init(struct config *c, struct err *err)
 	c->timeouts = (struct engine_timeouts)ENGINE_TIMEOUTS_DEFAULT;
 	c->mss_clamp = CONFIG_CLAMP_OFF;
 	c->busy_poll_us = CONFIG_BUSY_POLL_US;
+	c->next_id = 1;
 	c->services = calloc(CONFIG_SERVICES_MAX, sizeof(*c->services));
 	if (!c->services)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -46,6 +47,42 @@ void config_free(struct config *c)
 	free(c->services);
 	c->services = NULL;
 	c->n_services = 0;
+}
+
+static struct backend_config *new_backends(void)
+{
+	return calloc(CONFIG_BACKENDS_MAX, sizeof(struct backend_config));
+}
+
+static int copy_service(struct service_config *to,
+			const struct service_config *from)
+{
+	*to = *from;
+	if (!from->backends)
+		return 0;
+	to->backends = new_backends();
+	if (!to->backends)
+		return -ENOMEM;
+	memcpy(to->backends, from->backends,
+	       from->n_backends * sizeof(*to->backends));
+	return 0;
+}
+
+int config_copy(struct config *to, const struct config *from)
+{
+	int ret = 0;
+
+	*to = *from;
+	to->n_services = 0;
+	to->services = calloc(CONFIG_SERVICES_MAX, sizeof(*to->services));
+	if (!to->services)
+		return -ENOMEM;
+	while (ret == 0 && to->n_services < from->n_services) {
+		const unsigned i = to->n_services++;
+
+		ret = copy_service(&to->services[i], &from->services[i]);
+	}
+	return ret;
 }
 
 /* Adjusts defaults to the values that the user did give. */
@@ -102,9 +139,11 @@ int config_check_timeouts(const struct config *c, struct err *err)
 
 int config_finish(struct config *c, struct err *err)
 {
-	assert(c->n_services > 0);
 	for (unsigned i = 0; i < c->n_services; i++)
-		finish_service(&c->services[i]);
+		if (service_is_live(&c->services[i]))
+			finish_service(&c->services[i]);
+	/* At the start; later there is a name, and perhaps no service. */
+	assert(c->name[0] || c->n_services > 0);
 	if (!c->name[0])
 		snprintf(c->name, sizeof(c->name), "%u",
 			 ntohs(c->services[0].listen.port));
@@ -126,34 +165,63 @@ int config_finish(struct config *c, struct err *err)
 	return 0;
 }
 
+static struct service_config *free_service(struct config *c)
+{
+	for (unsigned i = 0; i < CONFIG_SERVICES_MAX; i++)
+		if (c->services[i].slot == SLOT_FREE)
+			return &c->services[i];
+	return NULL;
+}
+
 int config_add_service(struct config *c, const char *name,
 		       struct service_config **out, struct err *err)
 {
-	struct service_config *s;
+	struct service_config *s = free_service(c);
+	struct backend_config *backends;
+	unsigned index;
 
-	if (c->n_services == CONFIG_SERVICES_MAX)
+	if (!s)
 		return err_set(err, -EINVAL, "more than %d services",
 			       CONFIG_SERVICES_MAX);
-	s = &c->services[c->n_services];
+	backends = s->backends ? s->backends : new_backends();
+	if (!backends)
+		return err_set(err, -ENOMEM, "out of memory");
 	memset(s, 0, sizeof(*s));
+	memset(backends, 0, CONFIG_BACKENDS_MAX * sizeof(*backends));
+	s->backends = backends;
+	index = (unsigned)(s - c->services);
+	if (index >= c->n_services)
+		c->n_services = index + 1;
 	if (value_name(s->name, name, err))
 		return -EINVAL;
-	s->backends = calloc(CONFIG_BACKENDS_MAX, sizeof(*s->backends));
-	if (!s->backends)
-		return err_set(err, -ENOMEM, "out of memory");
 	s->params = (struct service_params)SERVICE_PARAMS_DEFAULT;
 	s->params.health.fast_ms = 0; /* config_finish() sets them */
 	s->params.breaker.open_max_ms = 0;
-	c->n_services++;
+	s->slot = SLOT_LIVE;
 	*out = s;
 	return 0;
 }
 
+void config_remove_service(struct service_config *s, enum leave leaves)
+{
+	s->slot = SLOT_LEAVING;
+	s->leaves = leaves;
+}
+
+void config_remove_backend(struct backend_config *b, enum leave leaves)
+{
+	b->slot = SLOT_LEAVING;
+	b->leaves = leaves;
+}
+
+/* A service at @e that is in a slot of state @slot. */
 static const struct service_config *service_at(const struct config *c,
-					       const struct endpoint *e)
+					       const struct endpoint *e,
+					       enum slot slot)
 {
 	for (unsigned i = 0; i < c->n_services; i++)
-		if (endpoint_equal(&c->services[i].listen, e))
+		if (c->services[i].slot == slot &&
+		    endpoint_equal(&c->services[i].listen, e))
 			return &c->services[i];
 	return NULL;
 }
@@ -162,7 +230,8 @@ static bool has_backend(const struct service_config *s,
 			const struct endpoint *e)
 {
 	for (unsigned i = 0; i < s->n_backends; i++)
-		if (endpoint_equal(&s->backends[i].addr, e))
+		if (backend_is_live(&s->backends[i]) &&
+		    endpoint_equal(&s->backends[i].addr, e))
 			return true;
 	return false;
 }
@@ -170,15 +239,23 @@ static bool has_backend(const struct service_config *s,
 int config_set_listen(struct config *c, struct service_config *s,
 		      const struct endpoint *listen, struct err *err)
 {
-	const struct service_config *other = service_at(c, listen);
+	const struct service_config *other = service_at(c, listen, SLOT_LIVE);
 
 	if (other)
 		return err_set(err, -EINVAL,
 			       "service \"%s\" listens there already; each "
 			       "needs an address and port of its own",
 			       other->name);
+	other = service_at(c, listen, SLOT_LEAVING);
+	if (other)
+		return err_set(err, -EBUSY,
+			       "service \"%s\" was removed from there and "
+			       "still has connections; try again when they "
+			       "have ended",
+			       other->name);
 	for (unsigned i = 0; i < c->n_services; i++)
-		if (has_backend(&c->services[i], listen))
+		if (service_is_live(&c->services[i]) &&
+		    has_backend(&c->services[i], listen))
 			return err_set(err, -EINVAL,
 				       "it is also a backend of service "
 				       "\"%s\": the balancer would be sending "
@@ -188,10 +265,112 @@ int config_set_listen(struct config *c, struct service_config *s,
 	return 0;
 }
 
+/* ------------------------------------------------------------------- ids */
+
+#define ID_PREFIX "backend"
+
+bool config_id_is_automatic(const char *id)
+{
+	const size_t len = strlen(ID_PREFIX);
+
+	return strncmp(id, ID_PREFIX, len) == 0 && id[len] &&
+	       id[len + strspn(id + len, "0123456789")] == 0;
+}
+
+/* Number N of an id backendN, as l4lb would write it. */
+static int automatic_number(const char *id, uint32_t *number, struct err *err)
+{
+	const char *digits = id + strlen(ID_PREFIX);
+
+	if (*digits == '0' ||
+	    value_number(digits, 1, CONFIG_IDS_MAX, number, err))
+		return err_set(err, -EINVAL,
+			       "ids of " ID_PREFIX " and a number are given "
+			       "by l4lb, as " ID_PREFIX "1; choose another");
+	return 0;
+}
+
+static const struct backend_config *with_id(const struct service_config *s,
+					    const char *id)
+{
+	for (unsigned i = 0; i < s->n_backends; i++)
+		if (s->backends[i].slot != SLOT_FREE &&
+		    strcmp(s->backends[i].id, id) == 0)
+			return &s->backends[i];
+	return NULL;
+}
+
+static int check_id_is_free(const struct config *c,
+			    const struct service_config *s,
+			    const struct backend_config *self, const char *id,
+			    struct err *err)
+{
+	const bool automatic = config_id_is_automatic(id);
+
+	for (unsigned i = 0; i < c->n_services; i++) {
+		const struct service_config *other = &c->services[i];
+		const struct backend_config *b;
+		char text[ENDPOINT_TEXT_MAX];
+
+		if (other->slot == SLOT_FREE || (other != s && !automatic))
+			continue;
+		b = with_id(other, id);
+		if (b && b != self)
+			return err_set(err, -EINVAL,
+				       "\"%s\" is the id of backend %s of "
+				       "service \"%s\"%s",
+				       id, endpoint_format(&b->addr, text),
+				       other->name,
+				       backend_is_live(b) ? ""
+							  : ", which leaves");
+	}
+	return 0;
+}
+
+int config_set_id(struct config *c, struct service_config *s,
+		  struct backend_config *b, const char *id, struct err *err)
+{
+	char name[CONFIG_NAME_MAX];
+	uint32_t number = 0;
+
+	if (value_name(name, id, err) ||
+	    (config_id_is_automatic(name) &&
+	     automatic_number(name, &number, err)) ||
+	    check_id_is_free(c, s, b, name, err))
+		return -EINVAL;
+	memcpy(b->id, name, sizeof(b->id));
+	if (number >= c->next_id)
+		c->next_id = number + 1;
+	return 0;
+}
+
+static int give_id(struct config *c, struct backend_config *b, struct err *err)
+{
+	if (c->next_id > CONFIG_IDS_MAX)
+		return err_set(err, -EINVAL,
+			       "all ids up to " ID_PREFIX "%u were used; give "
+			       "one of your own with id=NAME",
+			       CONFIG_IDS_MAX);
+	snprintf(b->id, sizeof(b->id), ID_PREFIX "%u", c->next_id++);
+	return 0;
+}
+
+static struct backend_config *free_backend(struct service_config *s)
+{
+	for (unsigned i = 0; i < CONFIG_BACKENDS_MAX; i++)
+		if (s->backends[i].slot == SLOT_FREE)
+			return &s->backends[i];
+	return NULL;
+}
+
 int config_add_backend(struct config *c, struct service_config *s,
 		       const struct backend_config *backend, struct err *err)
 {
-	const struct service_config *service = service_at(c, &backend->addr);
+	const struct service_config *service =
+		service_at(c, &backend->addr, SLOT_LIVE);
+	struct backend_config *b, draft = *backend;
+	unsigned index;
+	int ret;
 
 	if (service)
 		return err_set(err, -EINVAL,
@@ -201,11 +380,20 @@ int config_add_backend(struct config *c, struct service_config *s,
 	if (has_backend(s, &backend->addr))
 		return err_set(err, -EEXIST,
 			       "the service has that backend already");
-	if (s->n_backends == CONFIG_BACKENDS_MAX)
+	b = free_backend(s);
+	if (!b)
 		return err_set(err, -EINVAL,
 			       "more than %d backends in one service",
 			       CONFIG_BACKENDS_MAX);
-	s->backends[s->n_backends++] = *backend;
+	ret = draft.id[0] ? config_set_id(c, s, &draft, backend->id, err)
+			  : give_id(c, &draft, err);
+	if (ret)
+		return ret;
+	draft.slot = SLOT_LIVE;
+	*b = draft;
+	index = (unsigned)(b - s->backends);
+	if (index >= s->n_backends)
+		s->n_backends = index + 1;
 	return 0;
 }
 

@@ -18,12 +18,14 @@
 #include "core/addr.h"
 #include "core/err.h"
 #include "core/params.h"
+#include "core/slot.h"
 
 #define CONFIG_SERVICES_MAX   64
 #define CONFIG_BACKENDS_MAX   256 /* per service */
 #define CONFIG_SOURCES_MAX    16  /* per service */
 #define CONFIG_INTERFACES_MAX 16
 #define CONFIG_NAME_MAX	      32 /* bytes with the final 0: [A-Za-z0-9_-] */
+#define CONFIG_IDS_MAX	      999999999u /* the last of backend1, backend2... */
 #define CONFIG_PATH_MAX	      108
 #define CONFIG_WEIGHT_MAX     256
 
@@ -43,27 +45,55 @@
 enum guard_mode { GUARD_AUTO, GUARD_KEEP, GUARD_NONE };
 enum datapath { DATAPATH_AUTO, DATAPATH_PCAP, DATAPATH_BPF };
 
+/*
+ * Services and backends have slots, as in the engine: place i of .services is
+ * service i there. A place keeps its content until nothing names it any more.
+ * In a struct config a slot is free, live or leaving. n_services and n_backends
+ * are one more than the highest place that was ever used: whoever walks a
+ * table skips the places that are not live.
+ */
 struct backend_config {
-	struct endpoint addr;
+	enum slot slot;
+	enum leave leaves; /* of SLOT_LEAVING: what happens to its flows */
+	/*
+	 * What users call it: unique in its service, and also in the whole
+	 * configuration if it is backend1, backend2..., which l4lb assigns.
+	 */
+	char id[CONFIG_NAME_MAX];
+	struct endpoint addr;	      /* its identity: never changes */
 	struct backend_params params; /* .weight: at most CONFIG_WEIGHT_MAX */
 };
 
 struct service_config {
+	enum slot slot;
+	enum leave leaves; /* as in struct backend_config */
 	char name[CONFIG_NAME_MAX];
-	struct endpoint listen;
+	struct endpoint listen; /* its identity: never changes */
 	/* Not set yet: 0 in .health.fast_ms and .breaker.open_max_ms. */
 	struct service_params params;
 	unsigned n_sources; /* 0: chosen by the route (design rule 8) */
 	struct ip_addr sources[CONFIG_SOURCES_MAX];
 	unsigned n_backends;
-	struct backend_config *backends; /* CONFIG_BACKENDS_MAX, owned */
+	/* CONFIG_BACKENDS_MAX, owned. NULL: the slot was never used. */
+	struct backend_config *backends;
 };
+
+static inline bool service_is_live(const struct service_config *s)
+{
+	return s->slot == SLOT_LIVE;
+}
+
+static inline bool backend_is_live(const struct backend_config *b)
+{
+	return b->slot == SLOT_LIVE;
+}
 
 struct config {
 	char name[CONFIG_NAME_MAX];
 	unsigned n_services;
 	struct service_config *services; /* CONFIG_SERVICES_MAX, owned */
-	unsigned n_interfaces;		 /* 0: all */
+	uint32_t next_id; /* N of the next backendN; ids are not used again */
+	unsigned n_interfaces; /* 0: all */
 	char interfaces[CONFIG_INTERFACES_MAX][16];
 	uint32_t flows;
 	struct engine_timeouts timeouts;
@@ -109,6 +139,12 @@ int config_parse(struct config *c, const char *path, const char *text,
 void config_free(struct config *c);
 
 /*
+ * Makes @to equal to @from, slot by slot. @to needs no preparation. -ENOMEM:
+ * config_free(@to) is allowed.
+ */
+int config_copy(struct config *to, const struct config *from);
+
+/*
  * The steps of config_read(). config_init() is the first. config_finish() is
  * the last and fills in what depends on the others. If a step fails, @err says
  * only what is wrong with the value. The caller puts the option or line in
@@ -126,15 +162,34 @@ int config_text(struct config *c, const char *path, const char *text,
 /* Sets one key of [global] as the file would. */
 int config_set(struct config *c, const char *key, const char *value,
 	       struct err *err);
+/* In the lowest free slot. */
 int config_add_service(struct config *c, const char *name,
 		       struct service_config **out, struct err *err);
 int config_set_scheduler(struct service_config *s, const char *name,
 			 struct err *err);
 int config_set_listen(struct config *c, struct service_config *s,
 		      const struct endpoint *listen, struct err *err);
-/* -EEXIST: the service has the backend already; @err gives no advice. */
+/*
+ * Adds a copy in the lowest free slot of the service. .slot needs no value. An
+ * empty .id becomes the next of backend1, backend2... -EEXIST: the service has
+ * the backend already; @err gives no advice.
+ */
 int config_add_backend(struct config *c, struct service_config *s,
 		       const struct backend_config *backend, struct err *err);
+/*
+ * Takes them out of service: the slot is leaving until whoever runs the
+ * balancer sets it free.
+ */
+void config_remove_service(struct service_config *s, enum leave leaves);
+void config_remove_backend(struct backend_config *b, enum leave leaves);
+/* True if the id is one that l4lb assigns: backend and digits. */
+bool config_id_is_automatic(const char *id);
+/*
+ * Gives a live backend another id; @id may be what it has. -EINVAL: it is no
+ * name, or another backend has it.
+ */
+int config_set_id(struct config *c, struct service_config *s,
+		  struct backend_config *b, const char *id, struct err *err);
 /* Check for values that are right alone but contradict each other. */
 int config_check_service(const struct service_config *s, struct err *err);
 int config_check_timeouts(const struct config *c, struct err *err);

@@ -200,35 +200,78 @@ static int set_scheduler(struct target *t, const char *value, struct err *err)
 	return config_set_scheduler(t->service, value, err);
 }
 
-static int backend_option(struct backend_params *b, bool *weighted,
-			  const char *option, struct err *err)
+/*
+ * A name of the file stays with its backend, while l4lb's own depend on what
+ * was there before. So backendN is allowed only where it changes nothing.
+ */
+static int set_backend_id(const struct config *c, struct backend_config *b,
+			  const char *id, struct err *err)
 {
-	static const char weight[] = "weight=";
+	char next[CONFIG_NAME_MAX], quoted[QUOTED_MAX];
+	struct err reason;
+
+	if (b->id[0])
+		return err_set(err, -EINVAL, "id is given twice");
+	snprintf(next, sizeof(next), "backend%u", c->next_id);
+	if (config_id_is_automatic(id) && strcmp(id, next) != 0)
+		return err_set(err, -EINVAL,
+			       "id \"%s\": such ids are given by l4lb, here it "
+			       "would be %s; choose another name",
+			       value_quote(id, quoted), next);
+	if (value_name(b->id, id, &reason))
+		return err_set(err, -EINVAL, "id \"%s\": %s",
+			       value_quote(id, quoted), reason.text);
+	return 0;
+}
+
+static int set_weight(struct backend_config *b, bool *weighted,
+		      const char *weight, struct err *err)
+{
 	char quoted[QUOTED_MAX];
 	uint32_t number = 0;
 
-	if (strcmp(option, "backup") == 0) {
-		if (b->backup)
-			return err_set(err, -EINVAL, "backup is given twice");
-		b->backup = true;
-		return 0;
-	}
-	if (strncmp(option, weight, sizeof(weight) - 1) != 0)
-		return err_set(err, -EINVAL,
-			       "\"%s\" is no option of a backend; expected "
-			       "weight=N or backup after the address",
-			       value_quote(option, quoted));
 	if (*weighted)
 		return err_set(err, -EINVAL, "weight is given twice");
-	option += sizeof(weight) - 1;
-	if (value_number(option, 0, CONFIG_WEIGHT_MAX, &number, err))
+	if (value_number(weight, 0, CONFIG_WEIGHT_MAX, &number, err))
 		return err_set(err, -EINVAL,
 			       "weight \"%s\" is not a number from 0 (no new "
 			       "flows) to %d, for example weight=3",
-			       value_quote(option, quoted), CONFIG_WEIGHT_MAX);
-	b->weight = number;
+			       value_quote(weight, quoted), CONFIG_WEIGHT_MAX);
+	b->params.weight = number;
 	*weighted = true;
 	return 0;
+}
+
+/* The rest of @option behind @name, or NULL. */
+static const char *value_of(const char *option, const char *name)
+{
+	const size_t len = strlen(name);
+
+	return strncmp(option, name, len) == 0 ? option + len : NULL;
+}
+
+static int backend_option(const struct config *c, struct backend_config *b,
+			  bool *weighted, const char *option, struct err *err)
+{
+	char quoted[QUOTED_MAX];
+	const char *value;
+
+	if (strcmp(option, "backup") == 0) {
+		if (b->params.backup)
+			return err_set(err, -EINVAL, "backup is given twice");
+		b->params.backup = true;
+		return 0;
+	}
+	value = value_of(option, "weight=");
+	if (value)
+		return set_weight(b, weighted, value, err);
+	value = value_of(option, "id=");
+	if (value)
+		return set_backend_id(c, b, value, err);
+	return err_set(err, -EINVAL,
+		       "\"%s\" is no option of a backend; expected weight=N, "
+		       "backup or id=NAME after the address",
+		       value_quote(option, quoted));
 }
 
 static int add_backend(struct target *t, const struct backend_config *b,
@@ -255,11 +298,12 @@ static int set_backend(struct target *t, const char *value, struct err *err)
 	if (strlen(value) >= sizeof(item) || strchr(value, ',') ||
 	    !value_next_item(&value, item, sizeof(item)))
 		return err_set(err, -EINVAL,
-			       "expected ADDRESS:PORT [weight=N] [backup], for "
-			       "example 192.168.0.11:9001 weight=3");
+			       "expected ADDRESS:PORT [weight=N] [backup] "
+			       "[id=NAME], for example 192.168.0.11:9001 "
+			       "weight=3");
 	ret = value_endpoint(item, t->resolve, &b.addr, err);
 	while (ret == 0 && value_next_item(&value, item, sizeof(item)))
-		ret = backend_option(&b.params, &weighted, item, err);
+		ret = backend_option(t->config, &b, &weighted, item, err);
 	return ret ? ret : add_backend(t, &b, err);
 }
 

@@ -157,7 +157,7 @@ static int begkeys_service(struct parse *p, const char *name)
 	if (ret)
 		return fail_at(p, p->line, ret, "service \"%s\": %s",
 			       value_quote(name, quoted), reason.text);
-	p->service_lines[c->n_services - 1] = p->line;
+	p->service_lines[p->target.service - c->services] = p->line;
 	p->table = &keys_service;
 	return 0;
 }

@@ -267,6 +267,15 @@ static const struct refusal {
 	{HEAD "source = ,\n", 2, "a comma with nothing before it"},
 	{"[global]\ninterface = eth0,\n", 2, "a comma with nothing after it"},
 	{"[global]\ninterface = ,eth0\n", 2, "a comma with nothing before"},
+	{HEAD "backend = 10.0.0.2:80 id=\n", 2, "id \"\": a name has 1 to 31"},
+	{HEAD "backend = 10.0.0.2:80 id=-x\n", 2, "id \"-x\": a name has"},
+	{HEAD "backend = 10.0.0.2:80 id=a id=b\n", 2, "id is given twice"},
+	{HEAD "backend = 10.0.0.2:80 id=backend2\n", 2,
+	 "id \"backend2\": such ids are given by l4lb, here it would be "
+	 "backend1; choose another name"},
+	{HEAD "backend = 10.0.0.2:80 id=backend01\n", 2, "given by l4lb"},
+	{HEAD "backend = 10.0.0.2:80 id=a\nbackend = 10.0.0.3:80 id=a\n", 3,
+	 "\"a\" is the id of backend 10.0.0.2:80 of service \"chat\""},
 	{HEAD "backend = 10.0.0.2:80,\n", 2, "expected ADDRESS:PORT [weight="},
 	{HEAD "backend = 10.0.0.2:80, backup\n", 2, "expected ADDRESS:PORT ["},
 	{HEAD "check = http GET / expect 2xx,\n", 2,
@@ -820,6 +829,150 @@ START_TEST(names_go_to_the_resolver_and_numbers_do_not)
 }
 END_TEST
 
+START_TEST(ids_count_over_the_whole_file)
+{
+	struct config c = parse_ok("[service a]\nlisten = 10.0.0.1:80\n"
+				   "backend = 10.0.0.2:80\n"
+				   "backend = 10.0.0.3:80 id=backend2\n"
+				   "backend = 10.0.0.4:80 id=big weight=3\n"
+				   "[service b]\nlisten = 10.0.0.1:81\n"
+				   "backend = 10.0.0.2:80 id=big\n"
+				   "backend = 10.0.0.3:80\n");
+
+	ck_assert_str_eq(c.services[0].backends[0].id, "backend1");
+	ck_assert_str_eq(c.services[0].backends[1].id, "backend2");
+	ck_assert_str_eq(c.services[0].backends[2].id, "big");
+	ck_assert_uint_eq(c.services[0].backends[2].params.weight, 3);
+	ck_assert_str_eq(c.services[1].backends[0].id, "big");
+	ck_assert_str_eq(c.services[1].backends[1].id, "backend3");
+	ck_assert_uint_eq(c.next_id, 4);
+	config_free(&c);
+}
+END_TEST
+
+static struct backend_config backend_at(uint8_t last)
+{
+	struct backend_config b = {.params = BACKEND_PARAMS_DEFAULT};
+
+	b.addr.addr = addr_from_v4(htonl(0x0a000000u + last));
+	b.addr.port = htons(80);
+	return b;
+}
+
+/* A hole is filled first, and what is beside it stays where it is. */
+START_TEST(a_slot_is_used_again_when_it_is_free)
+{
+	struct config c = parse_ok(LISTEN "backend = 10.0.0.2:80\n"
+					  "backend = 10.0.0.3:80\n"
+					  "backend = 10.0.0.4:80\n");
+	struct service_config *s = &c.services[0];
+	struct backend_config b = backend_at(3);
+	struct err err;
+
+	ck_assert_int_eq(config_add_backend(&c, s, &b, &err), -EEXIST);
+	config_remove_backend(&s->backends[1], LEAVE_DRAIN);
+	ck_assert_int_eq(s->backends[1].slot, SLOT_LEAVING);
+	ck_assert_int_eq(s->backends[1].leaves, LEAVE_DRAIN);
+
+	/* The same address beside the one that leaves, with an id of its own.
+	 */
+	ck_assert_int_eq(config_add_backend(&c, s, &b, &err), 0);
+	ck_assert_uint_eq(s->n_backends, 4);
+	ck_assert_str_eq(s->backends[3].id, "backend4");
+
+	s->backends[1].slot = SLOT_FREE;
+	b = backend_at(5);
+	ck_assert_int_eq(config_add_backend(&c, s, &b, &err), 0);
+	ck_assert_uint_eq(s->n_backends, 4);
+	ck_assert(is_endpoint(&s->backends[1].addr, "10.0.0.5:80"));
+	ck_assert_str_eq(s->backends[1].id, "backend5");
+	ck_assert_str_eq(s->backends[2].id, "backend3");
+	config_free(&c);
+}
+END_TEST
+
+START_TEST(the_slot_of_a_service_is_used_again)
+{
+	struct config c = parse_ok(CHAT "[service echo]\n"
+					"listen = 10.0.0.1:81\n"
+					"backend = 10.0.0.2:80\n");
+	struct endpoint listen = c.services[0].listen;
+	struct service_config *s = NULL;
+	struct err err;
+
+	config_remove_service(&c.services[0], LEAVE_RESET);
+	ck_assert_int_eq(config_set_listen(&c, &c.services[1], &listen, &err),
+			 -EBUSY);
+	ck_assert_ptr_nonnull(strstr(err.text, "still has connections"));
+	c.services[0].slot = SLOT_FREE;
+	ck_assert_int_eq(config_add_service(&c, "again", &s, &err), 0);
+	ck_assert_ptr_eq(s, &c.services[0]);
+	ck_assert_uint_eq(s->n_backends, 0);
+	ck_assert_int_eq(s->backends[0].slot, SLOT_FREE);
+	ck_assert_int_eq(config_set_listen(&c, s, &listen, &err), 0);
+	ck_assert_uint_eq(c.n_services, 2);
+	config_free(&c);
+}
+END_TEST
+
+START_TEST(an_id_has_one_owner)
+{
+	struct config c = parse_ok(LISTEN "backend = 10.0.0.2:80\n"
+					  "backend = 10.0.0.3:80 id=big\n"
+					  "[service b]\nlisten = 10.0.0.1:81\n"
+					  "backend = 10.0.0.2:80\n");
+	struct service_config *s = &c.services[0];
+	struct backend_config *b = &s->backends[0];
+	struct err err;
+
+	ck_assert_int_eq(config_set_id(&c, s, b, "big", &err), -EINVAL);
+	ck_assert_int_eq(config_set_id(&c, s, b, "backend2", &err), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.text, "of service \"b\""));
+	ck_assert_int_eq(config_set_id(&c, s, b, "backend01", &err), -EINVAL);
+	ck_assert_int_eq(config_set_id(&c, s, b, "backend1000000000", &err),
+			 -EINVAL);
+	ck_assert_str_eq(b->id, "backend1");
+	ck_assert_int_eq(config_set_id(&c, s, b, "backend1", &err), 0);
+	ck_assert_int_eq(config_set_id(&c, s, b, "small", &err), 0);
+	ck_assert_str_eq(b->id, "small");
+	ck_assert_uint_eq(c.next_id, 3);
+	ck_assert_int_eq(config_set_id(&c, s, b, "backend7", &err), 0);
+	ck_assert_uint_eq(c.next_id, 8);
+
+	c.next_id = CONFIG_IDS_MAX + 1;
+	{
+		struct backend_config other = backend_at(9);
+
+		ck_assert_int_eq(config_add_backend(&c, s, &other, &err),
+				 -EINVAL);
+		ck_assert_ptr_nonnull(strstr(err.text, "all ids up to"));
+	}
+	config_free(&c);
+}
+END_TEST
+
+START_TEST(a_copy_is_equal_and_apart)
+{
+	struct config c = parse_ok(CHAT "[service b]\nlisten = 10.0.0.1:81\n"
+					"backend = 10.0.0.2:80 id=x\n");
+	struct config copy;
+
+	config_remove_backend(&c.services[0].backends[0], LEAVE_KEEP);
+	ck_assert_int_eq(config_copy(&copy, &c), 0);
+	ck_assert_str_eq(copy.name, c.name);
+	ck_assert_uint_eq(copy.n_services, 2);
+	ck_assert_uint_eq(copy.next_id, 2);
+	ck_assert_int_eq(copy.services[0].backends[0].slot, SLOT_LEAVING);
+	ck_assert_int_eq(copy.services[0].backends[0].leaves, LEAVE_KEEP);
+	ck_assert_str_eq(copy.services[1].backends[0].id, "x");
+	copy.services[1].backends[0].params.weight = 9;
+	ck_assert_uint_eq(c.services[1].backends[0].params.weight, 1);
+	config_free(&c);
+	ck_assert_str_eq(copy.services[1].name, "b");
+	config_free(&copy);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("config");
@@ -851,6 +1004,11 @@ int main(void)
 	tcase_add_test(t, a_hostile_value_does_not_reach_the_terminal);
 	tcase_add_test(t, state_and_control_must_differ);
 	tcase_add_test(t, names_go_to_the_resolver_and_numbers_do_not);
+	tcase_add_test(t, ids_count_over_the_whole_file);
+	tcase_add_test(t, a_slot_is_used_again_when_it_is_free);
+	tcase_add_test(t, the_slot_of_a_service_is_used_again);
+	tcase_add_test(t, an_id_has_one_owner);
+	tcase_add_test(t, a_copy_is_equal_and_apart);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
