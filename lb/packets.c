@@ -110,14 +110,19 @@ void packets_links_changed(struct app *app)
 	taps_refresh(&app->taps);
 }
 
-void packets_sources_changed(struct app *app)
+int packets_add_source(struct app *app, const struct ip_addr *source,
+		       struct err *err)
 {
 	const struct tap_match m = match(app);
-	char *flows = tap_match_flows(&m);
+	int ret = guard_watch_add(app->guard, GUARD_SOURCES, source, err);
+	char *flows;
 
-	guard_watch_sources(app->guard, app->plan->n_sources);
+	if (ret)
+		return ret;
+	flows = tap_match_flows(&m);
 	if (flows)
 		taps_set_filter(&app->taps, flows);
 	else
 		log_warn("out of memory");
+	return 0;
 }

@@ -6,6 +6,8 @@
 #define L4LB_PACKETS_H
 
 struct app;
+struct err;
+struct ip_addr;
 
 /*
  * Call it after every change of links and once a second: guard and captures
@@ -13,7 +15,11 @@ struct app;
  */
 void packets_links_changed(struct app *app);
 
-/* Extends guard and captures by a new source. */
-void packets_sources_changed(struct app *app);
+/*
+ * Extends guard and captures by a new source, which the plan has already. On an
+ * error the guard has refused it, and it must not be used.
+ */
+int packets_add_source(struct app *app, const struct ip_addr *source,
+		       struct err *err);
 
 #endif

@@ -69,18 +69,18 @@ static bool add_source(struct app *app, const struct ip_addr *source)
 {
 	struct err err;
 	bool added;
+	int ret = plan_add_source(app->plan, source, &added, &err);
 
-	if (plan_add_source(app->plan, source, &added, &err)) {
-		if (!app->presence.refused)
-			log_warn("%s", err.text);
-		app->presence.refused = true;
-		return false;
-	}
-	if (added) {
+	if (!ret && added) {
 		reserve_add_source(app->reservation, source);
-		packets_sources_changed(app);
+		ret = packets_add_source(app, source, &err);
+		if (ret)
+			app->plan->n_sources--;
 	}
-	return true;
+	if (ret && !app->presence.refused)
+		log_warn("%s", err.text);
+	app->presence.refused |= ret != 0;
+	return ret == 0;
 }
 
 /*

@@ -60,17 +60,20 @@ struct endpoint_key {
 };
 static_assert(sizeof(struct endpoint_key) == 8, "two 32-bit registers");
 
+static struct endpoint_key endpoint_key(const struct endpoint *e)
+{
+	assert(addr_is_v4(&e->addr));
+	return (struct endpoint_key){addr_to_v4(&e->addr), e->port, 0};
+}
+
 static void fill_endpoints(struct nft_batch *b, const char *name,
 			   const struct endpoint *list, size_t n)
 {
 	struct endpoint_key *keys = calloc(n + 1, sizeof(*keys));
 
 	b->failed |= !keys;
-	for (size_t i = 0; keys && i < n; i++) {
-		assert(addr_is_v4(&list[i].addr));
-		keys[i].addr = addr_to_v4(&list[i].addr);
-		keys[i].port = list[i].port;
-	}
+	for (size_t i = 0; keys && i < n; i++)
+		keys[i] = endpoint_key(&list[i]);
 	if (keys)
 		nft_add_elements(b, name, keys, sizeof(*keys), n);
 	free(keys);
@@ -334,6 +337,51 @@ int guard_up(struct mnl_socket *nl, const struct guard_spec *spec,
 	if (is_refusal(ret))
 		ret = write_table(nl, spec, true, false);
 	return guard_explain(err, ret, spec->name);
+}
+
+static void change_element(struct nft_batch *b, const char *set,
+			   const void *key, size_t len, bool add)
+{
+	if (add)
+		nft_add_elements(b, set, key, len, 1);
+	else
+		nft_delete_element(b, set, key, len);
+}
+
+static void change_endpoint(struct nft_batch *b, const char *set,
+			    const struct endpoint *e, bool add)
+{
+	const struct endpoint_key key = endpoint_key(e);
+
+	change_element(b, set, &key, sizeof(key), add);
+}
+
+static void change_address(struct nft_batch *b, const char *set,
+			   const struct ip_addr *a, bool add)
+{
+	const uint32_t key = addr_to_v4(a);
+
+	assert(addr_is_v4(a));
+	change_element(b, set, &key, sizeof(key), add);
+}
+
+int guard_change(struct mnl_socket *nl, const char *name, enum guard_set set,
+		 const void *key, bool add)
+{
+	struct nft_batch b;
+	int ret = begin(&b, name, 1);
+
+	if (ret)
+		return ret;
+	switch (set) {
+	case GUARD_SERVICES: change_endpoint(&b, services_set, key, add); break;
+	case GUARD_BACKENDS: change_endpoint(&b, backends_set, key, add); break;
+	case GUARD_SOURCES: change_address(&b, sources_set, key, add); break;
+	case GUARD_SETS: assert(false);
+	}
+	ret = nft_send(&b, nl);
+	nft_end(&b);
+	return ret;
 }
 
 static int delete_table(struct mnl_socket *nl, const char *name)

@@ -24,6 +24,7 @@
 #ifndef L4LB_GUARD_H
 #define L4LB_GUARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/addr.h"
@@ -63,6 +64,18 @@ struct guard_spec {
 struct mnl_socket;
 int guard_up(struct mnl_socket *nl, const struct guard_spec *spec,
 	     struct err *err);
+
+/* The sets whose elements change while l4lb runs. */
+enum guard_set { GUARD_SERVICES, GUARD_BACKENDS, GUARD_SOURCES, GUARD_SETS };
+
+/*
+ * Adds one element to a set of guard @name, or deletes it, and nothing else.
+ * @key: an endpoint, or a source's address. The kernel has done it when this
+ * returns. Returns -errno: -ENOENT if the table is not there, or not the
+ * element that is to be deleted. One that is there already is no error.
+ */
+int guard_change(struct mnl_socket *nl, const char *name, enum guard_set set,
+		 const void *key, bool add);
 
 /* Sets that message for guard @name and the kernel's @ret; returns 0 for 0. */
 int guard_explain(struct err *err, int ret, const char *name);

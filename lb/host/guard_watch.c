@@ -26,6 +26,7 @@
 #include "core/limit.h"
 #include "core/time.h"
 #include "host/guard_count.h"
+#include "host/guard_list.h"
 #include "host/guard_watch.h"
 #include "host/nft.h"
 
@@ -46,8 +47,13 @@ static_assert(ATTR_TABLE == (int)NFTA_RULE_TABLE, "of a rule");
 static_assert(ATTR_TABLE == (int)NFTA_SET_TABLE, "of a set");
 static_assert(ATTR_TABLE == (int)NFTA_SET_ELEM_LIST_TABLE, "of its elements");
 
+#define NAME_MAX_LEN 32 /* of an instance, see guard_spec */
+
 struct guard_watch {
-	struct guard_spec spec;
+	struct guard_spec spec; /* points to what follows */
+	char name[NAME_MAX_LEN];
+	struct guard_list sets[GUARD_SETS];
+	uint16_t *skipped;
 	char interfaces[GUARD_WATCH_INTERFACES_MAX][GUARD_INTERFACE_LEN];
 	size_t n_interfaces; /* a copy of what the kernel has now */
 	char table[TABLE_NAME_MAX];
@@ -119,6 +125,50 @@ static int begin(struct guard_watch *w, struct err *err)
 	return guard_up(w->writer, &w->spec, err);
 }
 
+/* After every change of the lists, which may move. */
+static void point_to_lists(struct guard_watch *w)
+{
+	const struct guard_list *sets = w->sets;
+
+	w->spec.services = (const void *)sets[GUARD_SERVICES].keys;
+	w->spec.n_services = sets[GUARD_SERVICES].n;
+	w->spec.backends = (const void *)sets[GUARD_BACKENDS].keys;
+	w->spec.n_backends = sets[GUARD_BACKENDS].n;
+	w->spec.sources = (const void *)sets[GUARD_SOURCES].keys;
+	w->spec.n_sources = sets[GUARD_SOURCES].n;
+}
+
+/* Returns 0 or -ENOMEM. */
+static int copy_spec(struct guard_watch *w, const struct guard_spec *spec)
+{
+	w->spec = *spec;
+	assert(strlen(spec->name) < sizeof(w->name));
+	snprintf(w->name, sizeof(w->name), "%s", spec->name);
+	w->spec.name = w->name;
+	snprintf(w->table, sizeof(w->table), "l4lb_%s", spec->name);
+	assert(spec->n_interfaces <= GUARD_WATCH_INTERFACES_MAX);
+	w->n_interfaces = spec->n_interfaces;
+	if (w->n_interfaces)
+		memcpy(w->interfaces, spec->interfaces,
+		       w->n_interfaces * sizeof(w->interfaces[0]));
+	w->spec.interfaces = w->interfaces;
+	w->skipped = calloc(spec->n_skipped + 1, sizeof(*w->skipped));
+	if (!w->skipped ||
+	    guard_list_fill(&w->sets[GUARD_SERVICES], spec->services,
+			    sizeof(*spec->services), spec->n_services) ||
+	    guard_list_fill(&w->sets[GUARD_BACKENDS], spec->backends,
+			    sizeof(*spec->backends), spec->n_backends) ||
+	    guard_list_fill(&w->sets[GUARD_SOURCES], spec->sources,
+			    sizeof(*spec->sources), spec->n_sources))
+		return -ENOMEM;
+	if (spec->n_skipped)
+		memcpy(w->skipped, spec->skipped,
+		       spec->n_skipped * sizeof(*w->skipped));
+	w->spec.skipped = w->skipped;
+	point_to_lists(w);
+	return 0;
+}
+
 int guard_watch_open(struct guard_watch **out, const struct guard_spec *spec,
 		     struct err *err)
 {
@@ -127,16 +177,9 @@ int guard_watch_open(struct guard_watch **out, const struct guard_spec *spec,
 
 	if (!w)
 		return err_set(err, -ENOMEM, "out of memory");
-	w->spec = *spec;
-	snprintf(w->table, sizeof(w->table), "l4lb_%s", spec->name);
-	assert(spec->n_interfaces <= GUARD_WATCH_INTERFACES_MAX);
-	w->n_interfaces = spec->n_interfaces;
-	if (w->n_interfaces)
-		memcpy(w->interfaces, spec->interfaces,
-		       w->n_interfaces * sizeof(w->interfaces[0]));
-	w->spec.interfaces = w->interfaces;
 	limit_init(&w->repairs, GUARD_WATCH_PER_S, GUARD_WATCH_BURST);
-	ret = begin(w, err);
+	ret = copy_spec(w, spec);
+	ret = ret ? err_set(err, ret, "out of memory") : begin(w, err);
 	if (ret) {
 		guard_watch_close(w);
 		return ret;
@@ -153,6 +196,9 @@ void guard_watch_close(struct guard_watch *w)
 		mnl_socket_close(w->reader);
 	if (w->writer)
 		mnl_socket_close(w->writer);
+	for (int set = 0; set < GUARD_SETS; set++)
+		guard_list_free(&w->sets[set]);
+	free(w->skipped);
 	free(w);
 }
 
@@ -246,6 +292,7 @@ static void read_notices(struct guard_watch *w, bool all)
 
 static void repair(struct guard_watch *w)
 {
+	w->missing = true;
 	if (guard_up(w->writer, &w->spec, &w->failure))
 		return;
 	w->failure.text[0] = '\0';
@@ -276,15 +323,60 @@ bool guard_watch_count(struct guard_watch *w, uint64_t *packets)
 	return w && guard_count(w->writer, w->spec.name, packets);
 }
 
-void guard_watch_sources(struct guard_watch *w, size_t n)
+/* ---------------------------------------------------------------- changes */
+
+/*
+ * -ENOENT: somebody has deleted the guard, or a part of it, and we have not
+ * read that yet. The lists are right already, so repair() writes the change
+ * too.
+ */
+static int change(struct guard_watch *w, enum guard_set set, const void *key,
+		  bool add, struct err *err)
 {
-	struct err ignored;
+	const int ret = guard_change(w->writer, w->spec.name, set, key, add);
+
+	if (ret != -ENOENT)
+		return guard_explain(err, ret, w->spec.name);
+	repair(w);
+	if (w->failure.text[0] == '\0')
+		return 0;
+	*err = w->failure;
+	return -EIO;
+}
+
+int guard_watch_add(struct guard_watch *w, enum guard_set set, const void *key,
+		    struct err *err)
+{
+	int ret;
 
 	if (!w)
-		return;
-	w->spec.n_sources = n;
-	if (guard_up(w->writer, &w->spec, &ignored))
-		w->missing = true;
+		return 0;
+	ret = guard_list_add(&w->sets[set], key);
+	point_to_lists(w);
+	if (ret < 0)
+		return err_set(err, ret, "out of memory");
+	if (ret == 0) /* it is there for another reason, too */
+		return 0;
+	ret = change(w, set, key, true, err);
+	if (ret) {
+		(void)guard_list_remove(&w->sets[set], key);
+		point_to_lists(w);
+	}
+	return ret;
+}
+
+int guard_watch_del(struct guard_watch *w, enum guard_set set, const void *key,
+		    struct err *err)
+{
+	int ret;
+
+	if (!w || !guard_list_remove(&w->sets[set], key))
+		return 0;
+	point_to_lists(w);
+	ret = change(w, set, key, false, err);
+	if (ret)
+		w->missing = true; /* read() writes the guard without it */
+	return ret;
 }
 
 /* Returns the message for the log; NULL if there is none, or not yet. */

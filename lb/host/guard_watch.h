@@ -25,8 +25,8 @@
 struct guard_watch;
 
 /*
- * Calls guard_up() and watches the guard from then on. What @spec points to is
- * borrowed and must outlive the watch. Errors are those of guard_up().
+ * Calls guard_up() and watches the guard from then on. Copies @spec and all its
+ * lists. Errors are those of guard_up().
  */
 int guard_watch_open(struct guard_watch **out, const struct guard_spec *spec,
 		     struct err *err);
@@ -44,10 +44,20 @@ bool guard_watch_count(struct guard_watch *w, uint64_t *packets);
 void guard_watch_close(struct guard_watch *w);
 
 /*
- * Sets the number of sources of the spec to @n. Accepts NULL. If the guard
- * cannot be written, this is reported and tried again as after a deletion.
+ * Adds one element, an endpoint or a source's address, or deletes it: a message
+ * of its own, 0.01 ms. When this returns 0 the kernel knows. Elements are
+ * counted: one that was added twice stays until it was deleted twice, and the
+ * lists of the spec count as added. If somebody has just deleted the guard, all
+ * of it is written again. Accepts NULL.
+ *
+ * After an error of guard_watch_add() the element is not wanted any more. An
+ * error of guard_watch_del() is reported and tried again as after a deletion by
+ * others: the element is not wanted, but may still be in the kernel.
  */
-void guard_watch_sources(struct guard_watch *w, size_t n);
+int guard_watch_add(struct guard_watch *w, enum guard_set set, const void *key,
+		    struct err *err);
+int guard_watch_del(struct guard_watch *w, enum guard_set set, const void *key,
+		    struct err *err);
 
 /* Readable when there is something to read; -1 for NULL. */
 int guard_watch_fd(const struct guard_watch *w);

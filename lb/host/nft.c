@@ -144,9 +144,9 @@ void nft_add_set(struct nft_batch *b, const char *name, uint32_t id,
 	nftnl_set_free(s);
 }
 
-/* Adds as many elements as one message holds. */
-static void add_some(struct nft_batch *b, const char *name, const char *keys,
-		     size_t key_len, size_t count)
+/* Adds or deletes, by @type, as many elements as one message holds. */
+static void change_some(struct nft_batch *b, uint16_t type, const char *name,
+			const char *keys, size_t key_len, size_t count)
 {
 	struct nftnl_set *s = set_named(b, name);
 	struct nftnl_set_elem *e;
@@ -167,7 +167,8 @@ static void add_some(struct nft_batch *b, const char *name, const char *keys,
 		nftnl_set_elem_add(s, e);
 	}
 	/* Without NLM_F_EXCL a duplicate is no error. */
-	nlh = nft_message(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
+	nlh = nft_message(b, type,
+			  type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0);
 	nftnl_set_elems_nlmsg_build_payload(nlh, s);
 	nft_add(b, nlh);
 	nftnl_set_free(s);
@@ -183,10 +184,17 @@ void nft_add_elements(struct nft_batch *b, const char *name, const void *keys,
 		size_t n = count < ELEMENTS_PER_MESSAGE ? count
 							: ELEMENTS_PER_MESSAGE;
 
-		add_some(b, name, from, key_len, n);
+		change_some(b, NFT_MSG_NEWSETELEM, name, from, key_len, n);
 		from += n * key_len;
 		count -= n;
 	}
+}
+
+void nft_delete_element(struct nft_batch *b, const char *name, const void *key,
+			size_t key_len)
+{
+	assert(key_len <= KEY_LEN_MAX);
+	change_some(b, NFT_MSG_DELSETELEM, name, key, key_len, 1);
 }
 
 static struct nftnl_chain *chain_named(struct nft_batch *b, const char *name)

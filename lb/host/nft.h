@@ -47,6 +47,9 @@ void nft_add_branch(struct nft_batch *b, const char *name);
 /* @keys: @count keys of @key_len bytes each, at most 16, without gaps. */
 void nft_add_elements(struct nft_batch *b, const char *name, const void *keys,
 		      size_t key_len, size_t count);
+/* One. If it is not there the kernel refuses the transaction with -ENOENT. */
+void nft_delete_element(struct nft_batch *b, const char *name, const void *key,
+			size_t key_len);
 
 /* For other messages: returns an empty one; the caller adds the payload. */
 struct nlmsghdr *nft_message(struct nft_batch *b, uint16_t type,

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/random.h"
 #include "host.h"
 #include "host/guard_watch.h"
 
@@ -274,6 +275,160 @@ START_TEST(a_table_of_another_shape_in_its_place_is_replaced)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- changes */
+
+/* True if nft lists @element in @set. */
+static bool has_element(const char *set, const char *element)
+{
+	return run("nft list set ip l4lb_web %s | grep -q '[ {]%s[ ,]'", set,
+		   element) == 0;
+}
+
+static void add(enum guard_set set, const void *key)
+{
+	ck_assert_msg(guard_watch_add(watch, set, key, &err) == 0, "%s",
+		      err.text);
+}
+
+static void del(enum guard_set set, const void *key)
+{
+	ck_assert_msg(guard_watch_del(watch, set, key, &err) == 0, "%s",
+		      err.text);
+}
+
+START_TEST(one_element_comes_and_goes_in_each_set)
+{
+	const struct endpoint low = at(VIP, 80), peer = at(PEER2, 9002);
+	const struct ip_addr another = ip("198.18.0.9");
+
+	add(GUARD_SERVICES, &low);
+	add(GUARD_BACKENDS, &peer);
+	add(GUARD_SOURCES, &another);
+	ck_assert(has_element("services", VIP " . 80"));
+	ck_assert(has_element("services", VIP " . 20000"));
+	ck_assert(has_element("backends", PEER2 " . 9002"));
+	ck_assert(has_element("sources", "198.18.0.9"));
+	ck_assert(!is_told()); /* not by what we did ourselves */
+	del(GUARD_SERVICES, &low);
+	del(GUARD_BACKENDS, &peer);
+	del(GUARD_SOURCES, &another);
+	ck_assert(is_whole());
+	ck_assert(!is_told());
+	ck_assert_ptr_null(guard_watch_read(watch, T0));
+}
+END_TEST
+
+START_TEST(what_two_have_stays_until_both_gave_it_up)
+{
+	del(GUARD_BACKENDS, &backend);
+	ck_assert(!has_element("backends", PEER " . 9001"));
+	add(GUARD_BACKENDS, &backend);
+	add(GUARD_BACKENDS, &backend);
+	del(GUARD_BACKENDS, &backend);
+	ck_assert(has_element("backends", PEER " . 9001"));
+	del(GUARD_BACKENDS, &backend);
+	ck_assert(!has_element("backends", PEER " . 9001"));
+	/* One that is not there: the caller's mistake, but no harm. */
+	del(GUARD_BACKENDS, &backend);
+	ck_assert_ptr_null(guard_watch_read(watch, T0));
+}
+END_TEST
+
+/* Somebody has deleted it, and it is changed before that was read. */
+START_TEST(a_change_puts_up_again_what_was_just_deleted)
+{
+	const struct endpoint peer = at(PEER2, 9002);
+
+	ck_assert_int_eq(run("nft '%s'", losses[_i]), 0);
+	add(GUARD_BACKENDS, &peer);
+	ck_assert(has_element("backends", PEER2 " . 9002"));
+	assert_says(guard_watch_read(watch, T0), "deleted by");
+	ck_assert(has_element("backends", PEER2 " . 9002"));
+	ck_assert_int_eq(run("nft '%s'", losses[_i]), 0);
+	del(GUARD_BACKENDS, &peer);
+	(void)guard_watch_read(watch, T0 + 60 * S);
+	ck_assert(is_whole());
+	ck_assert_ptr_null(guard_watch_read(watch, T0 + 120 * S));
+}
+END_TEST
+
+START_TEST(a_change_that_the_kernel_refuses_is_not_made)
+{
+	const struct endpoint peer = at(PEER2, 9002);
+
+	drop_capabilities();
+	ck_assert_int_eq(guard_watch_add(watch, GUARD_BACKENDS, &peer, &err),
+			 -EPERM);
+	assert_says(err.text, "no permission");
+	ck_assert(is_whole());
+	ck_assert_ptr_null(guard_watch_read(watch, T0));
+	/* What could not be deleted is tried again, and reported. */
+	ck_assert_int_eq(guard_watch_del(watch, GUARD_BACKENDS, &backend, &err),
+			 -EPERM);
+	assert_says(guard_watch_read(watch, T0 + S), "stays so");
+}
+END_TEST
+
+START_TEST(without_a_guard_there_is_nothing_to_change)
+{
+	ck_assert_int_eq(guard_watch_add(NULL, GUARD_BACKENDS, &backend, &err),
+			 0);
+	ck_assert_int_eq(guard_watch_del(NULL, GUARD_BACKENDS, &backend, &err),
+			 0);
+}
+END_TEST
+
+enum { PORTS = 50, CHANGES = 1000 };
+
+static unsigned elements_listed(void)
+{
+	char *text = output_of("nft list set ip l4lb_web backends | "
+			       "grep -o '198.18.0.200 \\. ' | wc -l");
+	const unsigned n = (unsigned)atoi(text);
+
+	free(text);
+	return n;
+}
+
+/* Changes at random beside a table of what is wanted; a flush in between. */
+START_TEST(many_changes_leave_exactly_what_is_wanted)
+{
+	unsigned counts[PORTS] = {0}, wanted = 0;
+	struct random r = {20001};
+	char text[64];
+
+	for (unsigned n = 0; n < CHANGES; n++) {
+		const unsigned port = random_below(&r, PORTS);
+		const struct endpoint e = at("198.18.0.200", 100 + port);
+
+		if (random_below(&r, 2)) {
+			add(GUARD_BACKENDS, &e);
+			counts[port]++;
+		} else if (counts[port]) {
+			del(GUARD_BACKENDS, &e);
+			counts[port]--;
+		}
+		if (n % 300 == 299) {
+			ck_assert_int_eq(run("nft flush ruleset"), 0);
+			if (n % 600 == 299) /* else the next change sees it */
+				ck_assert_ptr_nonnull(
+					guard_watch_read(watch, T0 + n * S));
+		}
+	}
+	(void)guard_watch_read(watch, T0 + CHANGES * S);
+	for (unsigned port = 0; port < PORTS; port++) {
+		snprintf(text, sizeof(text), "198.18.0.200 . %u", 100 + port);
+		ck_assert_msg(has_element("backends", text) ==
+				      (counts[port] > 0),
+			      "%s, wanted %u times", text, counts[port]);
+		wanted += counts[port] > 0;
+	}
+	ck_assert_uint_gt(wanted, 0);
+	ck_assert_uint_eq(elements_listed(), wanted);
+	ck_assert(has_element("backends", PEER " . 9001"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("guard_watch");
@@ -297,6 +452,13 @@ int main(void)
 	tcase_add_test(t, without_privilege_the_sentence_says_what_to_do);
 	tcase_add_test(t, what_cannot_be_put_up_again_is_said_and_tried_again);
 	tcase_add_test(t, a_table_of_another_shape_in_its_place_is_replaced);
+	tcase_add_test(t, one_element_comes_and_goes_in_each_set);
+	tcase_add_test(t, what_two_have_stays_until_both_gave_it_up);
+	tcase_add_loop_test(t, a_change_puts_up_again_what_was_just_deleted, 0,
+			    sizeof(losses) / sizeof(losses[0]));
+	tcase_add_test(t, a_change_that_the_kernel_refuses_is_not_made);
+	tcase_add_test(t, without_a_guard_there_is_nothing_to_change);
+	tcase_add_test(t, many_changes_leave_exactly_what_is_wanted);
 	suite_add_tcase(s, t);
 	runner = srunner_create(s);
 	srunner_run_all(runner, CK_NORMAL);
