@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+
 #include "app.h"
 #include "clock.h"
 #include "guarding.h"
@@ -14,18 +17,36 @@ void guarding_read(struct app *app)
 		log_warn("%s", news);
 }
 
+static int put_up(struct app *app, const struct guard_spec *what,
+		  struct err *err)
+{
+	int ret;
+
+	if (app->config.guard == GUARD_NONE) {
+		log_info(
+			"guard none: nothing keeps this host's kernel from "
+			"resetting connections, unless iptables/guard.sh does");
+		return 0;
+	}
+	ret = guard_watch_open(&app->guard, what, err);
+	if (ret)
+		return ret;
+	log_info("guard %s: nftables table l4lb_%s",
+		 app->config.guard == GUARD_KEEP ? "keep" : "auto", what->name);
+	return 0;
+}
+
 static int start(struct app *app, struct err *err)
 {
 	const struct port_range *nat = &app->reservation->mine.range;
-	const struct plan *p = app->plan;
-	const struct guard_spec spec = {
+	struct endpoint services[CONFIG_SERVICES_MAX], *backends;
+	struct ip_addr sources[PLAN_SOURCES_MAX];
+	struct guard_spec spec = {
 		.name = app->config.name,
-		.services = p->listens,
-		.n_services = p->n_services,
-		.backends = p->endpoints,
-		.n_backends = p->n_backends,
-		.sources = p->sources,
-		.n_sources = p->n_sources,
+		.services = services,
+		.n_services = plan_listens(app->plan, services),
+		.sources = sources,
+		.n_sources = plan_sources(app->plan, sources),
 		.nat_lo = nat->lo,
 		.nat_hi = nat->hi,
 		.skipped = app->reservation->skipped,
@@ -35,18 +56,12 @@ static int start(struct app *app, struct err *err)
 	};
 	int ret;
 
-	if (app->config.guard == GUARD_NONE) {
-		log_info(
-			"guard none: nothing keeps this host's kernel from "
-			"resetting connections, unless iptables/guard.sh does");
-		return 0;
-	}
-	ret = guard_watch_open(&app->guard, &spec, err);
-	if (ret)
-		return ret;
-	log_info("guard %s: nftables table l4lb_%s",
-		 app->config.guard == GUARD_KEEP ? "keep" : "auto", spec.name);
-	return 0;
+	if (plan_endpoints(app->plan, &backends, &spec.n_backends))
+		return err_set(err, -ENOMEM, "out of memory");
+	spec.backends = backends;
+	ret = put_up(app, &spec, err);
+	free(backends);
+	return ret;
 }
 
 static void stop(struct app *app, bool keep)

@@ -10,16 +10,22 @@
 static_assert(CONFIG_CLAMP_OFF == FORWARD_CLAMP_OFF, "handed on as it is");
 static_assert(CONFIG_CLAMP_AUTO == FORWARD_CLAMP_AUTO, "the same");
 
-static struct tap_match match(const struct app *app)
+/* What the captures must bring; the lists are copies. */
+struct wanted {
+	struct tap_match match;
+	struct endpoint services[CONFIG_SERVICES_MAX];
+	struct ip_addr sources[PLAN_SOURCES_MAX];
+};
+
+static void want(const struct app *app, struct wanted *w)
 {
 	const struct port_range *nat = &app->reservation->mine.range;
-	const struct plan *p = app->plan;
 
-	return (struct tap_match){
-		.services = p->listens,
-		.n_services = p->n_services,
-		.sources = p->sources,
-		.n_sources = p->n_sources,
+	w->match = (struct tap_match){
+		.services = w->services,
+		.n_services = plan_listens(app->plan, w->services),
+		.sources = w->sources,
+		.n_sources = plan_sources(app->plan, w->sources),
 		.nat_lo = nat->lo,
 		.nat_hi = nat->hi,
 	};
@@ -77,14 +83,16 @@ const struct step step_interfaces = {"interfaces", find_interfaces, NULL};
 
 static int open_taps(struct app *app, struct err *err)
 {
-	const struct tap_match m = match(app);
+	struct wanted w;
 
+	want(app, &w);
 	app->taps.interfaces = &app->interfaces;
 	app->taps.netlink = app->netlink;
 	app->taps.inject = app->inject;
 	app->taps.forward = app->forward;
 	app->taps.engine = app->engine;
-	return taps_open(&app->taps, tap_match_syns(&m), tap_match_flows(&m),
+	return taps_open(&app->taps, tap_match_syns(&w.match),
+			 tap_match_flows(&w.match),
 			 plan_has_local_backend(app->plan, app->netlink), err);
 }
 
@@ -110,19 +118,15 @@ void packets_links_changed(struct app *app)
 	taps_refresh(&app->taps);
 }
 
-int packets_add_source(struct app *app, const struct ip_addr *source,
-		       struct err *err)
+void packets_filter_changed(struct app *app)
 {
-	const struct tap_match m = match(app);
-	int ret = guard_watch_add(app->guard, GUARD_SOURCES, source, err);
+	struct wanted w;
 	char *flows;
 
-	if (ret)
-		return ret;
-	flows = tap_match_flows(&m);
+	want(app, &w);
+	flows = tap_match_flows(&w.match);
 	if (flows)
 		taps_set_filter(&app->taps, flows);
 	else
 		log_warn("out of memory");
-	return 0;
 }

@@ -6,8 +6,6 @@
 #define L4LB_PACKETS_H
 
 struct app;
-struct err;
-struct ip_addr;
 
 /*
  * Call it after every change of links and once a second: guard and captures
@@ -16,10 +14,9 @@ struct ip_addr;
 void packets_links_changed(struct app *app);
 
 /*
- * Extends guard and captures by a new source, which the plan has already. On an
- * error the guard has refused it, and it must not be used.
+ * Call it after a change of the plan's services or sources: the captures take
+ * what is for them.
  */
-int packets_add_source(struct app *app, const struct ip_addr *source,
-		       struct err *err);
+void packets_filter_changed(struct app *app);
 
 #endif

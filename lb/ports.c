@@ -23,7 +23,7 @@ static void spare_others(struct app *app)
 		if (!*why)
 			continue;
 		log_warn("%s", why);
-		app->plan->services[i].params.reset_out_of_state = false;
+		plan_spare_strays(app->plan, i);
 	}
 }
 
@@ -31,27 +31,24 @@ static int reserve(struct app *app, struct err *err)
 {
 	const struct config *c = &app->config;
 	const struct plan *p = app->plan;
+	struct endpoint services[CONFIG_SERVICES_MAX];
+	struct ip_addr sources[PLAN_SOURCES_MAX + 1];
 	struct reserve_request req = {
 		.name = c->name,
-		.services = p->listens,
-		.n_services = p->n_services,
-		.sources = p->sources,
-		.n_sources = p->n_sources,
+		.services = services,
+		.n_services = plan_listens(p, services),
+		.sources = sources,
+		.n_sources = plan_sources(p, sources),
 		.nat_lo = c->nat_lo,
 		.nat_hi = c->nat_hi,
 		.fixed = c->nat_ports_set,
 		.ports_min = CONFIG_NAT_MIN,
 		.owner = &app->user.owner,
 	};
-	struct ip_addr sources[PLAN_SOURCES_MAX + 1];
 
 	/* A source that a route will choose may be any address. */
-	if (plan_has_unset(p)) {
-		memcpy(sources, p->sources, p->n_sources * sizeof(*sources));
-		sources[p->n_sources] = addr_from_v4(INADDR_ANY);
-		req.sources = sources;
-		req.n_sources = p->n_sources + 1;
-	}
+	if (plan_has_unset(p))
+		sources[req.n_sources++] = addr_from_v4(INADDR_ANY);
 	/* Flows that continue keep their ports. */
 	if (!req.fixed)
 		req.had = state_ports(app->state, &req.nat_lo, &req.nat_hi);

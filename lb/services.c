@@ -19,9 +19,9 @@ static int start(struct app *app, struct err *err)
 
 	if (needs_read(&needs, app->state))
 		return err_set(err, -ENOMEM, "out of memory");
-	ret = plan_new(&app->plan, &app->config, &needs, app->netlink, err);
+	ret = plan_new(&app->plan, &app->config, app->netlink, err);
 	if (!ret)
-		old_flows_add(app->plan, &needs);
+		old_flows_add(app->plan, &app->config, &needs);
 	free(needs.list);
 	return ret;
 }
@@ -69,6 +69,15 @@ void services_tell_backend(struct app *app, const struct backend_spec *b)
 			 text, link->name, link->name);
 }
 
+static unsigned count_backends(const struct service_spec *s)
+{
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < s->n_backends; k++)
+		n += !s->backends[k].unused;
+	return n;
+}
+
 /* Logs one line per service and backend: its address and its settings. */
 static void tell_services(struct app *app)
 {
@@ -78,13 +87,15 @@ static void tell_services(struct app *app)
 		const struct service_spec *s = &app->plan->services[i];
 		char text[ENDPOINT_TEXT_MAX];
 
+		if (s->unused)
+			continue;
 		log_info("service %s listen=%s scheduler=%s backends=%u "
 			 "flows=%u",
 			 c->services[i].name, endpoint_format(&s->listen, text),
-			 sched_name(s->params.scheduler), s->n_backends,
+			 sched_name(s->params.scheduler), count_backends(s),
 			 c->flows);
 		for (unsigned k = 0; k < s->n_backends; k++)
-			if (!s->backends[k].waits)
+			if (!s->backends[k].unused && !s->backends[k].waits)
 				services_tell_backend(app, &s->backends[k]);
 	}
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "control/leaving.h"
 #include "control/old_flows.h"
 
 static bool has_source(const struct backend_spec *b, const struct ip_addr *addr)
@@ -10,93 +11,107 @@ static bool has_source(const struct backend_spec *b, const struct ip_addr *addr)
 }
 
 /*
- * The entry in which the flows of @need continue: one that has their source, or
- * one with room for it, or NULL. @configured gets the backend's configured
- * entry, or NULL.
+ * The place in which the flows of @need continue: one that has their source, or
+ * one with room for it, or -1. *configured: the backend has a place that is not
+ * only for old flows.
  */
-static struct backend_spec *find_backend(const struct service_spec *service,
-					 unsigned n_configured,
-					 const struct need *need,
-					 struct backend_spec *backends,
-					 const struct backend_spec **configured)
+static int find_backend(const struct plan *p, const struct config *config,
+			unsigned service, const struct need *need,
+			bool *configured)
 {
-	struct backend_spec *found = NULL;
+	const struct service_spec *s = &p->services[service];
+	int found = -1;
 
-	*configured = NULL;
-	for (unsigned i = 0; i < service->n_backends; i++) {
-		struct backend_spec *b = &backends[i];
+	*configured = false;
+	for (unsigned k = 0; k < s->n_backends; k++) {
+		const struct backend_spec *b = &s->backends[k];
 
-		if (!endpoint_equal(&b->addr, &need->backend))
+		if (b->unused || !endpoint_equal(&b->addr, &need->backend))
 			continue;
-		if (i < n_configured)
-			*configured = b;
+		if (backend_is_live(&config->services[service].backends[k]))
+			*configured = true;
 		if (has_source(b, &need->source))
-			return b;
+			return (int)k;
 		/* New flows use only the sources that are configured. */
-		if (i >= n_configured && b->n_sources < SERVICE_SOURCES_MAX)
-			found = b;
+		if (b->gone && b->n_sources < SERVICE_SOURCES_MAX)
+			found = (int)k;
 	}
 	return found;
 }
 
-static void add_need(struct plan *p, struct service_spec *service,
-		     unsigned n_configured, struct backend_spec *backends,
+/* A place for a backend with these flows only; -1: the service is full. */
+static int add_backend(struct plan *p, struct config *config, unsigned service,
+		       const struct need *need, bool configured)
+{
+	const enum leave leaves = configured ? LEAVE_KEEP : LEAVE_ON_DOWN;
+	const int k =
+		leaving_add(&config->services[service], &need->backend, leaves);
+	struct service_spec *s = &p->services[service];
+
+	if (k < 0)
+		return -1;
+	*plan_backend(p, service, (unsigned)k) = (struct backend_spec){
+		.addr = need->backend,
+		.gone = true,
+		.params.then = leaves,
+	};
+	if ((unsigned)k >= s->n_backends)
+		s->n_backends = (unsigned)k + 1;
+	return k;
+}
+
+static void add_need(struct plan *p, struct config *config, unsigned service,
 		     const struct need *need)
 {
-	const struct backend_spec *configured;
 	struct backend_spec *b;
 	struct err ignored;
-	bool added;
+	bool configured, added;
+	int k = find_backend(p, config, service, need, &configured);
 
-	b = find_backend(service, n_configured, need, backends, &configured);
-	if (b && has_source(b, &need->source)) {
-		/* Its source may be an alternate, which is not listed yet. */
-		(void)plan_add_source(p, &need->source, &added, &ignored);
-		return;
-	}
-	if ((!b && service->n_backends == SERVICE_BACKENDS_MAX) ||
-	    plan_add_source(p, &need->source, &added, &ignored)) {
+	if (k < 0)
+		k = add_backend(p, config, service, need, configured);
+	if (k < 0) {
 		p->lost_room += need->flows;
 		return;
 	}
-	if (!b) {
-		b = &backends[service->n_backends++];
-		b->addr = need->backend;
-		b->gone = !configured;
-		b->undrained = configured && configured->params.weight > 0;
-		p->endpoints[p->n_backends++] = need->backend;
+	b = plan_backend(p, service, (unsigned)k);
+	if (plan_hold(p, service, (unsigned)k, &need->source, &added,
+		      &ignored)) {
+		p->lost_room += need->flows;
+		if (b->n_sources == 0) {
+			plan_drop_backend(p, service, (unsigned)k);
+			config->services[service].backends[k].slot = SLOT_FREE;
+		}
+		return;
 	}
-	b->sources[b->n_sources++] = need->source;
+	/* It may be an alternate, which is the backend's, but not held yet. */
+	if (!has_source(b, &need->source))
+		b->sources[b->n_sources++] = need->source;
 }
 
-static void add_needs(struct plan *p, unsigned index, const struct needs *needs)
+static bool is_served(const struct plan *p, const struct need *need,
+		      unsigned *service)
 {
-	struct service_spec *service = &p->services[index];
-	struct backend_spec *backends = plan_backends(p, index);
-	const unsigned n_configured = service->n_backends;
+	for (unsigned i = 0; i < p->n_services; i++) {
+		const struct service_spec *s = &p->services[i];
 
-	for (size_t i = 0; i < needs->n; i++)
-		if (endpoint_equal(&needs->list[i].vip, &service->listen))
-			add_need(p, service, n_configured, backends,
-				 &needs->list[i]);
+		if (s->unused || !endpoint_equal(&need->vip, &s->listen))
+			continue;
+		*service = i;
+		return true;
+	}
+	return false;
 }
 
-static void count_lost(struct plan *p, const struct needs *needs)
+void old_flows_add(struct plan *p, struct config *config,
+		   const struct needs *needs)
 {
 	for (size_t i = 0; i < needs->n; i++) {
-		unsigned k = 0;
+		unsigned service;
 
-		while (k < p->n_services &&
-		       !endpoint_equal(&needs->list[i].vip, &p->listens[k]))
-			k++;
-		if (k == p->n_services)
+		if (is_served(p, &needs->list[i], &service))
+			add_need(p, config, service, &needs->list[i]);
+		else
 			p->lost_service += needs->list[i].flows;
 	}
-}
-
-void old_flows_add(struct plan *p, const struct needs *needs)
-{
-	for (unsigned i = 0; i < p->n_services; i++)
-		add_needs(p, i, needs);
-	count_lost(p, needs);
 }

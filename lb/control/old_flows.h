@@ -9,11 +9,13 @@
 #include "host/needs.h"
 
 /*
- * A backend that is no longer configured becomes one of its service with .gone
- * set. A source address that is no longer configured goes into a second entry
- * of its backend, of weight 0. @needs are those of plan_new(), which left room
- * for them. Counts the flows that cannot continue in .lost_service, .lost_room.
+ * A backend that is no longer configured becomes one of its service that
+ * leaves, in the configuration too, so that nobody else gets its place. A
+ * source address that is no longer configured goes into a second entry of its
+ * backend, which leaves as well, but keeps the flows. Counts the flows that
+ * cannot continue in .lost_service, .lost_room.
  */
-void old_flows_add(struct plan *p, const struct needs *needs);
+void old_flows_add(struct plan *p, struct config *config,
+		   const struct needs *needs);
 
 #endif

@@ -6,166 +6,357 @@
 #include "control/plan.h"
 #include "control/resolve.h"
 
-int plan_add_source(struct plan *p, const struct ip_addr *addr, bool *added,
-		    struct err *err)
+/* ------------------------------------------------------------------ sources */
+
+static bool set_has(const struct source_set *set, unsigned i)
 {
-	*added = false;
+	return set->bits[i / 64] >> i % 64 & 1;
+}
+
+static struct source_set *held_by(const struct plan *p, unsigned service,
+				  unsigned backend)
+{
+	return &p->backends[service]->held[backend];
+}
+
+int plan_find_source(const struct plan *p, const struct ip_addr *source)
+{
 	for (unsigned i = 0; i < p->n_sources; i++)
-		if (addr_equal(&p->sources[i], addr))
-			return 0;
-	if (p->n_sources == PLAN_SOURCES_MAX)
-		return err_set(err, -EINVAL,
+		if (p->sources[i].holders &&
+		    addr_equal(&p->sources[i].addr, source))
+			return (int)i;
+	return -1;
+}
+
+/* A free place, or -1. */
+static int free_source(struct plan *p)
+{
+	for (unsigned i = 0; i < p->n_sources; i++)
+		if (p->sources[i].holders == 0)
+			return (int)i;
+	return p->n_sources < PLAN_SOURCES_MAX ? (int)p->n_sources++ : -1;
+}
+
+int plan_hold(struct plan *p, unsigned service, unsigned backend,
+	      const struct ip_addr *source, bool *added, struct err *err)
+{
+	struct source_set *held = held_by(p, service, backend);
+	int i = plan_find_source(p, source);
+
+	*added = i < 0;
+	if (i >= 0 && set_has(held, (unsigned)i))
+		return 0;
+	if (i < 0)
+		i = free_source(p);
+	if (i < 0)
+		return err_set(err, -ENOSPC,
 			       "more than %d source addresses in all",
 			       PLAN_SOURCES_MAX);
-	p->sources[p->n_sources++] = *addr;
-	*added = true;
+	p->sources[i].addr = *source;
+	p->sources[i].holders++;
+	held->bits[i / 64] |= 1ull << i % 64;
 	return 0;
 }
 
-static int add_source(struct plan *p, const struct ip_addr *addr,
-		      struct err *err)
+void plan_unhold(struct plan *p, unsigned service, unsigned backend,
+		 const struct ip_addr *source)
 {
-	bool added;
+	struct source_set *held = held_by(p, service, backend);
+	const int i = plan_find_source(p, source);
 
-	return plan_add_source(p, addr, &added, err);
+	if (i < 0 || !set_has(held, (unsigned)i))
+		return;
+	held->bits[i / 64] &= ~(1ull << i % 64);
+	p->sources[i].holders--;
 }
 
-/*
- * An unknown source will most often be the service's address. Guard,
- * reservation and filter are prepared for that, so that later only the engine
- * needs the source.
- */
-static int set_up_backend(struct plan *p, const struct service_config *service,
-			  const struct backend_config *from,
-			  struct backend_spec *to, struct netlink *nl,
-			  struct err *err)
+bool plan_release(struct plan *p, unsigned service, unsigned backend,
+		  struct ip_addr *source, bool *freed)
 {
-	struct err later;
-	int ret = 0;
+	struct source_set *held = held_by(p, service, backend);
 
-	to->addr = from->addr;
-	to->params = from->params;
-	to->n_sources = 1;
-	to->routed = service->n_sources == 0;
-	if (service->n_sources) {
-		to->n_sources = service->n_sources;
-		memcpy(to->sources, service->sources,
-		       service->n_sources * sizeof(to->sources[0]));
-	} else if (resolve_source(service, &from->addr, nl, &to->sources[0],
-				  &later)) {
-		memset(&to->sources[0], 0, sizeof(to->sources[0]));
-		return add_source(p, &service->listen.addr, err);
+	for (unsigned i = 0; i < p->n_sources; i++) {
+		if (!set_has(held, i))
+			continue;
+		held->bits[i / 64] &= ~(1ull << i % 64);
+		*source = p->sources[i].addr;
+		*freed = --p->sources[i].holders == 0;
+		return true;
 	}
-	for (unsigned i = 0; i < to->n_sources && !ret; i++)
-		ret = add_source(p, &to->sources[i], err);
-	if (!ret && !service->n_sources)
-		resolve_alternate(service, to, nl);
-	return ret;
+	return false;
 }
 
-static int set_up_service(struct plan *p, unsigned index,
-			  struct backend_spec *backends, struct netlink *nl,
-			  struct err *err)
+bool plan_needed_source(const struct plan *p, unsigned service,
+			unsigned backend, unsigned n, struct ip_addr *out)
 {
-	const struct service_config *from = &p->config->services[index];
-	struct service_spec *to = &p->services[index];
-	int ret;
+	const struct backend_spec *b = plan_backend(p, service, backend);
 
-	to->listen = from->listen;
-	to->params = from->params;
-	to->n_backends = from->n_backends;
-	to->backends = backends;
-	p->listens[index] = from->listen;
-	for (unsigned i = 0; i < from->n_backends; i++) {
-		ret = set_up_backend(p, from, &from->backends[i], &backends[i],
-				     nl, err);
-		if (ret)
-			return ret;
-		p->endpoints[p->n_backends++] = from->backends[i].addr;
-	}
-	return 0;
+	if (n >= b->n_sources)
+		return false;
+	*out = addr_is_set(&b->sources[n]) ? b->sources[n]
+					   : p->services[service].listen.addr;
+	return true;
 }
 
-/* Its configured backends, and one for each need of its old flows. */
-static unsigned room_for(const struct service_config *service,
-			 const struct needs *needs)
+unsigned plan_sources(const struct plan *p,
+		      struct ip_addr out[PLAN_SOURCES_MAX])
 {
-	unsigned n = service->n_backends;
+	unsigned n = 0;
 
-	for (size_t i = 0; i < needs->n; i++)
-		n += endpoint_equal(&needs->list[i].vip, &service->listen);
+	for (unsigned i = 0; i < p->n_sources; i++)
+		if (p->sources[i].holders)
+			out[n++] = p->sources[i].addr;
 	return n;
 }
 
-static int set_up(struct plan *p, const struct needs *needs, struct netlink *nl,
-		  struct err *err)
-{
-	const struct config *config = p->config;
-	struct backend_spec *next;
-	unsigned backends = 0;
-	int ret;
+/* ------------------------------------------------------------------- places */
 
-	for (unsigned i = 0; i < config->n_services; i++)
-		backends += room_for(&config->services[i], needs);
-	p->n_services = config->n_services;
-	p->services = calloc(p->n_services, sizeof(*p->services));
-	p->listens = calloc(p->n_services, sizeof(*p->listens));
-	p->backends = calloc(backends, sizeof(*p->backends));
-	p->endpoints = calloc(backends, sizeof(*p->endpoints));
-	if (!p->services || !p->listens || !p->backends || !p->endpoints)
+/* All places of a service that are not in use say so. */
+static struct plan_backends *new_backends(void)
+{
+	struct plan_backends *b = calloc(1, sizeof(*b));
+
+	for (unsigned k = 0; b && k < SERVICE_BACKENDS_MAX; k++)
+		b->specs[k].unused = true;
+	return b;
+}
+
+int plan_set_service(struct plan *p, const struct config *config,
+		     unsigned service, struct err *err)
+{
+	struct service_spec *s = &p->services[service];
+
+	if (!p->backends[service])
+		p->backends[service] = new_backends();
+	if (!p->backends[service])
 		return err_set(err, -ENOMEM, "out of memory");
-	next = p->backends;
-	for (unsigned i = 0; i < p->n_services; i++) {
-		ret = set_up_service(p, i, next, nl, err);
-		if (ret)
-			return ret;
-		next += room_for(&config->services[i], needs);
-	}
+	*s = (struct service_spec){
+		.listen = config->services[service].listen,
+		.backends = p->backends[service]->specs,
+	};
+	plan_change_service(p, config, service);
+	if (service >= p->n_services)
+		p->n_services = service + 1;
 	return 0;
 }
 
-int plan_new(struct plan **out, const struct config *config,
-	     const struct needs *needs, struct netlink *nl, struct err *err)
+void plan_change_service(struct plan *p, const struct config *config,
+			 unsigned service)
+{
+	struct service_params *params = &p->services[service].params;
+
+	*params = config->services[service].params;
+	if (p->strays_spared[service])
+		params->reset_out_of_state = false;
+	if (p->without_syn_checks && params->check.kind == CHECK_SYN)
+		params->checked = false;
+}
+
+void plan_set_backend(struct plan *p, const struct config *config,
+		      unsigned service, unsigned backend, struct netlink *nl)
+{
+	const struct service_config *of = &config->services[service];
+	const struct backend_config *from = &of->backends[backend];
+	struct service_spec *s = &p->services[service];
+	struct backend_spec *b = plan_backend(p, service, backend);
+	struct err later;
+
+	*b = (struct backend_spec){
+		.addr = from->addr,
+		.params = from->params,
+		.n_sources = of->n_sources ? of->n_sources : 1,
+		.routed = of->n_sources == 0,
+	};
+	if (backend >= s->n_backends)
+		s->n_backends = backend + 1;
+	if (of->n_sources)
+		memcpy(b->sources, of->sources,
+		       of->n_sources * sizeof(b->sources[0]));
+	else if (resolve_source(of, &from->addr, nl, &b->sources[0], &later))
+		memset(&b->sources[0], 0, sizeof(b->sources[0]));
+	else
+		resolve_alternate(of, b, nl);
+}
+
+void plan_change_backend(struct plan *p, const struct config *config,
+			 unsigned service, unsigned backend)
+{
+	plan_backend(p, service, backend)->params =
+		config->services[service].backends[backend].params;
+}
+
+void plan_drop_service(struct plan *p, unsigned service)
+{
+	p->services[service] = (struct service_spec){.unused = true};
+	p->strays_spared[service] = false;
+}
+
+void plan_drop_backend(struct plan *p, unsigned service, unsigned backend)
+{
+	*plan_backend(p, service, backend) =
+		(struct backend_spec){.unused = true};
+}
+
+struct backend_spec *plan_backend(const struct plan *p, unsigned service,
+				  unsigned backend)
+{
+	return &p->backends[service]->specs[backend];
+}
+
+/* ------------------------------------------------------------- at the start */
+
+static int set_up_backend(struct plan *p, const struct config *config,
+			  unsigned service, unsigned backend,
+			  struct netlink *nl, struct err *err)
+{
+	const struct backend_config *from =
+		&config->services[service].backends[backend];
+	struct ip_addr source;
+	bool added;
+	int ret = 0;
+
+	plan_set_backend(p, config, service, backend, nl);
+	/* Removed at run time, before a restart: it goes on leaving. */
+	if (from->slot == SLOT_LEAVING) {
+		plan_backend(p, service, backend)->gone = true;
+		plan_backend(p, service, backend)->params.then = from->leaves;
+	}
+	for (unsigned n = 0;
+	     !ret && plan_needed_source(p, service, backend, n, &source); n++)
+		ret = plan_hold(p, service, backend, &source, &added, err);
+	return ret;
+}
+
+static int set_up_service(struct plan *p, const struct config *config,
+			  unsigned service, struct netlink *nl, struct err *err)
+{
+	const struct service_config *from = &config->services[service];
+	int ret = plan_set_service(p, config, service, err);
+
+	for (unsigned k = 0; !ret && k < from->n_backends; k++)
+		if (from->backends[k].slot != SLOT_FREE)
+			ret = set_up_backend(p, config, service, k, nl, err);
+	return ret;
+}
+
+int plan_new(struct plan **out, const struct config *config, struct netlink *nl,
+	     struct err *err)
 {
 	struct plan *p = calloc(1, sizeof(*p));
-	int ret;
+	int ret = 0;
 
 	if (!p)
 		return err_set(err, -ENOMEM, "out of memory");
-	p->config = config;
-	ret = set_up(p, needs, nl, err);
-	if (ret) {
+	for (unsigned i = 0; i < CONFIG_SERVICES_MAX; i++)
+		p->services[i].unused = true;
+	for (unsigned i = 0; !ret && i < config->n_services; i++)
+		if (config->services[i].slot != SLOT_FREE)
+			ret = set_up_service(p, config, i, nl, err);
+	if (ret)
 		plan_free(p);
-		return ret;
-	}
-	*out = p;
-	return 0;
+	else
+		*out = p;
+	return ret;
 }
 
 void plan_free(struct plan *p)
 {
 	if (!p)
 		return;
-	free(p->services);
-	free(p->listens);
-	free(p->backends);
-	free(p->endpoints);
+	for (unsigned i = 0; i < CONFIG_SERVICES_MAX; i++)
+		free(p->backends[i]);
 	free(p);
 }
 
-struct backend_spec *plan_backends(struct plan *p, unsigned service)
+/* ---------------------------------------------------------------- questions */
+
+unsigned plan_listens(const struct plan *p,
+		      struct endpoint out[CONFIG_SERVICES_MAX])
 {
-	return &p->backends[p->services[service].backends - p->backends];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->n_services; i++)
+		if (!p->services[i].unused)
+			out[n++] = p->services[i].listen;
+	return n;
+}
+
+/* Calls @visit for every backend in use, until it returns true. */
+static bool any_backend(const struct plan *p,
+			bool (*visit)(void *arg, const struct backend_spec *b),
+			void *arg)
+{
+	for (unsigned i = 0; i < p->n_services; i++) {
+		const struct service_spec *s = &p->services[i];
+
+		for (unsigned k = 0; !s->unused && k < s->n_backends; k++)
+			if (!s->backends[k].unused &&
+			    visit(arg, &s->backends[k]))
+				return true;
+	}
+	return false;
+}
+
+static bool count_one(void *arg, const struct backend_spec *b)
+{
+	size_t *n = arg;
+
+	(void)b;
+	++*n;
+	return false;
+}
+
+static bool list_one(void *arg, const struct backend_spec *b)
+{
+	struct endpoint **next = arg;
+
+	*(*next)++ = b->addr;
+	return false;
+}
+
+int plan_endpoints(const struct plan *p, struct endpoint **out, size_t *n)
+{
+	struct endpoint *next;
+
+	*n = 0;
+	(void)any_backend(p, count_one, n);
+	*out = next = calloc(*n + 1, sizeof(**out));
+	if (!next)
+		return -ENOMEM;
+	(void)any_backend(p, list_one, &next);
+	return 0;
+}
+
+static bool is_unset(void *arg, const struct backend_spec *b)
+{
+	(void)arg;
+	return !addr_is_set(&b->sources[0]);
+}
+
+bool plan_has_unset(const struct plan *p)
+{
+	return any_backend(p, is_unset, NULL);
+}
+
+static bool is_local(void *arg, const struct backend_spec *b)
+{
+	return resolve_is_local(&b->addr.addr, arg);
+}
+
+bool plan_has_local_backend(const struct plan *p, struct netlink *nl)
+{
+	return any_backend(p, is_local, nl);
 }
 
 bool plan_without_syn_checks(struct plan *p)
 {
 	bool any = false;
 
+	p->without_syn_checks = true;
 	for (unsigned i = 0; i < p->n_services; i++) {
 		struct service_spec *service = &p->services[i];
 
-		if (!service->params.checked ||
+		if (service->unused || !service->params.checked ||
 		    service->params.check.kind != CHECK_SYN)
 			continue;
 		service->params.checked = false;
@@ -174,20 +365,8 @@ bool plan_without_syn_checks(struct plan *p)
 	return any;
 }
 
-bool plan_has_unset(const struct plan *p)
+void plan_spare_strays(struct plan *p, unsigned service)
 {
-	for (unsigned i = 0; i < p->n_services; i++)
-		for (unsigned k = 0; k < p->services[i].n_backends; k++)
-			if (!addr_is_set(
-				    &p->services[i].backends[k].sources[0]))
-				return true;
-	return false;
-}
-
-bool plan_has_local_backend(const struct plan *p, struct netlink *nl)
-{
-	for (unsigned i = 0; i < p->n_backends; i++)
-		if (resolve_is_local(&p->endpoints[i].addr, nl))
-			return true;
-	return false;
+	p->strays_spared[service] = true;
+	p->services[service].params.reset_out_of_state = false;
 }

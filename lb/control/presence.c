@@ -8,13 +8,14 @@
 #include "log.h"
 #include "packets.h"
 #include "services.h"
+#include "sources.h"
 
 #define ASKED_AT_ONCE 64
 #define LOOKS_PER_S   10
 
 static void look_at_service(struct app *app, unsigned i)
 {
-	const struct ip_addr *addr = &app->plan->listens[i].addr;
+	const struct ip_addr *addr = &app->plan->services[i].listen.addr;
 	const bool away = !resolve_is_local(addr, app->netlink);
 	struct presence *p = &app->presence;
 	char text[ADDR_TEXT_MAX];
@@ -37,14 +38,15 @@ static void look_at_service(struct app *app, unsigned i)
 static bool is_service(const struct plan *p, const struct ip_addr *addr)
 {
 	for (unsigned i = 0; i < p->n_services; i++)
-		if (addr_equal(&p->listens[i].addr, addr))
+		if (!p->services[i].unused &&
+		    addr_equal(&p->services[i].listen.addr, addr))
 			return true;
 	return false;
 }
 
 static void look_at_source(struct app *app, unsigned i)
 {
-	const struct ip_addr *addr = &app->plan->sources[i];
+	const struct ip_addr *addr = &app->plan->sources[i].addr;
 	const bool away = !resolve_is_local(addr, app->netlink);
 	struct presence *p = &app->presence;
 	char text[ADDR_TEXT_MAX];
@@ -64,23 +66,18 @@ static void look_at_source(struct app *app, unsigned i)
 		log_info("source %s is there", addr_format(addr, text));
 }
 
-/* Adds one of our addresses toward backends: guarded before it is used. */
-static bool add_source(struct app *app, const struct ip_addr *source)
+/* Takes one of our addresses for a backend: guarded before it is used. */
+static bool add_source(struct app *app, unsigned service, unsigned backend,
+		       const struct ip_addr *source)
 {
 	struct err err;
-	bool added;
-	int ret = plan_add_source(app->plan, source, &added, &err);
 
-	if (!ret && added) {
-		reserve_add_source(app->reservation, source);
-		ret = packets_add_source(app, source, &err);
-		if (ret)
-			app->plan->n_sources--;
-	}
-	if (ret && !app->presence.refused)
+	if (sources_hold(app, service, backend, source, &err) == 0)
+		return true;
+	if (!app->presence.refused)
 		log_warn("%s", err.text);
-	app->presence.refused |= ret != 0;
-	return ret == 0;
+	app->presence.refused = true;
+	return false;
 }
 
 /*
@@ -90,7 +87,7 @@ static bool add_source(struct app *app, const struct ip_addr *source)
 static bool take_source(struct app *app, unsigned service, unsigned backend,
 			struct backend_spec *b, const struct ip_addr *source)
 {
-	if (!add_source(app, source))
+	if (!add_source(app, service, backend, source))
 		return false;
 	if (!engine_set_source(app->engine, service, backend, source))
 		return false;
@@ -98,17 +95,11 @@ static bool take_source(struct app *app, unsigned service, unsigned backend,
 	return true;
 }
 
-static struct backend_spec *spec_of(struct app *app, unsigned service,
-				    unsigned backend)
-{
-	return &plan_backends(app->plan, service)[backend];
-}
-
 /* True if the backend has a route now. */
 static bool look_at_backend(struct app *app, unsigned service, unsigned backend,
 			    struct err *why)
 {
-	struct backend_spec *b = spec_of(app, service, backend);
+	struct backend_spec *b = plan_backend(app->plan, service, backend);
 	struct ip_addr source;
 
 	if (resolve_source(&app->config.services[service], &b->addr,
@@ -124,10 +115,11 @@ static void look_at_backends(struct app *app, unsigned i)
 	struct presence *p = &app->presence;
 
 	for (unsigned k = 0; k < service->n_backends; k++) {
-		struct backend_spec *b = spec_of(app, i, k);
+		struct backend_spec *b = plan_backend(app->plan, i, k);
 		struct err why = {.text = ""};
 
-		if (p->looked && !b->waits)
+		if (!backend_is_live(&service->backends[k]) ||
+		    (p->looked && !b->waits))
 			continue;
 		b->waits = !look_at_backend(app, i, k, &why);
 		p->waiting += b->waits;
@@ -147,7 +139,7 @@ static void look_at_backends(struct app *app, unsigned i)
  */
 static void ask_again(struct app *app, unsigned service, unsigned backend)
 {
-	struct backend_spec *b = spec_of(app, service, backend);
+	struct backend_spec *b = plan_backend(app->plan, service, backend);
 	struct ip_addr source;
 	struct err ignored;
 
@@ -173,12 +165,15 @@ static void ask_some_again(struct app *app)
 		if (p->service >= app->config.n_services)
 			p->service = p->backend = 0;
 		s = &app->config.services[p->service];
-		if (s->n_sources || p->backend >= s->n_backends) {
+		if (!service_is_live(s) || s->n_sources ||
+		    p->backend >= s->n_backends) {
 			p->service++;
 			p->backend = 0;
 			continue;
 		}
-		ask_again(app, p->service, p->backend++);
+		if (backend_is_live(&s->backends[p->backend]))
+			ask_again(app, p->service, p->backend);
+		p->backend++;
 	}
 }
 
@@ -190,27 +185,47 @@ void presence_refresh(struct app *app)
 		limit_init(&p->limit, LOOKS_PER_S, LOOKS_PER_S);
 	p->due = false;
 	p->waiting = 0;
-	for (unsigned i = 0; i < app->plan->n_services; i++)
-		look_at_service(app, i);
-	for (unsigned i = 0; i < app->plan->n_services; i++)
-		look_at_backends(app, i);
+	for (unsigned i = 0; i < app->config.n_services; i++)
+		if (app->config.services[i].slot != SLOT_FREE)
+			look_at_service(app, i);
+	for (unsigned i = 0; i < app->config.n_services; i++)
+		if (service_is_live(&app->config.services[i]))
+			look_at_backends(app, i);
 	for (unsigned i = 0; i < app->plan->n_sources; i++)
-		look_at_source(app, i);
+		if (app->plan->sources[i].holders)
+			look_at_source(app, i);
 	p->looked = true;
+}
+
+/* All backends that have this alternate source hold it from now on. */
+static bool add_alternate(struct app *app, const struct ip_addr *source)
+{
+	const struct plan *plan = app->plan;
+
+	for (unsigned i = 0; i < plan->n_services; i++) {
+		const struct service_spec *s = &plan->services[i];
+
+		for (unsigned k = 0; !s->unused && k < s->n_backends; k++)
+			if (!s->backends[k].unused &&
+			    addr_equal(&s->backends[k].alternate, source) &&
+			    !add_source(app, i, k, source))
+				return false;
+	}
+	return true;
 }
 
 void presence_take_wanted(struct app *app)
 {
-	const struct plan *plan = app->plan;
 	struct ip_addr source;
+	int i;
 
 	if (!engine_next_wanted(app->engine, &source) ||
 	    !limit_allow(&app->presence.limit, clock_now_ns()) ||
-	    !add_source(app, &source))
+	    !add_alternate(app, &source))
 		return;
-	for (unsigned i = 0; i < plan->n_sources; i++)
-		if (addr_equal(&plan->sources[i], &source))
-			look_at_source(app, i);
+	i = plan_find_source(app->plan, &source);
+	if (i >= 0)
+		look_at_source(app, (unsigned)i);
 }
 
 void presence_changed(struct app *app)

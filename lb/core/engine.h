@@ -33,6 +33,7 @@ struct segment;
 struct backend_spec {
 	struct endpoint addr;
 	struct backend_params params;
+	bool unused;	/* the slot stays free */
 	bool gone;	/* no longer configured: down, keeps its old flows */
 	bool waits;	/* no route to it yet; the engine ignores this */
 	bool routed;	/* a route chose its source: may change */
@@ -47,6 +48,7 @@ struct backend_spec {
 };
 
 struct service_spec {
+	bool unused; /* the slot stays free */
 	struct endpoint listen;
 	struct service_params params;
 	unsigned n_backends;

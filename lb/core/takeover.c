@@ -111,7 +111,8 @@ static void enlist(struct engine *e, struct flow *flow)
 			b->has_alternate = false;
 			e->pools[b->pools[0]].answered = true;
 		}
-		if (b->gone && !e->services[flow->service].params.keep_on_down)
+		if (b->gone && b->params.then != LEAVE_KEEP &&
+		    !e->services[flow->service].params.keep_on_down)
 			engine_start_sweep(e, b);
 	}
 	b->total++;
