@@ -15,7 +15,7 @@
 
 #include "control/config.h"
 #include "core/err.h"
-#include "io/tap_filter.h"
+#include "io/tap_match.h"
 #include "net/netlink.h"
 
 /* An interface that the user named, and its current name. */

@@ -91,8 +91,7 @@ static int open_taps(struct app *app, struct err *err)
 	app->taps.inject = app->inject;
 	app->taps.forward = app->forward;
 	app->taps.engine = app->engine;
-	return taps_open(&app->taps, tap_match_syns(&w.match),
-			 tap_match_flows(&w.match),
+	return taps_open(&app->taps, &w.match,
 			 plan_has_local_backend(app->plan, app->netlink), err);
 }
 
@@ -118,15 +117,10 @@ void packets_links_changed(struct app *app)
 	taps_refresh(&app->taps);
 }
 
-void packets_filter_changed(struct app *app)
+int packets_filter_changed(struct app *app, struct err *err)
 {
 	struct wanted w;
-	char *flows;
 
 	want(app, &w);
-	flows = tap_match_flows(&w.match);
-	if (flows)
-		taps_set_filter(&app->taps, flows);
-	else
-		log_warn("out of memory");
+	return taps_set_match(&app->taps, &w.match, err);
 }

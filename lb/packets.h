@@ -6,6 +6,7 @@
 #define L4LB_PACKETS_H
 
 struct app;
+struct err;
 
 /*
  * Call it after every change of links and once a second: guard and captures
@@ -15,8 +16,6 @@ void packets_links_changed(struct app *app);
 
 /*
  * Call it after a change of the plan's services or sources: the captures take
- * what is for them.
- */
-void packets_filter_changed(struct app *app);
+ * 
 
 #endif

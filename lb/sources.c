@@ -7,7 +7,7 @@ static void give_back(struct app *app, const struct ip_addr *source)
 {
 	struct err ignored;
 
-	packets_filter_changed(app);
+	(void)packets_filter_changed(app, &ignored);
 	/* If the guard fails, it reports that itself and tries again. */
 	(void)guard_watch_del(app->guard, GUARD_SOURCES, source, &ignored);
 }
@@ -15,6 +15,7 @@ static void give_back(struct app *app, const struct ip_addr *source)
 int sources_hold(struct app *app, unsigned service, unsigned backend,
 		 const struct ip_addr *source, struct err *err)
 {
+	struct err ignored;
 	bool added;
 	int ret = plan_hold(app->plan, service, backend, source, &added, err);
 
@@ -22,10 +23,14 @@ int sources_hold(struct app *app, unsigned service, unsigned backend,
 		return ret;
 	reserve_add_source(app->reservation, source);
 	ret = guard_watch_add(app->guard, GUARD_SOURCES, source, err);
+	if (!ret) {
+		ret = packets_filter_changed(app, err);
+		if (ret)
+			(void)guard_watch_del(app->guard, GUARD_SOURCES, source,
+					      &ignored);
+	}
 	if (ret)
 		plan_unhold(app->plan, service, backend, source);
-	else
-		packets_filter_changed(app);
 	return ret;
 }
 

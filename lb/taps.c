@@ -8,7 +8,6 @@
 #include "core/syn_gate.h"
 #include "core/time.h"
 #include "io/ring_size.h"
-#include "io/tap_match.h"
 #include "log.h"
 #include "taps.h"
 
@@ -76,11 +75,11 @@ static void size_rings(struct taps *t)
 static int open_ring(struct taps *t, enum tap_ring ring, struct err *err)
 {
 	const struct capture_spec spec = {
-		.filter = t->filter[ring],
+		.match = t->match,
+		.ring = ring,
+		.arrivals = &t->arrivals,
 		.slots = t->slots[ring],
 		.snaplen = t->snaplen[ring],
-		.kind = ring,
-		.arrivals = &t->arrivals,
 	};
 	int ret = capture_open(&t->capture[ring], &spec, &t->interfaces->links,
 			       err);
@@ -166,17 +165,13 @@ static void look(void *arg, const struct netlink_event *event)
 	look_at(arg, event->link);
 }
 
-int taps_open(struct taps *t, char *syns, char *flows, bool local_backend,
+int taps_open(struct taps *t, const struct tap_match *m, bool local_backend,
 	      struct err *err)
 {
-	int ret;
+	int ret = tap_match_copy(&t->match, m);
 
-	t->filter[TAP_SYNS] = syns;
-	t->filter[TAP_FLOWS] = flows;
-	if (!syns || !flows) {
-		taps_close(t);
-		return err_set(err, -ENOMEM, "out of memory");
-	}
+	if (ret)
+		return err_set(err, ret, "out of memory");
 	t->most = SLOTS_LONGEST;
 	t->wire_mtu = ETH_MTU;
 	t->machine_memory = ring_machine_memory();
@@ -192,26 +187,37 @@ int taps_open(struct taps *t, char *syns, char *flows, bool local_backend,
 	return ret;
 }
 
-void taps_set_filter(struct taps *t, char *flows)
+int taps_set_match(struct taps *t, const struct tap_match *m, struct err *err)
 {
-	struct err err;
+	struct tap_match copy;
+	struct err ignored;
+	int ret = tap_match_copy(&copy, m);
 
-	free(t->filter[TAP_FLOWS]);
-	t->filter[TAP_FLOWS] = flows;
-	if (t->capture[TAP_FLOWS] &&
-	    capture_set_filter(t->capture[TAP_FLOWS], flows, &err) == 0)
-		return;
-	close_ring(t, TAP_FLOWS);
-	reopen_rings(t);
+	if (ret)
+		return err_set(err, ret, "out of memory");
+	for (int ring = 0; ring < TAP_RINGS && !ret; ring++)
+		if (t->capture[ring])
+			ret = capture_set_match(t->capture[ring], &copy, err);
+	/* One that refuses keeps its filter; if no other works, it is closed.
+	 */
+	for (int ring = 0; ring < TAP_RINGS && ret; ring++)
+		if (t->capture[ring] &&
+		    capture_set_match(t->capture[ring], &t->match, &ignored))
+			close_ring(t, ring);
+	if (ret) {
+		tap_match_free(&copy);
+		return ret;
+	}
+	tap_match_free(&t->match);
+	t->match = copy;
+	return 0;
 }
 
 void taps_close(struct taps *t)
 {
-	for (int ring = 0; ring < TAP_RINGS; ring++) {
+	for (int ring = 0; ring < TAP_RINGS; ring++)
 		close_ring(t, ring);
-		free(t->filter[ring]);
-		t->filter[ring] = NULL;
-	}
+	tap_match_free(&t->match);
 	nic_lro_restore(&t->lro);
 }
 

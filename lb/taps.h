@@ -7,10 +7,10 @@
  * named (interfaces.h). They stay open from start to end. An interface that
  * comes, goes or is renamed makes no difference unless it was named.
  *
- * There are two rings. One holds only clients' SYNs; it is read last and a
- * little at a time. When more SYNs come than can be handled, as in a flood,
- * this ring overflows, and only SYNs are lost. Connections, and the answers by
- * which backends are judged, have the other ring to themselves.
+ * There are two rings (tap_match.h). One holds only clients' SYNs; it is read
+ * last and a little at a time. When more SYNs come than can be handled, as in a
+ * flood, this ring overflows, and only SYNs are lost. Connections, and the
+ * answers by which backends are judged, have the other ring to themselves.
  */
 #ifndef L4LB_TAPS_H
 #define L4LB_TAPS_H
@@ -28,7 +28,6 @@
 #include "net/netlink.h"
 #include "io/nic.h"
 
-enum tap_ring { TAP_FLOWS, TAP_SYNS, TAP_RINGS };
 #define TAPS_FDS TAP_RINGS
 
 /*
@@ -48,7 +47,7 @@ struct taps {
 	struct forward *forward;
 	struct engine *engine;
 
-	char *filter[TAP_RINGS]; /* pcap expressions, owned */
+	struct tap_match match; /* a copy */
 
 	struct capture *capture[TAP_RINGS]; /* NULL: closed for now */
 	unsigned slots[TAP_RINGS];
@@ -67,11 +66,10 @@ struct taps {
 };
 
 /*
- * Set the borrowed pointers before. Takes the expressions for SYNs and for all
- * else, which malloc() made; NULL: there was no memory. @local_backend: a
- * backend is on this host. On an error nothing is left open.
+ * Set the borrowed pointers before. Copies @m. @local_backend: a backend is on
+ * this host. On an error nothing is left open.
  */
-int taps_open(struct taps *t, char *syns, char *flows, bool local_backend,
+int taps_open(struct taps *t, const struct tap_match *m, bool local_backend,
 	      struct err *err);
 
 /* Closes all captures, and restores the interfaces' settings. */
@@ -83,8 +81,12 @@ void taps_close(struct taps *t);
  */
 void taps_refresh(struct taps *t);
 
-/* Replaces the expression for packets that are no SYNs, and takes it. */
-void taps_set_filter(struct taps *t, char *flows);
+/*
+ * Replaces what is captured by a copy of @m, in microseconds: the rings stay
+ * open, and no packet is lost that both have. -ENOMEM: everything stays as it
+ * was.
+ */
+int taps_set_match(struct taps *t, const struct tap_match *m, struct err *err);
 
 /* The interface went away or came back. */
 void taps_link_changed(struct taps *t, const struct link *link, bool up);

@@ -11,13 +11,14 @@
 #include <unistd.h>
 
 #include "io/capture.h"
+#include "io/tap_program.h"
 
 struct capture {
 	pcap_t *pcap;
 	struct capture_spec spec;
-	struct bpf_program cooked; /* the filter for libpcap's cooked frames */
-	struct bpf_program match; /* the same filter for what the kernel sees */
-	bool judges; /* the kernel refused it: user space filters */
+	struct tap_program judge; /* the kernel's filter, for user space */
+	bool judges;  /* the kernel has no room for it: user space filters */
+	bool settles; /* the ring may have what an earlier filter let pass */
 	struct tap_links links;
 	bool truncated;
 	struct capture_stats stats;
@@ -54,75 +55,57 @@ static int activate_error(struct err *err, const struct capture *c, int status)
 	return err_set(err, -EIO, "cannot capture: %s", why);
 }
 
-static int compile(pcap_t *pcap, const char *filter, struct bpf_program *out,
-		   struct err *err)
-{
-	if (pcap_compile(pcap, out, filter, 1, PCAP_NETMASK_UNKNOWN) == -1)
-		return err_set(err, -EINVAL, "filter \"%.200s\": %s", filter,
-			       pcap_geterr(pcap));
-	return 0;
-}
-
-/* On this socket the kernel sees a packet from its IP header on. */
-static int compile_for_kernel(struct capture *c, struct err *err)
-{
-	pcap_t *raw = pcap_open_dead(DLT_RAW, (int)c->spec.snaplen);
-	int ret;
-
-	if (!raw)
-		return err_set(err, -ENOMEM, "out of memory");
-	ret = compile(raw, c->spec.filter, &c->match, err);
-	pcap_close(raw);
-	return ret;
-}
-
 /* Returns 0 or -errno. */
-static int attach_one(struct capture *c, const struct bpf_program *match)
+static int attach_one(struct capture *c, const struct tap_match *match)
 {
+	struct tap_program program;
 	struct sock_fprog kernel;
-	int ret = 0;
+	int ret = tap_program_kernel(&program, c->spec.ring, match, &c->links);
 
-	kernel.filter = tap_filter_make(match, &c->links, &kernel.len);
-	if (!kernel.filter)
-		return -ENOMEM;
+	if (ret)
+		return ret;
+	kernel.len = (unsigned short)program.n;
+	kernel.filter = program.code;
 	if (setsockopt(pcap_fileno(c->pcap), SOL_SOCKET, SO_ATTACH_FILTER,
 		       &kernel, sizeof(kernel)) == -1)
 		ret = -errno;
-	free(kernel.filter);
+	tap_program_free(&program);
 	return ret;
 }
 
 /*
- * If the kernel has no memory for all of the filter, user space does the rest.
+ * The kernel changes from the old filter to the new one between two packets;
+ * pcap_setfilter() shuts out all of them for a moment. If the kernel has no
+ * memory for all of the filter, user space does the rest.
  */
 static int attach(struct capture *c)
 {
-	int ret = attach_one(c, &c->match);
+	int ret = attach_one(c, &c->spec.match);
 
 	c->judges = ret != 0;
+	c->settles = true;
 	return ret ? attach_one(c, NULL) : 0;
 }
 
-/*
- * libpcap's filter comes first: setting it drains what arrived unfiltered and
- * filters what is in the ring already. Then ours replaces it in the kernel.
- */
-static int set_filter(struct capture *c, struct err *err)
+int capture_set_match(struct capture *c, const struct tap_match *m,
+		      struct err *err)
 {
-	int ret = compile(c->pcap, c->spec.filter, &c->cooked, err);
+	const struct tap_match before = c->spec.match;
+	struct tap_program judge;
+	int ret = tap_program_judge(&judge, c->spec.ring, m);
 
 	if (ret)
-		return ret;
-	if (pcap_setfilter(c->pcap, &c->cooked) == -1)
-		return err_set(err, -EIO, "cannot set the filter: %s",
-			       pcap_geterr(c->pcap));
-	ret = compile_for_kernel(c, err);
-	if (ret)
-		return ret;
+		return err_set(err, ret, "no memory for the captures' filter");
+	c->spec.match = *m;
 	ret = attach(c);
-	if (ret)
+	if (ret) { /* the kernel has the old filter */
+		tap_program_free(&judge);
+		c->spec.match = before;
 		return err_set(err, ret, "cannot attach the filter: %s",
 			       strerror(-ret));
+	}
+	tap_program_free(&c->judge);
+	c->judge = judge;
 	return 0;
 }
 
@@ -196,7 +179,7 @@ int capture_open(struct capture **out, const struct capture_spec *spec,
 	c->links = *links;
 	ret = activate(c, err);
 	if (!ret)
-		ret = set_filter(c, err);
+		ret = capture_set_match(c, &spec->match, err);
 	if (ret) {
 		capture_close(c); /* accepts a half-built capture */
 		return ret;
@@ -209,19 +192,10 @@ void capture_close(struct capture *c)
 {
 	if (!c)
 		return;
-	pcap_freecode(&c->cooked);
-	pcap_freecode(&c->match);
+	tap_program_free(&c->judge);
 	if (c->pcap)
 		pcap_close(c->pcap);
 	free(c);
-}
-
-int capture_set_filter(struct capture *c, const char *filter, struct err *err)
-{
-	pcap_freecode(&c->cooked);
-	pcap_freecode(&c->match);
-	c->spec.filter = filter;
-	return set_filter(c, err);
 }
 
 void capture_set_links(struct capture *c, const struct tap_links *links)
@@ -238,7 +212,7 @@ int capture_fd(const struct capture *c)
 	return pcap_get_selectable_fd(c->pcap);
 }
 
-/* Filters frames that entered the ring before our filter was set. */
+/* Filters frames that entered the ring before there was any filter. */
 static bool is_for_us(const struct capture *c, const struct sll2_header *from)
 {
 	return from->sll2_protocol == htons(ETH_P_IP) &&
@@ -250,20 +224,23 @@ static void on_frame(u_char *user, const struct pcap_pkthdr *h,
 		     const u_char *frame)
 {
 	struct capture *c = (struct capture *)user;
+	const u_char *ip = frame + COOKED_LEN;
 	struct sll2_header from;
+	uint32_t len;
 	int ifindex;
 
 	if (h->caplen <= COOKED_LEN)
 		return;
+	len = h->caplen - COOKED_LEN;
 	memcpy(&from, frame, COOKED_LEN);
-	if (!is_for_us(c, &from) ||
-	    (c->judges && !pcap_offline_filter(&c->cooked, h, frame)))
+	if (!is_for_us(c, &from) || ((c->judges || c->settles) &&
+				     !tap_program_takes(&c->judge, ip, len)))
 		return;
 	ifindex = (int)ntohl(from.sll2_if_index);
-	arrivals_note(c->spec.arrivals, ifindex, c->spec.kind);
+	arrivals_note(c->spec.arrivals, ifindex, c->spec.ring);
 	if (h->len > h->caplen)
 		c->truncated = true;
-	c->fn(c->arg, frame + COOKED_LEN, h->caplen - COOKED_LEN, ifindex);
+	c->fn(c->arg, ip, len, ifindex);
 }
 
 int capture_read(struct capture *c, int max, capture_frame_fn *fn, void *arg)
@@ -273,6 +250,9 @@ int capture_read(struct capture *c, int max, capture_frame_fn *fn, void *arg)
 	c->fn = fn;
 	c->arg = arg;
 	n = pcap_dispatch(c->pcap, max, on_frame, (u_char *)c);
+	/* Fewer than could be: the ring was empty, all of before is read. */
+	if (n >= 0 && n < max)
+		c->settles = false;
 	return n < 0 ? -EIO : n;
 }
 

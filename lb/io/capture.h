@@ -21,7 +21,7 @@
 
 #include "core/err.h"
 #include "io/arrivals.h"
-#include "io/tap_filter.h"
+#include "io/tap_match.h"
 
 #define CAPTURE_SLOT_HEADER                               \
 	128 /* bytes before the packet in a slot, at most \
@@ -42,11 +42,11 @@ struct capture_stats {
 };
 
 struct capture_spec {
-	const char *filter; /* pcap expression */
-	unsigned slots;	    /* frames the ring holds */
-	uint32_t snaplen;   /* longest IP packet that can be delivered */
-	unsigned kind;	    /* index of its counter in: */
+	struct tap_match match;
+	enum tap_ring ring; /* which part of it; and its counter in: */
 	struct arrivals *arrivals;
+	unsigned slots;	  /* frames the ring holds */
+	uint32_t snaplen; /* longest IP packet that can be delivered */
 };
 
 /* Copies @spec and borrows what it points to. */
@@ -61,10 +61,12 @@ void capture_close(struct capture *c);
 void capture_set_links(struct capture *c, const struct tap_links *links);
 
 /*
- * Replaces the filter, which is borrowed. The ring and its content stay. On an
- * error the caller closes the capture.
+ * Replaces what is captured, at once: no packet of both is lost, and none that
+ * waits is delivered if @m does not have it. Borrows what @m points to, until
+ * the next call. -ENOMEM: everything stays as it was.
  */
-int capture_set_filter(struct capture *c, const char *filter, struct err *err);
+int capture_set_match(struct capture *c, const struct tap_match *m,
+		      struct err *err);
 
 /* Readable when frames wait. */
 int capture_fd(const struct capture *c);

@@ -1,110 +1,55 @@
 /* SPDX-License-Identifier: MIT */
-#include <netinet/in.h>
-#include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "io/tap_match.h"
 
-static void write_services(FILE *f, const struct tap_match *m, const char *dir)
+int tap_match_copy(struct tap_match *to, const struct tap_match *from)
 {
-	char text[ADDR_TEXT_MAX];
+	/* One more, as calloc(0) may return NULL. */
+	struct endpoint *services =
+		calloc(from->n_services + 1, sizeof(*services));
+	struct ip_addr *sources = calloc(from->n_sources + 1, sizeof(*sources));
 
-	fprintf(f, "(");
-	for (unsigned i = 0; i < m->n_services; i++)
-		fprintf(f, "%s(%s host %s and %s port %u)", i ? " or " : "",
-			dir, addr_format(&m->services[i].addr, text), dir,
-			ntohs(m->services[i].port));
-	fprintf(f, ")");
+	if (!services || !sources) {
+		free(services);
+		free(sources);
+		*to = (struct tap_match){0};
+		return -ENOMEM;
+	}
+	if (from->n_services)
+		memcpy(services, from->services,
+		       from->n_services * sizeof(*services));
+	if (from->n_sources)
+		memcpy(sources, from->sources,
+		       from->n_sources * sizeof(*sources));
+	*to = *from;
+	to->services = services;
+	to->sources = sources;
+	return 0;
 }
 
-static void write_sources(FILE *f, const struct tap_match *m)
+void tap_match_free(struct tap_match *m)
 {
-	char text[ADDR_TEXT_MAX];
-
-	fprintf(f, "(");
-	for (unsigned i = 0; i < m->n_sources; i++)
-		fprintf(f, "%sdst host %s", i ? " or " : "",
-			addr_format(&m->sources[i], text));
-	fprintf(f, ")");
+	free((void *)m->services);
+	free((void *)m->sources);
+	*m = (struct tap_match){0};
 }
 
-/*
- * Matches a client's SYN to a service that fits a slot of the SYN ring. Only lo
- * has longer ones, with the data of Fast Open.
- */
-static void write_syn(FILE *f, const struct tap_match *m)
+bool tap_links_have(const struct tap_links *l, int ifindex)
 {
-	fprintf(f,
-		"(tcp[tcpflags] & (tcp-syn|tcp-ack|tcp-rst|tcp-fin) == "
-		"tcp-syn and ip[2:2] <= %d and ",
-		TAP_SYN_MAX);
-	write_services(f, m, "dst");
-	fprintf(f, ")");
+	if (!l->only)
+		return true;
+	for (unsigned i = 0; i < l->n; i++)
+		if (l->ifindex[i] == ifindex)
+			return true;
+	return false;
 }
 
-/* A string that grows as it is printed to. */
-struct text {
-	FILE *f; /* NULL: out of memory */
-	char *s;
-	size_t len;
-};
-
-static void text_open(struct text *t)
+bool tap_links_equal(const struct tap_links *a, const struct tap_links *b)
 {
-	t->s = NULL;
-	t->f = open_memstream(&t->s, &t->len);
-}
-
-/* Returns the text, which the caller frees; NULL: out of memory. */
-static char *text_close(struct text *t)
-{
-	if (fclose(t->f) != EOF)
-		return t->s;
-	free(t->s);
-	return NULL;
-}
-
-char *tap_match_syns(const struct tap_match *m)
-{
-	struct text t;
-
-	text_open(&t);
-	if (!t.f)
-		return NULL;
-	fprintf(t.f, "ip and tcp and ");
-	write_syn(t.f, m);
-	return text_close(&t);
-}
-
-/*
- * By destination only, so that backends never change it (design rule 12). What
- * we send to a client on this host comes by lo from the service's address, and
- * its port may be in the NAT range: it must not be captured.
- */
-char *tap_match_flows(const struct tap_match *m)
-{
-	char addr[ADDR_TEXT_MAX];
-	struct text text;
-	FILE *f;
-
-	text_open(&text);
-	f = text.f;
-	if (!f)
-		return NULL;
-	fprintf(f, "ip and ((tcp and not ");
-	write_syn(f, m); /* a service port may be in the NAT range too */
-	fprintf(f, " and (");
-	write_services(f, m, "dst");
-	fprintf(f, " or (dst portrange %u-%u and ", m->nat_lo, m->nat_hi);
-	write_sources(f, m);
-	fprintf(f, " and not ");
-	write_services(f, m, "src");
-	fprintf(f, "))) or ((ip[6:2] & 0x1fff != 0 and ip proto 6 or "
-		   "icmp[0] == 3 or icmp[0] == 11 or icmp[0] == 12) and (");
-	write_sources(f, m);
-	for (unsigned i = 0; i < m->n_services; i++)
-		fprintf(f, " or dst host %s",
-			addr_format(&m->services[i].addr, addr));
-	fprintf(f, ")))");
-	return text_close(&text);
+	return a->only == b->only && a->n == b->n &&
+	       memcmp(a->ifindex, b->ifindex, a->n * sizeof(a->ifindex[0])) ==
+		       0;
 }

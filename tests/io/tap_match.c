@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tap_match.c - which packets are for us: every packet is matched by one
- * expression at most, and what the guard takes is matched by one
- *
- * libpcap compiles the expressions and runs them here, on raw IP as the tap has
- * it.
+ * tap_match.c - which packets are for us: every packet comes by one ring at
+ * most, and what the guard takes comes by one
  */
 #include <arpa/inet.h>
-#include <pcap/pcap.h>
 #include <stdlib.h>
 
 #include "frames.h"
-#include "io/tap_match.h"
+#include "io/tap_program.h"
 #include "unit.h"
 
 #define CLIENT	"198.18.0.2"
@@ -49,19 +45,7 @@ static const struct expected {
 	{"what we send a client here", SERVICE, SOURCE, 20000, 10240, ACK, 0,
 	 NONE},
 };
-static struct bpf_program programs[2]; /* of flows, of SYNs */
-
-static void compile(struct bpf_program *out, char *text)
-{
-	pcap_t *p = pcap_open_dead(DLT_RAW, FRAME_MAX);
-
-	ck_assert_ptr_nonnull(p);
-	ck_assert_ptr_nonnull(text);
-	ck_assert_msg(pcap_compile(p, out, text, 1, PCAP_NETMASK_UNKNOWN) == 0,
-		      "%s: %s", text, pcap_geterr(p));
-	pcap_close(p);
-	free(text);
-}
+static struct tap_program programs[TAP_RINGS];
 
 static void set_up(void)
 {
@@ -78,21 +62,21 @@ static void set_up(void)
 		.nat_hi = 32767,
 	};
 
-	compile(&programs[0], tap_match_flows(&m));
-	compile(&programs[1], tap_match_syns(&m));
+	for (int ring = 0; ring < TAP_RINGS; ring++)
+		ck_assert_int_eq(tap_program_judge(&programs[ring], ring, &m),
+				 0);
 }
 
 static void tear_down(void)
 {
-	pcap_freecode(&programs[0]);
-	pcap_freecode(&programs[1]);
+	for (int ring = 0; ring < TAP_RINGS; ring++)
+		tap_program_free(&programs[ring]);
 }
 
 static enum ring ring_of(const uint8_t *packet, uint32_t len)
 {
-	const struct pcap_pkthdr h = {.caplen = len, .len = len};
-	const bool flows = pcap_offline_filter(&programs[0], &h, packet);
-	const bool syns = pcap_offline_filter(&programs[1], &h, packet);
+	const bool flows = tap_program_takes(&programs[TAP_FLOWS], packet, len);
+	const bool syns = tap_program_takes(&programs[TAP_SYNS], packet, len);
 
 	ck_assert_msg(!flows || !syns, "no packet comes by both rings");
 	return flows ? FLOWS : syns ? SYNS : NONE;
@@ -165,12 +149,33 @@ START_TEST(fragments_of_tcp_come_by_their_address)
 }
 END_TEST
 
+/* As it may be once all services are removed at run time. */
+START_TEST(without_services_and_sources_nothing_comes)
+{
+	const struct tap_match none = {.nat_lo = 1, .nat_hi = 65535};
+	const struct frame f = {
+		.src = frame_endpoint(CLIENT, 4000),
+		.dst = frame_endpoint(SERVICE, 20000),
+		.flags = _i ? SYN : ACK,
+	};
+	uint8_t packet[FRAME_HEADERS];
+
+	ck_assert_uint_eq(frame_build(&f, packet), sizeof(packet));
+	for (int ring = 0; ring < TAP_RINGS; ring++)
+		ck_assert_int_eq(
+			tap_program_judge(&programs[ring], ring, &none), 0);
+	ck_assert_int_eq(ring_of(packet, sizeof(packet)), NONE);
+	tear_down();
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
 		{tcp_comes_by_its_destination, ARRAY_LEN(cases)},
 		{icmp_errors_to_services_and_sources_come, 1},
 		{fragments_of_tcp_come_by_their_address, 1},
+		{without_services_and_sources_nothing_comes, 2},
 	};
 
 	return unit_run("tap_match", tests, ARRAY_LEN(tests));
