@@ -16,6 +16,9 @@ void packets_links_changed(struct app *app);
 
 /*
  * Call it after a change of the plan's services or sources: the captures take
- * 
+ * what is for them, at once. On an error (-ENOMEM) they take what they took
+ * before.
+ */
+int packets_filter_changed(struct app *app, struct err *err);
 
 #endif
