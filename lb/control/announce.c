@@ -95,6 +95,11 @@ void announce_backend(const struct config *config, const struct engine *engine,
 				 NS_PER_S,
 			 values);
 		break;
+	case BACKEND_PROVEN:
+		log_info("backend %s takes connections: its first check "
+			 "succeeded %s",
+			 who, values);
+		break;
 	case BACKEND_DRAINED:
 		log_info("backend %s is drained: what it still has is reset "
 			 "%s",

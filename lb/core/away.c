@@ -10,6 +10,7 @@
  */
 #include "core/away.h"
 #include "core/lookup.h"
+#include "core/pools.h"
 #include "core/state.h"
 
 void engine_set_service_away(struct engine *e, unsigned service, bool away)
@@ -47,6 +48,7 @@ static bool is_kept(const struct engine *e, const struct backend *b)
 			const struct backend *other =
 				&e->services[i].backends[k];
 
+			/* A free slot has no sources. */
 			for (unsigned n = 0; n < other->n_sources; n++)
 				if (other != b &&
 				    other->pools[n] == b->pools[0] &&
@@ -61,29 +63,37 @@ static bool is_kept(const struct engine *e, const struct backend *b)
 }
 
 /*
- * The pool changes its source in place. Its flows keep their addresses and
- * still return their ports to it, so no port is in use twice.
+ * A pool without flows changes its source in place. Flows keep their addresses,
+ * so a pool that has any stays theirs, and the backend gets another: else a
+ * backend that comes to use the old address could give its ports twice.
  */
 bool engine_set_source(struct engine *e, unsigned service, unsigned backend,
 		       const struct ip_addr *source)
 {
 	struct backend *b = &e->services[service].backends[backend];
-	struct pool *own = &e->pools[b->pools[0]];
+	const unsigned own = b->pools[0];
+	int other;
+	bool fresh;
 
+	if (b->slot != SLOT_LIVE)
+		return false;
 	assert(b->n_sources == 1);
 	assert(addr_is_set(source));
 	/* Another service may have a pool for this pair already. */
-	for (unsigned i = 0; i < e->n_pools; i++) {
-		if (addr_equal(&e->pools[i].source, source) &&
-		    endpoint_equal(&e->pools[i].backend, &b->addr)) {
-			b->pools[0] = (uint16_t)i;
-			return true;
-		}
-	}
-	if (is_kept(e, b))
+	other = engine_find_pool(e, source, &b->addr);
+	fresh = other < 0;
+	if (fresh && is_kept(e, b))
 		return false;
-	own->source = *source;
-	own->away = false;
-	engine_order_pools(e);
+	if (fresh && e->pools[own].ports.free == e->pools[own].ports.size) {
+		pools_set_source(e, own, source);
+		return true;
+	}
+	other = pools_take(e, source, &b->addr, false);
+	if (other < 0)
+		return false;
+	if (fresh)
+		e->pools[other].away = false;
+	b->pools[0] = (uint16_t)other;
+	pools_let_go(e, own);
 	return true;
 }

@@ -9,11 +9,13 @@
 #include "core/lifecycle.h"
 #include "core/lookup.h"
 #include "core/opening.h"
+#include "core/pools.h"
 #include "core/say.h"
 #include "core/state.h"
 #include "core/sweep.h"
 
 #define MOVED_NS (1ull << 27) /* 134 ms */
+#define LEFT_NS	 NS_PER_S     /* between two looks at what leaves */
 
 static enum verdict drop(struct engine *e, enum drop_reason why)
 {
@@ -51,9 +53,12 @@ void engine_prepare(const struct engine *e, struct packet *packets, unsigned n)
 
 static bool is_from_backend(const struct engine *e, const struct packet *p)
 {
-	return engine_is_nat_port(e, ntohs(p->key.pair.dst.port)) &&
-	       engine_find_pool(e, &p->key.pair.dst.addr, &p->key.pair.src) >=
-		       0;
+	int pool = -1;
+
+	if (engine_is_nat_port(e, ntohs(p->key.pair.dst.port)))
+		pool = engine_find_pool(e, &p->key.pair.dst.addr,
+					&p->key.pair.src);
+	return pool >= 0 && pools_in_use(&e->pools[pool]);
 }
 
 /* A packet without a flow that is no SYN: reset the sender (design rule 5). */
@@ -403,6 +408,7 @@ uint64_t engine_tick(struct engine *e, uint64_t now_ns, unsigned budget)
 	const uint64_t heard_ns = hearing_now_ns(&e->hearing, now_ns);
 	uint64_t checks_ns = engine_run_checks(e, heard_ns, now_ns), next_ns;
 
+	e->ticked_ns = now_ns;
 	for (; budget > 0; budget--) {
 		struct flow *flow;
 		uint64_t due_ns;
@@ -423,12 +429,17 @@ uint64_t engine_tick(struct engine *e, uint64_t now_ns, unsigned budget)
 		else
 			run_out(e, flow, heard_ns, now_ns);
 	}
-	if (engine_sweep(e, now_ns) || budget == 0)
+	engine_retime(e);
+	if (engine_sweep(e, now_ns) || e->retime_left > 0 || budget == 0)
 		return now_ns;
 	next_ns = wheel_next_ns(&e->wheel);
 	if (e->checks_due_ns < checks_ns) /* a handshake failed just now */
 		return now_ns;
-	return checks_ns < next_ns ? checks_ns : next_ns;
+	if (checks_ns < next_ns)
+		next_ns = checks_ns;
+	if (e->leaving && next_ns > now_ns + LEFT_NS)
+		next_ns = now_ns + LEFT_NS; /* a slot may be freed then */
+	return next_ns;
 }
 
 uint64_t engine_random(struct engine *e)

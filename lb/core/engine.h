@@ -30,11 +30,14 @@ struct segment;
 #define ENGINE_OUTBOX_MAX 256 /* segments; any more are lost, and counted */
 #define ENGINE_LINKS_MAX  256 /* toward backends; any more are not judged */
 
+#define ENGINE_SERVICES_MAX 64	 /* slots, if no more are given at the start */
+#define ENGINE_POOLS_MIN    1024 /* the least default of pools_max */
+
 struct backend_spec {
 	struct endpoint addr;
 	struct backend_params params;
 	bool unused;	/* the slot stays free */
-	bool gone;	/* no longer configured: down, keeps its old flows */
+	bool gone;	/* no longer configured: it leaves, see params.then */
 	bool waits;	/* no route to it yet; the engine ignores this */
 	bool routed;	/* a route chose its source: may change */
 	bool undrained; /* its weight is 0, but not to drain it: its flows have
@@ -51,7 +54,7 @@ struct service_spec {
 	bool unused; /* the slot stays free */
 	struct endpoint listen;
 	struct service_params params;
-	unsigned n_backends;
+	unsigned n_backends; /* slots, perhaps with holes */
 	const struct backend_spec *backends;
 };
 
@@ -72,6 +75,7 @@ enum backend_event {
 	BACKEND_DRAINED,   /* drain_timeout is over, its last flows are reset */
 	BACKEND_CUT_OFF,   /* first backend whose link is silent */
 	BACKEND_SOURCE,	   /* it answers only its alternate source */
+	BACKEND_PROVEN,	   /* a newcomer's first check succeeded */
 	BACKEND_HEARD,	   /* the silence of the links is over, for all */
 };
 
@@ -80,15 +84,20 @@ struct probe_request {
 	unsigned service, backend;
 	uint32_t number; /* pass it to engine_probe_result() */
 	uint32_t timeout_ms;
-	const struct check_spec *check; /* valid as long as the engine */
+	struct check_spec check;
 	struct endpoint to;
 	struct ip_addr source;
 };
 
 struct engine_spec {
-	unsigned n_services;
+	unsigned n_services; /* slots, perhaps with holes */
 	const struct service_spec *services;
-	const uint16_t *ports; /* NAT ports, host byte order */
+	/* Pairs of one of our addresses and a backend, as many as there may
+	 * ever be at a time. 0: twice those at the start, at least
+	 * ENGINE_POOLS_MIN.
+	 */
+	unsigned pools_max;
+	const uint16_t *ports; /* NAT ports, host byte order; copied */
 	uint32_t n_ports;
 	uint32_t n_flows;
 	struct flow *flows; /* memory for n_flows, zeroed, 64-byte aligned */
@@ -149,7 +158,8 @@ bool engine_reset_all(struct engine *e, uint64_t now_ns);
  * engine_set_source() sets a source that was unset or has changed. It returns
  * false, and the source stays, if another service shares the pool and must keep
  * it. That service need not keep it if the backend is down there too and its
- * source was also chosen by a route: then the source changes for both.
+ * source was also chosen by a route: then the source changes for both. A
+ * backend that is not SLOT_LIVE changes nothing.
  */
 void engine_set_service_away(struct engine *e, unsigned service, bool away);
 void engine_set_source_away(struct engine *e, const struct ip_addr *source,
@@ -166,7 +176,8 @@ bool engine_next_wanted(struct engine *e, struct ip_addr *out);
 
 /*
  * How backends are reached, for judging silence (cut_off.c). A way is a pair of
- * our address (which may be unset) and a backend; they are numbered from 0 on.
+ * our address and a backend; they are numbered from 0 on. The address is unset
+ * if it is not known, or if no backend uses the way at present.
  * Report a change of its link at once: WAY_NONE if this host has no route, or
  * the interface is down; then silence says nothing about the backend. WAY_OPEN,
  * also before the first report, if no link is to be judged: it is not known, or

@@ -139,7 +139,9 @@ static void move_flow(struct engine *e, struct flow *flow, struct backend *b,
 	uint16_t old_port = ntohs(flow_nat(flow).port);
 	unsigned old_pool = flow->pool;
 
+	was->refs--;
 	was->flows--;
+	b->refs++;
 	b->flows++;
 	if (b != was) {
 		b->total++;
@@ -179,6 +181,7 @@ static bool ask_another(struct engine *e, struct flow *flow,
 	else if (why == CHECK_OK)
 		breaker_abandon(&engine_backend(e, flow)->breaker,
 				pend->ticket);
+	engine_backend(e, flow)->tried++;
 	pend->tried[pend->retries++] = (struct asked){
 		.backend = flow->backend & 0xff,
 		.ticket = pend->ticket % BREAKER_TICKETS,

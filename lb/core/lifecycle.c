@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* lifecycle.c - states of a flow: its lists, its timer, its end */
+#include "core/health/evidence.h"
 #include "core/lifecycle.h"
 #include "core/pending.h"
 #include "core/say.h"
@@ -126,14 +127,20 @@ void engine_state_changed(struct engine *e, struct flow *flow,
 	} else if (!tcp_is_closed(is) && tcp_is_closed(was)) {
 		b->flows++;
 		engine_notify(e, FLOW_REVIVED, flow);
+		if (b->drained) /* it was closed when the others were reset */
+			engine_start_sweep(e, b);
 	}
 }
 
 /* Removes the flow from the table; its port goes to the end of its pool. */
 void engine_close_flow(struct engine *e, struct flow *flow)
 {
+	struct backend *b = engine_backend(e, flow);
+
 	if (!tcp_is_closed(flow->tcp.state))
-		engine_backend(e, flow)->flows--;
+		b->flows--;
+	b->refs--;
+	e->services[flow->service].refs--;
 	pending_over(e, flow);
 	engine_unlist_flow(e, flow);
 	wheel_clear(&e->wheel, flow_index(&e->table, flow));

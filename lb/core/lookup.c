@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* lookup.c - finds the service of a listener, the pool of a pair of ends */
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/lookup.h"
 #include "core/state.h"
 
+/* One that leaves may still have the address of one that has come for it. */
 int engine_find_service(const struct engine *e, const struct endpoint *listen)
 {
-	for (unsigned i = 0; i < e->n_services; i++)
-		if (endpoint_equal(&e->services[i].listen, listen))
+	int leaving = -1;
+
+	for (unsigned i = 0; i < e->n_services; i++) {
+		if (!endpoint_equal(&e->services[i].listen, listen))
+			continue;
+		if (e->services[i].slot == SLOT_LIVE)
 			return (int)i;
-	return -1;
+		if (e->services[i].slot == SLOT_LEAVING && leaving < 0)
+			leaving = (int)i;
+	}
+	return leaving;
 }
 
 static int compare_pool(const struct pool *pool, const struct ip_addr *source,
@@ -22,24 +29,50 @@ static int compare_pool(const struct pool *pool, const struct ip_addr *source,
 	return order ? order : memcmp(&pool->source, source, sizeof(*source));
 }
 
-static int by_ends(const void *a, const void *b, void *pools)
+/* The first place in the order that is not before this pair. */
+static unsigned place_of(const struct engine *e, const struct ip_addr *source,
+			 const struct endpoint *backend)
 {
-	const struct pool *y = (struct pool *)pools + *(const uint16_t *)b;
+	unsigned lo = 0, hi = e->n_ordered;
 
-	return compare_pool((struct pool *)pools + *(const uint16_t *)a,
-			    &y->source, &y->backend);
+	while (lo < hi) {
+		unsigned mid = lo + (hi - lo) / 2;
+
+		if (compare_pool(&e->pools[e->pool_order[mid]], source,
+				 backend) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
 }
 
-void engine_order_pools(struct engine *e)
+void engine_order_pool(struct engine *e, unsigned pool)
 {
-	qsort_r(e->pool_order, e->n_pools, sizeof(*e->pool_order), by_ends,
-		e->pools);
+	const struct pool *p = &e->pools[pool];
+	uint16_t *at = &e->pool_order[place_of(e, &p->source, &p->backend)];
+
+	memmove(at + 1, at,
+		(size_t)(e->pool_order + e->n_ordered++ - at) * sizeof(*at));
+	*at = (uint16_t)pool;
+}
+
+void engine_unorder_pool(struct engine *e, unsigned pool)
+{
+	const struct pool *p = &e->pools[pool];
+	uint16_t *at = &e->pool_order[place_of(e, &p->source, &p->backend)];
+
+	/* Pools whose source is unset may be equal. */
+	while (*at != pool)
+		at++;
+	memmove(at, at + 1,
+		(size_t)(e->pool_order + --e->n_ordered - at) * sizeof(*at));
 }
 
 int engine_find_pool(const struct engine *e, const struct ip_addr *source,
 		     const struct endpoint *backend)
 {
-	unsigned lo = 0, hi = e->n_pools;
+	unsigned lo = 0, hi = e->n_ordered;
 
 	while (lo < hi) {
 		unsigned mid = lo + (hi - lo) / 2;

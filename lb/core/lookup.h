@@ -5,15 +5,19 @@
 
 #include "core/state.h"
 
-/* Index of the service that listens there, or -1. */
+/* Index of the service that listens there, also if it leaves; or -1. */
 int engine_find_service(const struct engine *e, const struct endpoint *listen);
 
 /* Index of the pool from @source to @backend, or -1. O(log pools). */
 int engine_find_pool(const struct engine *e, const struct ip_addr *source,
 		     const struct endpoint *backend);
 
-/* Sorts the pools. Call it again after the source of one has changed. */
-void engine_order_pools(struct engine *e);
+/*
+ * A pool must be taken out of the order before its pair changes, and put back
+ * after that. O(pools).
+ */
+void engine_order_pool(struct engine *e, unsigned pool);
+void engine_unorder_pool(struct engine *e, unsigned pool);
 
 static inline bool engine_is_nat_port(const struct engine *e, uint16_t port)
 {

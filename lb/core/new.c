@@ -2,102 +2,25 @@
 /*
  * new.c - allocates the engine's tables
  *
- * All memory is allocated here, none per packet.
+ * None is allocated per packet. Slots that come into use later have theirs
+ * allocated then (slots.c, pools.c).
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/health/half_open.h"
-#include "core/health/ways.h"
 #include "core/lifecycle.h"
-#include "core/lookup.h"
 #include "core/pending.h"
+#include "core/slots.h"
 #include "core/state.h"
 
 #define STRAY_PER_S   1000 /* enough for any restart, too slow to reflect */
 #define REFUSED_PER_S 10000
 
-#define HALF_OPEN_MIN 1024  /* a burst of honest clients */
 #define HALF_OPEN_MAX 65536 /* SYNs kept at once */
 
-/*
- * The pool for one of our addresses toward one backend, shared by services. If
- * it is only an @alternate, it is away until the program holds the address.
- */
-static int add_pool(struct engine *e, const struct ip_addr *source,
-		    const struct endpoint *backend, bool alternate)
-{
-	struct pool *pool;
-
-	/* Unset sources share no pool: each may become another address. */
-	for (unsigned i = 0; addr_is_set(source) && i < e->n_pools; i++)
-		if (addr_equal(&e->pools[i].source, source) &&
-		    endpoint_equal(&e->pools[i].backend, backend)) {
-			e->pools[i].away &= alternate;
-			return (int)i;
-		}
-	pool = &e->pools[e->n_pools];
-	pool->source = *source;
-	pool->backend = *backend;
-	pool->away = alternate || !addr_is_set(source);
-	pool->link = WAY_IS_OPEN;
-	return (int)e->n_pools++;
-}
-
-static void add_backend(struct engine *e, struct service *s, unsigned index,
-			const struct service_spec *spec,
-			const struct backend_spec *from, uint64_t now_ns)
-{
-	struct backend *b = &s->backends[index];
-	struct breaker_params breaker = spec->params.breaker;
-
-	if (breaker.trials == 0) /* all zero: never opens */
-		breaker.trials = 1;
-	b->addr = from->addr;
-	b->index = index;
-	b->service = (unsigned)(s - e->services);
-	b->params = from->params;
-	b->gone = from->gone;
-	b->routed = from->routed;
-	b->up = !from->gone;
-	if (b->params.weight == 0 && !from->undrained &&
-	    spec->params.drain_timeout_s)
-		b->drain_until_ns =
-			now_ns + spec->params.drain_timeout_s * NS_PER_S;
-	breaker_init(&b->breaker, &breaker, now_ns);
-	if (spec->params.checked)
-		health_init(&b->health, &spec->params.health, now_ns,
-			    &e->random);
-	b->n_sources = from->n_sources;
-	for (unsigned k = 0; k < from->n_sources; k++)
-		b->pools[k] = (uint16_t)add_pool(e, &from->sources[k],
-						 &from->addr, false);
-	b->has_alternate = addr_is_set(&from->alternate) && !from->gone;
-	if (b->has_alternate)
-		b->alternate = (uint16_t)add_pool(e, &from->alternate,
-						  &from->addr, true);
-}
-
-static int add_service(struct engine *e, unsigned index,
-		       const struct service_spec *spec, uint64_t now_ns)
-{
-	struct service *s = &e->services[index];
-
-	s->listen = spec->listen;
-	s->params = spec->params;
-	if (s->params.retries > HANDSHAKE_RETRIES_MAX)
-		s->params.retries = HANDSHAKE_RETRIES_MAX;
-	s->n_backends = spec->n_backends;
-	s->backends = calloc(spec->n_backends, sizeof(*s->backends));
-	if (!s->backends)
-		return -ENOMEM;
-	for (unsigned i = 0; i < spec->n_backends; i++)
-		add_backend(e, s, i, spec, &spec->backends[i], now_ns);
-	return 0;
-}
-
-/* Upper bound of the number of pools; -1 if it exceeds an index. */
+/* Pools that the spec needs; -1 if it exceeds a limit. */
 static int count_pools(const struct engine_spec *spec)
 {
 	unsigned n = 0;
@@ -108,6 +31,8 @@ static int count_pools(const struct engine_spec *spec)
 		if (s->n_backends > SERVICE_BACKENDS_MAX)
 			return -1;
 		for (unsigned k = 0; k < s->n_backends; k++) {
+			if (s->unused || s->backends[k].unused)
+				continue;
 			assert(s->backends[k].n_sources > 0);
 			if (s->backends[k].n_sources > SERVICE_SOURCES_MAX)
 				return -1;
@@ -118,38 +43,87 @@ static int count_pools(const struct engine_spec *spec)
 	return n <= UINT16_MAX ? (int)n : -1;
 }
 
-static int sort_pools(struct engine *e)
+static unsigned choose_pools_max(const struct engine_spec *spec, unsigned n)
 {
-	e->pool_order = calloc(e->n_pools + 1u, sizeof(*e->pool_order));
-	if (!e->pool_order)
-		return -ENOMEM;
-	for (unsigned i = 0; i < e->n_pools; i++)
-		e->pool_order[i] = (uint16_t)i;
-	engine_order_pools(e);
-	return 0;
+	unsigned max = spec->pools_max;
+
+	if (max == 0)
+		max = 2 * n < ENGINE_POOLS_MIN ? ENGINE_POOLS_MIN : 2 * n;
+	if (max < n)
+		max = n;
+	return max < UINT16_MAX ? max : UINT16_MAX;
 }
 
-static int fill_pools(struct engine *e, const struct engine_spec *spec)
+static int make_ports(struct engine *e, const struct engine_spec *spec)
 {
+	e->n_ports = spec->n_ports;
+	e->ports = malloc(spec->n_ports * sizeof(*e->ports) + 1);
+	if (!e->ports)
+		return -ENOMEM;
+	memcpy(e->ports, spec->ports, spec->n_ports * sizeof(*e->ports));
 	for (uint32_t i = 0; i < spec->n_ports; i++)
 		e->nat_ports[spec->ports[i] / 8] |=
 			(uint8_t)(1 << spec->ports[i] % 8);
-	e->port_memory = calloc((size_t)e->n_pools * spec->n_ports + 1,
-				sizeof(*e->port_memory));
-	if (!e->port_memory)
+	return 0;
+}
+
+static int make_slots(struct engine *e, const struct engine_spec *spec,
+		      unsigned n_pools)
+{
+	e->services_max = spec->n_services > ENGINE_SERVICES_MAX
+				  ? spec->n_services
+				  : ENGINE_SERVICES_MAX;
+	e->pools_max = choose_pools_max(spec, n_pools);
+	e->services = calloc(e->services_max, sizeof(*e->services));
+	e->pools = calloc(e->pools_max, sizeof(*e->pools));
+	e->pool_order = calloc(e->pools_max, sizeof(*e->pool_order));
+	return e->services && e->pools && e->pool_order ? 0 : -ENOMEM;
+}
+
+static int add_backend(struct engine *e, unsigned service, unsigned backend,
+		       const struct backend_spec *spec, uint64_t now_ns)
+{
+	struct backend *b;
+
+	if (slots_fill_backend(e, service, backend, spec, now_ns))
 		return -ENOMEM;
-	for (unsigned i = 0; i < e->n_pools; i++)
-		ports_init(&e->pools[i].ports,
-			   e->port_memory + (size_t)i * spec->n_ports,
-			   spec->ports, spec->n_ports, &e->random);
+	b = &e->services[service].backends[backend];
+	slots_enter_backend(e, b, true, now_ns);
+	if (!spec->gone)
+		return 0;
+	b->up = false;
+	slots_leave_backend(e, b, spec->params.then, now_ns);
+	return 0;
+}
+
+static int add_service(struct engine *e, unsigned service,
+		       const struct service_spec *spec, uint64_t now_ns)
+{
+	if (slots_fill_service(e, service, spec))
+		return -ENOMEM;
+	slots_enter_service(&e->services[service], now_ns);
+	for (unsigned i = 0; i < spec->n_backends; i++)
+		if (!spec->backends[i].unused &&
+		    add_backend(e, service, i, &spec->backends[i], now_ns))
+			return -ENOMEM;
+	return 0;
+}
+
+static int fill_slots(struct engine *e, const struct engine_spec *spec,
+		      uint64_t now_ns)
+{
+	for (unsigned i = 0; i < spec->n_services; i++)
+		if (!spec->services[i].unused &&
+		    add_service(e, i, &spec->services[i], now_ns))
+			return -ENOMEM;
 	return 0;
 }
 
 static int make_lists(struct engine *e, uint64_t now_ns)
 {
 	uint32_t flows = e->table.size;
-	uint32_t ages = AGE_HEADS + e->n_services,
-		 heads = e->n_pools * AGE_LISTS;
+	uint32_t ages = AGE_HEADS + e->services_max,
+		 heads = e->pools_max * AGE_LISTS;
 
 	e->wheel_nodes = calloc(flows + WHEEL_SLOTS, sizeof(*e->wheel_nodes));
 	e->age_nodes = calloc(flows + ages, sizeof(*e->age_nodes));
@@ -162,22 +136,16 @@ static int make_lists(struct engine *e, uint64_t now_ns)
 	return 0;
 }
 
-/* Sets the limits of half-open flows and allocates room for their SYNs. */
+/* Room for the SYNs of half-open flows, also of a service to come. */
 static int make_pending(struct engine *e)
 {
-	uint64_t all = 0;
+	uint64_t all = 0, two = 2 * (uint64_t)slots_half_open_default(e);
 
-	for (unsigned i = 0; i < e->n_services; i++) {
-		struct service *s = &e->services[i];
-
-		s->half_open_limit = s->params.half_open_max;
-		if (s->half_open_limit == 0) {
-			s->half_open_limit = e->table.size / 8;
-			if (s->half_open_limit < HALF_OPEN_MIN)
-				s->half_open_limit = HALF_OPEN_MIN;
-		}
-		all += s->half_open_limit;
-	}
+	for (unsigned i = 0; i < e->n_services; i++)
+		if (e->services[i].slot != SLOT_FREE)
+			all += e->services[i].half_open_limit;
+	if (all < two)
+		all = two;
 	if (all > e->table.size)
 		all = e->table.size;
 	return pending_init(&e->pending, all > HALF_OPEN_MAX ? HALF_OPEN_MAX
@@ -215,19 +183,13 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 	e->limit_killed.per_s = REFUSED_PER_S;
 	e->limit_refused.per_s = REFUSED_PER_S;
 
-	e->n_services = spec->n_services;
-	e->services = calloc(spec->n_services, sizeof(*e->services));
-	e->pools = calloc((size_t)n_pools, sizeof(*e->pools));
-	if (!e->services || !e->pools)
-		goto fail;
-	for (unsigned i = 0; i < spec->n_services; i++)
-		if (add_service(e, i, &spec->services[i], now_ns))
-			goto fail;
-	if (sort_pools(e) || fill_pools(e, spec) ||
+	if (make_slots(e, spec, (unsigned)n_pools) || make_ports(e, spec) ||
 	    flow_table_init(&e->table, spec->flows, spec->n_flows, spec->secret,
 			    spec->slots) ||
-	    make_lists(e, now_ns) || make_pending(e) || half_open_init(e))
+	    make_lists(e, now_ns) || half_open_init(e) ||
+	    fill_slots(e, spec, now_ns) || make_pending(e))
 		goto fail;
+	e->runs = true;
 	*out = e;
 	return 0;
 
@@ -241,12 +203,14 @@ void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
-	for (unsigned i = 0; e->services && i < e->n_services; i++)
+	for (unsigned i = 0; e->services && i < e->services_max; i++)
 		free(e->services[i].backends);
+	for (unsigned i = 0; e->pools && i < e->n_pools; i++)
+		free(e->pools[i].ports.ring);
 	free(e->services);
 	free(e->pools);
 	free(e->pool_order);
-	free(e->port_memory);
+	free(e->ports);
 	free(e->half_open);
 	free(e->wheel_nodes);
 	free(e->age_nodes);

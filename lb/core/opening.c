@@ -8,6 +8,9 @@
 #include "core/source.h"
 #include "core/state.h"
 
+/* Two, so that a lower limit is reached, too, while new flows come. */
+#define RECYCLED_AT_ONCE 2
+
 /* Recycles flows from the lists up to @last. */
 static struct choice pick(struct engine *e, struct service *s,
 			  struct backend_set tried, enum age_list last,
@@ -71,7 +74,8 @@ struct flow *engine_open_flow(struct engine *e, unsigned service_index,
 	if (!b)
 		return NULL;
 	/* A flood displaces its own flows first. */
-	if (s->half_open >= s->half_open_limit)
+	for (unsigned n = 0;
+	     n < RECYCLED_AT_ONCE && s->half_open >= s->half_open_limit; n++)
 		engine_recycle_half_open(e, service_index);
 	*why = DROP_TABLE_FULL;
 	if (!engine_make_room(e))
@@ -90,6 +94,8 @@ struct flow *engine_open_flow(struct engine *e, unsigned service_index,
 	flow = flow_open(&e->table, &id, now_ns);
 	assert(flow); /* room was made */
 	tcp_track_open(&flow->tcp, &p->tcp);
+	s->refs++;
+	b->refs++;
 	b->flows++;
 	b->total++;
 	pending_open(e, flow, p, now_ns);

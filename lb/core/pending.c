@@ -114,11 +114,13 @@ void pending_over(struct engine *e, struct flow *flow)
 	if (pend->has_ticket)
 		breaker_abandon(&engine_backend(e, flow)->breaker,
 				pend->ticket);
-	for (unsigned i = 0; i < pend->retries; i++)
+	for (unsigned i = 0; i < pend->retries; i++) {
+		struct backend *b = pending_tried(e, flow, pend, i);
+
+		b->tried--;
 		if (pend->tried[i].why != CHECK_OK)
-			breaker_abandon(
-				&pending_tried(e, flow, pend, i)->breaker,
-				pend->tried[i].ticket);
+			breaker_abandon(&b->breaker, pend->tried[i].ticket);
+	}
 	e->pending.free[e->pending.n_free++] = flow->pending - 1;
 	flow->pending = 0;
 }

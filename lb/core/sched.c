@@ -114,6 +114,13 @@ static struct backend *pick_lc(struct service *s, struct backend *const *may,
 	return pick_rr(s, least, n_least);
 }
 
+/* A backend that leaves must not take the others' credits along. */
+void sched_changed(struct service *s)
+{
+	for (unsigned i = 0; i < s->n_backends; i++)
+		s->backends[i].credit = 0;
+}
+
 static unsigned candidates(const struct service *s,
 			   const struct backend_set *tried, bool backup,
 			   bool open, uint64_t now_ns, struct backend **may)

@@ -15,33 +15,41 @@
 #include "core/health/passive.h"
 #include "core/health/when.h"
 #include "core/params.h"
+#include "core/slot.h"
 
 struct backend {
 	struct endpoint addr;
 	unsigned index;	  /* in its service */
 	unsigned service; /* in the engine */
-	struct backend_params params;
+	enum slot slot;
 	bool up;
-	bool gone;		 /* no longer configured: keeps its old flows */
+	bool proven; /* not a newcomer whose first check has yet to pass */
+	struct backend_params params;
 	bool sweep;		 /* its flows are being reset */
+	bool drained;		 /* none of its flows is to go on */
+	uint64_t drain_from_ns;	 /* when it was to lose its flows; 0: not */
 	uint64_t drain_until_ns; /* then its flows are reset; 0: never */
-	bool drained;		 /* the drain timeout has passed */
+	uint64_t free_from_ns;	 /* of one that leaves: not before */
 	unsigned n_sources;
 	uint16_t pools[SERVICE_SOURCES_MAX]; /* in the engine, one per source */
 	unsigned next_source;
 	bool routed;	    /* a route chose its source */
+	bool alternates;    /* .alternate is a pool of its own */
 	bool has_alternate; /* has an unproven alternate source */
 	bool swapped;	    /* pools[0] is the alternate now */
 	uint16_t alternate; /* pool; while swapped the original one */
 	uint64_t swapped_ns;
 	int64_t credit;	       /* of the scheduler wrr */
 	uint32_t flows;	       /* open now: neither TIME_WAIT nor RESET */
+	uint32_t refs;	       /* all flows that name it, closed ones too */
+	uint32_t tried;	       /* kept SYNs that name it as tried */
 	uint64_t total;	       /* flows opened so far */
 	uint64_t failed;       /* of these, refused or never answered */
 	uint64_t handshake_ns; /* SYN to SYN-ACK, smoothed; 0: none seen */
 	uint64_t excused_ns;   /* excused since (hearing.h); 0: not */
 
-	struct health health; /* if the service is checked */
+	struct health health;	 /* if the service is checked */
+	uint32_t checks_from_nr; /* results up to this number are void */
 	struct breaker breaker;
 	struct half_open *asked; /* a half-open check under way, or NULL */
 
@@ -54,13 +62,18 @@ struct backend {
 	uint64_t around_ns;   /* when others on its link were asked */
 };
 
+/* A service whose slot is free keeps its array of backends for the next. */
 struct service {
 	struct endpoint listen;
+	enum slot slot;
+	uint32_t refs;	     /* flows that name it */
+	uint64_t entered_ns; /* became SLOT_LIVE */
 	struct service_params params;
 	bool away; /* its address is not on this host now */
 	uint32_t half_open, half_open_limit;
-	unsigned n_backends;
-	struct backend *backends;
+	unsigned n_backends;	  /* slots in use so far: may have holes */
+	struct backend *backends; /* SERVICE_BACKENDS_MAX, or NULL: never used
+				   */
 	unsigned rr_next;
 };
 
@@ -79,11 +92,29 @@ static inline void backend_set_add(struct backend_set *set, unsigned i)
 	set->bits[i / 64] |= 1ull << i % 64;
 }
 
-/* Up by its checks, and of nonzero weight. Does not ask the breaker. */
+/*
+ * Wanted by the administrator, up by its checks, and of nonzero weight. Does
+ * not ask the breaker.
+ */
 static inline bool backend_takes_flows(const struct backend *b)
 {
-	return b->up && b->params.weight > 0;
+	return b->slot == SLOT_LIVE && b->params.admin == ADMIN_ENABLED &&
+	       b->up && b->proven && b->params.weight > 0;
 }
+
+/* Its checks run now. */
+static inline bool backend_is_checked(const struct service *s,
+				      const struct backend *b)
+{
+	return s->params.checked && b->slot == SLOT_LIVE &&
+	       b->params.admin != ADMIN_DISABLED;
+}
+
+/*
+ * Call it after the backends of @s, their weights or wishes, or its scheduler
+ * have changed: what the scheduler remembers may no longer hold.
+ */
+void sched_changed(struct service *s);
 
 /*
  * Returns the backend for the next flow of @s, none of @tried; NULL if none is

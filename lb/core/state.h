@@ -7,16 +7,18 @@
  * check-layers` checks that):
  *
  *   new         allocates the tables        takeover  adopts old flows
+ *   change      what changes while it runs  slots     fills and empties slots
  *   engine      one packet, one tick
  *   sweep       resets of many flows        active    health checks, results
  *   handshake   until the SYN-ACK
  *   opening     a new flow
  *   room        places and ports
- *   lifecycle   states, lists, timers
+ *   lifecycle   states, lists, timers       drain     who is to lose its flows
  *   pending     the SYN that is kept
  *   half_open   our own check               evidence  outcomes of handshakes
  *   cut_off     backend or link silent?     away      what this host lacks
  *   ways        the link toward a backend   source    our address toward it
+ *   pools       who has which NAT ports
  *   say         what the engine originates  lookup    services, pools
  *   view        what others may see
  *
@@ -55,6 +57,8 @@ struct pool {
 	uint8_t next_probe;  /* next port for a half-open check */
 	bool answered;	     /* the backend did once, or has old flows */
 	int16_t link;	     /* in engine.links, or WAY_IS_... (ways.h) */
+	uint16_t holders;    /* backends that have it as a source */
+	uint64_t left_ns;    /* when the last of them let it go */
 };
 
 /* A link that leads to backends. */
@@ -85,12 +89,19 @@ struct engine {
 	struct pending_table pending;
 	uint32_t sweep_left, sweep_at; /* flows left to visit; the next */
 	uint32_t reset_at; /* the next flow for engine_reset_all() */
+	uint32_t retime_left, retime_at; /* the same for new timeouts */
+	/* Slots in use so far, with holes; and all that there are. */
 	struct service *services;
-	unsigned n_services;
+	unsigned n_services, services_max;
+	unsigned leaving;     /* slots of both kinds that are SLOT_LEAVING */
+	uint64_t left_totals; /* flows opened in slots that are free now */
 	struct pool *pools;
 	uint16_t *pool_order; /* sorted indices: engine_find_pool() */
-	unsigned n_pools;
-	uint16_t *port_memory;
+	unsigned n_pools, n_ordered, pools_max;
+	uint16_t *ports; /* the NAT ports, for pools to come */
+	uint32_t n_ports;
+	bool runs;	    /* engine_new() is over */
+	uint64_t ticked_ns; /* the last tick */
 	struct engine_timeouts timeouts;
 	struct answers answers; /* per pair of ends, for all limits below */
 	struct answer_limit limit_stray; /* RSTs to packets without a flow */
@@ -122,7 +133,7 @@ struct engine {
 	uint64_t checks_due_ns;
 	uint8_t nat_ports[8192]; /* bitmap: ports of the pools */
 	uint16_t probe_lo;
-	struct half_open *half_open; /* n_pools * PROBE_PORTS */
+	struct half_open *half_open; /* pools_max * PROBE_PORTS */
 	unsigned checks_from; /* service whose checks ran first last time */
 	struct probe_request probes[ENGINE_PROBES_MAX];
 	unsigned probes_head, probes_used;

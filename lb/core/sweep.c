@@ -42,6 +42,19 @@ bool engine_sweep(struct engine *e, uint64_t now_ns)
 	return false;
 }
 
+void engine_retime(struct engine *e)
+{
+	for (unsigned n = 0; n < SWEEP_STEP && e->retime_left > 0; n++) {
+		const struct flow *flow = &e->table.flows[e->retime_at];
+
+		if (++e->retime_at == e->table.size)
+			e->retime_at = 0;
+		e->retime_left--;
+		if (flow->open)
+			engine_set_timer(e, flow);
+	}
+}
+
 void engine_refuse_new(struct engine *e)
 {
 	for (unsigned s = 0; s < e->n_services; s++) {

@@ -8,4 +8,7 @@
 /* Resets some flows of backends marked for it; false if none are left. */
 bool engine_sweep(struct engine *e, uint64_t now_ns);
 
+/* The timeouts have changed: sets the timers of some flows by them. */
+void engine_retime(struct engine *e);
+
 #endif

@@ -38,7 +38,8 @@ static int find_source(const struct engine *e, const struct backend *b,
 	return -1;
 }
 
-static bool find_place(struct engine *e, struct flow *flow)
+static bool find_place_among(struct engine *e, struct flow *flow,
+			     enum slot slot)
 {
 	const struct endpoint vip = flow_vip(flow), nat = flow_nat(flow),
 			      backend = flow_backend(flow);
@@ -46,13 +47,14 @@ static bool find_place(struct engine *e, struct flow *flow)
 	for (unsigned i = 0; i < e->n_services; i++) {
 		const struct service *s = &e->services[i];
 
-		if (!endpoint_equal(&s->listen, &vip))
+		if (s->slot == SLOT_FREE || !endpoint_equal(&s->listen, &vip))
 			continue;
 		for (unsigned k = 0; k < s->n_backends; k++) {
 			const struct backend *b = &s->backends[k];
 			int pool = find_source(e, b, &nat.addr);
 
-			if (pool < 0 || !endpoint_equal(&b->addr, &backend))
+			if (b->slot != slot || pool < 0 ||
+			    !endpoint_equal(&b->addr, &backend))
 				continue;
 			flow->service = (uint16_t)i;
 			flow->backend = (uint16_t)k;
@@ -61,6 +63,13 @@ static bool find_place(struct engine *e, struct flow *flow)
 		}
 	}
 	return false;
+}
+
+/* One that leaves may have the same address as one that stays. */
+static bool find_place(struct engine *e, struct flow *flow)
+{
+	return find_place_among(e, flow, SLOT_LIVE) ||
+	       find_place_among(e, flow, SLOT_LEAVING);
 }
 
 /* Everything in the state file that we use is checked here (rule 13). */
@@ -102,6 +111,8 @@ static void enlist(struct engine *e, struct flow *flow)
 {
 	struct backend *b = engine_backend(e, flow);
 
+	e->services[flow->service].refs++;
+	b->refs++;
 	if (!tcp_is_closed(flow->tcp.state)) {
 		b->flows++;
 		if (flow->tcp.state != TCP_SYN_SENT) {
@@ -111,8 +122,7 @@ static void enlist(struct engine *e, struct flow *flow)
 			b->has_alternate = false;
 			e->pools[b->pools[0]].answered = true;
 		}
-		if (b->gone && b->params.then != LEAVE_KEEP &&
-		    !e->services[flow->service].params.keep_on_down)
+		if (b->drained)
 			engine_start_sweep(e, b);
 	}
 	b->total++;

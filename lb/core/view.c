@@ -28,12 +28,18 @@ struct backend_view engine_view_backend(const struct engine *e,
 {
 	const struct backend *b = &e->services[service].backends[backend];
 	const struct pool *pool = &e->pools[b->pools[0]];
-	struct backend_view view = {
+	struct backend_view view = {.slot = b->slot};
+
+	if (b->slot == SLOT_FREE)
+		return view;
+	view = (struct backend_view){
+		.slot = b->slot,
 		.addr = b->addr,
 		.source = pool->source,
 		.params = b->params,
 		.up = b->up,
-		.gone = b->gone,
+		.proven = b->proven,
+		.gone = b->slot == SLOT_LEAVING,
 		.ejected = b->breaker.state == BREAKER_OPEN,
 		.takes_flows = backend_takes_flows(b) &&
 			       breaker_allows(&b->breaker, now_ns),
@@ -41,6 +47,7 @@ struct backend_view engine_view_backend(const struct engine *e,
 		.last = b->health.last,
 		.backoff_ms = b->breaker.backoff_ms,
 		.flows = b->flows,
+		.refs = b->refs,
 		.total = b->total,
 		.failed = b->failed,
 	};
@@ -75,9 +82,12 @@ void engine_freeze(struct engine *e, struct flow *copy)
 {
 	struct flow_table *t = &e->table;
 
-	for (unsigned s = 0; s < e->n_services; s++)
+	for (unsigned s = 0; s < e->n_services; s++) {
+		e->services[s].refs = 0;
 		for (unsigned i = 0; i < e->services[s].n_backends; i++)
-			e->services[s].backends[i].flows = 0;
+			e->services[s].backends[i].flows =
+				e->services[s].backends[i].refs = 0;
+	}
 	t->used = 0;
 	for (uint32_t i = 0; i < t->size; i++) {
 		const struct flow *f = &t->flows[i];
@@ -90,6 +100,8 @@ void engine_freeze(struct engine *e, struct flow *copy)
 		if (!copy[i].open)
 			continue;
 		t->used++;
+		e->services[copy[i].service].refs++;
+		engine_backend(e, &copy[i])->refs++;
 		if (!tcp_is_closed(copy[i].tcp.state))
 			engine_backend(e, &copy[i])->flows++;
 	}

@@ -16,6 +16,7 @@
 #include "core/drop.h"
 #include "core/flow.h"
 #include "core/params.h"
+#include "core/slot.h"
 
 struct engine;
 
@@ -44,22 +45,26 @@ struct engine_counters {
 const struct engine_counters *engine_counters(const struct engine *e);
 const struct flow_table *engine_flows(const struct engine *e);
 
+/* Slots in use so far: some of these may be free (core/slot.h). */
 unsigned engine_services(const struct engine *e);
 unsigned engine_backends(const struct engine *e, unsigned service);
 
 struct backend_view {
+	enum slot slot; /* SLOT_FREE: nothing else is set */
 	struct endpoint addr;
 	struct ip_addr source;	  /* our first toward it; unset: no route yet */
 	struct ip_addr alternate; /* may replace @source; unset: none */
 	struct backend_params params;
 	bool up;		/* by its checks */
-	bool gone;		/* no longer configured: keeps its old flows */
+	bool proven;		/* else a newcomer before its first check */
+	bool gone;		/* it leaves: keeps its old flows */
 	bool ejected;		/* its breaker is open */
 	bool takes_flows;	/* new connections may go to it now */
 	bool answered;		/* @source, ever; or it has old flows */
 	enum check_result last; /* of its checks, if it is checked */
 	uint32_t backoff_ms;	/* the latest of its breaker; 0: none */
 	uint32_t flows;		/* open now: neither TIME_WAIT nor RESET */
+	uint32_t refs;		/* flows that name it, closed ones too */
 	uint64_t total;		/* flows opened so far */
 	uint64_t failed;	/* of these, refused or never answered */
 };

@@ -96,7 +96,7 @@ uint64_t checker_start(struct checker *c, uint64_t now_ns)
 	while (engine_next_probe(c->engine, &r)) {
 		const struct probe probe = {
 			.id = id_of(&r),
-			.spec = *r.check,
+			.spec = r.check,
 			.backend = r.to,
 			.source = r.source,
 			.timeout_ns = r.timeout_ms * NS_PER_MS,

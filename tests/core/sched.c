@@ -24,7 +24,8 @@ static void make(struct fixture *f, enum sched_kind kind, unsigned n,
 	for (unsigned i = 0; i < n; i++) {
 		f->backends[i].index = i;
 		f->backends[i].params.weight = weights ? weights[i] : 1;
-		f->backends[i].up = true;
+		f->backends[i].slot = SLOT_LIVE;
+		f->backends[i].up = f->backends[i].proven = true;
 	}
 }
 

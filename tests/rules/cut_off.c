@@ -206,7 +206,7 @@ START_TEST(who_is_found_later_than_the_route_is_not_down)
 	run_for(l, 5 * S);
 	l->none = l->mute[0] = l->mute[1] = false;
 	l->busy = true;
-	run_for(l, 1100 * MS);
+	run_for(l, S);
 	ck_assert_uint_eq(l->events[BACKEND_DOWN], 0);
 	l->mute[2] = false;
 	run_for(l, 5 * S);

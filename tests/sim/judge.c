@@ -448,7 +448,7 @@ void judge_backend(struct world *w, enum backend_event event, unsigned service,
 {
 	static const char *const names[] = {"down",	 "up",	    "ejected",
 					    "recovered", "drained", "cut off",
-					    "moved",	 "heard"};
+					    "moved",	 "proven",  "heard"};
 
 	world_trace(w, "backend %u of service %u %s", backend, service,
 		    names[event]);

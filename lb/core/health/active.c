@@ -1,20 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * active.c - which backends are up: when checks start, and what their results
- * mean, both of the engine's half-open checks and of probes by sockets;
- * draining
+ * mean, both of the engine's half-open checks and of probes by sockets
+ *
+ * A backend that comes while others take flows takes none until a check has
+ * passed: so one that is dead, or not started yet, costs no client anything.
  */
+#include "core/drain.h"
 #include "core/health/active.h"
 #include "core/health/cut_off.h"
 #include "core/health/evidence.h"
 #include "core/health/half_open.h"
 #include "core/state.h"
 
+void engine_prove_last(struct service *s)
+{
+	for (unsigned i = 0; i < s->n_backends; i++)
+		if (backend_takes_flows(&s->backends[i]))
+			return;
+	for (unsigned i = 0; i < s->n_backends; i++)
+		s->backends[i].proven = true;
+	sched_changed(s);
+}
+
+/* A newcomer has passed a check. */
+static void prove(struct engine *e, struct backend *b, uint64_t now_ns)
+{
+	b->proven = true;
+	health_ramp(&b->health, now_ns);
+	sched_changed(&e->services[b->service]);
+	engine_tell(e, BACKEND_PROVEN, b, CHECK_OK);
+}
+
 static void changed(struct engine *e, struct backend *b,
 		    enum health_change change, uint64_t now_ns)
 {
-	const struct service *s = &e->services[b->service];
-
 	if (engine_fails_checks(e, b))
 		breaker_check_failed(&b->breaker);
 	switch (change) {
@@ -25,17 +45,19 @@ static void changed(struct engine *e, struct backend *b,
 		 * connections of a process that died. If the process only
 		 * stopped listening, its other connections may go on.
 		 */
-		if (!s->params.keep_on_down && !b->health.refusing)
+		if (engine_sweeps_down(e, b))
 			engine_start_sweep(e, b);
+		engine_prove_last(&e->services[b->service]);
 		engine_tell(e, BACKEND_DOWN, b, b->health.last);
 		break;
 	case HEALTH_FELL_SILENT:
-		if (!s->params.keep_on_down)
+		if (engine_sweeps_down(e, b))
 			engine_start_sweep(e, b);
 		engine_tell(e, BACKEND_DOWN, b, b->health.last);
 		break;
 	case HEALTH_WENT_UP:
 		b->up = true;
+		b->proven = true;
 		b->sweep &= b->drained; /* its remaining flows may go on */
 		breaker_reset(&b->breaker, now_ns);
 		engine_tell(e, BACKEND_UP, b, CHECK_OK);
@@ -55,7 +77,7 @@ static bool queue_probe(struct engine *e, const struct backend *b)
 			.backend = b->index,
 			.number = b->health.number,
 			.timeout_ms = b->health.params.timeout_ms,
-			.check = &s->params.check,
+			.check = s->params.check,
 			.to = b->addr,
 			.source = e->pools[b->pools[0]].source,
 		};
@@ -66,21 +88,37 @@ unsigned engine_count_probed(const struct engine *e)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < e->n_services; i++)
-		if (e->services[i].params.checked &&
-		    e->services[i].params.check.kind != CHECK_SYN)
-			n += e->services[i].n_backends;
+	for (unsigned i = 0; i < e->n_services; i++) {
+		const struct service *s = &e->services[i];
+
+		if (s->params.check.kind == CHECK_SYN)
+			continue;
+		for (unsigned k = 0; k < s->n_backends; k++)
+			n += backend_is_checked(s, &s->backends[k]);
+	}
 	return n;
+}
+
+/* Its backend is still the one that is to be asked. */
+static bool is_wanted(const struct engine *e, const struct probe_request *r)
+{
+	const struct service *s = &e->services[r->service];
+	const struct backend *b = &s->backends[r->backend];
+
+	return backend_is_checked(s, b) && b->health.probing &&
+	       b->health.number == r->number;
 }
 
 bool engine_next_probe(struct engine *e, struct probe_request *out)
 {
-	if (e->probes_used == 0)
-		return false;
-	*out = e->probes[e->probes_head];
-	e->probes_head = (e->probes_head + 1) % ENGINE_PROBES_MAX;
-	e->probes_used--;
-	return true;
+	while (e->probes_used > 0) {
+		*out = e->probes[e->probes_head];
+		e->probes_head = (e->probes_head + 1) % ENGINE_PROBES_MAX;
+		e->probes_used--;
+		if (is_wanted(e, out))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -99,6 +137,14 @@ static bool has_failed(struct engine *e, struct backend *b, bool *ours,
 	return silence == SILENCE_OWN;
 }
 
+/* Not of a check that began before the slot or its check changed. */
+static bool is_valid(const struct engine *e, const struct backend *b,
+		     uint32_t number)
+{
+	return backend_is_checked(&e->services[b->service], b) &&
+	       (int32_t)(number - b->checks_from_nr) > 0;
+}
+
 /* A late check may not be the backend's fault: drops it and repeats it soon. */
 static void let_go(struct backend *b, uint64_t now_ns)
 {
@@ -112,8 +158,10 @@ void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
 			 uint64_t now_ns)
 {
 	struct backend *b = &e->services[service].backends[backend];
-	bool ours = false;
+	bool ours = false, passed;
 
+	if (!is_valid(e, b, number))
+		return;
 	e->checks_due_ns = 0;
 	switch (result) {
 	case CHECK_OK:
@@ -138,10 +186,14 @@ void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
 	case CHECK_LOCAL:
 	case CHECK_RESULTS: break;
 	}
+	passed = result == CHECK_OK && b->health.probing &&
+		 number == b->health.number;
 	if (b->health.probing && number == b->health.number)
 		half_open_over(b);
 	changed(e, b, health_result(&b->health, number, result, now_ns),
 		now_ns);
+	if (passed && b->up && !b->proven)
+		prove(e, b, now_ns);
 }
 
 bool engine_check_answer(struct engine *e, const struct packet *p,
@@ -199,16 +251,6 @@ static void run_check(struct engine *e, struct backend *b, uint64_t heard_ns,
 		health_unasked(h, now_ns);
 }
 
-static void run_drain(struct engine *e, struct backend *b, uint64_t now_ns)
-{
-	if (!b->drain_until_ns || b->drain_until_ns > now_ns)
-		return;
-	b->drain_until_ns = 0;
-	b->drained = true;
-	engine_start_sweep(e, b);
-	engine_tell(e, BACKEND_DRAINED, b, CHECK_OK);
-}
-
 uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns, uint64_t now_ns)
 {
 	uint64_t next_ns = WHEEL_IDLE;
@@ -226,10 +268,10 @@ uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns, uint64_t now_ns)
 		for (unsigned k = 0; k < s->n_backends; k++) {
 			struct backend *b = &s->backends[k];
 
-			run_drain(e, b, now_ns);
+			engine_run_drain(e, b, now_ns);
 			if (b->drain_until_ns && b->drain_until_ns < next_ns)
 				next_ns = b->drain_until_ns;
-			if (!s->params.checked || b->gone)
+			if (!backend_is_checked(s, b))
 				continue;
 			run_check(e, b, heard_ns, now_ns);
 			if (health_next_ns(&b->health) < next_ns)

@@ -83,12 +83,11 @@ static void tell(struct engine *e, struct backend *b, uint64_t now_ns)
 static unsigned ask_service(struct service *s, const struct backend *b,
 			    unsigned n, uint64_t now_ns)
 {
-	for (unsigned i = 0; s->params.checked && i < s->n_backends && n > 0;
-	     i++) {
+	for (unsigned i = 0; i < s->n_backends && n > 0; i++) {
 		struct backend *other = &s->backends[i];
 
-		if (!other->answered_ns || other->unanswered ||
-		    endpoint_equal(&other->addr, &b->addr))
+		if (!backend_is_checked(s, other) || !other->answered_ns ||
+		    other->unanswered || endpoint_equal(&other->addr, &b->addr))
 			continue;
 		health_hurry(&other->health, now_ns);
 		n--;
@@ -128,6 +127,15 @@ void engine_heard_from(struct engine *e, struct backend *b, uint64_t now_ns)
 	b->unanswered = false;
 	b->cut = false;
 	told_over(e, b, now_ns);
+}
+
+void engine_forget_silence(struct engine *e, struct backend *b)
+{
+	if (!b->cut_told)
+		return;
+	b->cut_told = false;
+	if (--e->cut_off == 0)
+		e->cut_since_ns = 0;
 }
 
 void engine_probed(struct engine *e, struct backend *b, uint64_t now_ns)

@@ -20,6 +20,8 @@ enum silence engine_silence(struct engine *e, struct backend *b,
 /* A question to @b is being sent; @b has answered something. */
 void engine_asks(struct engine *e, struct backend *b, uint64_t now_ns);
 void engine_heard_from(struct engine *e, struct backend *b, uint64_t now_ns);
+/* @b is asked no more: its silence, if it counts as the link's, is over. */
+void engine_forget_silence(struct engine *e, struct backend *b);
 /* The same as engine_heard_from(), for the answer to a check. */
 void engine_probed(struct engine *e, struct backend *b, uint64_t now_ns);
 

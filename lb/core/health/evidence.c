@@ -10,6 +10,14 @@ void engine_start_sweep(struct engine *e, struct backend *b)
 	e->sweep_left = e->table.size; /* one round of the table from here */
 }
 
+bool engine_sweeps_down(const struct engine *e, const struct backend *b)
+{
+	const struct service *s = &e->services[b->service];
+
+	return backend_is_checked(s, b) && !b->up && !b->health.refusing &&
+	       !s->params.keep_on_down;
+}
+
 static bool another_takes_flows(const struct service *s,
 				const struct backend *b, uint64_t now_ns)
 {
@@ -42,7 +50,7 @@ void engine_backend_answered(struct engine *e, struct backend *b,
 
 void engine_suspect(struct engine *e, struct backend *b, uint64_t now_ns)
 {
-	if (!e->services[b->service].params.checked)
+	if (!backend_is_checked(&e->services[b->service], b))
 		return;
 	health_suspect(&b->health, now_ns);
 	e->checks_due_ns = 0;

@@ -16,7 +16,7 @@ void engine_backend_failed(struct engine *e, struct backend *b, uint32_t ticket,
 static inline bool engine_fails_checks(const struct engine *e,
 				       const struct backend *b)
 {
-	return e->services[b->service].params.checked &&
+	return backend_is_checked(&e->services[b->service], b) &&
 	       (!b->up || b->health.streak > 0);
 }
 
@@ -29,6 +29,9 @@ void engine_suspect(struct engine *e, struct backend *b, uint64_t now_ns);
  */
 bool engine_excuses(struct engine *e, struct backend *b, uint64_t sent_ns,
 		    uint64_t now_ns);
+
+/* True if the flows of @b are to end because it is down and silent. */
+bool engine_sweeps_down(const struct engine *e, const struct backend *b);
 
 /* Marks the flows of @b for reset; engine_sweep() resets a few at a time. */
 void engine_start_sweep(struct engine *e, struct backend *b);

@@ -24,14 +24,9 @@
 
 int half_open_init(struct engine *e)
 {
-	e->half_open = calloc((size_t)e->n_pools * PROBE_PORTS + 1,
+	e->half_open = calloc((size_t)e->pools_max * PROBE_PORTS,
 			      sizeof(*e->half_open));
-	if (!e->half_open)
-		return -ENOMEM;
-	for (unsigned i = 0; i < e->n_pools; i++)
-		e->pools[i].next_probe =
-			(uint8_t)random_below(&e->random, PROBE_PORTS);
-	return 0;
+	return e->half_open ? 0 : -ENOMEM;
 }
 
 static struct half_open *check_at(const struct engine *e, unsigned pool,

@@ -53,6 +53,18 @@ static enum breaker_change open_it(struct breaker *b, uint64_t now_ns)
 	return BREAKER_OPENED;
 }
 
+void breaker_adjust(struct breaker *b, const struct breaker_params *params,
+		    uint64_t now_ns)
+{
+	assert(params->trials >= 1);
+	b->params = *params;
+	if (params->failures == 0 && b->state != BREAKER_CLOSED)
+		set_closed(b, now_ns);
+	/* As count(): it waits at the limit for a failure that may open it. */
+	if (b->failed > params->failures)
+		b->failed = params->failures;
+}
+
 bool breaker_allows(const struct breaker *b, uint64_t now_ns)
 {
 	if (b->state == BREAKER_CLOSED || now_ns >= b->due_ns)

@@ -85,6 +85,10 @@ struct breaker {
 void breaker_init(struct breaker *b, const struct breaker_params *params,
 		  uint64_t now_ns);
 
+/* Other parameters; what was learned stays. */
+void breaker_adjust(struct breaker *b, const struct breaker_params *params,
+		    uint64_t now_ns);
+
 /* True if a new connection may be sent to the backend now. Needs no tick. */
 bool breaker_allows(const struct breaker *b, uint64_t now_ns);
 

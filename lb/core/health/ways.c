@@ -21,8 +21,10 @@ unsigned engine_n_ways(const struct engine *e)
 void engine_way(const struct engine *e, unsigned way, struct ip_addr *source,
 		struct ip_addr *backend)
 {
-	*source = e->pools[way].source;
-	*backend = e->pools[way].backend.addr;
+	const struct pool *p = &e->pools[way];
+
+	*source = p->holders ? p->source : (struct ip_addr){{0}};
+	*backend = p->backend.addr;
 }
 
 /* Returns the place of link @id, or a new one, or WAY_IS_OPEN if all are taken.

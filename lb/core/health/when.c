@@ -27,6 +27,27 @@ void health_init(struct health *h, const struct health_params *params,
 	h->due_ns = now_ns + random_below(random, params->fast_ms) * NS_PER_MS;
 }
 
+void health_renew(struct health *h, const struct health_params *params,
+		  uint64_t now_ns, struct random *random)
+{
+	assert(params->fall >= 1);
+	assert(params->rise >= 1);
+	h->params = *params;
+	h->probing = false;
+	h->streak = 0;
+	h->silent = 0;
+	h->suspected = false;
+	h->wary_ms = 0;
+	h->started_ns = now_ns;
+	h->due_ns = now_ns + random_below(random, params->fast_ms) * NS_PER_MS;
+}
+
+void health_ramp(struct health *h, uint64_t now_ns)
+{
+	h->recovered = true;
+	h->since_ns = now_ns;
+}
+
 /* When the next probe is due, by the results so far. */
 static uint64_t next_start_ns(const struct health *h)
 {

@@ -52,7 +52,7 @@ struct health {
 	struct health_params params;
 	bool up;
 	bool probing;	     /* a probe is under way */
-	bool recovered;	     /* has been down: slow start applies */
+	bool recovered;	     /* slow start applies, from .since_ns on */
 	bool refusing;	     /* all failures since the last OK are refusals */
 	uint32_t number;     /* number of the last probe started */
 	uint32_t streak;     /* results in a row that contradict .up */
@@ -62,7 +62,7 @@ struct health {
 	uint32_t stretch;    /* length of the next interval, per mille */
 	uint64_t started_ns; /* start of the last probe */
 	uint64_t due_ns;     /* probing: its timeout; else: the next start */
-	uint64_t since_ns;   /* last change of .up */
+	uint64_t since_ns;   /* last change of .up, or health_ramp() */
 	enum check_result last; /* never CHECK_LOCAL */
 	uint64_t failed;	/* probes in all */
 };
@@ -70,6 +70,16 @@ struct health {
 /* The first probe is due within one fast interval, at random. */
 void health_init(struct health *h, const struct health_params *params,
 		 uint64_t now_ns, struct random *random);
+
+/*
+ * Checks begin anew, as those of another kind or by other parameters: the
+ * running one is void. Whether the backend is up stays as it is.
+ */
+void health_renew(struct health *h, const struct health_params *params,
+		  uint64_t now_ns, struct random *random);
+
+/* The backend takes flows again, or its first: slow start begins now. */
+void health_ramp(struct health *h, uint64_t now_ns);
 
 /*
  * Call at health_next_ns() or later, after health_result() got all answers that
