@@ -92,34 +92,34 @@ static void finish_service(struct service_config *s)
 	struct health_params *h = &s->params.health;
 	struct breaker_params *b = &s->params.breaker;
 
-	if (!h->fast_ms)
-		h->fast_ms = h->interval_ms < defaults.health.fast_ms
-				     ? h->interval_ms
-				     : defaults.health.fast_ms;
-	if (!b->open_max_ms)
-		b->open_max_ms = b->open_ms > defaults.breaker.open_max_ms
-					 ? b->open_ms
-					 : defaults.breaker.open_max_ms;
+	h->fast_ms = s->fast_ms ? s->fast_ms
+		     : h->interval_ms < defaults.health.fast_ms
+			     ? h->interval_ms
+			     : defaults.health.fast_ms;
+	b->open_max_ms = s->eject_max_ms ? s->eject_max_ms
+			 : b->open_ms > defaults.breaker.open_max_ms
+				 ? b->open_ms
+				 : defaults.breaker.open_max_ms;
 }
 
 int config_check_service(const struct service_config *s, struct err *err)
 {
-	const struct health_params *h = &s->params.health;
-	const struct breaker_params *breaker = &s->params.breaker;
+	const uint32_t interval_ms = s->params.health.interval_ms;
+	const uint32_t open_ms = s->params.breaker.open_ms;
 	char a[TIME_TEXT_MAX], b[TIME_TEXT_MAX];
 
-	if (h->fast_ms > h->interval_ms)
+	if (s->fast_ms > interval_ms)
 		return err_set(err, -EINVAL,
 			       "fast_interval (%s) is longer than interval "
 			       "(%s); it is for checks in doubt",
-			       value_time_text(h->fast_ms, a),
-			       value_time_text(h->interval_ms, b));
-	if (breaker->open_max_ms && breaker->open_max_ms < breaker->open_ms)
+			       value_time_text(s->fast_ms, a),
+			       value_time_text(interval_ms, b));
+	if (s->eject_max_ms && s->eject_max_ms < open_ms)
 		return err_set(err, -EINVAL,
 			       "eject_max (%s) is shorter than eject_time "
 			       "(%s); the latter doubles up to the former",
-			       value_time_text(breaker->open_max_ms, a),
-			       value_time_text(breaker->open_ms, b));
+			       value_time_text(s->eject_max_ms, a),
+			       value_time_text(open_ms, b));
 	return 0;
 }
 
@@ -142,8 +142,8 @@ int config_finish(struct config *c, struct err *err)
 	for (unsigned i = 0; i < c->n_services; i++)
 		if (service_is_live(&c->services[i]))
 			finish_service(&c->services[i]);
-	/* At the start; later there is a name, and perhaps no service. */
-	assert(c->name[0] || c->n_services > 0);
+	if (!c->name[0] && c->n_services == 0)
+		return err_set(err, -EINVAL, "no service and no name");
 	if (!c->name[0])
 		snprintf(c->name, sizeof(c->name), "%u",
 			 ntohs(c->services[0].listen.port));
@@ -183,20 +183,17 @@ int config_add_service(struct config *c, const char *name,
 	if (!s)
 		return err_set(err, -EINVAL, "more than %d services",
 			       CONFIG_SERVICES_MAX);
-	backends = s->backends ? s->backends : new_backends();
+	memset(s, 0, sizeof(*s));
+	if (value_name(s->name, name, err))
+		return -EINVAL;
+	backends = new_backends();
 	if (!backends)
 		return err_set(err, -ENOMEM, "out of memory");
-	memset(s, 0, sizeof(*s));
-	memset(backends, 0, CONFIG_BACKENDS_MAX * sizeof(*backends));
 	s->backends = backends;
 	index = (unsigned)(s - c->services);
 	if (index >= c->n_services)
 		c->n_services = index + 1;
-	if (value_name(s->name, name, err))
-		return -EINVAL;
 	s->params = (struct service_params)SERVICE_PARAMS_DEFAULT;
-	s->params.health.fast_ms = 0; /* config_finish() sets them */
-	s->params.breaker.open_max_ms = 0;
 	s->slot = SLOT_LIVE;
 	*out = s;
 	return 0;
@@ -212,6 +209,43 @@ void config_remove_backend(struct backend_config *b, enum leave leaves)
 {
 	b->slot = SLOT_LEAVING;
 	b->leaves = leaves;
+}
+
+void config_free_service(struct config *c, struct service_config *s)
+{
+	free(s->backends);
+	memset(s, 0, sizeof(*s));
+	while (c->n_services > 0 &&
+	       c->services[c->n_services - 1].slot == SLOT_FREE)
+		c->n_services--;
+}
+
+void config_free_backend(struct service_config *s, struct backend_config *b)
+{
+	memset(b, 0, sizeof(*b));
+	while (s->n_backends > 0 &&
+	       s->backends[s->n_backends - 1].slot == SLOT_FREE)
+		s->n_backends--;
+}
+
+struct service_config *config_find_service(const struct config *c,
+					   const char *name)
+{
+	for (unsigned i = 0; i < c->n_services; i++)
+		if (service_is_live(&c->services[i]) &&
+		    strcmp(c->services[i].name, name) == 0)
+			return &c->services[i];
+	return NULL;
+}
+
+struct backend_config *config_find_id(const struct service_config *s,
+				      const char *id)
+{
+	for (unsigned i = 0; i < s->n_backends; i++)
+		if (backend_is_live(&s->backends[i]) &&
+		    strcmp(s->backends[i].id, id) == 0)
+			return &s->backends[i];
+	return NULL;
 }
 
 /* A service at @e that is in a slot of state @slot. */
@@ -290,14 +324,14 @@ static int automatic_number(const char *id, uint32_t *number, struct err *err)
 	return 0;
 }
 
-static const struct backend_config *with_id(const struct service_config *s,
-					    const char *id)
+uint32_t config_id_number(const char *id)
 {
-	for (unsigned i = 0; i < s->n_backends; i++)
-		if (s->backends[i].slot != SLOT_FREE &&
-		    strcmp(s->backends[i].id, id) == 0)
-			return &s->backends[i];
-	return NULL;
+	uint32_t number = 0;
+	struct err none;
+
+	if (!config_id_is_automatic(id) || automatic_number(id, &number, &none))
+		return 0;
+	return number;
 }
 
 static int check_id_is_free(const struct config *c,
@@ -312,33 +346,44 @@ static int check_id_is_free(const struct config *c,
 		const struct backend_config *b;
 		char text[ENDPOINT_TEXT_MAX];
 
-		if (other->slot == SLOT_FREE || (other != s && !automatic))
+		if (!service_is_live(other) || (other != s && !automatic))
 			continue;
-		b = with_id(other, id);
+		b = config_find_id(other, id);
 		if (b && b != self)
 			return err_set(err, -EINVAL,
 				       "\"%s\" is the id of backend %s of "
-				       "service \"%s\"%s",
+				       "service \"%s\"",
 				       id, endpoint_format(&b->addr, text),
-				       other->name,
-				       backend_is_live(b) ? ""
-							  : ", which leaves");
+				       other->name);
 	}
 	return 0;
 }
 
-int config_set_id(struct config *c, struct service_config *s,
-		  struct backend_config *b, const char *id, struct err *err)
+int config_check_id(const struct config *c, const struct service_config *s,
+		    const struct backend_config *b, const char *id,
+		    char out[CONFIG_NAME_MAX], struct err *err)
 {
 	char name[CONFIG_NAME_MAX];
-	uint32_t number = 0;
+	uint32_t number;
 
 	if (value_name(name, id, err) ||
 	    (config_id_is_automatic(name) &&
 	     automatic_number(name, &number, err)) ||
 	    check_id_is_free(c, s, b, name, err))
 		return -EINVAL;
-	memcpy(b->id, name, sizeof(b->id));
+	memcpy(out, name, sizeof(name));
+	return 0;
+}
+
+int config_set_id(struct config *c, struct service_config *s,
+		  struct backend_config *b, const char *id, struct err *err)
+{
+	int ret = config_check_id(c, s, b, id, b->id, err);
+	uint32_t number;
+
+	if (ret)
+		return ret;
+	number = config_id_number(b->id);
 	if (number >= c->next_id)
 		c->next_id = number + 1;
 	return 0;

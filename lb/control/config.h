@@ -69,8 +69,9 @@ struct service_config {
 	enum leave leaves; /* as in struct backend_config */
 	char name[CONFIG_NAME_MAX];
 	struct endpoint listen; /* its identity: never changes */
-	/* Not set yet: 0 in .health.fast_ms and .breaker.open_max_ms. */
 	struct service_params params;
+	/* As the user says; 0: config_finish() chooses those in params. */
+	uint32_t fast_ms, eject_max_ms;
 	unsigned n_sources; /* 0: chosen by the route (design rule 8) */
 	struct ip_addr sources[CONFIG_SOURCES_MAX];
 	unsigned n_backends;
@@ -90,6 +91,7 @@ static inline bool backend_is_live(const struct backend_config *b)
 
 struct config {
 	char name[CONFIG_NAME_MAX];
+	bool name_set; /* by the user: not the port of the first service */
 	unsigned n_services;
 	struct service_config *services; /* CONFIG_SERVICES_MAX, owned */
 	uint32_t next_id; /* N of the next backendN; ids are not used again */
@@ -106,10 +108,11 @@ struct config {
 	char state[CONFIG_PATH_MAX];   /* "": none */
 	bool state_set;		       /* by the user, possibly to "" */
 	char control[CONFIG_PATH_MAX]; /* path of the UNIX socket */
-	char user[CONFIG_NAME_MAX];    /* to run as, or "auto" */
-	bool sandbox;		       /* filter system calls (seccomp) */
-	int verbosity;		       /* 0: normal, +1 per -v, -1 per -q */
-	bool check;		       /* check and exit */
+	bool control_set;
+	char user[CONFIG_NAME_MAX]; /* to run as, or "auto" */
+	bool sandbox;		    /* filter system calls (seccomp) */
+	int verbosity;		    /* 0: normal, +1 per -v, -1 per -q */
+	bool check;		    /* check and exit */
 };
 
 enum config_result {
@@ -176,20 +179,31 @@ int config_set_listen(struct config *c, struct service_config *s,
  */
 int config_add_backend(struct config *c, struct service_config *s,
 		       const struct backend_config *backend, struct err *err);
-/*
- * Takes them out of service: the slot is leaving until whoever runs the
- * balancer sets it free.
- */
+/* Out of service; the slot is leaving until it is freed. */
 void config_remove_service(struct service_config *s, enum leave leaves);
 void config_remove_backend(struct backend_config *b, enum leave leaves);
+/* The slot is free again, and another one may take it. */
+void config_free_service(struct config *c, struct service_config *s);
+void config_free_backend(struct service_config *s, struct backend_config *b);
+/* The live service of that name, the live backend of that id, or NULL. */
+struct service_config *config_find_service(const struct config *c,
+					   const char *name);
+struct backend_config *config_find_id(const struct service_config *s,
+				      const char *id);
 /* True if the id is one that l4lb assigns: backend and digits. */
 bool config_id_is_automatic(const char *id);
+/* N of backendN, or 0. */
+uint32_t config_id_number(const char *id);
 /*
  * Gives a live backend another id; @id may be what it has. -EINVAL: it is no
- * name, or another backend has it.
+ * name, or another live backend has it.
  */
 int config_set_id(struct config *c, struct service_config *s,
 		  struct backend_config *b, const char *id, struct err *err);
+/* Only checks whether it could, and copies the name to @out. */
+int config_check_id(const struct config *c, const struct service_config *s,
+		    const struct backend_config *b, const char *id,
+		    char out[CONFIG_NAME_MAX], struct err *err);
 /* Check for values that are right alone but contradict each other. */
 int config_check_service(const struct service_config *s, struct err *err);
 int config_check_timeouts(const struct config *c, struct err *err);

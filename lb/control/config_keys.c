@@ -11,14 +11,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/config_backend.h"
 #include "control/config_keys.h"
+#include "control/config_print.h"
 #include "control/config_value.h"
 
 #define ITEM_MAX 512 /* bytes of one item of a value or backend */
 
 static int set_name(struct target *t, const char *value, struct err *err)
 {
-	return value_name(t->config->name, value, err);
+	int ret = value_name(t->config->name, value, err);
+
+	if (ret == 0)
+		t->config->name_set = true;
+	return ret;
 }
 
 static int set_user(struct target *t, const char *value, struct err *err)
@@ -182,8 +188,12 @@ static int set_state(struct target *t, const char *value, struct err *err)
 
 static int set_control(struct target *t, const char *value, struct err *err)
 {
-	return value_path(t->config->control, value, "/run/l4lb/chat.sock",
-			  err);
+	int ret = value_path(t->config->control, value, "/run/l4lb/chat.sock",
+			     err);
+
+	if (ret == 0)
+		t->config->control_set = true;
+	return ret;
 }
 
 static int set_listen(struct target *t, const char *value, struct err *err)
@@ -198,80 +208,6 @@ static int set_listen(struct target *t, const char *value, struct err *err)
 static int set_scheduler(struct target *t, const char *value, struct err *err)
 {
 	return config_set_scheduler(t->service, value, err);
-}
-
-/*
- * A name of the file stays with its backend, while l4lb's own depend on what
- * was there before. So backendN is allowed only where it changes nothing.
- */
-static int set_backend_id(const struct config *c, struct backend_config *b,
-			  const char *id, struct err *err)
-{
-	char next[CONFIG_NAME_MAX], quoted[QUOTED_MAX];
-	struct err reason;
-
-	if (b->id[0])
-		return err_set(err, -EINVAL, "id is given twice");
-	snprintf(next, sizeof(next), "backend%u", c->next_id);
-	if (config_id_is_automatic(id) && strcmp(id, next) != 0)
-		return err_set(err, -EINVAL,
-			       "id \"%s\": such ids are given by l4lb, here it "
-			       "would be %s; choose another name",
-			       value_quote(id, quoted), next);
-	if (value_name(b->id, id, &reason))
-		return err_set(err, -EINVAL, "id \"%s\": %s",
-			       value_quote(id, quoted), reason.text);
-	return 0;
-}
-
-static int set_weight(struct backend_config *b, bool *weighted,
-		      const char *weight, struct err *err)
-{
-	char quoted[QUOTED_MAX];
-	uint32_t number = 0;
-
-	if (*weighted)
-		return err_set(err, -EINVAL, "weight is given twice");
-	if (value_number(weight, 0, CONFIG_WEIGHT_MAX, &number, err))
-		return err_set(err, -EINVAL,
-			       "weight \"%s\" is not a number from 0 (no new "
-			       "flows) to %d, for example weight=3",
-			       value_quote(weight, quoted), CONFIG_WEIGHT_MAX);
-	b->params.weight = number;
-	*weighted = true;
-	return 0;
-}
-
-/* The rest of @option behind @name, or NULL. */
-static const char *value_of(const char *option, const char *name)
-{
-	const size_t len = strlen(name);
-
-	return strncmp(option, name, len) == 0 ? option + len : NULL;
-}
-
-static int backend_option(const struct config *c, struct backend_config *b,
-			  bool *weighted, const char *option, struct err *err)
-{
-	char quoted[QUOTED_MAX];
-	const char *value;
-
-	if (strcmp(option, "backup") == 0) {
-		if (b->params.backup)
-			return err_set(err, -EINVAL, "backup is given twice");
-		b->params.backup = true;
-		return 0;
-	}
-	value = value_of(option, "weight=");
-	if (value)
-		return set_weight(b, weighted, value, err);
-	value = value_of(option, "id=");
-	if (value)
-		return set_backend_id(c, b, value, err);
-	return err_set(err, -EINVAL,
-		       "\"%s\" is no option of a backend; expected weight=N, "
-		       "backup or id=NAME after the address",
-		       value_quote(option, quoted));
 }
 
 static int add_backend(struct target *t, const struct backend_config *b,
@@ -292,7 +228,7 @@ static int set_backend(struct target *t, const char *value, struct err *err)
 {
 	struct backend_config b = {.params = BACKEND_PARAMS_DEFAULT};
 	char item[ITEM_MAX];
-	bool weighted = false;
+	unsigned given = 0;
 	int ret;
 
 	if (strlen(value) >= sizeof(item) || strchr(value, ',') ||
@@ -303,7 +239,7 @@ static int set_backend(struct target *t, const char *value, struct err *err)
 			       "weight=3");
 	ret = value_endpoint(item, t->resolve, &b.addr, err);
 	while (ret == 0 && value_next_item(&value, item, sizeof(item)))
-		ret = backend_option(t->config, &b, &weighted, item, err);
+		ret = backend_option(t->config, &b, &given, item, err);
 	return ret ? ret : add_backend(t, &b, err);
 }
 
@@ -328,8 +264,11 @@ static int set_source(struct target *t, const char *value, struct err *err)
 {
 	char item[ITEM_MAX];
 	unsigned n = 0;
-	int ret = value_check_commas(value, "192.168.0.10, 192.168.0.20", err);
+	int ret;
 
+	if (strcmp(value, "auto") == 0 && t->service->n_sources == 0)
+		return 0;
+	ret = value_check_commas(value, "192.168.0.10, 192.168.0.20", err);
 	for (; ret == 0 && value_next_item(&value, item, sizeof(item)); n++) {
 		struct ip_addr source;
 
@@ -340,7 +279,7 @@ static int set_source(struct target *t, const char *value, struct err *err)
 	if (ret == 0 && n == 0)
 		return err_set(err, -EINVAL,
 			       "expected one or several addresses, for example "
-			       "192.168.0.10, 192.168.0.20");
+			       "192.168.0.10, 192.168.0.20, or auto");
 	return ret;
 }
 
@@ -361,7 +300,10 @@ static int set_check(struct target *t, const char *value, struct err *err)
 	if (kind == 0 && *rest)
 		return err_set(err, -EINVAL, "expected nothing after none");
 	t->service->params.checked = kind != 0;
-	return kind ? check_parse(value, &t->service->params.check, err) : 0;
+	if (kind)
+		return check_parse(value, &t->service->params.check, err);
+	memset(&t->service->params.check, 0, sizeof(struct check_spec));
+	return 0;
 }
 
 static int set_mss_clamp(struct target *t, const char *value, struct err *err)
@@ -445,32 +387,43 @@ static int set_seconds(struct target *t, const char *value, struct err *err)
 	return ret;
 }
 
-/* The field uses 0 for off, but a user might write 0 for "at once". */
-static int or_off(struct target *t, const char *value,
-		  int (*set)(struct target *t, const char *value,
-			     struct err *err),
-		  struct err *err)
+/* The field uses 0 for @word, but a user might write 0 for "at once". */
+static int or_word(struct target *t, const char *value, const char *word,
+		   int (*set)(struct target *t, const char *value,
+			      struct err *err),
+		   struct err *err)
 {
 	struct err reason;
 	int ret;
 
-	if (strcmp(value, "off") == 0) {
+	if (strcmp(value, word) == 0) {
 		store(t, 0);
 		return 0;
 	}
 	ret = set(t, value, &reason);
-	return ret ? err_set(err, ret, "%s, or off", reason.text) : 0;
+	return ret ? err_set(err, ret, "%s, or %s", reason.text, word) : 0;
 }
 
 static int set_ms_or_off(struct target *t, const char *value, struct err *err)
 {
-	return or_off(t, value, set_ms, err);
+	return or_word(t, value, "off", set_ms, err);
 }
 
 static int set_seconds_or_off(struct target *t, const char *value,
 			      struct err *err)
 {
-	return or_off(t, value, set_seconds, err);
+	return or_word(t, value, "off", set_seconds, err);
+}
+
+static int set_ms_or_auto(struct target *t, const char *value, struct err *err)
+{
+	return or_word(t, value, "auto", set_ms, err);
+}
+
+static int set_number_or_auto(struct target *t, const char *value,
+			      struct err *err)
+{
+	return or_word(t, value, "auto", set_number, err);
 }
 
 /* Fields of [global], and of [service NAME], by their types. */
@@ -482,6 +435,8 @@ static int set_seconds_or_off(struct target *t, const char *value,
 #define GLOBAL_BOOL(field, ...)	       BOOL(struct config, field, __VA_ARGS__)
 #define SERVICE_NUMBER(field, from, to) \
 	NUMBER(struct service_config, params.field, from, to)
+#define SERVICE_OWN(field, from, to) \
+	NUMBER(struct service_config, field, from, to)
 #define SERVICE_BOOL(field, ...) \
 	BOOL(struct service_config, params.field, __VA_ARGS__)
 
@@ -509,70 +464,75 @@ static int set_seconds_or_off(struct target *t, const char *value,
 
 /* clang-format off */
 static const struct key global_keys[] = {
-	{ "name", set_name, false, NO_FIELD },
-	{ "flows", set_flows, false, NO_FIELD },
-	{ "nat_ports", set_nat_ports, false, NO_FIELD },
-	{ "interface", set_interface, true, NO_FIELD },
-	{ "guard", set_guard, false, NO_FIELD },
-	{ "datapath", set_datapath, false, NO_FIELD },
-	{ "state", set_state, false, NO_FIELD },
-	{ "control", set_control, false, NO_FIELD },
-	{ "user", set_user, false, NO_FIELD },
-	{ "sandbox", set_word, false, GLOBAL_BOOL(sandbox, true, "on", "off") },
-	{ "mss_clamp", set_mss_clamp, false, NO_FIELD },
-	{ "busy_poll", set_number, false, GLOBAL_NUMBER(busy_poll_us, 0, 1000) },
-	{ "idle_timeout", set_seconds, false,
+	{ "name", set_name, print_name, KEY_RESTART | KEY_CHOSEN, NO_FIELD },
+	{ "flows", set_flows, print_flows, KEY_RESTART, NO_FIELD },
+	{ "nat_ports", set_nat_ports, print_nat_ports, KEY_RESTART | KEY_CHOSEN, NO_FIELD },
+	{ "interface", set_interface, print_interface, KEY_REPEATABLE | KEY_RESTART, NO_FIELD },
+	{ "guard", set_guard, print_guard, KEY_RESTART, NO_FIELD },
+	{ "datapath", set_datapath, print_datapath, KEY_RESTART, NO_FIELD },
+	{ "state", set_state, print_state, KEY_RESTART | KEY_CHOSEN, NO_FIELD },
+	{ "control", set_control, print_control, KEY_RESTART | KEY_CHOSEN, NO_FIELD },
+	{ "user", set_user, print_user, KEY_RESTART, NO_FIELD },
+	{ "sandbox", set_word, print_word, KEY_RESTART,
+	  GLOBAL_BOOL(sandbox, true, "on", "off") },
+	{ "mss_clamp", set_mss_clamp, print_mss_clamp, 0, NO_FIELD },
+	{ "busy_poll", set_number, print_number, 0,
+	  GLOBAL_NUMBER(busy_poll_us, 0, 1000) },
+	{ "idle_timeout", set_seconds, print_seconds, 0,
 	  GLOBAL_NUMBER(timeouts.established, 1 * S, WEEK) },
-	{ "half_closed_timeout", set_seconds, false,
+	{ "half_closed_timeout", set_seconds, print_seconds, 0,
 	  GLOBAL_NUMBER(timeouts.closing, 1 * S, WEEK) },
-	{ "syn_sent_timeout", set_seconds, false,
+	{ "syn_sent_timeout", set_seconds, print_seconds, 0,
 	  GLOBAL_NUMBER(timeouts.syn_sent, 1 * S, 10 * MIN) },
-	{ "syn_received_timeout", set_seconds, false,
+	{ "syn_received_timeout", set_seconds, print_seconds, 0,
 	  GLOBAL_NUMBER(timeouts.syn_received, 1 * S, 10 * MIN) },
-	{ "closed_timeout", set_seconds, false,
+	{ "closed_timeout", set_seconds, print_seconds, 0,
 	  GLOBAL_NUMBER(timeouts.closed, 3 * S, 10 * MIN) },
-	{ "keepalive", set_seconds_or_off, false,
+	{ "keepalive", set_seconds_or_off, print_seconds_or_off, 0,
 	  GLOBAL_NUMBER(timeouts.keepalive, 1 * S, 24 * HOUR) },
 };
 
 static const struct key service_keys[] = {
-	{ "listen", set_listen, false, NO_FIELD },
-	{ "scheduler", set_scheduler, false, NO_FIELD },
-	{ "backend", set_backend, true, NO_FIELD },
-	{ "source", set_source, true, NO_FIELD },
-	{ "mptcp", set_word, false,
+	{ "listen", set_listen, print_listen, 0, NO_FIELD },
+	{ "scheduler", set_scheduler, print_scheduler, 0, NO_FIELD },
+	{ "backend", set_backend, NULL, KEY_REPEATABLE, NO_FIELD },
+	{ "source", set_source, print_source, KEY_REPEATABLE, NO_FIELD },
+	{ "mptcp", set_word, print_word, 0,
 	  SERVICE_BOOL(mptcp_pass, false, "strip", "pass") },
-	{ "out_of_state", set_word, false,
+	{ "out_of_state", set_word, print_word, 0,
 	  SERVICE_BOOL(reset_out_of_state, true, "reset", "drop") },
-	{ "check", set_check, false, NO_FIELD },
-	{ "interval", set_ms, false,
+	{ "check", set_check, print_check, 0, NO_FIELD },
+	{ "interval", set_ms, print_ms, 0,
 	  SERVICE_NUMBER(health.interval_ms, 100, 1 * HOUR) },
-	{ "fast_interval", set_ms, false,
-	  SERVICE_NUMBER(health.fast_ms, 20, 1 * HOUR) },
-	{ "timeout", set_ms, false,
+	{ "fast_interval", set_ms_or_auto, print_ms_or_auto, 0,
+	  SERVICE_OWN(fast_ms, 20, 1 * HOUR) },
+	{ "timeout", set_ms, print_ms, 0,
 	  SERVICE_NUMBER(health.timeout_ms, 10, 1 * MIN) },
-	{ "fall", set_number, false, SERVICE_NUMBER(health.fall, 1, 100) },
-	{ "rise", set_number, false, SERVICE_NUMBER(health.rise, 1, 100) },
-	{ "slow_start", set_ms_or_off, false,
+	{ "fall", set_number, print_number, 0,
+	  SERVICE_NUMBER(health.fall, 1, 100) },
+	{ "rise", set_number, print_number, 0,
+	  SERVICE_NUMBER(health.rise, 1, 100) },
+	{ "slow_start", set_ms_or_off, print_ms_or_off, 0,
 	  SERVICE_NUMBER(health.slow_start_ms, 1 * S, 24 * HOUR) },
-	{ "eject_after", set_number, false,
+	{ "eject_after", set_number, print_number, 0,
 	  SERVICE_NUMBER(breaker.failures, 0, 1000) },
-	{ "eject_time", set_ms, false,
+	{ "eject_time", set_ms, print_ms, 0,
 	  SERVICE_NUMBER(breaker.open_ms, 100, 1 * HOUR) },
-	{ "eject_max", set_ms, false,
-	  SERVICE_NUMBER(breaker.open_max_ms, 100, 24 * HOUR) },
-	{ "eject_trials", set_number, false,
+	{ "eject_max", set_ms_or_auto, print_ms_or_auto, 0,
+	  SERVICE_OWN(eject_max_ms, 100, 24 * HOUR) },
+	{ "eject_trials", set_number, print_number, 0,
 	  SERVICE_NUMBER(breaker.trials, 1, 1000) },
-	{ "on_down", set_word, false,
+	{ "on_down", set_word, print_word, 0,
 	  SERVICE_BOOL(keep_on_down, false, "reset", "keep") },
-	{ "all_down", set_word, false,
+	{ "all_down", set_word, print_word, 0,
 	  SERVICE_BOOL(drop_all_down, false, "reset", "drop") },
-	{ "retries", set_number, false, SERVICE_NUMBER(retries, 0, 255) },
-	{ "syn_timeout", set_ms, false,
+	{ "retries", set_number, print_number, 0,
+	  SERVICE_NUMBER(retries, 0, 255) },
+	{ "syn_timeout", set_ms, print_ms, 0,
 	  SERVICE_NUMBER(syn_timeout_ms, 10, 1 * MIN) },
-	{ "drain_timeout", set_seconds_or_off, false,
+	{ "drain_timeout", set_seconds_or_off, print_seconds_or_off, 0,
 	  SERVICE_NUMBER(drain_timeout_s, 1 * S, WEEK) },
-	{ "max_half_open", set_number, false,
+	{ "max_half_open", set_number_or_auto, print_number_or_auto, 0,
 	  SERVICE_NUMBER(half_open_max, 64, CONFIG_FLOWS_MAX) },
 };
 /* clang-format on */
@@ -593,6 +553,35 @@ const struct key *key_find(const struct key_table *table, const char *name)
 		if (strcmp(table->keys[i].name, name) == 0)
 			return &table->keys[i];
 	return NULL;
+}
+
+int key_set_whole(struct target *t, const char *value, struct err *err)
+{
+	if (t->key->set == set_source)
+		t->service->n_sources = 0;
+	else if (t->key->set == set_interface)
+		t->config->n_interfaces = 0;
+	return t->key->set(t, value, err);
+}
+
+bool key_is_set(const struct config *c, const struct key *key)
+{
+	return key->set == set_name	   ? c->name_set
+	       : key->set == set_state	   ? c->state_set
+	       : key->set == set_control   ? c->control_set
+	       : key->set == set_nat_ports ? c->nat_ports_set
+					   : false;
+}
+
+void key_print(const struct key *key, const struct config *c,
+	       const struct service_config *s, struct text *out)
+{
+	/* .print changes nothing; .set, with the same target, does. */
+	const struct target t = {.config = (struct config *)c,
+				 .service = (struct service_config *)s,
+				 .key = key};
+
+	key->print(&t, out);
 }
 
 int config_set(struct config *c, const char *key, const char *value,

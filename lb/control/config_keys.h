@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "control/config.h"
+#include "control/text.h"
 
 /* What the function of a key works on. */
 struct target {
@@ -25,6 +26,11 @@ struct key_field {
 	const char *words[2];
 };
 
+/* Flags of a key. */
+#define KEY_REPEATABLE 1u /* each line of the file adds to a list */
+#define KEY_RESTART    2u /* fixed while the program runs */
+#define KEY_CHOSEN     4u /* has a value that the user did not choose, too */
+
 struct key {
 	const char *name;
 	/*
@@ -32,7 +38,12 @@ struct key {
 	 * file and line.
 	 */
 	int (*set)(struct target *t, const char *value, struct err *err);
-	bool repeatable;
+	/*
+	 * Adds the value as .set takes it, a list as a whole. NULL: it has no
+	 * single value.
+	 */
+	void (*print)(const struct target *t, struct text *out);
+	unsigned flags;
 	struct key_field field;
 };
 
@@ -48,5 +59,16 @@ extern const struct key_table keys_global;
 extern const struct key_table keys_service;
 
 const struct key *key_find(const struct key_table *table, const char *name);
+/*
+ * Sets a key as a command does, and an option of the command line: a list
+ * replaces the one before. A failure may leave the target half changed.
+ */
+int key_set_whole(struct target *t, const char *value, struct err *err);
+
+/* Of a key with KEY_CHOSEN: whether the user has chosen its value. */
+bool key_is_set(const struct config *c, const struct key *key);
+/* Adds the value of a key. @s: NULL for a key of [global]. */
+void key_print(const struct key *key, const struct config *c,
+	       const struct service_config *s, struct text *out);
 
 #endif

@@ -243,7 +243,7 @@ static int set_key(struct parse *p, const char *name, const char *value)
 		return unknown_key(p, name);
 	value_quote(value, quoted);
 	seen = &p->seen[key - p->table->keys];
-	if (*seen && !key->repeatable)
+	if (*seen && !(key->flags & KEY_REPEATABLE))
 		return fail_at(p, p->line, -EINVAL,
 			       "%s \"%s\": the key is set already, on line %u",
 			       name, quoted, *seen);

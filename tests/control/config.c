@@ -880,7 +880,7 @@ START_TEST(a_slot_is_used_again_when_it_is_free)
 	ck_assert_uint_eq(s->n_backends, 4);
 	ck_assert_str_eq(s->backends[3].id, "backend4");
 
-	s->backends[1].slot = SLOT_FREE;
+	config_free_backend(s, &s->backends[1]);
 	b = backend_at(5);
 	ck_assert_int_eq(config_add_backend(&c, s, &b, &err), 0);
 	ck_assert_uint_eq(s->n_backends, 4);
@@ -904,7 +904,7 @@ START_TEST(the_slot_of_a_service_is_used_again)
 	ck_assert_int_eq(config_set_listen(&c, &c.services[1], &listen, &err),
 			 -EBUSY);
 	ck_assert_ptr_nonnull(strstr(err.text, "still has connections"));
-	c.services[0].slot = SLOT_FREE;
+	config_free_service(&c, &c.services[0]);
 	ck_assert_int_eq(config_add_service(&c, "again", &s, &err), 0);
 	ck_assert_ptr_eq(s, &c.services[0]);
 	ck_assert_uint_eq(s->n_backends, 0);

@@ -91,23 +91,35 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* 204 or 2xx */
+/* Three digits, or 0. */
+static unsigned read_status(const char *at)
+{
+	if (at[0] < '1' || at[0] > '5' || !is_digit(at[1]) || !is_digit(at[2]))
+		return 0;
+	return (unsigned)(at[0] - '0') * 100 + (unsigned)(at[1] - '0') * 10 +
+	       (unsigned)(at[2] - '0');
+}
+
+/* 204, 200-206 or 2xx */
 static bool parse_status(struct check_spec *c, const struct word *w)
 {
-	unsigned hundreds;
+	unsigned lo, hi;
 
-	if (w->len != 3 || w->at[0] < '1' || w->at[0] > '5')
-		return false;
-	hundreds = (unsigned)(w->at[0] - '0') * 100;
-	if (w->at[1] == 'x' && w->at[2] == 'x') {
-		expect_status(c, hundreds, hundreds + 99);
-	} else if (is_digit(w->at[1]) && is_digit(w->at[2])) {
-		hundreds += (unsigned)(w->at[1] - '0') * 10;
-		hundreds += (unsigned)(w->at[2] - '0');
-		expect_status(c, hundreds, hundreds);
+	if (w->len == 3 && w->at[0] >= '1' && w->at[0] <= '5' &&
+	    w->at[1] == 'x' && w->at[2] == 'x') {
+		lo = (unsigned)(w->at[0] - '0') * 100;
+		hi = lo + 99;
+	} else if (w->len == 3) {
+		lo = hi = read_status(w->at);
+	} else if (w->len == 7 && w->at[3] == '-') {
+		lo = read_status(w->at);
+		hi = read_status(w->at + 4);
 	} else {
 		return false;
 	}
+	if (lo == 0 || hi < lo)
+		return false;
+	expect_status(c, lo, hi);
 	return true;
 }
 

@@ -68,7 +68,7 @@ const char *check_result_text(enum check_result result);
 
 /*
  * syn | tcp | http GET PATH [expect LIST] | expect "TEXT"
- * LIST: statuses as 204 or 2xx, separated by commas; default 2xx,3xx. On
+ * LIST: statuses as 204, 200-206 or 2xx, by commas; default 2xx,3xx. On
  * -EINVAL @err says what is wrong and gives an example.
  */
 int check_parse(const char *text, struct check_spec *out, struct err *err);

@@ -86,6 +86,11 @@ static const struct refusal {
 	{"http GET / expect 20", "\"20\" is not a status"},
 	{"http GET / expect 2000", "\"2000\" is not a status"},
 	{"http GET / expect 200;204", "\"200;204\" is not a status"},
+	{"http GET / expect 204-200", "\"204-200\" is not a status"},
+	{"http GET / expect 200-20", "\"200-20\" is not a status"},
+	{"http GET / expect 200-2xx", "\"200-2xx\" is not a status"},
+	{"http GET / expect 500-600", "\"500-600\" is not a status"},
+	{"http GET / expect 099-100", "\"099-100\" is not a status"},
 	{"expect", "in double quotes"},
 	{"expect HEALTH", "in double quotes"},
 	{"expect \"", "no closing double quote"},
@@ -117,14 +122,14 @@ END_TEST
 START_TEST(statuses_are_those_listed)
 {
 	struct check_spec usual = parse_ok("http GET /"),
-			  listed =
-				  parse_ok("http GET / expect 100,2xx,404,599");
+			  listed = parse_ok("http GET / expect "
+					    "100,2xx,404,599,500-503");
 
 	for (unsigned s = 0; s < 1100; s++) {
 		ck_assert(check_expects(&usual, s) == (s >= 200 && s < 400));
 		ck_assert(check_expects(&listed, s) ==
 			  (s == 100 || (s >= 200 && s < 300) || s == 404 ||
-			   s == 599));
+			   (s >= 500 && s <= 503) || s == 599));
 	}
 }
 END_TEST
