@@ -31,12 +31,12 @@ static int reserve(struct app *app, struct err *err)
 {
 	const struct config *c = &app->config;
 	const struct plan *p = app->plan;
-	struct endpoint services[CONFIG_SERVICES_MAX];
+	struct endpoint services[CONFIG_SERVICES_MAX] = {0};
 	struct ip_addr sources[PLAN_SOURCES_MAX + 1];
 	struct reserve_request req = {
 		.name = c->name,
 		.services = services,
-		.n_services = plan_listens(p, services),
+		.n_services = p->n_services,
 		.sources = sources,
 		.n_sources = plan_sources(p, sources),
 		.nat_lo = c->nat_lo,
@@ -46,6 +46,9 @@ static int reserve(struct app *app, struct err *err)
 		.owner = &app->user.owner,
 	};
 
+	for (unsigned i = 0; i < p->n_services; i++)
+		if (!p->services[i].unused)
+			services[i] = p->services[i].listen;
 	/* A source that a route will choose may be any address. */
 	if (plan_has_unset(p))
 		sources[req.n_sources++] = addr_from_v4(INADDR_ANY);

@@ -83,11 +83,13 @@ static int filter_calls(struct app *app, struct err *err)
 		return ret;
 	if (unfiltered && app->config.sandbox)
 		log_warn("system calls are not filtered: %s", unfiltered);
-	log_info("runs as uid=%u%s%s%s%s%s caps=net_raw,net_admin "
+	log_info("runs as uid=%u%s%s%s%s%s caps=net_raw,net_admin%s "
 		 "no_new_privs filter=%s",
 		 (unsigned)geteuid(), *u->name ? " user=" : "", u->name,
 		 u->stays ? " (" : "", u->stays ? u->stays : "",
-		 u->stays ? ")" : "", unfiltered ? "none" : FILTER_NAME);
+		 u->stays ? ")" : "",
+		 sandbox_has_low_ports() ? ",net_bind_service" : "",
+		 unfiltered ? "none" : FILTER_NAME);
 	return 0;
 }
 

@@ -21,8 +21,9 @@ int sources_hold(struct app *app, unsigned service, unsigned backend,
 
 	if (ret || !added)
 		return ret;
-	reserve_add_source(app->reservation, source);
-	ret = guard_watch_add(app->guard, GUARD_SOURCES, source, err);
+	ret = reserve_add_source(app->reservation, source, err);
+	if (!ret)
+		ret = guard_watch_add(app->guard, GUARD_SOURCES, source, err);
 	if (!ret) {
 		ret = packets_filter_changed(app, err);
 		if (ret)

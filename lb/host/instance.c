@@ -106,7 +106,7 @@ static int make_private(int fd, mode_t mode, const struct owner *owner)
 	return owner_give(fd, owner);
 }
 
-int instances_lock(const struct owner *owner, struct err *err)
+static int lock_folder(const struct owner *owner, int wait_ms, struct err *err)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
 	int fd = -1, ret;
@@ -115,12 +115,22 @@ int instances_lock(const struct owner *owner, struct err *err)
 		fd = open(INSTANCE_DIR, flags);
 	ret = fd == -1 ? -errno : make_private(fd, 0700, owner);
 	if (!ret)
-		ret = lock_wait(fd, LOCK_OTHERS_MS);
+		ret = lock_wait(fd, wait_ms);
 	if (!ret)
 		return fd;
 	if (fd != -1)
 		close(fd);
 	return instance_explain(err, ret, "use the folder", INSTANCE_DIR);
+}
+
+int instances_lock(const struct owner *owner, struct err *err)
+{
+	return lock_folder(owner, LOCK_OTHERS_MS, err);
+}
+
+int instances_lock_now(struct err *err)
+{
+	return lock_folder(NULL, 0, err);
 }
 
 /* Refuses a FIFO, where open() would wait, and a device: -errno. */
@@ -360,12 +370,14 @@ int instance_write(int fd, const struct instance *i,
 	return instance_explain(err, ret, "write", path_of(path, i->name));
 }
 
-void instance_add_source(int fd, const struct ip_addr *source)
+int instance_add_source(int fd, const struct ip_addr *source)
 {
 	char text[ADDR_TEXT_MAX];
 
-	if (lseek(fd, 0, SEEK_END) != -1)
-		dprintf(fd, "source %s\n", addr_format(source, text));
+	if (lseek(fd, 0, SEEK_END) == -1 ||
+	    dprintf(fd, "source %s\n", addr_format(source, text)) < 0)
+		return -errno;
+	return 0;
 }
 
 void instance_remove(const char *name)

@@ -79,6 +79,9 @@ struct instance {
  */
 int instances_lock(const struct owner *owner, struct err *err);
 
+/* The same without waiting: -EBUSY if another process has it locked now. */
+int instances_lock_now(struct err *err);
+
 /*
  * One, or all but one, of this boot and network namespace; free them with
  * instances_free(), also after an error. *out stays NULL if there is none, or
@@ -107,8 +110,11 @@ int instance_write(int fd, const struct instance *i,
 		   const struct endpoint *services, size_t n_services,
 		   const struct ip_addr *sources, size_t n_sources,
 		   struct err *err);
-/* Appends one to a record that is complete; needs no lock, never waits. */
-void instance_add_source(int fd, const struct ip_addr *source);
+/*
+ * Appends one to a record that is complete; needs no lock, never waits. 0 or
+ * -errno.
+ */
+int instance_add_source(int fd, const struct ip_addr *source);
 
 void instance_remove(const char *name);
 

@@ -4,18 +4,16 @@
  * else and is never claimed. The record is written before the list, so that a
  * crash in between loses nothing.
  */
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "host/reserve.h"
+#include "host/reservation.h"
 
 #define PORT_UNPRIVILEGED 1024u
 
@@ -41,105 +39,21 @@ struct taking {
 
 /* ------------------------------------------------------------ service ports */
 
-/*
- * Without SO_REUSEADDR a bound socket excludes all others, whatever options
- * they set. But bind() would then fail for a minute after a server on that port
- * has stopped. If only closing connections of it are left, the option is set
- * for this one call.
- */
-static int bind_service(int fd, const struct endpoint *ep)
+static bool is_used(const struct endpoint *ep)
 {
-	const struct sockaddr_in sa = {
-		.sin_family = AF_INET,
-		.sin_port = ep->port,
-		.sin_addr.s_addr = addr_to_v4(&ep->addr),
-	};
-	const int on = 1, off = 0;
-	struct port_set live = {.has = {false}};
-	int ret;
-
-	/* The address may be added to the host later. */
-	(void)setsockopt(fd, SOL_IP, IP_FREEBIND, &on, sizeof(on));
-	ret = bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) ? -errno : 0;
-	if (ret != -EADDRINUSE || used_ports_read(&live, &ep->addr) ||
-	    live.has[ntohs(ep->port)])
-		return ret;
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	ret = bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) ? -errno : 0;
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off));
-	return ret;
-}
-
-static int explain_bind(const struct taking *t, int ret,
-			const struct endpoint *ep)
-{
-	const struct instance *i = t->others;
-	char text[ENDPOINT_TEXT_MAX];
-
-	endpoint_format(ep, text);
-	if (ret == -EACCES || ret == -EPERM)
-		return err_set(t->err, -EACCES,
-			       "service %s: no permission to use a port this "
-			       "low: run as root, or choose a higher port",
-			       text);
-	if (ret != -EADDRINUSE)
-		return err_set(t->err, ret, "service %s: cannot bind it: %s",
-			       text, strerror(-ret));
-	while (i && !(i->running && instance_has(i, "service", text)))
-		i = i->next;
-	if (i)
-		return err_set(t->err, ret,
-			       "service %s is served by instance \"%s\" (pid "
-			       "%d): stop it, or choose another port",
-			       text, i->name, (int)i->pid);
-	return err_set(t->err, ret,
-		       "service %s: another program uses this port: stop it, "
-		       "or choose another port (who it is: ss -tanp 'sport = "
-		       ":%u')",
-		       text, ntohs(ep->port));
-}
-
-/*
- * An instance that had started before chose its NAT ports without knowing of
- * our services, so it may use the port of one.
- */
-static void find_shared(const struct taking *t, const struct endpoint *ep,
-			struct err *warning)
-{
-	char text[ENDPOINT_TEXT_MAX], addr[ADDR_TEXT_MAX];
-	const unsigned port = ntohs(ep->port);
-
-	addr_format(&ep->addr, addr);
-	for (const struct instance *i = t->others; i; i = i->next)
-		if (port >= i->range.lo && port <= i->range.hi &&
-		    (instance_has(i, "source", addr) ||
-		     instance_has(i, "source", "0.0.0.0")))
-			err_set(warning, 0,
-				"service %s is among the NAT ports %u-%u of "
-				"instance \"%s\", which started earlier and "
-				"may use it: packets of no connection get no "
-				"reset there; give that one other ports with "
-				"--nat-ports, or start it later",
-				endpoint_format(ep, text), i->range.lo,
-				i->range.hi, i->name);
+	return addr_is_set(&ep->addr);
 }
 
 static int bind_services(struct taking *t)
 {
-	struct reservation *r = t->r;
+	const struct reserve_request *req = t->req;
+	int ret = 0;
 
-	while (r->n_services < t->req->n_services) {
-		const struct endpoint *ep = &t->req->services[r->n_services];
-		const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		int ret = fd == -1 ? -errno : bind_service(fd, ep);
-
-		if (fd != -1)
-			r->services[r->n_services++].fd = fd;
-		if (ret)
-			return explain_bind(t, ret, ep);
-		find_shared(t, ep, &r->services[r->n_services - 1].shared);
-	}
-	return 0;
+	for (unsigned i = 0; i < req->n_services && !ret; i++)
+		if (is_used(&req->services[i]))
+			ret = reservation_bind(t->r, i, &req->services[i],
+					       t->others, t->err);
+	return ret;
 }
 
 /* ------------------------------------------------------------ the NAT range */
@@ -265,13 +179,6 @@ static int unreserve(const struct port_set *added)
 	return ret ? ret : reserved_ports_change(&now, &after);
 }
 
-static int write_record(const struct taking *t)
-{
-	return instance_write(t->r->record_fd, &t->r->mine, t->req->services,
-			      t->req->n_services, t->req->sources,
-			      t->req->n_sources, t->err);
-}
-
 static void warn_short(struct taking *t, const struct port_set *reserved)
 {
 	struct reservation *r = t->r;
@@ -308,7 +215,7 @@ static int reserve_range(struct taking *t)
 	port_set_add(&r->mine.added, both);
 	port_set_remove(&r->mine.added, &after);
 	port_set_add(&after, both);
-	ret = write_record(t);
+	ret = reservation_write(r, t->err);
 	if (!ret && !listed)
 		listed = reserved_ports_change(&now, &after);
 	if (ret || both.lo > both.hi)
@@ -323,22 +230,10 @@ static int reserve_range(struct taking *t)
 		"them from outside with sysctl",
 		both.lo, both.hi, strerror(-listed));
 	memset(&r->mine.added, 0, sizeof(r->mine.added));
-	return write_record(t);
+	return reservation_write(r, t->err);
 }
 
 /* ---------------------------------------------------- putting it together */
-
-/* Closes and frees; leaves the record and the kernel's list as they are. */
-static void reservation_free(struct reservation *r)
-{
-	if (!r)
-		return;
-	while (r->n_services > 0)
-		close(r->services[--r->n_services].fd);
-	if (r->record_fd != -1)
-		close(r->record_fd);
-	free(r);
-}
 
 static int take(struct taking *t)
 {
@@ -348,7 +243,8 @@ static int take(struct taking *t)
 	/* Before Linux 6.8 the kernel lists bound sockets only if they listen.
 	 */
 	for (size_t i = 0; i < req->n_services; i++)
-		t->used.has[ntohs(req->services[i].port)] = true;
+		if (is_used(&req->services[i]))
+			t->used.has[ntohs(req->services[i].port)] = true;
 	for (const struct instance *i = t->others; i; i = i->next)
 		instance_service_ports(i, &t->used);
 	t->host = host_ports();
@@ -395,6 +291,8 @@ int reserve_take(struct reservation **out, const struct reserve_request *req,
 
 	assert(strlen(req->name) < INSTANCE_NAME_MAX);
 	assert(req->nat_lo > 0 && req->nat_lo <= req->nat_hi);
+	assert(req->n_services <= RESERVE_SERVICES_MAX);
+	assert(req->n_sources <= RESERVE_SOURCES_MAX);
 	*out = NULL;
 	if (ret)
 		return instance_explain(err, ret, "see",
@@ -402,8 +300,7 @@ int reserve_take(struct reservation **out, const struct reserve_request *req,
 	dir = instances_lock(req->owner, err);
 	if (dir < 0)
 		return dir;
-	t.r = calloc(1,
-		     sizeof(*t.r) + req->n_services * sizeof(*t.r->services));
+	t.r = reservation_new(req);
 	ret = t.r ? claim_and_take(&t) : err_set(err, -ENOMEM, "no memory");
 	close(dir);
 	instances_free(t.before);
@@ -415,10 +312,7 @@ int reserve_take(struct reservation **out, const struct reserve_request *req,
 	return ret;
 }
 
-void reserve_add_source(struct reservation *r, const struct ip_addr *source)
-{
-	instance_add_source(r->record_fd, source);
-}
+/* ------------------------------------------------------------------ the end */
 
 int reserve_release(struct reservation *r, bool keep)
 {

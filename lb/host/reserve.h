@@ -15,8 +15,12 @@
 
 #include "host/instance.h"
 
+#define RESERVE_SERVICES_MAX 64
+#define RESERVE_SOURCES_MAX  257
+
 struct reserve_request {
 	const char *name; /* instance, < 32 bytes */
+	/* By slot; one whose address is not set is not used. */
 	const struct endpoint *services;
 	size_t n_services;
 	const struct ip_addr *sources; /* 0.0.0.0: one is not known yet */
@@ -30,7 +34,8 @@ struct reserve_request {
 };
 
 struct reserved_service {
-	int fd; /* bound */
+	int fd; /* bound; -1: the slot is not used */
+	struct endpoint at;
 	/*
 	 * "", or a warning for the log: the port is also a NAT port of another
 	 * instance, which had started before. Packets for its connections look
@@ -53,8 +58,9 @@ struct reservation {
 	 */
 	struct err warning;
 	int record_fd; /* open as long as the lock is held */
-	size_t n_services;
-	struct reserved_service services[]; /* as they were requested */
+	struct reserved_service services[RESERVE_SERVICES_MAX]; /* by slot */
+	struct ip_addr sources[RESERVE_SOURCES_MAX];
+	unsigned n_sources;
 };
 
 /*
@@ -68,8 +74,25 @@ struct reservation {
 int reserve_take(struct reservation **out, const struct reserve_request *req,
 		 struct err *err);
 
-/* Tells other instances of a source that came later. */
-void reserve_add_source(struct reservation *r, const struct ip_addr *source);
+/*
+ * While it runs, with what is left after the start (design rule 14): a service
+ * or source comes or goes, and the record says so. None of these waits.
+ * -EAGAIN: another instance starts or stops just now, and nothing was done; try
+ * again in the next turn. Other errors as of reserve_take().
+ *
+ * The port may be one of our own NAT range: whoever has that NAT port is found
+ * by both its ends. After an error of _del_ the port is free, only the record
+ * is not written.
+ */
+int reserve_add_service(struct reservation *r, unsigned slot,
+			const struct endpoint *ep, struct err *err);
+int reserve_del_service(struct reservation *r, unsigned slot, struct err *err);
+
+/* Not counted. Adding needs no lock: nobody else chooses by it. */
+int reserve_add_source(struct reservation *r, const struct ip_addr *source,
+		       struct err *err);
+int reserve_del_source(struct reservation *r, const struct ip_addr *source,
+		       struct err *err);
 
 /*
  * Closes sockets and locks. @keep leaves the sysctl and the file as they are

@@ -118,13 +118,29 @@ int sandbox_user(struct user *out, const char *wanted, struct err *err)
 
 /* -------------------------------------------------------------- becoming it */
 
+/*
+ * For packets, for the guard and the links, and for services below port 1024
+ * that come later. Whoever started us without the last one has none of those.
+ */
+static void select_kept(void)
+{
+	const capng_type_t both = CAPNG_EFFECTIVE | CAPNG_PERMITTED;
+	bool low_ports;
+
+	capng_get_caps_process();
+	low_ports =
+		capng_have_capability(CAPNG_PERMITTED, CAP_NET_BIND_SERVICE);
+	capng_clear(CAPNG_SELECT_BOTH);
+	capng_updatev(CAPNG_ADD, both, CAP_NET_RAW, CAP_NET_ADMIN, -1);
+	if (low_ports)
+		capng_update(CAPNG_ADD, both, CAP_NET_BIND_SERVICE);
+}
+
 static int become(const struct user *user, struct err *err)
 {
 	int ret;
 
-	capng_clear(CAPNG_SELECT_BOTH);
-	capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_RAW,
-		      CAP_NET_ADMIN, -1);
+	select_kept();
 	if (user->change) {
 		ret = capng_change_id(
 			(int)user->owner.uid, (int)user->owner.gid,
@@ -155,6 +171,12 @@ int sandbox_become(const struct user *user, struct err *err)
 		return err_set(err, -errno, "no_new_privs: %s",
 			       strerror(errno));
 	return 0;
+}
+
+bool sandbox_has_low_ports(void)
+{
+	capng_get_caps_process();
+	return capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_BIND_SERVICE);
 }
 
 int sandbox_filter(bool filter, const char **filtered, struct err *err)

@@ -3,7 +3,7 @@
  * sandbox.h - gives up root once l4lb runs (design rule 14)
  *
  * Root opens the sockets, binds low ports and creates files in /run. After that
- * l4lb handles packets from anybody, as a user that owns nothing else, with two
+ * l4lb handles packets from anybody, as a user that owns nothing else, with three
  * capabilities, no way to gain others, and a short list of system calls.
  */
 #ifndef L4LB_SANDBOX_H
@@ -39,10 +39,13 @@ struct user {
 int sandbox_user(struct user *out, const char *wanted, struct err *err);
 
 /*
- * Cannot be undone: becomes that user, with two capabilities and no way to gain
- * others.
+ * Cannot be undone: becomes that user, with CAP_NET_RAW, CAP_NET_ADMIN and, if
+ * it is there, CAP_NET_BIND_SERVICE, and no way to gain others.
  */
 int sandbox_become(const struct user *user, struct err *err);
+
+/* True if services below port 1024 can be bound: CAP_NET_BIND_SERVICE. */
+bool sandbox_has_low_ports(void);
 
 /*
  * Cannot be undone. Call it after everything is opened: libraries load others

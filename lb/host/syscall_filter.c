@@ -20,11 +20,13 @@ static const char *const allowed[] = {
 	"newfstatat", "statx", "fstatfs", "fstatfs64", "access", "faccessat",
 	"faccessat2", "readlink", "readlinkat", "getdents", "getdents64",
 	"ftruncate", "ftruncate64", "unlink", "unlinkat", "flock", "dup",
-	"dup2", "dup3", "mkdir", "mkdirat", "fchmod",
+	"dup2", "dup3", "mkdir", "mkdirat", "fchmod", "rename", "renameat",
+	"renameat2", "fsync", "fdatasync",
 	/* sockets; socket() itself is below */
 	"bind", "connect", "getsockname", "getpeername", "getsockopt",
 	"setsockopt", "send", "sendto", "sendmsg", "sendmmsg", "recv",
 	"recvfrom", "recvmsg", "recvmmsg", "recvmmsg_time64", "shutdown",
+	"accept", "accept4",
 	/* waiting */
 	"poll", "ppoll", "ppoll_time64", "epoll_create", "epoll_create1",
 	"epoll_ctl", "epoll_wait", "epoll_pwait", "select", "_newselect",
@@ -37,7 +39,7 @@ static const char *const allowed[] = {
 	"sysinfo",
 	/* memory; mmap() and mprotect() are below */
 	"brk", "munmap", "mremap", "madvise", "msync",
-	/* ourselves, and the child that writes a dump; clone() is below */
+	/* ourselves, and children that write a file; clone() is below */
 	"fork", "vfork", "getpid", "getppid", "gettid", "getuid", "getuid32",
 	"geteuid", "geteuid32", "getgid", "getgid32", "getegid", "getegid32",
 	"capget", "prctl", "set_robust_list", "set_tid_address", "rseq",

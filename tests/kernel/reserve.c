@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "host/sandbox.h"
 #include "reserve_rig.h"
 
 START_TEST(the_range_is_reserved_and_given_back)
@@ -232,7 +233,7 @@ START_TEST(a_service_among_the_ports_of_an_earlier_instance_is_told)
 
 	/* Unless the other one takes that address later, or may. */
 	source = ip(VIP);
-	reserve_add_source(second, &source);
+	ck_assert_int_eq(reserve_add_source(second, &source, &err), 0);
 	first = take(&api);
 	ck_assert_str_ne(shared(first), "");
 	reserve_release(first, false);
@@ -466,6 +467,205 @@ START_TEST(instances_that_start_and_stop_at_once_do_not_race)
 }
 END_TEST
 
+/* --------------------------------------------------------- while it runs */
+
+static void assert_recorded(const char *lines, bool there)
+{
+	char *text = contents_of("/run/l4lb/web.ports");
+
+	ck_assert_msg((strstr(text, lines) != NULL) == there, "%s in:\n%s",
+		      there ? "missing" : "still", text);
+	free(text);
+}
+
+static bool is_free(const struct endpoint *ep)
+{
+	const struct sockaddr_in sa = {
+		.sin_family = AF_INET,
+		.sin_port = ep->port,
+		.sin_addr.s_addr = addr_to_v4(&ep->addr),
+	};
+	const int fd = socket(AF_INET, SOCK_STREAM, 0);
+	const int ret = bind(fd, (const struct sockaddr *)&sa, sizeof(sa));
+
+	close(fd);
+	return ret == 0;
+}
+
+START_TEST(a_service_comes_and_goes_while_it_runs)
+{
+	const struct endpoint late = at(VIP, 20007), low = at(VIP, 80);
+	struct reservation *r = take(&web), *other;
+
+	ck_assert_int_eq(reserve_add_service(r, 63, &late, &err), 0);
+	ck_assert_int_eq(reserve_add_service(r, 1, &low, &err), 0);
+	assert_recorded("\nservice " VIP ":20000\nservice " VIP
+			":80\nservice " VIP ":20007\nsource " VIP "\nend\n",
+			true);
+	/* Nobody else takes it, and others know who has it. */
+	ck_assert(!is_free(&late));
+	api.services = &late;
+	assert_refused(&api, -EADDRINUSE, "served by instance \"web\"");
+
+	ck_assert_int_eq(reserve_del_service(r, 63, &err), 0);
+	ck_assert_int_eq(reserve_del_service(r, 0, &err), 0);
+	assert_recorded("\nservice " VIP ":80\nsource", true);
+	assert_recorded(":20007", false);
+	other = take(&api);
+	ck_assert_int_eq(reserve_add_service(r, 63, &late, &err), -EADDRINUSE);
+	ck_assert_ptr_nonnull(strstr(err.text, "by instance \"api\""));
+	ck_assert_int_eq(r->services[63].fd, -1);
+	assert_recorded(":20007", false);
+	reserve_release(other, false);
+	ck_assert_int_eq(reserve_add_service(r, 0, &late, &err), 0);
+	reserve_release(r, false);
+	assert_nothing_left();
+}
+END_TEST
+
+START_TEST(a_service_in_the_range_of_another_is_told_when_it_comes)
+{
+	const struct endpoint late = at(VIP, 15000);
+	struct reservation *first = take(&web), *second = take(&api);
+
+	ck_assert_int_eq(reserve_add_service(second, 3, &late, &err), 0);
+	ck_assert_ptr_nonnull(
+		strstr(second->services[3].shared.text, "\"web\""));
+	/* In one's own, that is no matter. */
+	ck_assert_int_eq(reserve_del_service(second, 3, &err), 0);
+	ck_assert_int_eq(reserve_add_service(first, 3, &late, &err), 0);
+	ck_assert_str_eq(first->services[3].shared.text, "");
+	reserve_release(first, false);
+	reserve_release(second, false);
+}
+END_TEST
+
+START_TEST(a_source_comes_and_goes_while_it_runs)
+{
+	const struct ip_addr late = ip("198.18.0.9");
+	struct reservation *r = take(&web);
+
+	ck_assert_int_eq(reserve_add_source(r, &late, &err), 0);
+	ck_assert_int_eq(reserve_add_source(r, &late, &err), 0);
+	assert_recorded("\nend\nsource 198.18.0.9\n", true);
+	ck_assert_int_eq(reserve_del_source(r, &source, &err), 0);
+	assert_recorded("\nservice " VIP ":20000\nsource 198.18.0.9\nend\n",
+			true);
+	ck_assert_int_eq(reserve_del_source(r, &source, &err), 0);
+	for (unsigned i = 1; i < RESERVE_SOURCES_MAX; i++) {
+		struct ip_addr more = ip("198.19.0.0");
+
+		more.b[14] = (uint8_t)(i >> 8);
+		more.b[15] = (uint8_t)i;
+		ck_assert_int_eq(reserve_add_source(r, &more, &err), 0);
+	}
+	ck_assert_int_eq(reserve_add_source(r, &source, &err), -ENOSPC);
+	reserve_release(r, false);
+	assert_nothing_left();
+}
+END_TEST
+
+/* Somebody starts just now, for up to seconds: packets do not wait for it. */
+START_TEST(while_the_folder_is_locked_nothing_is_done)
+{
+	const struct endpoint late = at(VIP, 20007);
+	struct reservation *r = take(&web);
+	const int dir = instances_lock(NULL, &err);
+
+	ck_assert_int_ge(dir, 0);
+	ck_assert_int_eq(reserve_add_service(r, 1, &late, &err), -EAGAIN);
+	ck_assert_int_eq(reserve_del_service(r, 0, &err), -EAGAIN);
+	ck_assert_int_eq(reserve_del_source(r, &source, &err), -EAGAIN);
+	ck_assert(!is_free(&service));
+	assert_recorded("\nservice " VIP ":20000\nsource " VIP "\nend\n", true);
+	close(dir);
+	ck_assert_int_eq(reserve_add_service(r, 1, &late, &err), 0);
+	ck_assert_int_eq(reserve_del_service(r, 0, &err), 0);
+	reserve_release(r, false);
+	assert_nothing_left();
+}
+END_TEST
+
+/* As l4lb does, at the end of its start; port 80, too. */
+START_TEST(it_needs_no_more_than_what_is_left_after_the_start)
+{
+	const struct endpoint low = at(VIP, 80);
+	const struct ip_addr late = ip("198.18.0.9");
+	struct reservation *r, *other;
+	struct user user;
+
+	ck_assert_int_eq(sandbox_user(&user, SANDBOX_AUTO, &err), 0);
+	web.owner = api.owner = &user.owner;
+	r = take(&web);
+	other = take(&api);
+	ck_assert_int_eq(sandbox_become(&user, &err), 0);
+	ck_assert_int_eq(reserve_add_service(r, 1, &low, &err), 0);
+	ck_assert_int_eq(reserve_add_source(r, &late, &err), 0);
+	assert_recorded("\nservice " VIP ":80\n", true);
+	ck_assert_int_eq(reserve_add_service(other, 1, &low, &err),
+			 -EADDRINUSE);
+	ck_assert_ptr_nonnull(strstr(err.text, "by instance \"web\""));
+	ck_assert_int_eq(reserve_del_service(r, 0, &err), 0);
+	ck_assert_int_eq(reserve_del_source(r, &source, &err), 0);
+	assert_recorded("\nservice " VIP ":80\nsource 198.18.0.9\nend\n", true);
+	ck_assert_int_eq(reserve_release(r, false), 0);
+	ck_assert_int_eq(reserve_release(other, false), 0);
+	assert_nothing_left();
+}
+END_TEST
+
+/* Then there is one service less, or more, than is recorded, and it is said. */
+START_TEST(a_record_that_cannot_be_written_is_an_error)
+{
+	const struct endpoint late = at(VIP, 20007);
+	struct reservation *r = take(&web);
+	const int whole = r->record_fd;
+
+	r->record_fd = open("/run/l4lb/web.ports", O_RDONLY);
+	ck_assert_int_eq(reserve_add_service(r, 1, &late, &err), -EBADF);
+	ck_assert_ptr_nonnull(strstr(err.text, "web.ports"));
+	ck_assert(is_free(&late));
+	close(r->record_fd);
+	r->record_fd = whole;
+	ck_assert_int_eq(reserve_add_service(r, 1, &late, &err), 0);
+	reserve_release(r, false);
+}
+END_TEST
+
+/* As after a reload that removed the first of three. */
+START_TEST(a_slot_that_is_not_used_takes_nothing)
+{
+	struct endpoint three[3] = {{{{0}}, 0}, service, {{{0}}, 0}};
+	struct reservation *r;
+
+	web.services = three;
+	web.n_services = 3;
+	r = take(&web);
+	ck_assert_int_eq(r->services[0].fd, -1);
+	ck_assert_int_ne(r->services[1].fd, -1);
+	ck_assert_int_eq(r->services[2].fd, -1);
+	assert_recorded("\nservice " VIP ":20000\nsource", true);
+	reserve_release(r, false);
+	assert_nothing_left();
+}
+END_TEST
+
+static TCase *while_it_runs(void)
+{
+	TCase *t = tcase_create("while it runs");
+
+	tcase_add_checked_fixture(t, set_up, NULL);
+	tcase_add_test(t, a_service_comes_and_goes_while_it_runs);
+	tcase_add_test(t,
+		       a_service_in_the_range_of_another_is_told_when_it_comes);
+	tcase_add_test(t, a_source_comes_and_goes_while_it_runs);
+	tcase_add_test(t, while_the_folder_is_locked_nothing_is_done);
+	tcase_add_test(t, it_needs_no_more_than_what_is_left_after_the_start);
+	tcase_add_test(t, a_record_that_cannot_be_written_is_an_error);
+	tcase_add_test(t, a_slot_that_is_not_used_takes_nothing);
+	return t;
+}
+
 static TCase *one_instance(void)
 {
 	TCase *t = tcase_create("one instance");
@@ -519,6 +719,7 @@ int main(void)
 	host_build();
 	suite_add_tcase(s, one_instance());
 	suite_add_tcase(s, several_instances());
+	suite_add_tcase(s, while_it_runs());
 	runner = srunner_create(s);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

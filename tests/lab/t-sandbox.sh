@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What is left of root once it runs: another user, two capabilities, none to
+# What is left of root once it runs: another user, three capabilities, none to
 # gain, a list of system calls. And that its files follow: the end gives back
 # all, the next start goes on, whoever owned them.
 # shellcheck source=lab.sh
@@ -28,7 +28,7 @@ FILTERED=2
 
 say "  -- from outside"
 start_l4lb lb -v "${NEAR[@]}" "$VIP" "${B1[@]}"
-log_has lb 'runs as uid=[0-9]+.* caps=net_raw,net_admin no_new_privs filter=' ||
+log_has lb 'runs as uid=[0-9]+.* caps=net_raw,net_admin,net_bind_service no_new_privs filter=' ||
 	fail "the log does not say what is left"
 if [ -n "$ALONE" ]; then
 	expect "alone in its user namespace it stays uid" "$(status_of lb Uid)" 0
@@ -44,9 +44,9 @@ else
 	expect "its files are that user's" \
 		"$(stat -c %u /run/l4lb /run/l4lb/20000.flows /run/l4lb/20000.ports | sort -u)" "$uid"
 fi
-# bit 12 CAP_NET_ADMIN, 13 CAP_NET_RAW
-expect "capabilities in force" "$(status_of lb CapEff)" 0000000000003000
-expect "and permitted" "$(status_of lb CapPrm)" 0000000000003000
+# bit 10 CAP_NET_BIND_SERVICE, 12 CAP_NET_ADMIN, 13 CAP_NET_RAW
+expect "capabilities in force" "$(status_of lb CapEff)" 0000000000003400
+expect "and permitted" "$(status_of lb CapPrm)" 0000000000003400
 expect "and for others to inherit" "$(status_of lb CapInh)$(status_of lb CapAmb)" \
 	00000000000000000000000000000000
 expect "and that could be had" "$(status_of lb CapBnd)" 0000000000000000
@@ -181,7 +181,7 @@ expect "--sandbox off, filter" "$(status_of lb Seccomp)" 0
 stop lb
 start_l4lb lb --user root "$VIP" "${B1[@]}"
 expect "--user root" "$(status_of lb Uid)" 0
-expect "with two capabilities" "$(status_of lb CapEff)" 0000000000003000
+expect "with three capabilities" "$(status_of lb CapEff)" 0000000000003400
 stop lb
 if [ -z "$ALONE" ]; then
 	{
@@ -223,9 +223,18 @@ if [ -z "$ALONE" ]; then
 		"$L4LB" -v -p 80 "${NEAR[@]}" "$VIP" "${B1[@]}"
 	wait_log lb "$L4LB_READY"
 	expect "started as uid 1234 it stays that" "$(status_of lb Uid)" 1234
-	expect "with two capabilities" "$(status_of lb CapEff)" 0000000000003000
+	expect "with three capabilities" "$(status_of lb CapEff)" 0000000000003400
 	expect "and no more to inherit" "$(status_of lb CapAmb)" 0000000000000000
 	expect "no_new_privs" "$(status_of lb NoNewPrivs)" 1
+	stop lb
+	# Whoever cannot bind low ports at the start, cannot later: no error.
+	caps=+net_raw,+net_admin
+	start lb lb setpriv --reuid 1234 --regid 1234 --clear-groups \
+		--inh-caps $caps --ambient-caps $caps --bounding-set -all,$caps \
+		"$L4LB" -v "${NEAR[@]}" "$VIP" "${B1[@]}"
+	wait_log lb "$L4LB_READY"
+	expect "without the right to low ports" "$(status_of lb CapEff)" 0000000000003000
+	log_has lb 'caps=net_raw,net_admin no_new_privs' || fail "it is not said"
 	[ -n "$(reserved)" ] || fail "no ports are reserved"
 	stop lb
 	expect "reserved ports" "$(reserved)" ""
