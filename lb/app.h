@@ -25,7 +25,11 @@
 #include "io/inject.h"
 #include "net/netlink.h"
 
+#include "change.h"
+#include "channel.h"
+#include "departure.h"
 #include "interfaces.h"
+#include "overlay.h"
 #include "reach.h"
 #include "signals.h"
 #include "taps.h"
@@ -54,7 +58,12 @@ struct app {
 	struct presence presence;
 	struct reach reach;
 	struct watch watch;
-	unsigned frames; /* frames read in the last turn of the loop */
+	struct change change;
+	struct departure departure;
+	struct overlay overlay;
+	struct channel channel;
+	bool filter_stale; /* see packets_follow_plan() */
+	unsigned frames;   /* frames read in the last turn of the loop */
 };
 
 /*

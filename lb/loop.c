@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * loop.c - one thread, one poll(): captured frames, rtnetlink, nftables,
- * signals, checks, and the engine's next deadline
+ * signals, checks, the control channel, and the engine's next deadline
  */
 #include <errno.h>
 #include <poll.h>
@@ -52,14 +52,16 @@ static int wait_for(const struct app *app, struct pollfd *fds, nfds_t n,
 bool loop_turn(struct app *app, int timeout_ms)
 {
 	const uint64_t before_ns = clock_now_ns();
-	struct pollfd fds[TAPS_FDS + 4], *more;
+	struct pollfd fds[TAPS_FDS + 4 + CHANNEL_FDS], *more;
 
 	more = fds + taps_poll(&app->taps, fds);
 	more[0] = (struct pollfd){app->signals.fd, POLLIN, 0};
 	more[1] = (struct pollfd){netlink_fd(app->netlink), POLLIN, 0};
 	more[2] = (struct pollfd){checker_fd(app->checker), POLLIN, 0};
 	more[3] = (struct pollfd){guard_watch_fd(app->guard), POLLIN, 0};
-	if (wait_for(app, fds, (nfds_t)(more - fds) + 4, timeout_ms) == -1 &&
+	channel_poll(app, more + 4);
+	if (wait_for(app, fds, (nfds_t)(more - fds) + 4 + CHANNEL_FDS,
+		     timeout_ms) == -1 &&
 	    errno != EINTR) {
 		log_warn("poll: %s", strerror(errno));
 		return false;
@@ -71,7 +73,13 @@ bool loop_turn(struct app *app, int timeout_ms)
 		signals_read(app);
 	if (more[1].revents)
 		network_read(app);
+	channel_read(app, more + 4);
 	return true;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 bool app_run(struct app *app)
@@ -84,10 +92,11 @@ bool app_run(struct app *app)
 		next_ns = forward_tick(app->forward);
 		probes_ns = checker_start(app->checker, clock_now_ns());
 		reach_ask(app);
-		if (probes_ns < next_ns)
-			next_ns = probes_ns;
-		if (reach_ns < next_ns)
-			next_ns = reach_ns;
+		next_ns = earlier(next_ns, probes_ns);
+		next_ns = earlier(next_ns, reach_ns);
+		next_ns = earlier(next_ns, change_turn(app));
+		next_ns = earlier(next_ns, departure_turn(app));
+		next_ns = earlier(next_ns, channel_turn(app));
 		if (!loop_turn(app, poll_timeout_ms(next_ns)))
 			return false;
 		presence_take_wanted(app);

@@ -103,6 +103,25 @@ static void close_taps(struct app *app, bool keep)
 
 const struct step step_taps = {"taps", open_taps, close_taps};
 
+int packets_filter_changed(struct app *app, struct err *err)
+{
+	struct wanted w;
+
+	want(app, &w);
+	return taps_set_match(&app->taps, &w.match, err);
+}
+
+void packets_follow_plan(struct app *app)
+{
+	struct err err;
+
+	app->filter_stale = packets_filter_changed(app, &err) != 0;
+	if (app->filter_stale)
+		log_warn("the captures cannot follow a change, this is tried "
+			 "again: %s",
+			 err.text);
+}
+
 /*
  * In both the guard is first: the captures must not take what it leaves to the
  * kernel.
@@ -115,12 +134,6 @@ void packets_links_changed(struct app *app)
 				   app->interfaces.n_guarded);
 	}
 	taps_refresh(&app->taps);
-}
-
-int packets_filter_changed(struct app *app, struct err *err)
-{
-	struct wanted w;
-
-	want(app, &w);
-	return taps_set_match(&app->taps, &w.match, err);
+	if (app->filter_stale)
+		packets_follow_plan(app);
 }

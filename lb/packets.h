@@ -21,4 +21,10 @@ void packets_links_changed(struct app *app);
  */
 int packets_filter_changed(struct app *app, struct err *err);
 
+/*
+ * The same where nothing can be undone: an error is logged, and
+ * packets_links_changed() tries again.
+ */
+void packets_follow_plan(struct app *app);
+
 #endif

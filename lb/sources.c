@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
 #include "app.h"
+#include "log.h"
 #include "packets.h"
 #include "sources.h"
-
-static void give_back(struct app *app, const struct ip_addr *source)
-{
-	struct err ignored;
-
-	(void)packets_filter_changed(app, &ignored);
-	/* If the guard fails, it reports that itself and tries again. */
-	(void)guard_watch_del(app->guard, GUARD_SOURCES, source, &ignored);
-}
 
 int sources_hold(struct app *app, unsigned service, unsigned backend,
 		 const struct ip_addr *source, struct err *err)
@@ -35,12 +29,36 @@ int sources_hold(struct app *app, unsigned service, unsigned backend,
 	return ret;
 }
 
-void sources_release(struct app *app, unsigned service, unsigned backend)
+/* Nobody uses it any more. The record first, as only that one can wait. */
+static int give_back(struct app *app, unsigned service, unsigned backend,
+		     const struct ip_addr *source)
+{
+	struct err err;
+	int ret = reserve_del_source(app->reservation, source, &err);
+
+	if (ret == -EAGAIN)
+		return ret;
+	if (ret)
+		log_warn("%s", err.text);
+	plan_unhold(app->plan, service, backend, source);
+	packets_follow_plan(app);
+	/* If the guard fails, it reports that itself and tries again. */
+	(void)guard_watch_del(app->guard, GUARD_SOURCES, source, &err);
+	return 0;
+}
+
+int sources_release(struct app *app, unsigned service, unsigned backend)
 {
 	struct ip_addr source;
-	bool freed;
+	bool alone;
+	int ret = 0;
 
-	while (plan_release(app->plan, service, backend, &source, &freed))
-		if (freed)
-			give_back(app, &source);
+	while (!ret &&
+	       plan_next_held(app->plan, service, backend, &source, &alone)) {
+		if (alone)
+			ret = give_back(app, service, backend, &source);
+		else
+			plan_unhold(app->plan, service, backend, &source);
+	}
+	return ret;
 }

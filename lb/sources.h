@@ -21,7 +21,10 @@ struct app;
 int sources_hold(struct app *app, unsigned service, unsigned backend,
 		 const struct ip_addr *source, struct err *err);
 
-/* Gives back all that the backend holds, unless others hold it too. */
-void sources_release(struct app *app, unsigned service, unsigned backend);
+/*
+ * Gives back all that the backend holds, unless others hold it too. 0 or
+ * -EAGAIN: not all of it yet, as above.
+ */
+int sources_release(struct app *app, unsigned service, unsigned backend);
 
 #endif

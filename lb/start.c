@@ -15,6 +15,7 @@ static const struct step *const steps[] = {
 	&step_signals,
 	&step_network,
 	&step_state,
+	&step_changes,
 	&step_plan,
 	&step_ports,
 	&step_inject,
@@ -26,6 +27,8 @@ static const struct step *const steps[] = {
 	 */
 	&step_user,
 	&step_takeover,
+	/* As the user who runs: the folder is that user's. */
+	&step_channel,
 	&step_forward,
 	&step_checker,
 	&step_interfaces,

@@ -38,7 +38,9 @@ extern const struct step step_forward;
 extern const struct step step_checker;
 extern const struct step step_interfaces;
 extern const struct step step_taps;
-extern const struct step step_guard; /* guarding.c */
-extern const struct step step_leave; /* leave.c */
+extern const struct step step_guard;   /* guarding.c */
+extern const struct step step_leave;   /* leave.c */
+extern const struct step step_changes; /* overlay_start.c */
+extern const struct step step_channel; /* channel.c */
 
 #endif

@@ -196,6 +196,7 @@ void watch_each_second(struct app *app)
 	check_ways(app, now_ns);
 	network_read(app);
 	presence_each_second(app);
+	overlay_each_second(app);
 	reach_changed(app); /* not every change is notified */
 	packets_links_changed(app);
 	guarding_read(app);

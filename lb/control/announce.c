@@ -15,7 +15,7 @@ static void count_left(const struct engine *e, unsigned service,
 		const struct backend_view b =
 			engine_view_backend(e, service, i, now_ns);
 
-		*all += !b.gone;
+		*all += b.slot == SLOT_LIVE;
 		*left += b.takes_flows;
 	}
 }

@@ -82,7 +82,7 @@ static const char help[] =
 "      --datapath NAME    auto (default) | pcap\n"
 "  -n, --name NAME        instance name (the first service's port)\n"
 "      --state FILE|none  where flows are kept (/run/l4lb/NAME.flows)\n"
-"      --control PATH     control socket (/run/l4lb/NAME.sock)\n"
+"      --control PATH     control channel (/run/l4lb/NAME.control)\n"
 "      --flows N          size of the flow table (65536)\n"
 "      --user NAME        run as this user after the start (auto)\n"
 "      --sandbox on|off   filter system calls after the start (on)\n"

@@ -17,7 +17,7 @@
 
 #define RUN_DIR "/run/l4lb/"
 
-static_assert(sizeof(RUN_DIR ".flows") + CONFIG_NAME_MAX <= CONFIG_PATH_MAX,
+static_assert(sizeof(RUN_DIR ".control") + CONFIG_NAME_MAX <= CONFIG_PATH_MAX,
 	      "the default paths fit any name");
 
 int config_init(struct config *c, struct err *err)
@@ -151,7 +151,7 @@ int config_finish(struct config *c, struct err *err)
 		snprintf(c->state, sizeof(c->state), RUN_DIR "%s.flows",
 			 c->name);
 	if (!c->control[0])
-		snprintf(c->control, sizeof(c->control), RUN_DIR "%s.sock",
+		snprintf(c->control, sizeof(c->control), RUN_DIR "%s.control",
 			 c->name);
 	if (strcmp(c->state, c->control) == 0) {
 		char quoted[QUOTED_MAX];
@@ -159,7 +159,7 @@ int config_finish(struct config *c, struct err *err)
 		return err_set(err, -EINVAL,
 			       "state and control are both \"%s\"; expected "
 			       "two paths, for example " RUN_DIR
-			       "chat.flows and " RUN_DIR "chat.sock",
+			       "chat.flows and " RUN_DIR "chat.control",
 			       value_quote(c->control, quoted));
 	}
 	return 0;

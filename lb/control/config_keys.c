@@ -188,7 +188,7 @@ static int set_state(struct target *t, const char *value, struct err *err)
 
 static int set_control(struct target *t, const char *value, struct err *err)
 {
-	int ret = value_path(t->config->control, value, "/run/l4lb/chat.sock",
+	int ret = value_path(t->config->control, value, "/run/l4lb/chat.control",
 			     err);
 
 	if (ret == 0)

@@ -11,7 +11,9 @@ static const char *backend_state(const struct backend_view *b)
 		return "GONE";
 	if (!b->up)
 		return "DOWN";
-	if (b->params.weight == 0)
+	if (b->params.admin == ADMIN_DISABLED)
+		return "DISABLED";
+	if (b->params.weight == 0 || b->params.admin == ADMIN_DRAIN)
 		return "DRAIN";
 	if (b->ejected)
 		return "EJECTED";
@@ -50,6 +52,8 @@ static void dump_backends(FILE *out, const struct engine *e, uint64_t now_ns)
 				engine_view_backend(e, s, i, now_ns);
 			char text[ENDPOINT_TEXT_MAX];
 
+			if (b.slot == SLOT_FREE)
+				continue;
 			fprintf(out, "%s %u %s %u %" PRIu64 " %" PRIu64 "\n",
 				endpoint_format(&b.addr, text), b.params.weight,
 				backend_state(&b), b.flows, b.total, b.failed);
@@ -65,9 +69,13 @@ int dump_flows(FILE *out, const struct engine *e, uint64_t now_ns,
 	struct flow *f;
 
 	for (unsigned s = 0; s < engine_services(e); s++) {
-		all += engine_backends(e, s);
-		for (unsigned i = 0; i < engine_backends(e, s); i++)
-			up += engine_view_backend(e, s, i, now_ns).up;
+		for (unsigned i = 0; i < engine_backends(e, s); i++) {
+			const struct backend_view b =
+				engine_view_backend(e, s, i, now_ns);
+
+			all += b.slot != SLOT_FREE;
+			up += b.up;
+		}
 	}
 	fprintf(out, "# l4lb flows %u/%u backends %u/%u uptime %.0fs\n",
 		flows->used, flows->size, up, all, seconds(started_ns, now_ns));

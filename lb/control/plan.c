@@ -70,17 +70,16 @@ void plan_unhold(struct plan *p, unsigned service, unsigned backend,
 	p->sources[i].holders--;
 }
 
-bool plan_release(struct plan *p, unsigned service, unsigned backend,
-		  struct ip_addr *source, bool *freed)
+bool plan_next_held(const struct plan *p, unsigned service, unsigned backend,
+		    struct ip_addr *source, bool *alone)
 {
-	struct source_set *held = held_by(p, service, backend);
+	const struct source_set *held = held_by(p, service, backend);
 
 	for (unsigned i = 0; i < p->n_sources; i++) {
 		if (!set_has(held, i))
 			continue;
-		held->bits[i / 64] &= ~(1ull << i % 64);
 		*source = p->sources[i].addr;
-		*freed = --p->sources[i].holders == 0;
+		*alone = p->sources[i].holders == 1;
 		return true;
 	}
 	return false;

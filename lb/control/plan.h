@@ -77,7 +77,7 @@ void plan_change_service(struct plan *p, const struct config *config,
 void plan_change_backend(struct plan *p, const struct config *config,
 			 unsigned service, unsigned backend);
 
-/* The place is unused again. Its sources were released before. */
+/* The place is unused again. It holds no sources. */
 void plan_drop_service(struct plan *p, unsigned service);
 void plan_drop_backend(struct plan *p, unsigned service, unsigned backend);
 
@@ -101,16 +101,13 @@ int plan_hold(struct plan *p, unsigned service, unsigned backend,
 bool plan_needed_source(const struct plan *p, unsigned service,
 			unsigned backend, unsigned n, struct ip_addr *out);
 
-/* Undoes a plan_hold() that held the source anew. */
+/* The backend does not hold it any more. */
 void plan_unhold(struct plan *p, unsigned service, unsigned backend,
 		 const struct ip_addr *source);
 
-/*
- * Releases one of the sources that a backend holds. False: it holds none.
- * *freed: nobody holds it any more.
- */
-bool plan_release(struct plan *p, unsigned service, unsigned backend,
-		  struct ip_addr *source, bool *freed);
+/* One of the sources that a backend holds. *alone: nobody else holds it. */
+bool plan_next_held(const struct plan *p, unsigned service, unsigned backend,
+		    struct ip_addr *source, bool *alone);
 
 /* The place of a source that is held, or -1. */
 int plan_find_source(const struct plan *p, const struct ip_addr *source);

@@ -13,22 +13,23 @@
 #define ASKED_AT_ONCE 64
 #define LOOKS_PER_S   10
 
-static void look_at_service(struct app *app, unsigned i)
+/* @new: the first look at it. */
+static void look_at_service(struct app *app, unsigned i, bool new)
 {
 	const struct ip_addr *addr = &app->plan->services[i].listen.addr;
 	const bool away = !resolve_is_local(addr, app->netlink);
 	struct presence *p = &app->presence;
 	char text[ADDR_TEXT_MAX];
 
-	if (p->looked && away == p->service_away[i])
+	if (!new &&away == p->service_away[i])
 		return;
 	if (away)
 		log_warn("service %s: address %s is not on this host%s; it is "
 			 "served when it comes ('ip -brief address' lists "
 			 "those that are there)",
 			 app->config.services[i].name, addr_format(addr, text),
-			 p->looked ? " any more" : " yet");
-	else if (p->looked)
+			 new ? " yet" : " any more");
+	else if (!new)
 		log_info("service %s: address %s is there, it is served",
 			 app->config.services[i].name, addr_format(addr, text));
 	p->service_away[i] = away;
@@ -44,7 +45,7 @@ static bool is_service(const struct plan *p, const struct ip_addr *addr)
 	return false;
 }
 
-static void look_at_source(struct app *app, unsigned i)
+static void look_at_source(struct app *app, unsigned i, bool new)
 {
 	const struct ip_addr *addr = &app->plan->sources[i].addr;
 	const bool away = !resolve_is_local(addr, app->netlink);
@@ -52,7 +53,7 @@ static void look_at_source(struct app *app, unsigned i)
 	char text[ADDR_TEXT_MAX];
 
 	engine_set_source_away(app->engine, addr, away);
-	if (p->looked && away == p->source_away[i])
+	if (!new &&away == p->source_away[i])
 		return;
 	p->source_away[i] = away;
 	if (is_service(app->plan, addr)) /* already logged for the service */
@@ -60,9 +61,8 @@ static void look_at_source(struct app *app, unsigned i)
 	if (away)
 		log_warn("source %s is not on this host%s; it is used when it "
 			 "comes",
-			 addr_format(addr, text),
-			 p->looked ? " any more" : " yet");
-	else if (p->looked)
+			 addr_format(addr, text), new ? " yet" : " any more");
+	else if (!new)
 		log_info("source %s is there", addr_format(addr, text));
 }
 
@@ -186,14 +186,15 @@ void presence_refresh(struct app *app)
 	p->due = false;
 	p->waiting = 0;
 	for (unsigned i = 0; i < app->config.n_services; i++)
-		if (app->config.services[i].slot != SLOT_FREE)
-			look_at_service(app, i);
+		if (!app->plan->services[i].unused &&
+		    app->config.services[i].slot != SLOT_FREE)
+			look_at_service(app, i, !p->looked);
 	for (unsigned i = 0; i < app->config.n_services; i++)
 		if (service_is_live(&app->config.services[i]))
 			look_at_backends(app, i);
 	for (unsigned i = 0; i < app->plan->n_sources; i++)
 		if (app->plan->sources[i].holders)
-			look_at_source(app, i);
+			look_at_source(app, i, !p->looked);
 	p->looked = true;
 }
 
@@ -225,7 +226,34 @@ void presence_take_wanted(struct app *app)
 		return;
 	i = plan_find_source(app->plan, &source);
 	if (i >= 0)
-		look_at_source(app, (unsigned)i);
+		look_at_source(app, (unsigned)i, false);
+}
+
+void presence_service_came(struct app *app, unsigned service)
+{
+	look_at_service(app, service, true);
+}
+
+void presence_source_came(struct app *app, const struct ip_addr *source)
+{
+	const int i = plan_find_source(app->plan, source);
+
+	if (i >= 0)
+		look_at_source(app, (unsigned)i,
+			       app->plan->sources[i].holders == 1);
+}
+
+void presence_backend_came(struct app *app, unsigned service, unsigned backend)
+{
+	struct backend_spec *b = plan_backend(app->plan, service, backend);
+	struct err why = {.text = ""};
+
+	b->waits = !look_at_backend(app, service, backend, &why);
+	app->presence.waiting += b->waits;
+	if (!b->waits)
+		services_tell_backend(app, b);
+	else if (!app->presence.service_away[service])
+		log_warn("%s; it gets connections when there is one", why.text);
 }
 
 void presence_changed(struct app *app)

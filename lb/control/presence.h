@@ -52,6 +52,14 @@ void presence_changed(struct app *app);
 void presence_each_second(struct app *app);
 
 /*
+ * What a change at run time has brought: the service is live in the engine, the
+ * source has a pool there, the backend is live and its line goes into the log.
+ */
+void presence_service_came(struct app *app, unsigned service);
+void presence_source_came(struct app *app, const struct ip_addr *source);
+void presence_backend_came(struct app *app, unsigned service, unsigned backend);
+
+/*
  * Takes the alternate source that the engine wants, if there is one: from the
  * kernel, from other instances, and into the captures. Then the engine may use
  * it. It is not taken at the start, because most alternates are never needed,

@@ -175,7 +175,7 @@ static int send_datagram(struct connection *c, const char *text, size_t len)
 static size_t next_lines(const struct connection *c)
 {
 	const size_t left = c->len - c->at;
-	size_t n = left < REPLY_MAX - 1 ? left : REPLY_MAX - 1;
+	size_t n = left < ANSWER_MAX - 1 ? left : ANSWER_MAX - 1;
 	size_t end = n;
 
 	if (n == left)
@@ -188,7 +188,7 @@ static size_t next_lines(const struct connection *c)
 /* Sends what finds room. */
 static void send_lines(struct connection *c, uint64_t now_ns)
 {
-	char datagram[REPLY_MAX] = "+";
+	char datagram[ANSWER_MAX] = "+";
 
 	while (c->lines) {
 		const size_t n = next_lines(c);
@@ -247,7 +247,7 @@ void command_socket_end(struct command_socket *s, const struct asker *who,
 			const char *format, ...)
 {
 	struct connection *c = find(s, who);
-	char text[COMMAND_MAX];
+	char text[ASKED_MAX];
 	va_list args;
 	int n;
 
@@ -329,12 +329,12 @@ static bool is_command(char *text, size_t n)
 
 /* Reads one datagram; true if it is a command. */
 static bool take(struct command_socket *s, unsigned i, uint64_t now_ns,
-		 char text[COMMAND_MAX + 1])
+		 char text[ASKED_MAX + 1])
 {
 	struct connection *c = &s->connections[i];
 	const struct asker who = {i, c->number};
 	const ssize_t n =
-		recv(c->fd, text, COMMAND_MAX + 1, MSG_DONTWAIT | MSG_TRUNC);
+		recv(c->fd, text, ASKED_MAX + 1, MSG_DONTWAIT | MSG_TRUNC);
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return false;
@@ -344,11 +344,11 @@ static bool take(struct command_socket *s, unsigned i, uint64_t now_ns,
 	}
 	c->used_ns = now_ns;
 	c->asked = true;
-	if (n > COMMAND_MAX)
+	if (n > ASKED_MAX)
 		command_socket_end(s, &who,
 				   "error too-long a command has at most %d "
 				   "bytes, this one %zd",
-				   COMMAND_MAX, n);
+				   ASKED_MAX, n);
 	else if (!is_command(text, (size_t)n))
 		command_socket_end(s, &who,
 				   "error bad-command a command is one line of "
@@ -391,7 +391,7 @@ static void look_after(struct connection *c, short events, uint64_t now_ns)
 
 bool command_socket_take(struct command_socket *s, const struct pollfd *fds,
 			 uint64_t now_ns, struct asker *who,
-			 char text[COMMAND_MAX + 1])
+			 char text[ASKED_MAX + 1])
 {
 	bool taken = false;
 

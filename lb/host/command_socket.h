@@ -20,8 +20,8 @@
 
 #include "core/err.h"
 
-#define COMMAND_MAX	    2048  /* bytes of a command */
-#define REPLY_MAX	    16384 /* bytes of a datagram of a reply */
+#define ASKED_MAX	    2048  /* bytes of a command */
+#define ANSWER_MAX	    16384 /* bytes of a datagram of a reply */
 #define COMMAND_CONNECTIONS 8
 #define COMMAND_FDS	    (1 + COMMAND_CONNECTIONS)
 
@@ -54,7 +54,7 @@ void command_socket_poll(const struct command_socket *s, struct pollfd *fds);
  */
 bool command_socket_take(struct command_socket *s, const struct pollfd *fds,
 			 uint64_t now_ns, struct asker *who,
-			 char text[COMMAND_MAX + 1]);
+			 char text[ASKED_MAX + 1]);
 
 /* True as long as the connection of @who is open. */
 bool command_socket_serves(const struct command_socket *s,

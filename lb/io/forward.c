@@ -51,6 +51,11 @@ int forward_new(struct forward **out, struct engine *engine,
 	return 0;
 }
 
+void forward_set_clamp(struct forward *f, uint32_t mss_clamp)
+{
+	f->mss_clamp = mss_clamp;
+}
+
 void forward_free(struct forward *f)
 {
 	free(f);

@@ -32,6 +32,9 @@ int forward_new(struct forward **out, struct engine *engine,
 		uint32_t mss_clamp, struct err *err);
 void forward_free(struct forward *f);
 
+/* Another @mss_clamp, for SYNs from now on. */
+void forward_set_clamp(struct forward *f, uint32_t mss_clamp);
+
 /*
  * Handles up to @max frames that wait in @capture, and sends what the engine
  * originated. Returns the number of frames, or -EIO as capture_read() does.

@@ -141,7 +141,7 @@ START_TEST(the_positional_form_is_one_service)
 	ck_assert_uint_eq(c.n_services, 1);
 	ck_assert_str_eq(c.name, "20000");
 	ck_assert_str_eq(c.state, "/run/l4lb/20000.flows");
-	ck_assert_str_eq(c.control, "/run/l4lb/20000.sock");
+	ck_assert_str_eq(c.control, "/run/l4lb/20000.control");
 	ck_assert_str_eq(s->name, "20000");
 	ck_assert_int_eq(s->params.scheduler, SCHED_RR);
 	ck_assert(is_endpoint(&s->listen, "10.0.0.1:20000"));
@@ -287,7 +287,7 @@ START_TEST(options_override_the_file_wherever_they_stand)
 	ck_assert_int_eq(run_file("", text, strlen(text), &c, &err), 0);
 	ck_assert_str_eq(c.name, "file");
 	ck_assert_str_eq(c.state, "");
-	ck_assert_str_eq(c.control, "/run/l4lb/file.sock");
+	ck_assert_str_eq(c.control, "/run/l4lb/file.control");
 	ck_assert_uint_eq(c.n_interfaces, 2);
 	ck_assert(is_endpoint(&c.services[0].listen, "127.0.0.1:80"));
 	config_free(&c);
@@ -298,7 +298,7 @@ START_TEST(options_override_the_file_wherever_they_stand)
 			 0);
 	ck_assert_str_eq(c.name, "args");
 	ck_assert_str_eq(c.state, "/s");
-	ck_assert_str_eq(c.control, "/run/l4lb/args.sock");
+	ck_assert_str_eq(c.control, "/run/l4lb/args.control");
 	ck_assert_uint_eq(c.n_interfaces, 1);
 	ck_assert_str_eq(c.interfaces[0], "lo");
 	ck_assert_uint_eq(c.flows, 11);

@@ -336,7 +336,7 @@ START_TEST(defaults_are_those_of_the_manual)
 
 	ck_assert_str_eq(c.name, "80");
 	ck_assert_str_eq(c.state, "/run/l4lb/80.flows");
-	ck_assert_str_eq(c.control, "/run/l4lb/80.sock");
+	ck_assert_str_eq(c.control, "/run/l4lb/80.control");
 	ck_assert_uint_eq(c.flows, 65536);
 	ck_assert_uint_eq(c.nat_lo, 10240);
 	ck_assert_uint_eq(c.nat_hi, 32767);
@@ -451,7 +451,7 @@ START_TEST(every_global_key_is_stored)
 	c = parse_ok("[global]\nname = pi\nstate = none\nguard = none\n"
 		     "datapath = auto\n" CHAT);
 	ck_assert_str_eq(c.state, "");
-	ck_assert_str_eq(c.control, "/run/l4lb/pi.sock");
+	ck_assert_str_eq(c.control, "/run/l4lb/pi.control");
 	ck_assert_int_eq(c.guard, GUARD_NONE);
 	ck_assert_int_eq(c.datapath, DATAPATH_AUTO);
 	config_free(&c);

@@ -18,7 +18,7 @@
 static struct command_socket *s;
 static struct err err;
 static uint64_t now_ns = NS_PER_S;
-static char text[COMMAND_MAX + 1], got[REPLY_MAX + 1];
+static char text[ASKED_MAX + 1], got[ANSWER_MAX + 1];
 static struct asker who;
 
 static void open_socket(void)
@@ -114,8 +114,8 @@ static const struct {
 	bool taken;
 	const char *answer;
 } datagrams[] = {
-	{COMMAND_MAX, NULL, true, NULL},
-	{COMMAND_MAX + 1, NULL, false, "error too-long "},
+	{ASKED_MAX, NULL, true, NULL},
+	{ASKED_MAX + 1, NULL, false, "error too-long "},
 	{60000, NULL, false, "error too-long "},
 	{1, "\n", false, "error bad-command "},
 	{1, "\0", false, "error bad-command "},

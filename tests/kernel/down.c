@@ -41,7 +41,8 @@ START_TEST(what_a_crash_left_is_cleared_and_what_runs_is_not)
 			 0);
 	kill_9(hold_elsewhere(&web));
 	s = take(&api);
-	ck_assert_int_eq(run("touch /run/l4lb/web.flows /run/l4lb/web.sock"),
+	ck_assert_int_eq(run("touch /run/l4lb/web.flows /run/l4lb/web.control "
+			     "/run/l4lb/web.changes"),
 			 0);
 	ck_assert_int_eq(down_instance("web", &err), 0);
 	assert_reserved("12000-12001,36000-38000,50000\n");

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "clock.h"
+#include "control/command.h"
+#include "control/diff.h"
+#include "core/time.h"
+#include "host/small_file.h"
+#include "log.h"
+#include "overlay.h"
+
+static_assert(sizeof(INSTANCE_DIR "/.changes") + CONFIG_NAME_MAX <=
+		      OVERLAY_PATH_MAX,
+	      "any name fits");
+
+const char *overlay_path(const struct app *app, char path[OVERLAY_PATH_MAX])
+{
+	snprintf(path, OVERLAY_PATH_MAX, INSTANCE_DIR "/%s.changes",
+		 app->config.name);
+	return path;
+}
+
+/* ------------------------------------------------------------------- writing
+ */
+
+/* A place beside a live one of the same address needs no mention. */
+static bool is_mentioned(const struct service_config *s,
+			 const struct backend_config *b)
+{
+	return b->slot == SLOT_LEAVING && b->leaves != LEAVE_ON_DOWN &&
+	       !diff_find_backend(s, &b->addr, 0);
+}
+
+static void print_leaving(const struct config *c, struct text *out)
+{
+	for (unsigned i = 0; i < c->n_services; i++) {
+		const struct service_config *s = &c->services[i];
+		char listen[ENDPOINT_TEXT_MAX], addr[ENDPOINT_TEXT_MAX];
+
+		for (unsigned k = 0; service_is_live(s) && k < s->n_backends;
+		     k++)
+			if (is_mentioned(s, &s->backends[k]))
+				text_add(out, OVERLAY_LEAVING "%s %s %s\n",
+					 endpoint_format(&s->listen, listen),
+					 endpoint_format(&s->backends[k].addr,
+							 addr),
+					 command_leave_word(
+						 s->backends[k].leaves));
+	}
+}
+
+/* Puts "base " in front of each line. */
+static void print_base(const struct config *base, struct text *out)
+{
+	char line[OVERLAY_LINE_MAX];
+	struct text lines = {NULL};
+	const char *next;
+
+	if (config_print(base, &lines))
+		out->failed = true;
+	next = text_get(&lines);
+	while (text_next_line(&next, line, sizeof(line)))
+		text_add(out, "base %s\n", line);
+	text_free(&lines);
+}
+
+int overlay_print(const struct app *app, const struct config *config,
+		  struct text *out)
+{
+	struct text changes = {NULL};
+	int ret = diff_print(&app->overlay.base, config, &changes);
+
+	print_leaving(config, &changes);
+	if (!ret && changes.len > 0) {
+		text_add(out, "%s\n", OVERLAY_HEAD);
+		print_base(&app->overlay.base, out);
+		text_put(out, changes.bytes, changes.len);
+	}
+	if (changes.failed || out->failed)
+		ret = -ENOMEM;
+	text_free(&changes);
+	return ret;
+}
+
+int overlay_write(struct app *app, const struct config *config, struct err *err)
+{
+	char path[OVERLAY_PATH_MAX];
+	struct text t = {NULL};
+	int ret = overlay_print(app, config, &t);
+
+	overlay_path(app, path);
+	if (ret)
+		err_set(err, ret, "out of memory");
+	else if (t.len > 0)
+		ret = small_file_write(path, t.bytes, t.len, false, err);
+	else if (unlink(path) == -1 && errno != ENOENT)
+		ret = err_set(err, -errno, "cannot remove %s: %s", path,
+			      strerror(errno));
+	text_free(&t);
+	if (!ret)
+		app->overlay.stale = false;
+	return ret;
+}
+
+void overlay_stale(struct app *app)
+{
+	app->overlay.stale = true;
+}
+
+void overlay_each_second(struct app *app)
+{
+	struct overlay *o = &app->overlay;
+	struct err err;
+
+	if (!o->stale || app->change.phase != CHANGE_NONE)
+		return;
+	if (overlay_write(app, &app->config, &err) && !o->told)
+		log_warn("changes made at run time would be lost if l4lb "
+			 "died: %s",
+			 err.text);
+	o->told = o->stale;
+}
+
+int overlay_set_base(struct app *app, const struct config *base)
+{
+	struct config copy;
+
+	if (config_copy(&copy, base)) {
+		config_free(&copy);
+		return -ENOMEM;
+	}
+	config_free(&app->overlay.base);
+	app->overlay.base = copy;
+	return 0;
+}
