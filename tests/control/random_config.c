@@ -223,7 +223,7 @@ void free_left(struct config *c)
 	}
 }
 
-struct config random_config(struct random *r)
+struct config random_file(struct random *r)
 {
 	struct text text = {0};
 	struct config c;
@@ -242,22 +242,35 @@ struct config random_config(struct random *r)
 			ck_abort_msg("%s\n%s", err.text, text_get(&text));
 	} while (ret);
 	text_free(&text);
-	for (unsigned n = random_below(r, 12); n; n--) {
+	return c;
+}
+
+void random_changes(struct random *r, struct config *c, unsigned n)
+{
+	for (n = random_below(r, n + 1); n; n--) {
 		char line[RANDOM_COMMAND_MAX];
 		struct config copy;
+		struct err err;
 
-		random_command(r, &c, line);
-		ck_assert_int_eq(config_copy(&copy, &c), 0);
+		random_command(r, c, line);
+		ck_assert_int_eq(config_copy(&copy, c), 0);
 		if (command_apply(&copy, line, &err) == 0 &&
 		    command_check(&copy, &err) == 0) {
-			config_free(&c);
-			c = copy;
+			config_free(c);
+			*c = copy;
 		} else {
 			config_free(&copy);
 		}
 		if (random_below(r, 4) == 0)
-			free_left(&c);
+			free_left(c);
 	}
+}
+
+struct config random_config(struct random *r)
+{
+	struct config c = random_file(r);
+
+	random_changes(r, &c, 11);
 	return c;
 }
 
@@ -274,7 +287,7 @@ static const struct service_config *same_service(const struct config *c,
 }
 
 static const char *backends_missing(const struct service_config *a,
-				    const struct service_config *b)
+				    const struct service_config *b, bool ids)
 {
 	for (unsigned i = 0; i < a->n_backends; i++) {
 		const struct backend_config *x = &a->backends[i], *y = NULL;
@@ -287,7 +300,9 @@ static const char *backends_missing(const struct service_config *a,
 				y = &b->backends[k];
 		if (!y)
 			return "a backend";
-		if (strcmp(x->id, y->id) != 0)
+		if (strcmp(x->id, y->id) != 0 &&
+		    (ids || !config_id_is_automatic(x->id) ||
+		     !config_id_is_automatic(y->id)))
 			return "an id";
 		if (x->params.weight != y->params.weight)
 			return "a weight";
@@ -333,7 +348,7 @@ static const char *params_differ(const struct service_config *a,
 }
 
 static const char *services_missing(const struct config *a,
-				    const struct config *b)
+				    const struct config *b, bool ids)
 {
 	const char *what = NULL;
 
@@ -349,14 +364,15 @@ static const char *services_missing(const struct config *a,
 			return "the name of a service";
 		what = params_differ(s, other);
 		if (!what)
-			what = backends_missing(s, other);
+			what = backends_missing(s, other, ids);
 	}
 	return what;
 }
 
-const char *config_difference(const struct config *a, const struct config *b)
+static const char *difference(const struct config *a, const struct config *b,
+			      bool ids)
 {
-	const char *what = services_missing(a, b);
+	const char *what = services_missing(a, b, ids);
 
 	if (what)
 		return what;
@@ -364,5 +380,16 @@ const char *config_difference(const struct config *a, const struct config *b)
 		return "timeouts";
 	if (a->busy_poll_us != b->busy_poll_us || a->mss_clamp != b->mss_clamp)
 		return "a number";
-	return services_missing(b, a);
+	return services_missing(b, a, ids);
+}
+
+const char *config_difference(const struct config *a, const struct config *b)
+{
+	return difference(a, b, true);
+}
+
+const char *config_difference_but_ids(const struct config *a,
+				      const struct config *b)
+{
+	return difference(a, b, false);
 }

@@ -15,6 +15,10 @@
  * names, so that two configurations have much in common.
  */
 struct config random_config(struct random *r);
+/* As only a file has made it. */
+struct config random_file(struct random *r);
+/* Applies up to @n random commands. */
+void random_changes(struct random *r, struct config *c, unsigned n);
 
 /*
  * A command about what @c has, or nearly: most of them are right, some are
@@ -28,5 +32,8 @@ void free_left(struct config *c);
 
 /* Compares all that is live, whatever the slots are. NULL: equal. */
 const char *config_difference(const struct config *a, const struct config *b);
+/* The same, but an id that l4lb gave may be another one that it gave. */
+const char *config_difference_but_ids(const struct config *a,
+				      const struct config *b);
 
 #endif
