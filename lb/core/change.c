@@ -11,6 +11,7 @@
 #include "core/health/half_open.h"
 #include "core/lifecycle.h"
 #include "core/say.h"
+#include "core/sched/choose.h"
 #include "core/slots.h"
 #include "core/state.h"
 

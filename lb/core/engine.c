@@ -11,6 +11,7 @@
 #include "core/opening.h"
 #include "core/pools.h"
 #include "core/say.h"
+#include "core/sched/choose.h"
 #include "core/state.h"
 #include "core/sweep.h"
 
@@ -403,6 +404,15 @@ static void run_out(struct engine *e, struct flow *flow, uint64_t heard_ns,
 	engine_reset_flow(e, flow, FLOW_EXPIRED, now_ns);
 }
 
+/* At most one table a tick: each takes half a millisecond. */
+static bool refresh_tables(struct engine *e)
+{
+	for (unsigned i = 0; i < e->n_services; i++)
+		if (sched_refresh(&e->services[i]))
+			return true;
+	return false;
+}
+
 uint64_t engine_tick(struct engine *e, uint64_t now_ns, unsigned budget)
 {
 	const uint64_t heard_ns = hearing_now_ns(&e->hearing, now_ns);
@@ -430,7 +440,8 @@ uint64_t engine_tick(struct engine *e, uint64_t now_ns, unsigned budget)
 			run_out(e, flow, heard_ns, now_ns);
 	}
 	engine_retime(e);
-	if (engine_sweep(e, now_ns) || e->retime_left > 0 || budget == 0)
+	if (engine_sweep(e, now_ns) || e->retime_left > 0 || budget == 0 ||
+	    refresh_tables(e))
 		return now_ns;
 	next_ns = wheel_next_ns(&e->wheel);
 	if (e->checks_due_ns < checks_ns) /* a handshake failed just now */

@@ -11,6 +11,7 @@
 #include "core/pending.h"
 #include "core/room.h"
 #include "core/say.h"
+#include "core/sched/choose.h"
 #include "core/state.h"
 
 #define REPAIRS_MAX 2 /* first on the same port, then from another */
@@ -162,19 +163,21 @@ static bool ask_another(struct engine *e, struct flow *flow,
 {
 	struct service *s = &e->services[flow->service];
 	struct pending_syn *pend = pending_of(e, flow);
-	struct backend_set tried = {0};
+	const struct endpoint client = flow_client(flow);
+	struct sched_question question = {.client = &client, .now_ns = now_ns};
 	struct choice choice;
 
 	if (!pend || pend->exhausted || pend->retries >= s->params.retries)
 		return false;
 	for (unsigned i = 0; i < pend->retries; i++)
-		backend_set_add(&tried, pend->tried[i].backend);
-	backend_set_add(&tried, flow->backend);
-	choice = engine_pick(e, s, &tried, flow, now_ns);
+		backend_set_add(&question.tried, pend->tried[i].backend);
+	backend_set_add(&question.tried, flow->backend);
+	choice = engine_pick(e, s, &question, flow);
 	if (!choice.backend) {
 		pend->exhausted = true;
 		return false;
 	}
+	sched_commit(s, choice.backend, &question);
 	engine_count_failed(e, flow);
 	if (!pend->has_ticket)
 		why = CHECK_OK;
@@ -259,6 +262,7 @@ static void answered(struct engine *e, struct flow *flow, uint64_t now_ns)
 	took_ns = now_ns - pend->sent_ns;
 	if (took_ns > e->timeouts.syn_sent * NS_PER_S)
 		return; /* this process was suspended */
+	b->handshake_at_ns = now_ns;
 	if (b->handshake_ns == 0)
 		b->handshake_ns = took_ns;
 	else /* weight 1/8, as in RFC 6298 */

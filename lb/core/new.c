@@ -12,6 +12,7 @@
 #include "core/health/half_open.h"
 #include "core/lifecycle.h"
 #include "core/pending.h"
+#include "core/sched/choose.h"
 #include "core/slots.h"
 #include "core/state.h"
 
@@ -106,6 +107,8 @@ static int add_service(struct engine *e, unsigned service,
 		if (!spec->backends[i].unused &&
 		    add_backend(e, service, i, &spec->backends[i], now_ns))
 			return -ENOMEM;
+	sched_changed(&e->services[service]);
+	sched_refresh(&e->services[service]);
 	return 0;
 }
 
@@ -203,8 +206,10 @@ void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
-	for (unsigned i = 0; e->services && i < e->services_max; i++)
+	for (unsigned i = 0; e->services && i < e->services_max; i++) {
+		sched_free(&e->services[i]);
 		free(e->services[i].backends);
+	}
 	for (unsigned i = 0; e->pools && i < e->n_pools; i++)
 		free(e->pools[i].ports.ring);
 	free(e->services);

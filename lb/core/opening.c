@@ -5,6 +5,7 @@
 #include "core/opening.h"
 #include "core/pending.h"
 #include "core/room.h"
+#include "core/sched/choose.h"
 #include "core/source.h"
 #include "core/state.h"
 
@@ -13,18 +14,18 @@
 
 /* Recycles flows from the lists up to @last. */
 static struct choice pick(struct engine *e, struct service *s,
-			  struct backend_set tried, enum age_list last,
-			  const struct flow *except, uint64_t now_ns)
+			  struct sched_question *q, enum age_list last,
+			  const struct flow *except)
 {
 	struct choice choice = {.why = DROP_NO_BACKEND};
 
 	for (;;) {
-		struct backend *b = sched_pick(s, &tried, now_ns);
+		struct backend *b = sched_choose(s, q);
 		int pool;
 
 		if (!b)
 			return choice;
-		engine_settle_source(e, b, now_ns);
+		engine_settle_source(e, b, q->now_ns);
 		pool = engine_pick_pool(e, b, last, except);
 		if (pool >= 0)
 			return (struct choice){.backend = b,
@@ -33,22 +34,23 @@ static struct choice pick(struct engine *e, struct service *s,
 		choice.why = choice.why != DROP_NO_PORT && engine_all_away(e, b)
 				     ? DROP_NO_ROUTE
 				     : DROP_NO_PORT;
-		backend_set_add(&tried, b->index);
+		backend_set_add(&q->tried, b->index);
 	}
 }
 
 struct choice engine_pick(struct engine *e, struct service *s,
-			  const struct backend_set *tried,
-			  const struct flow *except, uint64_t now_ns)
+			  struct sched_question *q, const struct flow *except)
 {
-	struct choice choice =
-		pick(e, s, *tried, AGE_HALF_OPEN, except, now_ns);
+	const struct backend_set tried = q->tried;
+	struct choice choice = pick(e, s, q, AGE_HALF_OPEN, except);
 
 	/* First try the ports of other backends, then take one of a connection
 	 * that may be alive.
 	 */
-	if (!choice.backend && choice.why == DROP_NO_PORT)
-		choice = pick(e, s, *tried, AGE_HALF_CLOSED, except, now_ns);
+	if (!choice.backend && choice.why == DROP_NO_PORT) {
+		q->tried = tried;
+		choice = pick(e, s, q, AGE_HALF_CLOSED, except);
+	}
 	return choice;
 }
 
@@ -57,7 +59,10 @@ struct flow *engine_open_flow(struct engine *e, unsigned service_index,
 			      enum drop_reason *why)
 {
 	struct service *s = &e->services[service_index];
-	const struct backend_set none = {0};
+	struct sched_question question = {
+		.client = &p->key.pair.src,
+		.now_ns = now_ns,
+	};
 	struct flow_identity id;
 	struct choice choice;
 	struct backend *b;
@@ -68,7 +73,7 @@ struct flow *engine_open_flow(struct engine *e, unsigned service_index,
 		return NULL;
 	/* First the backend: a SYN without one must not cost a flow its place.
 	 */
-	choice = engine_pick(e, s, &none, NULL, now_ns);
+	choice = engine_pick(e, s, &question, NULL);
 	b = choice.backend;
 	*why = choice.why;
 	if (!b)
@@ -93,6 +98,7 @@ struct flow *engine_open_flow(struct engine *e, unsigned service_index,
 	};
 	flow = flow_open(&e->table, &id, now_ns);
 	assert(flow); /* room was made */
+	sched_commit(s, b, &question);
 	tcp_track_open(&flow->tcp, &p->tcp);
 	s->refs++;
 	b->refs++;

@@ -3,6 +3,7 @@
 #ifndef L4LB_OPENING_H
 #define L4LB_OPENING_H
 
+#include "core/sched/choose.h"
 #include "core/state.h"
 
 /* Where a SYN goes. */
@@ -13,13 +14,12 @@ struct choice {
 };
 
 /*
- * Chooses a backend of @s that is not in @tried. If no backend has a free port,
- * recycles closed and half-open flows, then half-closed ones, but never
- * @except.
+ * Chooses a backend of @s. If none has a free port, recycles closed and
+ * half-open flows, then half-closed ones, but never @except. Those that have no
+ * port are in @q->tried then, too; sched_commit() wants to know.
  */
 struct choice engine_pick(struct engine *e, struct service *s,
-			  const struct backend_set *tried,
-			  const struct flow *except, uint64_t now_ns);
+			  struct sched_question *q, const struct flow *except);
 
 /* Opens a flow for the SYN @p; NULL with the reason in *why. */
 struct flow *engine_open_flow(struct engine *e, unsigned service,

@@ -20,11 +20,18 @@
 #include "core/sched.h"
 
 #define SERVICE_BACKENDS_MAX  256 /* per service */
+#define SERVICE_HASH_KEY      16  /* bytes */
 #define SERVICE_SOURCES_MAX   16  /* our addresses toward one backend */
 #define HANDSHAKE_RETRIES_MAX 8
 
 struct service_params {
 	enum sched_kind scheduler;
+	/* Of hash and maglev. Without a key hash has a secret one, and maglev
+	 * one of zeros.
+	 */
+	bool hash_key_set;
+	uint8_t hash_key[SERVICE_HASH_KEY];
+	bool hash_port;		 /* by the client's port, too */
 	bool reset_out_of_state; /* else drop packets that no flow expects */
 	bool drop_all_down;	 /* without a backend drop SYNs, else refuse */
 	bool mptcp_pass;	 /* leave MPTCP options in SYNs */

@@ -2,8 +2,8 @@
 /*
  * service.h - services that clients connect to, and their backends
  *
- * Plain tables owned by the engine. sched.c chooses the backend of a flow; the
- * engine chooses our address and port toward it.
+ * Plain tables owned by the engine. core/sched/ chooses the backend of a flow;
+ * the engine chooses our address and port toward it.
  */
 #ifndef L4LB_SERVICE_H
 #define L4LB_SERVICE_H
@@ -15,6 +15,7 @@
 #include "core/health/passive.h"
 #include "core/health/when.h"
 #include "core/params.h"
+#include "core/sched/memory.h"
 #include "core/slot.h"
 
 struct backend {
@@ -39,14 +40,16 @@ struct backend {
 	bool swapped;	    /* pools[0] is the alternate now */
 	uint16_t alternate; /* pool; while swapped the original one */
 	uint64_t swapped_ns;
-	int64_t credit;	       /* of the scheduler wrr */
-	uint32_t flows;	       /* open now: neither TIME_WAIT nor RESET */
-	uint32_t refs;	       /* all flows that name it, closed ones too */
-	uint32_t tried;	       /* kept SYNs that name it as tried */
-	uint64_t total;	       /* flows opened so far */
-	uint64_t failed;       /* of these, refused or never answered */
-	uint64_t handshake_ns; /* SYN to SYN-ACK, smoothed; 0: none seen */
-	uint64_t excused_ns;   /* excused since (hearing.h); 0: not */
+	int64_t credit;		  /* of the scheduler wrr */
+	uint64_t token;		  /* hash of .addr: sched_changed() */
+	uint32_t flows;		  /* open now: neither TIME_WAIT nor RESET */
+	uint32_t refs;		  /* all flows that name it, closed ones too */
+	uint32_t tried;		  /* kept SYNs that name it as tried */
+	uint64_t total;		  /* flows opened so far */
+	uint64_t failed;	  /* of these, refused or never answered */
+	uint64_t handshake_ns;	  /* SYN to SYN-ACK, smoothed; 0: none seen */
+	uint64_t handshake_at_ns; /* when it was measured last */
+	uint64_t excused_ns;	  /* excused since (hearing.h); 0: not */
 
 	struct health health;	 /* if the service is checked */
 	uint32_t checks_from_nr; /* results up to this number are void */
@@ -74,7 +77,7 @@ struct service {
 	unsigned n_backends;	  /* slots in use so far: may have holes */
 	struct backend *backends; /* SERVICE_BACKENDS_MAX, or NULL: never used
 				   */
-	unsigned rr_next;
+	struct sched_memory sched;
 };
 
 /* A set of backends of one service by index: those tried for a flow. */
@@ -109,20 +112,5 @@ static inline bool backend_is_checked(const struct service *s,
 	return s->params.checked && b->slot == SLOT_LIVE &&
 	       b->params.admin != ADMIN_DISABLED;
 }
-
-/*
- * Call it after the backends of @s, their weights or wishes, or its scheduler
- * have changed: what the scheduler remembers may no longer hold.
- */
-void sched_changed(struct service *s);
-
-/*
- * Returns the backend for the next flow of @s, none of @tried; NULL if none is
- * left. Backups follow when all other backends that take flows have been tried;
- * backends with an open breaker come last, so passive evidence alone never
- * takes away the last one.
- */
-struct backend *sched_pick(struct service *s, const struct backend_set *tried,
-			   uint64_t now_ns);
 
 #endif

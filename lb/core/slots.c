@@ -14,6 +14,7 @@
 #include "core/health/cut_off.h"
 #include "core/health/half_open.h"
 #include "core/pools.h"
+#include "core/sched/choose.h"
 #include "core/slots.h"
 #include "core/state.h"
 
@@ -94,6 +95,10 @@ int slots_fill_service(struct engine *e, unsigned service,
 			      .slot = SLOT_PREPARED,
 			      .backends = s->backends};
 	slots_set_params(e, s, &spec->params);
+	if (sched_init(s, e->table.secret, sizeof(e->table.secret), service)) {
+		slots_empty_service(e, service);
+		return -ENOMEM;
+	}
 	if (e->n_services <= service)
 		e->n_services = service + 1;
 	return 0;
@@ -162,6 +167,7 @@ void slots_empty_service(struct engine *e, unsigned service)
 	assert(s->refs == 0);
 	assert(s->n_backends == 0);
 	e->leaving -= s->slot == SLOT_LEAVING;
+	sched_free(s);
 	*s = (struct service){.backends = s->backends};
 	while (e->n_services > 0 &&
 	       e->services[e->n_services - 1].slot == SLOT_FREE)

@@ -11,6 +11,7 @@
 #include "core/health/cut_off.h"
 #include "core/health/evidence.h"
 #include "core/health/half_open.h"
+#include "core/sched/choose.h"
 #include "core/state.h"
 
 void engine_prove_last(struct service *s)
