@@ -28,7 +28,7 @@
 #define MIB (1024.0 * 1024.0)
 
 struct state {
-	char *path;		/* NULL: memory only */
+	char *path;		/* NULL: a memfd, which dies with us */
 	struct state_name name; /* as long as it is being opened */
 	int fd;			/* open as long as the lock is held */
 	void *map;
@@ -50,8 +50,6 @@ static int write_header(struct state *s)
 {
 	ssize_t n;
 
-	if (s->fd == -1)
-		return 0;
 	s->head.pid = (uint32_t)getpid();
 	s->head.check = state_header_check(&s->head);
 	n = pwrite(s->fd, &s->head, sizeof(s->head), 0);
@@ -83,7 +81,7 @@ static void check_header(const struct state_header *h, off_t size,
 	struct place here;
 
 	place_here(&here);
-	if (h->version != STATE_VERSION)
+	if (h->version != STATE_VERSION && h->version != STATE_V1)
 		err_set(why, 0, "its format is version %u, this l4lb's is %d",
 			h->version, STATE_VERSION);
 	else if (h->check != state_header_check(h))
@@ -93,9 +91,9 @@ static void check_header(const struct state_header *h, off_t size,
 			h->flow_size, sizeof(struct flow));
 	else if (h->flows == 0 || h->flows > FLOWS_MAX)
 		err_set(why, 0, "a table of %u flows cannot be", h->flows);
-	else if (size != (off_t)state_file_bytes(h->flows))
+	else if (size != (off_t)state_bytes_of(h->version, h->flows))
 		err_set(why, 0, "it has %lld bytes and should have %zu",
-			(long long)size, state_file_bytes(h->flows));
+			(long long)size, state_bytes_of(h->version, h->flows));
 	else if (memcmp(h->place.boot, here.boot, sizeof(here.boot)) != 0)
 		err_set(why, 0, "this host was started since");
 	else if (h->place.netns != here.netns)
@@ -143,20 +141,19 @@ static int reserve(const struct state *s, int fd, size_t bytes, struct err *err)
 	return 0;
 }
 
-static int map(struct state *s, int fd, uint32_t flows, struct err *err)
+/* Maps s->fd, a file of @version. */
+static int map(struct state *s, uint32_t version, uint32_t flows,
+	       struct err *err)
 {
-	/* Anonymous memory is allocated as flows come, not at the start. */
-	int flags = fd == -1 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
-			     : MAP_SHARED;
-
-	s->bytes = state_file_bytes(flows);
-	s->map = mmap(NULL, s->bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
+	s->bytes = state_bytes_of(version, flows);
+	s->map = mmap(NULL, s->bytes, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_NORESERVE, s->fd, 0);
 	if (s->map == MAP_FAILED) {
 		s->map = NULL;
 		return err_set(err, -errno, "no memory for %u flows: %s", flows,
 			       strerror(errno));
 	}
-	s->flows = (struct flow *)((char *)s->map + STATE_FLOWS_AT);
+	s->flows = (struct flow *)((char *)s->map + state_flows_at(version));
 	return 0;
 }
 
@@ -243,7 +240,7 @@ static int fill_file(struct state *s, struct state *new, uint32_t flows,
 	int ret = reserve(s, new->fd, state_file_bytes(flows), err);
 
 	if (!ret)
-		ret = map(new, new->fd, flows, err);
+		ret = map(new, STATE_VERSION, flows, err);
 	if (ret)
 		return ret;
 	ret = fresh_header(new, flows);
@@ -251,6 +248,8 @@ static int fill_file(struct state *s, struct state *new, uint32_t flows,
 		return state_name_explain(&s->name, ret, err);
 	if (s->found) {
 		copy_flows(new->flows, flows, s->flows, s->head.flows);
+		memcpy(new->head.secret, s->head.secret,
+		       sizeof(new->head.secret));
 		new->head.nat_lo = s->head.nat_lo;
 		new->head.nat_hi = s->head.nat_hi;
 		new->head.probe_lo = s->head.probe_lo;
@@ -305,12 +304,13 @@ fail:
 
 static int go_on(struct state *s, uint32_t flows, struct err *err)
 {
+	const struct state_header *h = &s->head;
 	/* Also for an existing file: it may have holes. */
-	int ret = reserve(s, s->fd, state_file_bytes(s->head.flows), err);
+	int ret = reserve(s, s->fd, state_bytes_of(h->version, h->flows), err);
 
 	if (!ret)
-		ret = map(s, s->fd, s->head.flows, err);
-	if (ret || s->head.flows == flows)
+		ret = map(s, h->version, h->flows, err);
+	if (ret || (h->flows == flows && h->version == STATE_VERSION))
 		return ret;
 	ret = check_room(s, flows, err);
 	return ret ? ret : replace(s, flows, false, err);
@@ -342,6 +342,33 @@ static int open_file(struct state *s, uint32_t flows, struct err *err)
 	return ret ? state_name_explain(&s->name, ret, err) : 0;
 }
 
+/*
+ * Memory that readers can map as they map a file. It is allocated as flows
+ * come, not at the start; and nobody can truncate it.
+ */
+static int open_memory(struct state *s, uint32_t flows, struct err *err)
+{
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+	int ret = fresh_header(s, flows);
+
+	if (ret)
+		return err_set(err, ret, "no random numbers: %s",
+			       strerror(-ret));
+	s->fd = memfd_create("l4lb-flows", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (s->fd == -1 ||
+	    ftruncate(s->fd, (off_t)state_file_bytes(flows)) == -1 ||
+	    fcntl(s->fd, F_ADD_SEALS, seals) == -1)
+		return err_set(err, -errno, "no memory for %u flows: %s", flows,
+			       strerror(errno));
+	ret = map(s, STATE_VERSION, flows, err);
+	if (ret)
+		return ret;
+	ret = write_header(s);
+	return ret ? err_set(err, ret, "no memory for the flows: %s",
+			     strerror(-ret))
+		   : 0;
+}
+
 int state_open(struct state **out, const char *path, uint32_t flows,
 	       const struct owner *owner, struct err *err)
 {
@@ -359,12 +386,7 @@ int state_open(struct state **out, const char *path, uint32_t flows,
 		ret = s->path ? open_file(s, flows, err)
 			      : err_set(err, -ENOMEM, "out of memory");
 	} else {
-		ret = fresh_header(s, flows);
-		if (ret)
-			err_set(err, ret, "no random numbers: %s",
-				strerror(-ret));
-		else
-			ret = map(s, -1, flows, err);
+		ret = open_memory(s, flows, err);
 	}
 	if (ret) {
 		state_close(s);
@@ -390,7 +412,7 @@ void state_remove(struct state *s)
 {
 	if (!s)
 		return;
-	if (s->fd != -1) {
+	if (s->path && s->fd != -1) {
 		munmap(s->map, s->bytes);
 		s->map = NULL;
 		/* If unlink() is not permitted, the file is at least empty. */

@@ -28,7 +28,8 @@ struct state;
 /*
  * Opens or creates the file for @flows flows; "" means memory that dies with
  * the process. A file that cannot be used is replaced by a fresh one, see
- * state_why_fresh(). A file that another user could have written is first moved
+ * state_why_fresh(). A file of version 1 is copied into a new one, so its
+ * connections stay. A file that another user could have written is first moved
  * aside, to PATH.old. A file that l4lb has not written is left alone, and that
  * is an error: the user has mistaken the name. A file of another size is
  * copied, so its connections stay.
@@ -52,7 +53,7 @@ void state_remove(struct state *s);
 /* Memory of the flow table, 64-byte aligned. */
 struct flow *state_flows(struct state *s);
 
-/* Random bytes, drawn when the file was created. */
+/* Random bytes, drawn when the file was first created. */
 const uint8_t *state_secret(const struct state *s);
 
 /* True if the file may contain flows of an earlier process. */

@@ -4,6 +4,10 @@
  *
  * The header, in a page of its own, then the flows. Numbers are in host byte
  * order: the file never leaves its host, nor the boot that wrote it.
+ *
+ * The flows begin at 64 KiB, the largest page of any machine: so a reader can
+ * map them alone, without the secret that the header has. In version 1 they
+ * began at 4 KiB; such a file is read once, and copied.
  */
 #ifndef L4LB_STATE_FILE_H
 #define L4LB_STATE_FILE_H
@@ -19,8 +23,11 @@
 #include "host/instance.h"
 
 #define STATE_MAGIC    "l4lbflow" /* 8 bytes, no final 0 in the file */
-#define STATE_VERSION  1	  /* of header and struct flow */
-#define STATE_FLOWS_AT 4096	  /* bytes; the header has the first page */
+#define STATE_VERSION  2	  /* of header and struct flow */
+#define STATE_FLOWS_AT 65536	  /* bytes; the header has the first page */
+
+#define STATE_V1	  1 /* differs in: */
+#define STATE_V1_FLOWS_AT 4096
 
 struct state_header {
 	char magic[8];
@@ -36,12 +43,24 @@ struct state_header {
 	uint64_t check; /* XXH64 of everything above */
 };
 static_assert(sizeof(struct state_header) == 280, "no padding: checksummed");
-static_assert(sizeof(struct state_header) <= STATE_FLOWS_AT, "in its page");
-static_assert(STATE_FLOWS_AT % 64 == 0, "flows are aligned");
+static_assert(sizeof(struct state_header) <= STATE_V1_FLOWS_AT, "in its page");
+static_assert(STATE_FLOWS_AT % 65536 == 0, "on a page, of any size");
+static_assert(STATE_V1_FLOWS_AT % 64 == 0, "flows are aligned");
+
+/* Where the flows begin, in a file of @version. */
+static inline size_t state_flows_at(uint32_t version)
+{
+	return version == STATE_V1 ? STATE_V1_FLOWS_AT : STATE_FLOWS_AT;
+}
+
+static inline size_t state_bytes_of(uint32_t version, uint32_t flows)
+{
+	return state_flows_at(version) + (size_t)flows * sizeof(struct flow);
+}
 
 static inline size_t state_file_bytes(uint32_t flows)
 {
-	return STATE_FLOWS_AT + (size_t)flows * sizeof(struct flow);
+	return state_bytes_of(STATE_VERSION, flows);
 }
 
 /*

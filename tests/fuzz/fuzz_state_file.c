@@ -134,14 +134,14 @@ static void make_header(struct file *f, unsigned how)
 		h->check = state_header_check(h);
 	memcpy(f->bytes, h, sizeof(*h));
 	if (how & MADE_SIZE && h->flows <= FLOWS)
-		f->size = state_file_bytes(h->flows);
+		f->size = state_bytes_of(h->version, h->flows);
 }
 
 static void make_file(struct file *f, unsigned how, const uint8_t *in,
 		      size_t left)
 {
-	struct flow *flows = (struct flow *)(f->bytes + STATE_FLOWS_AT);
-	size_t head = left;
+	struct flow *flows;
+	size_t head = left, at;
 
 	memset(f, 0, sizeof(*f));
 	f->shared = how & MADE_SHARED;
@@ -151,19 +151,20 @@ static void make_file(struct file *f, unsigned how, const uint8_t *in,
 		head = FILE_MAX;
 	memcpy(f->bytes, in, head);
 	f->size = head;
+	memcpy(&f->head, f->bytes, sizeof(f->head));
+	at = state_flows_at(f->head.version);
+	flows = (struct flow *)(f->bytes + at);
 	if (how & MADE_PAGE) {
 		left -= head;
-		if (left > FILE_MAX - STATE_FLOWS_AT)
-			left = FILE_MAX - STATE_FLOWS_AT;
+		if (left > FLOWS * sizeof(*flows))
+			left = FLOWS * sizeof(*flows);
 		memcpy(flows, in + head, left);
-		f->size = STATE_FLOWS_AT + left;
+		f->size = at + left;
 	}
 	if (f->size >= sizeof(f->head))
 		make_header(f, how);
-	else
-		memcpy(&f->head, f->bytes, f->size);
 	for (int i = 0; how & MADE_FLOWS && i < FLOWS; i++)
-		if (state_file_bytes(i + 1) <= f->size && flows[i].open)
+		if (at + (i + 1) * sizeof(*flows) <= f->size && flows[i].open)
 			forge_seal(&flows[i]);
 	f->flows = flows;
 }
@@ -201,8 +202,9 @@ static bool is_good(const struct file *f)
 	const struct state_header *h = &f->head;
 
 	return !f->shared && f->size > sizeof(*h) && is_ours(f) &&
-	       h->version == here.version && h->flow_size == here.flow_size &&
-	       h->flows > 0 && f->size == state_file_bytes(h->flows) &&
+	       (h->version == here.version || h->version == STATE_V1) &&
+	       h->flow_size == here.flow_size && h->flows > 0 &&
+	       f->size == state_bytes_of(h->version, h->flows) &&
 	       strncmp(h->place.boot, here.place.boot, sizeof(h->place.boot)) ==
 		       0 &&
 	       h->place.netns == here.place.netns &&
@@ -246,7 +248,7 @@ static void check_flows(struct state *s, const struct file *f, uint32_t wanted)
 {
 	const struct flow *flows = state_flows(s);
 
-	if (wanted == f->head.flows &&
+	if (wanted == f->head.flows && f->head.version == here.version &&
 	    memcmp(flows, f->flows, wanted * sizeof(*flows)) != 0)
 		fail("a file of the right size is as it was");
 	if (connections(flows, wanted) != connections(f->flows, f->head.flows))
@@ -254,8 +256,7 @@ static void check_flows(struct state *s, const struct file *f, uint32_t wanted)
 	for (uint32_t i = 0; i < wanted; i++)
 		if (!is_zero(&flows[i], sizeof(*flows)) && !has(f, &flows[i]))
 			fail("a flow is one of the file's");
-	if (memcmp(state_secret(s), f->head.secret, FLOW_SECRET_BYTES) != 0 &&
-	    wanted == f->head.flows)
+	if (memcmp(state_secret(s), f->head.secret, FLOW_SECRET_BYTES) != 0)
 		fail("the secret stays");
 }
 

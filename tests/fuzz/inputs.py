@@ -140,7 +140,7 @@ def icmp(capture, out):
 
 # The first byte of an input of fuzz_state_file.c.
 HERE, NETNS, SEAL, PAGE, SIZE, SEAL_FLOWS, SHARED = (1 << i for i in range(7))
-FLOWS_AT, HEADER, FLOW = 4096, 280, 192
+FLOWS_AT, HEADER, FLOW = 65536, 280, 192
 
 
 def state(path, out):
@@ -174,7 +174,13 @@ def state(path, out):
     put("-cut-in-header", right & ~PAGE, n, header[:100], b"")
     put("-cut-in-magic", right & ~PAGE, n, header[:5], b"")
     put("-foreign", right, n, patch(0, b"not ours"), flows)
-    put("-version-2", right, n, patch(8, struct.pack("=I", 2)), flows)
+    put("-version-3", right, n, patch(8, struct.pack("=I", 3)), flows)
+    first = patch(8, struct.pack("=I", 1))
+    put("-of-version-1", right, n, first, flows)
+    put("-of-version-1-grows", right, 4 * n, first, flows)
+    put("-of-version-1-has-no-room", right, 1, first, flows)
+    put("-of-version-1-short", right, n, first, flows[:-1])
+    put("-of-version-1-damaged", right & ~SEAL, n, first, flows)
     put("-flow-of-128", right, n, patch(12, struct.pack("=I", 128)), flows)
     put("-no-flows", right | SIZE, n, patch(16, bytes(4)), b"")
     put("-all-flows", right, n, patch(16, b"\xff" * 4), flows)

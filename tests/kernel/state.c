@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -222,10 +223,29 @@ START_TEST(truncated_while_it_is_used_that_is_said)
 }
 END_TEST
 
+/* Our descriptor of a table in memory, or -1. */
+static int find_memory(void)
+{
+	char path[32], name[64];
+	ssize_t n;
+
+	for (int fd = 0; fd < 64; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n = readlink(path, name, sizeof(name) - 1);
+		name[n > 0 ? n : 0] = '\0';
+		if (strncmp(name, "/memfd:l4lb-flows", 17) == 0)
+			return fd;
+	}
+	return -1;
+}
+
 START_TEST(without_a_file_it_is_memory)
 {
+	const struct flow *read;
+	struct state_header h;
 	struct state *s;
 	uint16_t lo, hi;
+	int fd;
 
 	set_up();
 	ck_assert_int_eq(state_open(&s, "", FLOWS, NULL, &err), 0);
@@ -235,9 +255,127 @@ START_TEST(without_a_file_it_is_memory)
 	state_set_ports(s, 1, 2, 1);
 	ck_assert(!state_ports(s, &lo, &hi));
 	ck_assert_uint_eq(state_probe_ports(s), 0);
+	/* A reader has it as it has a file; and nobody can truncate it. */
+	fd = find_memory();
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(pread(fd, &h, sizeof(h), 0), sizeof(h));
+	ck_assert_uint_eq(h.version, STATE_VERSION);
+	ck_assert_uint_eq(h.check, state_header_check(&h));
+	ck_assert_uint_eq(h.nat_lo, 1);
+	read = mmap(NULL, FLOWS * sizeof(*read), PROT_READ, MAP_SHARED, fd,
+		    STATE_FLOWS_AT);
+	ck_assert_ptr_ne(read, MAP_FAILED);
+	ck_assert(flow_is_whole(&read[FLOWS - 1]));
+	munmap((void *)read, FLOWS * sizeof(*read));
+	ck_assert_int_eq(ftruncate(fd, 0), -1);
 	state_remove(s);
+	ck_assert_int_eq(find_memory(), -1);
 	state_close(NULL);
 	state_remove(NULL);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- version 1 */
+
+static const uint8_t old_secret[FLOW_SECRET_BYTES] = {1, 2, 3, 4, 5};
+
+/* FILE_ as an earlier l4lb left it: flow 1 at 3, flow 2 at 5, and noise. */
+static void make_version_1(void)
+{
+	struct flow flows[FLOWS] = {0};
+	struct state_header h;
+	int fd;
+
+	make_file();
+	read_header(&h);
+	fd = open(FILE_, O_RDONLY);
+	ck_assert_int_eq(pread(fd, flows, sizeof(flows), STATE_FLOWS_AT),
+			 sizeof(flows));
+	close(fd);
+	h.version = 1;
+	memcpy(h.secret, old_secret, sizeof(h.secret));
+	ck_assert_int_eq(unlink(FILE_), 0);
+	fd = open(FILE_, O_WRONLY | O_CREAT, 0600);
+	ck_assert_int_eq(pwrite(fd, flows, sizeof(flows), 4096), sizeof(flows));
+	close(fd);
+	write_header(&h, true);
+}
+
+static const uint32_t tables[] = {FLOWS, 2 * FLOWS, 3};
+
+START_TEST(a_file_of_version_1_keeps_its_connections)
+{
+	const uint32_t size = tables[_i];
+	uint16_t lo = 0, hi = 0;
+	struct state_header h;
+	struct stat st;
+	struct state *s;
+
+	set_up();
+	make_version_1();
+	ck_assert_int_eq(stat(FILE_, &st), 0);
+	ck_assert_int_eq(st.st_size, 4096 + FLOWS * sizeof(struct flow));
+	for (int process = 0; process < 2; process++) {
+		unsigned found = 0;
+		uint32_t n;
+
+		s = open_state(size);
+		ck_assert(state_found(s));
+		ck_assert_ptr_null(state_why_fresh(s));
+		ck_assert_ptr_eq(state_found_flows(s, &n), state_flows(s));
+		ck_assert_uint_eq(n, size);
+		for (uint32_t i = 0; i < size; i++)
+			if (flow_is_whole(&state_flows(s)[i]))
+				found |= 1u << state_flows(s)[i].id;
+		ck_assert_uint_eq(found, 1u << 1 | 1u << 2);
+		ck_assert(state_ports(s, &lo, &hi));
+		ck_assert_uint_eq(lo, 10240);
+		ck_assert_uint_eq(hi, 32767);
+		ck_assert_uint_eq(state_probe_ports(s), 32704);
+		/* What clients are hashed by: they keep their backends. */
+		ck_assert_mem_eq(state_secret(s), old_secret,
+				 sizeof(old_secret));
+		state_close(s);
+		read_header(&h);
+		ck_assert_uint_eq(h.version, 2);
+		ck_assert_int_eq(stat(FILE_, &st), 0);
+		ck_assert_int_eq(st.st_size,
+				 65536 + size * sizeof(struct flow));
+		ck_assert_uint_eq(st.st_mode & 07777, 0600);
+	}
+}
+END_TEST
+
+START_TEST(a_file_of_version_1_with_too_many_connections_is_left)
+{
+	struct state_header h;
+	struct state *s = NULL;
+
+	set_up();
+	make_version_1();
+	ck_assert_int_eq(state_open(&s, FILE_, 1, NULL, &err), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.text, "2 connections"));
+	read_header(&h);
+	ck_assert_uint_eq(h.version, 1);
+}
+END_TEST
+
+START_TEST(a_damaged_file_of_version_1_is_not_used)
+{
+	struct state_header h;
+
+	set_up();
+	make_version_1();
+	read_header(&h);
+	h.nat_lo++;
+	write_header(&h, false);
+	expect_fresh("damaged");
+	make_version_1();
+	ck_assert_int_eq(truncate(FILE_, 4096 + 64), 0);
+	expect_fresh("should have");
+	make_version_1(); /* as long as one of version 2 */
+	ck_assert_int_eq(truncate(FILE_, (off_t)state_file_bytes(FLOWS)), 0);
+	expect_fresh("should have");
 }
 END_TEST
 
@@ -245,7 +383,8 @@ END_TEST
 
 START_TEST(truncated_anywhere_it_is_not_used)
 {
-	for (size_t len = 0; len < state_file_bytes(FLOWS); len += 64) {
+	for (size_t len = 0; len < state_file_bytes(FLOWS);
+	     len += len < 512 || len >= STATE_FLOWS_AT ? 64 : 4032) {
 		make_file();
 		ck_assert_int_eq(truncate(FILE_, (off_t)len), 0);
 		expect_fresh(len == 0				 ? "empty"
@@ -282,7 +421,7 @@ static void old_version(struct state_header *h)
 }
 static void new_version(struct state_header *h)
 {
-	h->version = 2;
+	h->version = STATE_VERSION + 1;
 }
 static void other_flow(struct state_header *h)
 {
@@ -329,7 +468,7 @@ static const struct wrong {
 	void (*make)(struct state_header *h);
 	const char *why;
 } wrong[] = {
-	{old_version, "version 0"},	    {new_version, "version 2"},
+	{old_version, "version 0"},	    {new_version, "version 3"},
 	{other_flow, "128 bytes"},	    {no_flows, "0 flows"},
 	{all_flows, "4294967295 flows"},    {many_flows, "should have"},
 	{more_flows, "should have"},	    {less_flows, "should have"},
@@ -643,7 +782,7 @@ END_TEST
 static void mount_small(void)
 {
 	ck_assert_int_eq(mkdir(SMALL, 0755), 0);
-	if (mount("tmpfs", SMALL, "tmpfs", 0, "size=64k"))
+	if (mount("tmpfs", SMALL, "tmpfs", 0, "size=256k"))
 		ck_abort_msg("mount: %s", strerror(errno));
 }
 
@@ -656,7 +795,7 @@ START_TEST(a_full_disk_is_an_error_at_the_start)
 	ck_assert_int_eq(state_open(&s, SMALL "/a.flows", 65536, NULL, &err),
 			 -ENOSPC);
 	ck_assert_ptr_nonnull(strstr(err.text, SMALL "/a.flows"));
-	ck_assert_ptr_nonnull(strstr(err.text, "12.0 MiB"));
+	ck_assert_ptr_nonnull(strstr(err.text, "12.1 MiB"));
 	ck_assert_int_eq(rmdir(SMALL), -1);
 	ck_assert_int_eq(access(SMALL "/a.flows", F_OK), -1);
 	ck_assert_int_eq(access(SMALL "/a.flows.new", F_OK), -1);
@@ -794,6 +933,9 @@ int main(void)
 		{a_killed_process_leaves_what_it_wrote, 0},
 		{truncated_while_it_is_used_that_is_said, 0},
 		{without_a_file_it_is_memory, 0},
+		{a_file_of_version_1_keeps_its_connections, ARRAY_LEN(tables)},
+		{a_file_of_version_1_with_too_many_connections_is_left, 0},
+		{a_damaged_file_of_version_1_is_not_used, 0},
 		{truncated_anywhere_it_is_not_used, 0},
 		{with_any_bit_of_its_header_wrong_it_is_not_used, 0},
 		{a_header_that_is_not_ours_says_why, ARRAY_LEN(wrong)},

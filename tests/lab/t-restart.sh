@@ -107,7 +107,7 @@ download
 watch_resets client b1 b2 b3
 stop lb KILL
 expect "after kill -9 there is the state file, mode and bytes" \
-	"$(stat -c '%a %s' $FILE)" "600 $((4096 + 65536 * 192))"
+	"$(stat -c '%a %s' $FILE)" "600 $((65536 + 65536 * 192))"
 sleep 2 # the time that somebody needs to notice
 again "${CONF[@]}"
 expect "flows taken over" "$(took_over)" 1001
