@@ -36,13 +36,10 @@ struct segment;
 struct backend_spec {
 	struct endpoint addr;
 	struct backend_params params;
-	bool unused;	/* the slot stays free */
-	bool gone;	/* no longer configured: it leaves, see params.then */
-	bool waits;	/* no route to it yet; the engine ignores this */
-	bool routed;	/* a route chose its source: may change */
-	bool undrained; /* its weight is 0, but not to drain it: its flows have
-			 * no time limit
-			 */
+	bool unused; /* the slot stays free */
+	bool gone;   /* no longer configured: it leaves, see params.then */
+	bool waits;  /* no route to it yet; the engine ignores this */
+	bool routed; /* a route chose its source: may change */
 	unsigned n_sources; /* at least 1 */
 	/* A single source may be unset: see engine_set_source(). */
 	struct ip_addr sources[SERVICE_SOURCES_MAX];

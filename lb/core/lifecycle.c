@@ -140,7 +140,6 @@ void engine_close_flow(struct engine *e, struct flow *flow)
 	if (!tcp_is_closed(flow->tcp.state))
 		b->flows--;
 	b->refs--;
-	e->services[flow->service].refs--;
 	pending_over(e, flow);
 	engine_unlist_flow(e, flow);
 	wheel_clear(&e->wheel, flow_index(&e->table, flow));

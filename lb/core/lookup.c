@@ -5,20 +5,32 @@
 #include "core/lookup.h"
 #include "core/state.h"
 
+static bool has_address(const struct service *s, const struct endpoint *listen)
+{
+	return endpoint_equal(&s->listen, listen) && s->slot >= SLOT_LIVE;
+}
+
 /* One that leaves may still have the address of one that has come for it. */
+static int prefer_live(const struct engine *e, const struct endpoint *listen,
+		       unsigned leaving)
+{
+	for (unsigned i = 0; i < e->n_services; i++)
+		if (e->services[i].slot == SLOT_LIVE &&
+		    has_address(&e->services[i], listen))
+			return (int)i;
+	return (int)leaving;
+}
+
 int engine_find_service(const struct engine *e, const struct endpoint *listen)
 {
-	int leaving = -1;
-
 	for (unsigned i = 0; i < e->n_services; i++) {
-		if (!endpoint_equal(&e->services[i].listen, listen))
+		if (!has_address(&e->services[i], listen))
 			continue;
-		if (e->services[i].slot == SLOT_LIVE)
-			return (int)i;
-		if (e->services[i].slot == SLOT_LEAVING && leaving < 0)
-			leaving = (int)i;
+		return e->services[i].slot == SLOT_LIVE
+			       ? (int)i
+			       : prefer_live(e, listen, i);
 	}
-	return leaving;
+	return -1;
 }
 
 static int compare_pool(const struct pool *pool, const struct ip_addr *source,

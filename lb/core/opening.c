@@ -100,7 +100,6 @@ struct flow *engine_open_flow(struct engine *e, unsigned service_index,
 	assert(flow); /* room was made */
 	sched_commit(s, b, &question);
 	tcp_track_open(&flow->tcp, &p->tcp);
-	s->refs++;
 	b->refs++;
 	b->flows++;
 	b->total++;

@@ -69,7 +69,6 @@ struct backend {
 struct service {
 	struct endpoint listen;
 	enum slot slot;
-	uint32_t refs;	     /* flows that name it */
 	uint64_t entered_ns; /* became SLOT_LIVE */
 	struct service_params params;
 	bool away; /* its address is not on this host now */

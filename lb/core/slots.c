@@ -121,8 +121,6 @@ int slots_fill_backend(struct engine *e, unsigned service, unsigned backend,
 			      .up = true,
 			      .params = spec->params,
 			      .routed = spec->routed};
-	if (spec->undrained)
-		b->params.then = LEAVE_KEEP;
 	breaker_init(&b->breaker, &breaker, now_ns);
 	b->breaker.ticket = (ticket + 1) % BREAKER_TICKETS;
 	if (s->params.checked)
@@ -164,7 +162,6 @@ void slots_empty_service(struct engine *e, unsigned service)
 {
 	struct service *s = &e->services[service];
 
-	assert(s->refs == 0);
 	assert(s->n_backends == 0);
 	e->leaving -= s->slot == SLOT_LEAVING;
 	sched_free(s);

@@ -111,7 +111,6 @@ static void enlist(struct engine *e, struct flow *flow)
 {
 	struct backend *b = engine_backend(e, flow);
 
-	e->services[flow->service].refs++;
 	b->refs++;
 	if (!tcp_is_closed(flow->tcp.state)) {
 		b->flows++;

@@ -26,10 +26,15 @@ struct backend_view engine_view_backend(const struct engine *e,
 					unsigned service, unsigned backend,
 					uint64_t now_ns)
 {
-	const struct backend *b = &e->services[service].backends[backend];
-	const struct pool *pool = &e->pools[b->pools[0]];
-	struct backend_view view = {.slot = b->slot};
+	const struct backend *b;
+	const struct pool *pool;
+	struct backend_view view = {.slot = SLOT_FREE};
 
+	if (service >= e->n_services ||
+	    backend >= e->services[service].n_backends)
+		return view;
+	b = &e->services[service].backends[backend];
+	pool = &e->pools[b->pools[0]];
 	if (b->slot == SLOT_FREE)
 		return view;
 	view = (struct backend_view){
@@ -83,7 +88,6 @@ void engine_freeze(struct engine *e, struct flow *copy)
 	struct flow_table *t = &e->table;
 
 	for (unsigned s = 0; s < e->n_services; s++) {
-		e->services[s].refs = 0;
 		for (unsigned i = 0; i < e->services[s].n_backends; i++)
 			e->services[s].backends[i].flows =
 				e->services[s].backends[i].refs = 0;
@@ -100,7 +104,6 @@ void engine_freeze(struct engine *e, struct flow *copy)
 		if (!copy[i].open)
 			continue;
 		t->used++;
-		e->services[copy[i].service].refs++;
 		engine_backend(e, &copy[i])->refs++;
 		if (!tcp_is_closed(copy[i].tcp.state))
 			engine_backend(e, &copy[i])->flows++;

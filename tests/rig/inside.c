@@ -36,7 +36,8 @@ struct inside_pool inside_pool(const struct engine *e, unsigned pool)
 				    .backend = p->backend,
 				    .size = p->ports.size,
 				    .free = p->ports.free,
-				    .recyclable = p->recyclable};
+				    .recyclable = p->recyclable,
+				    .holders = p->holders};
 }
 
 unsigned inside_outbox(const struct engine *e)
@@ -82,7 +83,7 @@ void inside_set_sweep(struct engine *e, uint32_t at, uint32_t left)
 
 void inside_balance(struct engine *e)
 {
-	uint64_t total = 0;
+	uint64_t total = e->left_totals;
 
 	for (unsigned s = 0; s < e->n_services; s++)
 		for (unsigned i = 0; i < e->services[s].n_backends; i++)

@@ -22,6 +22,7 @@ struct inside_pool {
 	struct ip_addr source;
 	struct endpoint backend;
 	uint32_t size, free, recyclable;
+	unsigned holders; /* backends that have it as a source */
 };
 
 unsigned inside_pools(const struct engine *e);

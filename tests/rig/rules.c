@@ -3,6 +3,7 @@
 #include "rules.h"
 
 #include "core/lifecycle.h"
+#include "core/lookup.h"
 #include "core/state.h"
 
 static const char *broken_balance(const struct engine *e)
@@ -30,10 +31,13 @@ static bool share_key(const struct flow *a, const struct flow *b)
 
 static const char *broken_flow(const struct engine *e, const struct flow *f)
 {
-	const struct service *s = &e->services[f->service];
+	const struct service *s =
+		&e->services[f->service < e->n_services ? f->service : 0];
 	struct endpoint vip = flow_vip(f), backend = flow_backend(f);
 
-	if (f->service >= e->n_services || f->backend >= s->n_backends)
+	if (f->service >= e->n_services || s->slot < SLOT_LIVE ||
+	    f->backend >= s->n_backends ||
+	    s->backends[f->backend].slot < SLOT_LIVE)
 		return "a flow's service and backend exist";
 	if (f->pool >= e->n_pools)
 		return "a flow's pool exists";
@@ -54,18 +58,42 @@ static const char *broken_flow(const struct engine *e, const struct flow *f)
 	return NULL;
 }
 
+/* Kept SYNs that name @b as one of those tried before. */
+static uint32_t count_tried(const struct engine *e, const struct backend *b)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < e->table.size; i++) {
+		const struct flow *f = &e->table.flows[i];
+		const struct pending_syn *pend;
+
+		if (!f->open || f->service != b->service || !f->pending)
+			continue;
+		pend = pending_of(e, f);
+		for (unsigned k = 0; k < pend->retries; k++)
+			n += pend->tried[k].backend == b->index;
+	}
+	return n;
+}
+
 static const char *broken_backend(const struct engine *e,
 				  const struct backend *b)
 {
-	uint32_t open = 0;
+	uint32_t open = 0, refs = 0;
 
 	for (uint32_t i = 0; i < e->table.size; i++) {
 		const struct flow *f = &e->table.flows[i];
 
-		if (f->open && f->service == b->service &&
-		    f->backend == b->index && !tcp_is_closed(f->tcp.state))
-			open++;
+		if (!f->open || f->service != b->service ||
+		    f->backend != b->index)
+			continue;
+		refs++;
+		open += !tcp_is_closed(f->tcp.state);
 	}
+	if (refs != b->refs)
+		return "a backend counts the flows that name it";
+	if (b->tried != count_tried(e, b))
+		return "a backend counts the SYNs that were tried with it";
 	if (open != b->flows)
 		return "a backend's flows are those that are not closed";
 	if (b->failed > b->total)
@@ -117,11 +145,66 @@ static const char *broken_pool(const struct engine *e, unsigned pool)
 	return NULL;
 }
 
+/* A service and its backends, as the slots of both. */
+static const char *broken_slots(const struct service *s, unsigned *leaving)
+{
+	int64_t credits = 0;
+
+	*leaving += s->slot == SLOT_LEAVING;
+	for (unsigned i = 0; i < s->n_backends; i++) {
+		const struct backend *b = &s->backends[i];
+
+		credits += b->credit;
+		*leaving += b->slot == SLOT_LEAVING;
+		if (s->slot == SLOT_FREE && b->slot != SLOT_FREE)
+			return "a service outlives its backends";
+		if (s->slot == SLOT_LEAVING && b->slot == SLOT_LIVE)
+			return "backends leave with their service";
+		if (!b->n_sources != (b->slot == SLOT_FREE))
+			return "a slot in use has sources";
+	}
+	return credits ? "credits of a service add up to nothing" : NULL;
+}
+
+static unsigned count_holders(const struct engine *e, unsigned pool)
+{
+	unsigned n = 0;
+
+	for (unsigned s = 0; s < e->n_services; s++) {
+		for (unsigned i = 0; i < e->services[s].n_backends; i++) {
+			const struct backend *b = &e->services[s].backends[i];
+
+			for (unsigned k = 0; k < b->n_sources; k++)
+				n += b->pools[k] == pool;
+			n += b->alternates && b->alternate == pool;
+		}
+	}
+	return n;
+}
+
+static const char *broken_pools(const struct engine *e)
+{
+	const char *broken = NULL;
+
+	for (unsigned i = 0; !broken && i < e->n_pools; i++) {
+		const struct pool *p = &e->pools[i];
+
+		broken = broken_pool(e, i);
+		if (count_holders(e, i) != p->holders)
+			broken = "a pool counts the backends that hold it";
+		if (addr_is_set(&p->source) &&
+		    engine_find_pool(e, &p->source, &p->backend) != (int)i)
+			broken = "a pair of ends has one pool, and it is found";
+	}
+	return broken;
+}
+
 const char *rules_broken(const struct engine *e)
 {
 	const char *broken = broken_balance(e);
 	uint32_t used = 0;
-	uint64_t total = 0;
+	uint64_t total = e->left_totals;
+	unsigned leaving = 0;
 
 	for (uint32_t i = 0; !broken && i < e->table.size; i++) {
 		const struct flow *f = &e->table.flows[i];
@@ -133,11 +216,13 @@ const char *rules_broken(const struct engine *e)
 	}
 	if (!broken)
 		broken = broken_handshakes(e);
-	for (unsigned i = 0; !broken && i < e->n_pools; i++)
-		broken = broken_pool(e, i);
+	if (!broken)
+		broken = broken_pools(e);
 	for (unsigned s = 0; s < e->n_services; s++) {
 		struct service *service = &e->services[s];
 
+		if (!broken)
+			broken = broken_slots(service, &leaving);
 		for (unsigned i = 0; !broken && i < service->n_backends; i++) {
 			broken = broken_backend(e, &service->backends[i]);
 			total += service->backends[i].total;
@@ -145,6 +230,8 @@ const char *rules_broken(const struct engine *e)
 	}
 	if (!broken && used != e->table.used)
 		broken = "the table counts the flows in use";
+	if (!broken && leaving != e->leaving)
+		broken = "the slots that leave are counted";
 	if (!broken && total < e->table.opened)
 		broken = "each flow was given to a backend";
 	return broken;
@@ -169,8 +256,8 @@ const char *rules_left(const struct engine *e)
 	for (unsigned i = 0; i < e->n_pools; i++)
 		if (e->pools[i].ports.free != e->pools[i].ports.size)
 			return "ports in use";
-	if (!lists_empty(e->age_nodes, size + AGE_HEADS + e->n_services) ||
-	    !lists_empty(e->pool_nodes, size + e->n_pools * AGE_LISTS) ||
+	if (!lists_empty(e->age_nodes, size + AGE_HEADS + e->services_max) ||
+	    !lists_empty(e->pool_nodes, size + e->pools_max * AGE_LISTS) ||
 	    !lists_empty(e->wheel_nodes, size + WHEEL_SLOTS))
 		return "members of lists";
 	for (uint32_t i = 0; i < e->table.n_slots; i++)

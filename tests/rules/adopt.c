@@ -574,8 +574,8 @@ START_TEST(noise_in_flows_breaks_no_rule)
 END_TEST
 
 /*
- * Backend 0 is drained. Entry 1 is of weight 0 as well, but only since it
- * stands for a former source address of a backend that is not.
+ * Backend 0 is drained. Entry 1 takes no flows either, but only since it stands
+ * for a former source address of a backend that is not.
  */
 START_TEST(drain_timeout_ends_the_flows_of_drained_backends_only)
 {
@@ -586,9 +586,9 @@ START_TEST(drain_timeout_ends_the_flows_of_drained_backends_only)
 	make_before(&b);
 	r->now = b.now;
 	r->setup.services[0].params.drain_timeout_s = 60;
-	r->setup.backends[0][0].params.weight =
-		r->setup.backends[0][1].params.weight = 0;
-	r->setup.backends[0][1].undrained = true;
+	r->setup.backends[0][0].params.weight = 0;
+	r->setup.backends[0][1].gone = true;
+	r->setup.backends[0][1].params.then = LEAVE_KEEP;
 	rig_start(r);
 	memcpy(r->flows, b.flows, sizeof(b.flows));
 	ck_assert_int_eq(engine_adopt(r->e, r->now, &refused), CONNS);
