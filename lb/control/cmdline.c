@@ -41,6 +41,7 @@ static const struct option options[] = {
 	{"config", required_argument, NULL, OPT_CONFIG},
 	{"port", required_argument, NULL, 'p'},
 	{"scheduler", required_argument, NULL, 's'},
+	{"algorithm", required_argument, NULL, 's'},
 	{"interface", required_argument, NULL, 'i'},
 	{"nat-ports", required_argument, NULL, OPT_NAT_PORTS},
 	{"guard", required_argument, NULL, OPT_GUARD},
@@ -74,7 +75,8 @@ static const char help[] =
 	"servers.\n"
 "\n"
 "  -p, --port PORT        service port (20000)\n"
-"  -s, --scheduler NAME   rr (default) | wrr | lc\n"
+"  -s, --scheduler NAME   rr (default) | wrr | lc | wlc | hash | maglev | p2c\n"
+"      --algorithm NAME   the same\n"
 "      --config FILE      read services from FILE, see l4lb.conf(5)\n"
 "  -i, --interface NAME   serve what comes in here only; repeatable (all)\n"
 "      --nat-ports LO-HI  source ports toward the servers (10240-32767)\n"

@@ -86,7 +86,7 @@ int config_copy(struct config *to, const struct config *from)
 }
 
 /* Adjusts defaults to the values that the user did give. */
-static void finish_service(struct service_config *s)
+static void finish_service(const struct config *c, struct service_config *s)
 {
 	static const struct service_params defaults = SERVICE_PARAMS_DEFAULT;
 	struct health_params *h = &s->params.health;
@@ -100,6 +100,7 @@ static void finish_service(struct service_config *s)
 			 : b->open_ms > defaults.breaker.open_max_ms
 				 ? b->open_ms
 				 : defaults.breaker.open_max_ms;
+	s->params.hash_key = s->hash_key.set ? s->hash_key : c->hash_key;
 }
 
 int config_check_service(const struct service_config *s, struct err *err)
@@ -141,7 +142,7 @@ int config_finish(struct config *c, struct err *err)
 {
 	for (unsigned i = 0; i < c->n_services; i++)
 		if (service_is_live(&c->services[i]))
-			finish_service(&c->services[i]);
+			finish_service(c, &c->services[i]);
 	if (!c->name[0] && c->n_services == 0)
 		return err_set(err, -EINVAL, "no service and no name");
 	if (!c->name[0])
@@ -445,16 +446,11 @@ int config_add_backend(struct config *c, struct service_config *s,
 int config_set_scheduler(struct service_config *s, const char *name,
 			 struct err *err)
 {
-	static const char *const later[] = {"wlc", "hash", "maglev", "p2c"};
+	const enum sched_kind kind = sched_by_name(name);
 
-	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++)
-		if (strcmp(name, later[i]) == 0)
-			return err_set(err, -EINVAL,
-				       "not built yet; expected rr, wrr or "
-				       "lc");
-	s->params.scheduler = sched_by_name(name);
-	if (s->params.scheduler == SCHED_KINDS)
-		return err_set(err, -EINVAL, "expected rr, wrr or lc");
+	if (kind == SCHED_KINDS)
+		return err_set(err, -EINVAL, "expected " SCHED_NAMES);
+	s->params.scheduler = kind;
 	return 0;
 }
 

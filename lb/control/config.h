@@ -72,7 +72,8 @@ struct service_config {
 	struct service_params params;
 	/* As the user says; 0: config_finish() chooses those in params. */
 	uint32_t fast_ms, eject_max_ms;
-	unsigned n_sources; /* 0: chosen by the route (design rule 8) */
+	struct hash_key hash_key; /* not set: the configuration's */
+	unsigned n_sources;	  /* 0: chosen by the route (design rule 8) */
 	struct ip_addr sources[CONFIG_SOURCES_MAX];
 	unsigned n_backends;
 	/* CONFIG_BACKENDS_MAX, owned. NULL: the slot was never used. */
@@ -99,10 +100,11 @@ struct config {
 	char interfaces[CONFIG_INTERFACES_MAX][16];
 	uint32_t flows;
 	struct engine_timeouts timeouts;
-	uint32_t busy_poll_us;	 /* time to poll before sleeping; 0: off */
-	uint32_t mss_clamp;	 /* CONFIG_CLAMP_..., or the largest MSS */
-	uint16_t nat_lo, nat_hi; /* host byte order, inclusive */
-	bool nat_ports_set;	 /* by the user: do not choose another range */
+	uint32_t busy_poll_us;	  /* time to poll before sleeping; 0: off */
+	uint32_t mss_clamp;	  /* CONFIG_CLAMP_..., or the largest MSS */
+	struct hash_key hash_key; /* of services that have none */
+	uint16_t nat_lo, nat_hi;  /* host byte order, inclusive */
+	bool nat_ports_set;	  /* by the user: do not choose another range */
 	enum guard_mode guard;
 	enum datapath datapath;
 	char state[CONFIG_PATH_MAX];   /* "": none */

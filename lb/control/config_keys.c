@@ -188,8 +188,8 @@ static int set_state(struct target *t, const char *value, struct err *err)
 
 static int set_control(struct target *t, const char *value, struct err *err)
 {
-	int ret = value_path(t->config->control, value, "/run/l4lb/chat.control",
-			     err);
+	int ret = value_path(t->config->control, value,
+			     "/run/l4lb/chat.control", err);
 
 	if (ret == 0)
 		t->config->control_set = true;
@@ -320,6 +320,18 @@ static int set_mss_clamp(struct target *t, const char *value, struct err *err)
 			       "expected off, auto or a number of bytes from "
 			       "%d to %d, for example 1360",
 			       CONFIG_CLAMP_MIN, CONFIG_CLAMP_MAX);
+	return 0;
+}
+
+static int set_hash_key(struct target *t, const char *value, struct err *err)
+{
+	struct hash_key *key =
+		t->service ? &t->service->hash_key : &t->config->hash_key;
+	struct hash_key read = {.set = strcmp(value, "auto") != 0};
+
+	if (read.set && value_bytes(value, read.bytes, sizeof(read.bytes), err))
+		return -EINVAL;
+	*key = read;
 	return 0;
 }
 
@@ -475,6 +487,7 @@ static const struct key global_keys[] = {
 	{ "user", set_user, print_user, KEY_RESTART, NO_FIELD },
 	{ "sandbox", set_word, print_word, KEY_RESTART,
 	  GLOBAL_BOOL(sandbox, true, "on", "off") },
+	{ "hash_key", set_hash_key, print_hash_key, 0, NO_FIELD },
 	{ "mss_clamp", set_mss_clamp, print_mss_clamp, 0, NO_FIELD },
 	{ "busy_poll", set_number, print_number, 0,
 	  GLOBAL_NUMBER(busy_poll_us, 0, 1000) },
@@ -495,6 +508,9 @@ static const struct key global_keys[] = {
 static const struct key service_keys[] = {
 	{ "listen", set_listen, print_listen, 0, NO_FIELD },
 	{ "scheduler", set_scheduler, print_scheduler, 0, NO_FIELD },
+	{ "hash_key", set_hash_key, print_hash_key, 0, NO_FIELD },
+	{ "hash_port", set_word, print_word, 0,
+	  SERVICE_BOOL(hash_port, true, "yes", "no") },
 	{ "backend", set_backend, NULL, KEY_REPEATABLE, NO_FIELD },
 	{ "source", set_source, print_source, KEY_REPEATABLE, NO_FIELD },
 	{ "mptcp", set_word, print_word, 0,

@@ -47,7 +47,7 @@ struct key {
 	struct key_field field;
 };
 
-#define KEYS_MAX 32 /* per table */
+#define KEYS_MAX 48 /* per table */
 
 struct key_table {
 	const char *section; /* as the user writes it */

@@ -162,6 +162,17 @@ void print_mss_clamp(const struct target *t, struct text *out)
 		text_add(out, "%u", clamp);
 }
 
+void print_hash_key(const struct target *t, struct text *out)
+{
+	const struct hash_key *key =
+		t->service ? &t->service->hash_key : &t->config->hash_key;
+
+	if (!key->set)
+		text_add(out, "auto");
+	for (size_t i = 0; key->set && i < sizeof(key->bytes); i++)
+		text_add(out, "%02x", key->bytes[i]);
+}
+
 /* ---------------------------------------------------- [service NAME] */
 
 void print_listen(const struct target *t, struct text *out)

@@ -29,6 +29,7 @@ void print_datapath(const struct target *t, struct text *out);
 void print_state(const struct target *t, struct text *out);
 void print_control(const struct target *t, struct text *out);
 void print_user(const struct target *t, struct text *out);
+void print_hash_key(const struct target *t, struct text *out);
 void print_mss_clamp(const struct target *t, struct text *out);
 void print_listen(const struct target *t, struct text *out);
 void print_scheduler(const struct target *t, struct text *out);

@@ -100,6 +100,40 @@ int value_number(const char *text, uint32_t lo, uint32_t hi, uint32_t *out,
 	return 0;
 }
 
+/* 0 to 15; -1 if it is none. */
+static int hex_digit(char c)
+{
+	static const char digits[] = "0123456789abcdefABCDEF";
+	const char *at = c ? strchr(digits, c) : NULL;
+
+	if (!at)
+		return -1;
+	return (int)(at - digits) - (at - digits > 15 ? 6 : 0);
+}
+
+int value_bytes(const char *text, uint8_t *out, size_t len, struct err *err)
+{
+	for (size_t i = 0; text[i]; i++)
+		if (hex_digit(text[i]) < 0) {
+			const char digit[2] = {text[i]};
+			char quoted[QUOTED_MAX];
+
+			return err_set(err, -EINVAL,
+				       "\"%s\" is no hexadecimal digit; "
+				       "expected %zu of them, or auto",
+				       value_quote(digit, quoted), 2 * len);
+		}
+	if (strlen(text) != 2 * len)
+		return err_set(err, -EINVAL,
+			       "expected %zu hexadecimal digits, not %zu, or "
+			       "auto",
+			       2 * len, strlen(text));
+	for (size_t i = 0; i < len; i++)
+		out[i] = (uint8_t)(hex_digit(text[2 * i]) << 4 |
+				   hex_digit(text[2 * i + 1]));
+	return 0;
+}
+
 /* The largest first, which is also the order in which to print them. */
 static const struct time_unit {
 	const char *name;

@@ -23,6 +23,11 @@ int value_time(const char *text, uint32_t unit_ms, uint32_t lo_ms,
 /* Prints a time as users write it, in the largest unit that divides it. */
 #define TIME_TEXT_MAX 16
 const char *value_time_text(uint32_t ms, char text[TIME_TEXT_MAX]);
+/*
+ * Parses exactly @len bytes, two hexadecimal digits each. The message
+ * also mentions auto.
+ */
+int value_bytes(const char *text, uint8_t *out, size_t len, struct err *err);
 /* @port is in network byte order. */
 int value_port(const char *text, uint16_t *port, struct err *err);
 /* @resolve NULL: only numeric addresses are accepted. */

@@ -24,17 +24,20 @@
 #define SERVICE_SOURCES_MAX   16  /* our addresses toward one backend */
 #define HANDSHAKE_RETRIES_MAX 8
 
+struct hash_key {
+	bool set;
+	uint8_t bytes[SERVICE_HASH_KEY];
+};
+
 struct service_params {
 	enum sched_kind scheduler;
-	/* Of hash and maglev. Without a key hash has a secret one, and maglev
-	 * one of zeros.
-	 */
-	bool hash_key_set;
-	uint8_t hash_key[SERVICE_HASH_KEY];
-	bool hash_port;		 /* by the client's port, too */
-	bool reset_out_of_state; /* else drop packets that no flow expects */
-	bool drop_all_down;	 /* without a backend drop SYNs, else refuse */
-	bool mptcp_pass;	 /* leave MPTCP options in SYNs */
+	struct hash_key hash_key; /* of hash and maglev; not set: hash has a
+				   * secret one, maglev one of zeros
+				   */
+	bool hash_port;		  /* by the client's port, too */
+	bool reset_out_of_state;  /* else drop packets that no flow expects */
+	bool drop_all_down;	  /* without a backend drop SYNs, else refuse */
+	bool mptcp_pass;	  /* leave MPTCP options in SYNs */
 	bool keep_on_down; /* keep the flows of a backend that goes down */
 	bool checked;	   /* else only real connections judge backends */
 	struct check_spec check;

@@ -83,8 +83,9 @@ static const struct refusal {
 	{"-p 0 " SERVERS, "--port \"0\": a port is a number from 1 to 65535"},
 	{"-p 65536 " SERVERS, "--port \"65536\": a port"},
 	{"-p '' " SERVERS, "--port \"\": a port"},
-	{"-s wlc " SERVERS, "--scheduler \"wlc\": not built yet"},
-	{"-s best " SERVERS, "--scheduler \"best\": expected rr, wrr or lc"},
+	{"-s best " SERVERS,
+	 "--scheduler \"best\": expected rr, wrr, lc, wlc, "},
+	{"--algorithm best " SERVERS, "\"best\": expected rr, wrr, lc, wlc, "},
 	{"-i a/b " SERVERS, "--interface \"a/b\": expected the name"},
 	{"-i lo, " SERVERS, "--interface \"lo,\": a comma with nothing after"},
 	{"-i '' " SERVERS, "--interface \"\": expected the name"},
@@ -149,6 +150,18 @@ START_TEST(the_positional_form_is_one_service)
 	ck_assert(is_endpoint(&s->backends[0].addr, "10.0.0.2:9001"));
 	ck_assert(is_endpoint(&s->backends[1].addr, "10.0.0.3:9002"));
 	ck_assert_uint_eq(s->backends[0].params.weight, 1);
+	config_free(&c);
+}
+END_TEST
+
+START_TEST(an_algorithm_is_a_scheduler)
+{
+	struct config c = run_ok("--algorithm round_robin " SERVERS);
+
+	ck_assert_int_eq(c.services[0].params.scheduler, SCHED_RR);
+	config_free(&c);
+	c = run_ok("--algorithm power_of_two " SERVERS);
+	ck_assert_int_eq(c.services[0].params.scheduler, SCHED_P2C);
 	config_free(&c);
 }
 END_TEST
@@ -406,6 +419,7 @@ int main(void)
 	tcase_add_loop_test(t, wrong_arguments_are_refused, 0,
 			    COUNT_OF(refusals));
 	tcase_add_test(t, the_positional_form_is_one_service);
+	tcase_add_test(t, an_algorithm_is_a_scheduler);
 	tcase_add_test(t, every_option_is_stored);
 	tcase_add_test(t, verbosity_stays_within_what_the_log_knows);
 	tcase_add_test(t, the_last_of_an_option_given_twice_counts);

@@ -214,12 +214,17 @@ static const struct refusal {
 	{HEAD "listen = chat.example:80\n", 2, "names are not resolved here"},
 
 	/* service values */
-	{HEAD "scheduler = wlc\n", 2, "scheduler \"wlc\": not built yet"},
-	{HEAD "scheduler = hash\n", 2, "not built yet"},
-	{HEAD "scheduler = maglev\n", 2, "not built yet"},
-	{HEAD "scheduler = p2c\n", 2, "not built yet"},
-	{HEAD "scheduler = fair\n", 2, "expected rr, wrr or lc"},
-	{HEAD "scheduler =\n", 2, "expected rr, wrr or lc"},
+	{HEAD "scheduler = fair\n", 2,
+	 "expected rr, wrr, lc, wlc, hash, maglev or p2c"},
+	{HEAD "scheduler =\n", 2, "expected rr, wrr, lc, wlc, "},
+	{HEAD "hash_port = maybe\n", 2, "expected yes or no"},
+	{HEAD "hash_key = 00112233\n", 2,
+	 "expected 32 hexadecimal digits, not 8"},
+	{HEAD "hash_key = 00112233445566778899aabbccddeefg\n", 2,
+	 "\"g\" is no hexadecimal digit"},
+	{"[global]\nhash_key = 0x112233445566778899aabbccddeeff\n", 2,
+	 "\"x\" is no hexadecimal digit"},
+	{"[global]\nhash_key =\n", 2, "expected 32 hexadecimal digits, not 0"},
 	{HEAD "mptcp = on\n", 2, "expected strip or pass"},
 	{HEAD "out_of_state = ignore\n", 2, "expected reset or drop"},
 	{HEAD "on_down = drop\n", 2,
@@ -497,6 +502,41 @@ START_TEST(every_service_key_is_stored)
 	ck_assert(!b->params.mptcp_pass);
 	/* Two services may share a backend; and an address. */
 	ck_assert(is_endpoint(&b->backends[0].addr, "10.0.0.2:80"));
+	config_free(&c);
+}
+END_TEST
+
+/* A service's own, else that of [global], wherever that section stands. */
+START_TEST(hash_keys_are_stored)
+{
+	static const uint8_t own[] = {0x00, 0x1f, 0xAb, 0xcd, 0xEf};
+	struct config c = parse_ok(
+		"[service a]\nlisten = 10.0.0.1:80\nbackend = 10.0.0.2:80\n"
+		"scheduler = ip_hash\nhash_port = yes\n"
+		"hash_key = 001fAbcdEf0000000000000000000000\n"
+		"[global]\nhash_key = ff000000000000000000000000000001\n"
+		"[service b]\nlisten = 10.0.0.1:81\nbackend = 10.0.0.2:80\n"
+		"scheduler = consistent\n"
+		"[service c]\nlisten = 10.0.0.1:82\nbackend = 10.0.0.2:80\n"
+		"hash_key = auto\n");
+	const struct service_config *a = &c.services[0], *b = a + 1;
+
+	ck_assert_int_eq(a->params.scheduler, SCHED_HASH);
+	ck_assert(a->params.hash_port);
+	ck_assert(a->params.hash_key.set);
+	ck_assert_mem_eq(a->params.hash_key.bytes, own, sizeof(own));
+	ck_assert_uint_eq(a->params.hash_key.bytes[5], 0);
+	for (const struct service_config *s = b; s <= b + 1; s++) {
+		ck_assert(!s->params.hash_port);
+		ck_assert(s->params.hash_key.set);
+		ck_assert_uint_eq(s->params.hash_key.bytes[0], 0xff);
+		ck_assert_uint_eq(s->params.hash_key.bytes[15], 1);
+	}
+	ck_assert_int_eq(b->params.scheduler, SCHED_MAGLEV);
+	config_free(&c);
+
+	c = parse_ok("[global]\nhash_key = auto\n" CHAT);
+	ck_assert(!c.services[0].params.hash_key.set);
 	config_free(&c);
 }
 END_TEST
@@ -990,6 +1030,7 @@ int main(void)
 	tcase_add_test(t,
 		       defaults_of_checks_and_timeouts_are_those_of_the_manual);
 	tcase_add_test(t, dependent_defaults_follow);
+	tcase_add_test(t, hash_keys_are_stored);
 	tcase_add_test(t, every_key_of_checks_and_failures_is_stored);
 	tcase_add_test(t, every_choice_is_stored);
 	tcase_add_loop_test(t, a_number_or_time_ends_at_its_limits, 0,

@@ -35,7 +35,9 @@ static const struct sample {
 	{"syn_received_timeout", {"1m", "61s"}},
 	{"closed_timeout", {"60s", "3s"}},
 	{"keepalive", {"off", "20s", "25000ms"}},
-	{"scheduler", {"rr", "wrr", "lc"}},
+	{"scheduler", {"rr", "wrr", "lc", "wlc", "hash", "maglev"}},
+	{"hash_key", {"auto", "00112233445566778899aabbccddeeff"}},
+	{"hash_port", {"yes", "no"}},
 	{"source", {"auto", "10.9.0.1", "10.9.0.1, 10.9.0.2"}},
 	{"mptcp", {"strip", "pass"}},
 	{"out_of_state", {"reset", "drop"}},
@@ -333,6 +335,10 @@ static const char *params_differ(const struct service_config *a,
 	if (memcmp(&p->breaker, &q->breaker, sizeof(p->breaker)) ||
 	    a->eject_max_ms != b->eject_max_ms)
 		return "breaker";
+	if (a->hash_key.set != b->hash_key.set ||
+	    memcmp(&p->hash_key, &q->hash_key, sizeof(p->hash_key)) ||
+	    p->hash_port != q->hash_port)
+		return "what is hashed";
 	if (p->scheduler != q->scheduler ||
 	    p->reset_out_of_state != q->reset_out_of_state ||
 	    p->drop_all_down != q->drop_all_down ||
@@ -376,6 +382,8 @@ static const char *difference(const struct config *a, const struct config *b,
 
 	if (what)
 		return what;
+	if (memcmp(&a->hash_key, &b->hash_key, sizeof(a->hash_key)))
+		return "the hash_key";
 	if (memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)))
 		return "timeouts";
 	if (a->busy_poll_us != b->busy_poll_us || a->mss_clamp != b->mss_clamp)

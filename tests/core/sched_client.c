@@ -294,15 +294,15 @@ START_TEST(another_key_gives_another_order)
 
 	make(&f, by_client[_i], 4, NULL);
 	map(&f, a);
-	f.service.params.hash_key_set = true;
-	f.service.params.hash_key[15] = 1;
+	f.service.params.hash_key.set = true;
+	f.service.params.hash_key.bytes[15] = 1;
 	changed(&f);
 	map(&f, b);
 	/* By chance one of four stays. */
 	ck_assert(is_near(moved(a, b, -1), 0.75));
 	for (int i = 0; i < 4; i++)
 		ck_assert(is_near(count(b, i), 0.25));
-	memset(f.service.params.hash_key, 0, 16);
+	memset(f.service.params.hash_key.bytes, 0, 16);
 	changed(&f);
 	map(&f, b);
 	/* maglev's own key is zero, that of hash is secret. */
@@ -338,9 +338,9 @@ START_TEST(every_machine_decides_alike)
 
 	make(&f, by_client[_i], 10,
 	     (const unsigned[]){1, 2, 3, 1, 2, 3, 1, 2, 3, 1});
-	f.service.params.hash_key_set = true;
+	f.service.params.hash_key.set = true;
 	for (uint8_t i = 0; i < 16; i++)
-		f.service.params.hash_key[i] = i;
+		f.service.params.hash_key.bytes[i] = i;
 	changed(&f);
 	for (uint32_t i = 0; i < 16; i++) {
 		f.client = client_of(i);

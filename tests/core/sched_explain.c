@@ -42,8 +42,8 @@ static void change(struct fixture *f, struct random *r)
 		break;
 	case 11:
 		f->service.params.hash_port = random_below(r, 2);
-		f->service.params.hash_key[0] ^= 1;
-		f->service.params.hash_key_set = random_below(r, 2);
+		f->service.params.hash_key.bytes[0] ^= 1;
+		f->service.params.hash_key.set = random_below(r, 2);
 		break;
 	case 12:
 		b->slot = b->slot == SLOT_LIVE ? SLOT_LEAVING : SLOT_LIVE;

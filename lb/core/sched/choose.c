@@ -210,8 +210,8 @@ static void choose_key(struct service *s)
 {
 	struct sched_memory *m = &s->sched;
 
-	if (s->params.hash_key_set)
-		memcpy(m->key, s->params.hash_key, sizeof(m->key));
+	if (s->params.hash_key.set)
+		memcpy(m->key, s->params.hash_key.bytes, sizeof(m->key));
 	else if (s->params.scheduler == SCHED_HASH)
 		memcpy(m->key, m->own_key, sizeof(m->key));
 	else /* several balancers agree unasked */
