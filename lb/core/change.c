@@ -170,6 +170,7 @@ void engine_set_service(struct engine *e, unsigned service,
 
 	assert(s->slot == SLOT_LIVE);
 	slots_set_params(e, s, params);
+	slots_room_for_syns(e);
 	for (unsigned i = 0; i < s->n_backends; i++)
 		if (s->backends[i].slot != SLOT_FREE)
 			settle_backend(e, &s->backends[i], &was, now_ns);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/health/half_open.h"
 #include "core/lifecycle.h"
 #include "core/pending.h"
 #include "core/sched/choose.h"
@@ -18,8 +17,6 @@
 
 #define STRAY_PER_S   1000 /* enough for any restart, too slow to reflect */
 #define REFUSED_PER_S 10000
-
-#define HALF_OPEN_MAX 65536 /* SYNs kept at once */
 
 /* Pools that the spec needs; -1 if it exceeds a limit. */
 static int count_pools(const struct engine_spec *spec)
@@ -139,22 +136,6 @@ static int make_lists(struct engine *e, uint64_t now_ns)
 	return 0;
 }
 
-/* Room for the SYNs of half-open flows, also of a service to come. */
-static int make_pending(struct engine *e)
-{
-	uint64_t all = 0, two = 2 * (uint64_t)slots_half_open_default(e);
-
-	for (unsigned i = 0; i < e->n_services; i++)
-		if (e->services[i].slot != SLOT_FREE)
-			all += e->services[i].half_open_limit;
-	if (all < two)
-		all = two;
-	if (all > e->table.size)
-		all = e->table.size;
-	return pending_init(&e->pending, all > HALF_OPEN_MAX ? HALF_OPEN_MAX
-							     : (uint32_t)all);
-}
-
 int engine_new(struct engine **out, const struct engine_spec *spec,
 	       uint64_t now_ns, struct err *err)
 {
@@ -189,8 +170,7 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 	if (make_slots(e, spec, (unsigned)n_pools) || make_ports(e, spec) ||
 	    flow_table_init(&e->table, spec->flows, spec->n_flows, spec->secret,
 			    spec->slots) ||
-	    make_lists(e, now_ns) || half_open_init(e) ||
-	    fill_slots(e, spec, now_ns) || make_pending(e))
+	    make_lists(e, now_ns) || fill_slots(e, spec, now_ns))
 		goto fail;
 	e->runs = true;
 	*out = e;
@@ -210,13 +190,14 @@ void engine_free(struct engine *e)
 		sched_free(&e->services[i]);
 		free(e->services[i].backends);
 	}
-	for (unsigned i = 0; e->pools && i < e->n_pools; i++)
+	for (unsigned i = 0; e->pools && i < e->n_pools; i++) {
 		free(e->pools[i].ports.ring);
+		free(e->pools[i].checks);
+	}
 	free(e->services);
 	free(e->pools);
 	free(e->pool_order);
 	free(e->ports);
-	free(e->half_open);
 	free(e->wheel_nodes);
 	free(e->age_nodes);
 	free(e->pool_nodes);

@@ -13,17 +13,27 @@
 
 enum { OPT_END = 0, OPT_NOP = 1, OPT_FAST_OPEN = 34, OPT_EXPERIMENT = 254 };
 
-int pending_init(struct pending_table *t, uint32_t size)
+int pending_grow(struct pending_table *t, uint32_t size)
 {
-	t->syns = calloc(size, sizeof(*t->syns));
-	t->free = calloc(size, sizeof(*t->free));
-	if (!t->syns || !t->free) {
-		pending_free(t);
+	struct pending_syn *syns;
+	uint32_t *free_;
+
+	if (size <= t->size)
+		return 0;
+	syns = realloc(t->syns, size * sizeof(*syns));
+	if (!syns)
 		return -ENOMEM;
-	}
-	t->size = t->n_free = size;
-	for (uint32_t i = 0; i < size; i++)
-		t->free[i] = size - 1 - i;
+	t->syns = syns;
+	free_ = realloc(t->free, size * sizeof(*free_));
+	if (!free_)
+		return -ENOMEM;
+	t->free = free_;
+	/* Those taken first are on top. */
+	memmove(free_ + (size - t->size), free_, t->n_free * sizeof(*free_));
+	for (uint32_t i = 0; i < size - t->size; i++)
+		free_[i] = size - 1 - i;
+	t->n_free += size - t->size;
+	t->size = size;
 	return 0;
 }
 

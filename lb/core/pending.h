@@ -57,7 +57,11 @@ struct pending_table {
 	uint32_t size, n_free;
 };
 
-int pending_init(struct pending_table *t, uint32_t size);
+/*
+ * Room for @size SYNs at least; -ENOMEM: it stays as it was. Kept SYNs may move
+ * in memory. Begins zeroed.
+ */
+int pending_grow(struct pending_table *t, uint32_t size);
 void pending_free(struct pending_table *t);
 
 /* @syn has opened the flow. Keeps @syn, unless it carried data. */

@@ -40,6 +40,7 @@ static bool has_rested(const struct engine *e, const struct pool *p)
 static int take_place(struct engine *e)
 {
 	int i = longest_empty(e);
+	struct half_open *checks;
 	uint16_t *ring;
 
 	if (i < 0 ||
@@ -50,13 +51,18 @@ static int take_place(struct engine *e)
 	if ((unsigned)i < e->n_pools) {
 		engine_unorder_pool(e, (unsigned)i);
 		ring = e->pools[i].ports.ring;
+		checks = e->pools[i].checks;
 	} else {
 		ring = malloc(e->n_ports * sizeof(*ring) + 1);
-		if (!ring)
+		checks = calloc(PROBE_PORTS, sizeof(*checks));
+		if (!ring || !checks) {
+			free(ring);
+			free(checks);
 			return -ENOMEM;
+		}
 		e->n_pools++;
 	}
-	e->pools[i] = (struct pool){.link = WAY_IS_OPEN};
+	e->pools[i] = (struct pool){.link = WAY_IS_OPEN, .checks = checks};
 	e->pools[i].next_probe = (uint8_t)random_below(&e->random, PROBE_PORTS);
 	ports_init(&e->pools[i].ports, ring, e->ports, e->n_ports, &e->random);
 	return i;

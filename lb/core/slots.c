@@ -18,8 +18,9 @@
 #include "core/slots.h"
 #include "core/state.h"
 
-#define HALF_OPEN_MIN 1024 /* a burst of honest clients */
-#define FREE_AFTER_S  1	   /* beyond the last answer to a handshake */
+#define HALF_OPEN_MIN 1024  /* a burst of honest clients */
+#define KEPT_MAX      65536 /* SYNs kept at once */
+#define FREE_AFTER_S  1	    /* beyond the last answer to a handshake */
 
 static void let_pools_go(struct engine *e, struct backend *b)
 {
@@ -61,7 +62,8 @@ struct breaker_params slots_breaker(const struct service_params *params)
 	return breaker;
 }
 
-uint32_t slots_half_open_default(const struct engine *e)
+/* The limit of a service for which none is configured. */
+static uint32_t half_open_default(const struct engine *e)
 {
 	const uint32_t limit = e->table.size / 8;
 
@@ -75,10 +77,22 @@ void slots_set_params(struct engine *e, struct service *s,
 	if (s->params.retries > HANDSHAKE_RETRIES_MAX)
 		s->params.retries = HANDSHAKE_RETRIES_MAX;
 	s->half_open_limit = params->half_open_max ? params->half_open_max
-						   : slots_half_open_default(e);
+						   : half_open_default(e);
 }
 
 /* ---------------------------------------------------------------- to fill */
+
+int slots_room_for_syns(struct engine *e)
+{
+	uint64_t all = 0;
+
+	for (unsigned i = 0; i < e->n_services; i++)
+		all += e->services[i].half_open_limit;
+	if (all > e->table.size)
+		all = e->table.size;
+	return pending_grow(&e->pending,
+			    all > KEPT_MAX ? KEPT_MAX : (uint32_t)all);
+}
 
 int slots_fill_service(struct engine *e, unsigned service,
 		       const struct service_spec *spec)
@@ -95,12 +109,13 @@ int slots_fill_service(struct engine *e, unsigned service,
 			      .slot = SLOT_PREPARED,
 			      .backends = s->backends};
 	slots_set_params(e, s, &spec->params);
-	if (sched_init(s, e->table.secret, sizeof(e->table.secret), service)) {
+	if (e->n_services <= service)
+		e->n_services = service + 1;
+	if (sched_init(s, e->table.secret, sizeof(e->table.secret), service) ||
+	    slots_room_for_syns(e)) {
 		slots_empty_service(e, service);
 		return -ENOMEM;
 	}
-	if (e->n_services <= service)
-		e->n_services = service + 1;
 	return 0;
 }
 

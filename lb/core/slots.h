@@ -28,8 +28,11 @@ void slots_leave_backend(struct engine *e, struct backend *b, enum leave then,
 void slots_set_params(struct engine *e, struct service *s,
 		      const struct service_params *params);
 
-/* The limit of a service for which none is configured. */
-uint32_t slots_half_open_default(const struct engine *e);
+/*
+ * Makes room for the SYNs that all services may keep. -ENOMEM: some of their
+ * flows will have only one backend to try.
+ */
+int slots_room_for_syns(struct engine *e);
 
 /* As the user means it: all zero never opens. */
 struct breaker_params slots_breaker(const struct service_params *params);

@@ -55,10 +55,11 @@ struct pool {
 	uint32_t recyclable; /* ports of closed and half-open flows */
 	bool away;	     /* the source is unset, or not on this host now */
 	uint8_t next_probe;  /* next port for a half-open check */
-	bool answered;	     /* the backend did once, or has old flows */
-	int16_t link;	     /* in engine.links, or WAY_IS_... (ways.h) */
-	uint16_t holders;    /* backends that have it as a source */
-	uint64_t left_ns;    /* when the last of them let it go */
+	struct half_open *checks; /* PROBE_PORTS */
+	bool answered;		  /* the backend did once, or has old flows */
+	int16_t link;		  /* in engine.links, or WAY_IS_... (ways.h) */
+	uint16_t holders;	  /* backends that have it as a source */
+	uint64_t left_ns;	  /* when the last of them let it go */
 };
 
 /* A link that leads to backends. */
@@ -75,6 +76,12 @@ struct half_open {
 	uint16_t service, backend;
 	bool running;
 	bool repeated;
+};
+
+/* A check by a socket that waits to be carried out: see probe_request. */
+struct asked_probe {
+	uint16_t service, backend;
+	uint32_t number;
 };
 
 struct engine {
@@ -133,9 +140,8 @@ struct engine {
 	uint64_t checks_due_ns;
 	uint8_t nat_ports[8192]; /* bitmap: ports of the pools */
 	uint16_t probe_lo;
-	struct half_open *half_open; /* pools_max * PROBE_PORTS */
 	unsigned checks_from; /* service whose checks ran first last time */
-	struct probe_request probes[ENGINE_PROBES_MAX];
+	struct asked_probe probes[ENGINE_PROBES_MAX];
 	unsigned probes_head, probes_used;
 };
 

@@ -88,7 +88,7 @@ void inside_balance(struct engine *e)
 	for (unsigned s = 0; s < e->n_services; s++)
 		for (unsigned i = 0; i < e->services[s].n_backends; i++)
 			total += e->services[s].backends[i].total;
-	e->services[0].backends[0].total += e->table.opened - total;
+	e->left_totals += e->table.opened - total;
 }
 
 int inside_way(const struct engine *e, unsigned way)

@@ -68,20 +68,12 @@ static void changed(struct engine *e, struct backend *b,
 
 static bool queue_probe(struct engine *e, const struct backend *b)
 {
-	const struct service *s = &e->services[b->service];
-
 	if (e->probes_used == ENGINE_PROBES_MAX)
 		return false;
 	e->probes[(e->probes_head + e->probes_used++) % ENGINE_PROBES_MAX] =
-		(struct probe_request){
-			.service = b->service,
-			.backend = b->index,
-			.number = b->health.number,
-			.timeout_ms = b->health.params.timeout_ms,
-			.check = s->params.check,
-			.to = b->addr,
-			.source = e->pools[b->pools[0]].source,
-		};
+		(struct asked_probe){.service = (uint16_t)b->service,
+				     .backend = (uint16_t)b->index,
+				     .number = b->health.number};
 	return true;
 }
 
@@ -100,24 +92,44 @@ unsigned engine_count_probed(const struct engine *e)
 	return n;
 }
 
-/* Its backend is still the one that is to be asked. */
-static bool is_wanted(const struct engine *e, const struct probe_request *r)
+/* Neither its backend nor how to check it has changed meanwhile. */
+static bool is_wanted(const struct engine *e, const struct asked_probe *p)
 {
-	const struct service *s = &e->services[r->service];
-	const struct backend *b = &s->backends[r->backend];
+	const struct service *s = &e->services[p->service];
+	const struct backend *b = &s->backends[p->backend];
 
 	return backend_is_checked(s, b) && b->health.probing &&
-	       b->health.number == r->number;
+	       b->health.number == p->number;
+}
+
+static struct probe_request request_of(const struct engine *e,
+				       const struct asked_probe *p)
+{
+	const struct service *s = &e->services[p->service];
+	const struct backend *b = &s->backends[p->backend];
+
+	return (struct probe_request){
+		.service = p->service,
+		.backend = p->backend,
+		.number = p->number,
+		.timeout_ms = b->health.params.timeout_ms,
+		.check = s->params.check,
+		.to = b->addr,
+		.source = e->pools[b->pools[0]].source,
+	};
 }
 
 bool engine_next_probe(struct engine *e, struct probe_request *out)
 {
 	while (e->probes_used > 0) {
-		*out = e->probes[e->probes_head];
+		const struct asked_probe *p = &e->probes[e->probes_head];
+
 		e->probes_head = (e->probes_head + 1) % ENGINE_PROBES_MAX;
 		e->probes_used--;
-		if (is_wanted(e, out))
-			return true;
+		if (!is_wanted(e, p))
+			continue;
+		*out = request_of(e, p);
+		return true;
 	}
 	return false;
 }

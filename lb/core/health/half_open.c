@@ -14,25 +14,15 @@
  * process: it is reset and has no other effect. A port is used again after the
  * other 63 of its pool; while all are in use, no check starts.
  */
-#include <errno.h>
-#include <stdlib.h>
-
 #include "core/health/half_open.h"
 #include "core/lookup.h"
 #include "core/say.h"
 #include "core/state.h"
 
-int half_open_init(struct engine *e)
-{
-	e->half_open = calloc((size_t)e->pools_max * PROBE_PORTS,
-			      sizeof(*e->half_open));
-	return e->half_open ? 0 : -ENOMEM;
-}
-
 static struct half_open *check_at(const struct engine *e, unsigned pool,
 				  unsigned at)
 {
-	return &e->half_open[(size_t)pool * PROBE_PORTS + at];
+	return &e->pools[pool].checks[at];
 }
 
 static bool send_syn(struct engine *e, unsigned pool, unsigned at)

@@ -5,8 +5,6 @@
 
 #include "core/state.h"
 
-int half_open_init(struct engine *e); /* -ENOMEM */
-
 /* False: the check could not be sent now. */
 bool half_open_start(struct engine *e, struct backend *b, unsigned pool);
 
