@@ -51,7 +51,7 @@ struct app {
 	size_t slots_bytes;
 	struct engine *engine;
 	struct forward *forward;
-	struct checker *checker;   /* NULL: no service needs one */
+	struct checker *checker;
 	struct guard_watch *guard; /* NULL: --guard none */
 	struct interfaces interfaces;
 	struct taps taps;

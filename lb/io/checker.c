@@ -9,6 +9,7 @@
 struct checker {
 	struct engine *engine;
 	struct prober *prober;
+	uint16_t nat_lo, nat_hi;
 	uint64_t now_ns; /* valid during checker_read() */
 	int trouble;	 /* the last errno, positive; 0: none */
 	unsigned troubles;
@@ -25,26 +26,28 @@ static_assert(SERVICE_BACKENDS_MAX <= 1 << 16, "an index has 16 bits in an id");
 int checker_open(struct checker **out, struct engine *engine, uint16_t nat_lo,
 		 uint16_t nat_hi, struct err *err)
 {
-	const unsigned backends = engine_count_probed(engine);
-	struct checker *c;
+	struct checker *c = calloc(1, sizeof(*c));
 	int ret;
 
-	*out = NULL;
-	if (backends == 0)
-		return 0;
-	c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_set(err, -ENOMEM, "no memory for health checks");
 	c->engine = engine;
-	ret = probe_open(&c->prober,
-			 backends < PROBES_MAX ? backends : PROBES_MAX, nat_lo,
-			 nat_hi, err);
+	c->nat_lo = nat_lo;
+	c->nat_hi = nat_hi;
+	ret = engine_count_probed(engine) ? checker_can(c, err) : 0;
+	if (!ret)
+		ret = probe_open(&c->prober, PROBES_MAX, nat_lo, nat_hi, err);
 	if (ret) {
 		free(c);
 		return ret;
 	}
 	*out = c;
 	return 0;
+}
+
+int checker_can(const struct checker *c, struct err *err)
+{
+	return probe_ports_left(c->nat_lo, c->nat_hi, err);
 }
 
 void checker_close(struct checker *c)
@@ -57,7 +60,7 @@ void checker_close(struct checker *c)
 
 int checker_fd(const struct checker *c)
 {
-	return c ? probe_fd(c->prober) : -1;
+	return probe_fd(c->prober);
 }
 
 static void give(struct checker *c, uint64_t id, enum check_result result,
@@ -81,8 +84,6 @@ static void on_result(void *arg, const struct probe_result *r)
 
 void checker_read(struct checker *c, uint64_t now_ns)
 {
-	if (!c)
-		return;
 	c->now_ns = now_ns;
 	probe_read(c->prober, on_result, c, now_ns);
 }
@@ -91,8 +92,6 @@ uint64_t checker_start(struct checker *c, uint64_t now_ns)
 {
 	struct probe_request r;
 
-	if (!c)
-		return PROBE_IDLE;
 	while (engine_next_probe(c->engine, &r)) {
 		const struct probe probe = {
 			.id = id_of(&r),
@@ -111,10 +110,8 @@ uint64_t checker_start(struct checker *c, uint64_t now_ns)
 
 int checker_trouble(struct checker *c, unsigned *n)
 {
-	int trouble = c ? c->trouble : 0;
+	int trouble = c->trouble;
 
-	if (!c)
-		return 0;
 	*n = c->troubles;
 	c->trouble = 0;
 	c->troubles = 0;

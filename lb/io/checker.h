@@ -15,14 +15,19 @@
 struct checker;
 
 /*
- * *@out stays NULL if no service of @engine needs a socket; all functions below
- * accept that. @engine is borrowed. @nat_lo, @nat_hi: see probe_open().
+ * Without checks by sockets it costs a descriptor and nothing else. @engine is
+ * borrowed. @nat_lo, @nat_hi: see probe_open(); -EINVAL if they leave no port,
+ * and a service of @engine needs some.
  */
 int checker_open(struct checker **out, struct engine *engine, uint16_t nat_lo,
 		 uint16_t nat_hi, struct err *err);
+/* Accepts NULL. */
 void checker_close(struct checker *c);
 
-/* Readable when a result is there; -1 without a checker. */
+/* Can a check that needs sockets be made? -EINVAL: see checker_open(). */
+int checker_can(const struct checker *c, struct err *err);
+
+/* Readable when a result is there. */
 int checker_fd(const struct checker *c);
 
 /* Gives results and timeouts to the engine. */

@@ -57,9 +57,12 @@ struct prober {
 	uint16_t nat_lo, nat_hi;
 	uint16_t port; /* chosen last by us, not by the kernel */
 	unsigned capacity;
+	unsigned taken; /* slots that are in use */
+	unsigned used;	/* slots that were ever in use: the others are no memory
+			 */
 	uint32_t first_free;
-	uint64_t next_ns; /* not later than any deadline */
-	struct slot *slots;
+	uint64_t next_ns;    /* not later than any deadline */
+	struct slot *slots;  /* capacity; none ever moves */
 	probe_result_fn *fn; /* set during probe_read() */
 	void *arg;
 	uint64_t now_ns;
@@ -214,6 +217,7 @@ static void slot_free(struct prober *p, struct slot *s)
 	s->generation++;
 	s->next_free = p->first_free;
 	p->first_free = (uint32_t)(s - p->slots);
+	p->taken--;
 }
 
 static void slot_abort(struct prober *p, struct slot *s)
@@ -228,7 +232,13 @@ static struct slot *slot_take(struct prober *p)
 {
 	struct slot *s;
 
-	for (unsigned i = 0; i < p->capacity; i++) {
+	if (p->first_free == PROBE_NONE && p->used < p->capacity) {
+		s = &p->slots[p->used++];
+		s->fd = -1;
+		p->taken++;
+		return s;
+	}
+	for (unsigned i = 0; i < p->used; i++) {
 		if (p->first_free != PROBE_NONE)
 			break;
 		if (p->slots[i].phase == PHASE_LEAVING)
@@ -238,6 +248,7 @@ static struct slot *slot_take(struct prober *p)
 		return NULL;
 	s = &p->slots[p->first_free];
 	p->first_free = s->next_free;
+	p->taken++;
 	return s;
 }
 
@@ -410,7 +421,7 @@ static void expire_all(struct prober *p)
 	uint64_t next_ns = PROBE_IDLE;
 
 	p->next_ns = PROBE_IDLE; /* callbacks may set it */
-	for (unsigned i = 0; i < p->capacity; i++) {
+	for (unsigned i = 0; i < p->used; i++) {
 		struct slot *s = &p->slots[i];
 
 		if (s->phase == PHASE_FREE)
@@ -430,6 +441,8 @@ void probe_read(struct prober *p, probe_result_fn *fn, void *arg,
 	struct epoll_event events[EVENTS_MAX];
 	int n;
 
+	if (p->taken == 0) /* most balancers have no such check */
+		return;
 	p->fn = fn;
 	p->arg = arg;
 	p->now_ns = now_ns;
@@ -437,7 +450,7 @@ void probe_read(struct prober *p, probe_result_fn *fn, void *arg,
 	 * Answers before timeouts: an answer that has arrived is in time,
 	 * however late we are.
 	 */
-	for (unsigned turn = 0; turn <= p->capacity / EVENTS_MAX; turn++) {
+	for (unsigned turn = 0; turn <= p->used / EVENTS_MAX; turn++) {
 		n = epoll_wait(p->epoll, events, EVENTS_MAX, 0);
 		for (int i = 0; i < n; i++)
 			on_event(p, &events[i]);
@@ -448,14 +461,27 @@ void probe_read(struct prober *p, probe_result_fn *fn, void *arg,
 		expire_all(p);
 }
 
+int probe_ports_left(uint16_t nat_lo, uint16_t nat_hi, struct err *err)
+{
+	if (nat_lo > PORT_LO || nat_hi < PORT_HI)
+		return 0;
+	return err_set(err, -EINVAL,
+		       "NAT ports %u-%u leave no port for health checks; take "
+		       "fewer, for example 10240-32767",
+		       nat_lo, nat_hi);
+}
+
 int probe_start(struct prober *p, const struct probe *probe, uint64_t now_ns)
 {
+	struct err ignored;
 	struct slot *s;
 	int fd, ret;
 
 	assert(probe->spec.kind != CHECK_SYN);
 	if (!addr_is_v4(&probe->backend.addr))
 		return -EAFNOSUPPORT;
+	if (probe_ports_left(p->nat_lo, p->nat_hi, &ignored))
+		return -EADDRINUSE;
 	s = slot_take(p);
 	if (!s)
 		return -EBUSY;
@@ -491,11 +517,6 @@ int probe_open(struct prober **out, unsigned capacity, uint16_t nat_lo,
 
 	assert(capacity >= 1);
 	assert(capacity <= PROBES_MAX);
-	if (nat_lo <= PORT_LO && nat_hi >= PORT_HI)
-		return err_set(err, -EINVAL,
-			       "NAT ports %u-%u leave no port for health "
-			       "checks; take fewer, for example 10240-32767",
-			       nat_lo, nat_hi);
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return err_set(err, -ENOMEM, "no memory for health checks");
@@ -516,11 +537,6 @@ int probe_open(struct prober **out, unsigned capacity, uint16_t nat_lo,
 		probe_close(p);
 		return ret;
 	}
-	for (unsigned i = capacity; i-- > 0;) {
-		p->slots[i].fd = -1;
-		p->slots[i].next_free = p->first_free;
-		p->first_free = i;
-	}
 	*out = p;
 	return 0;
 }
@@ -529,7 +545,7 @@ void probe_close(struct prober *p)
 {
 	if (!p)
 		return;
-	for (unsigned i = 0; p->slots && i < p->capacity; i++)
+	for (unsigned i = 0; p->slots && i < p->used; i++)
 		if (p->slots[i].phase != PHASE_FREE)
 			slot_abort(p, &p->slots[i]);
 	if (p->epoll != -1)

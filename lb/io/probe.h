@@ -49,11 +49,14 @@ struct probe_result {
 typedef void probe_result_fn(void *arg, const struct probe_result *result);
 
 /*
- * @capacity: simultaneous probes, 1 to PROBES_MAX; each takes a descriptor.
- * @nat_lo, @nat_hi: ports that probes must not use, host byte order, inclusive.
+ * @capacity: simultaneous probes, 1 to PROBES_MAX; each takes a descriptor, and
+ * memory once that many run at a time. @nat_lo, @nat_hi: ports that probes must
+ * not use, host byte order, inclusive.
  */
 int probe_open(struct prober **out, unsigned capacity, uint16_t nat_lo,
 	       uint16_t nat_hi, struct err *err);
+/* -EINVAL if that range leaves none for them: no probe can be started. */
+int probe_ports_left(uint16_t nat_lo, uint16_t nat_hi, struct err *err);
 /* Resets running probes and reports no results. Accepts NULL. */
 void probe_close(struct prober *p);
 

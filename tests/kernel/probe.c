@@ -673,12 +673,45 @@ END_TEST
 
 START_TEST(a_nat_range_of_everything_is_refused)
 {
-	struct prober *p = NULL;
+	struct test t = begin_with(1, 1024, 65535);
+	struct probe probe = probe_of(&t, "tcp");
 	struct err err;
 
-	ck_assert_int_eq(probe_open(&p, 1, 1024, 65535, &err), -EINVAL);
+	ck_assert_int_eq(probe_ports_left(1024, 65535, &err), -EINVAL);
 	ck_assert(strstr(err.text, "10240-32767"));
+	ck_assert_int_eq(probe_ports_left(1024, 65534, &err), 0);
+	ck_assert_int_eq(probe_start(t.p, &probe, T0), -EADDRINUSE);
+	end(&t);
 	probe_close(NULL);
+}
+END_TEST
+
+static long resident_kib(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	long all, resident;
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fscanf(f, "%ld %ld", &all, &resident), 2);
+	(void)fclose(f);
+	return resident * (getpagesize() / 1024);
+}
+
+/* Room for thousands is opened, and one at a time is used. */
+START_TEST(memory_grows_with_the_probes_that_run_at_a_time)
+{
+	struct test t = begin_with(PROBES_MAX, NAT_LO, NAT_HI);
+	long before = 0;
+
+	for (int i = 0; i < 1000; i++) {
+		if (i == 10)
+			before = resident_kib();
+		start(&t, "tcp");
+		await_result(&t, CHECK_OK, 0);
+		t.n = 0;
+	}
+	ck_assert_int_lt(resident_kib() - before, 256);
+	end(&t);
 }
 END_TEST
 
@@ -916,6 +949,7 @@ int main(void)
 		{few_ports_are_used_again, 0},
 		{a_backend_is_never_answered_by_its_own_probe, 0},
 		{a_nat_range_of_everything_is_refused, 0},
+		{memory_grows_with_the_probes_that_run_at_a_time, 0},
 		{too_many_at_once_are_refused_but_leavers_give_way, 0},
 		{closing_resets_what_runs_and_reports_nothing, 0},
 		{a_result_may_start_the_next_probe, 0},
