@@ -28,6 +28,7 @@
 #include "change.h"
 #include "channel.h"
 #include "departure.h"
+#include "children.h"
 #include "interfaces.h"
 #include "overlay.h"
 #include "reach.h"
@@ -41,6 +42,7 @@ struct app {
 	unsigned steps;	  /* those of start.c that were made */
 	struct user user; /* the user it runs as after the start */
 	struct signals signals;
+	struct children children;
 	struct netlink *netlink;
 	struct state *state; /* holds the flow table */
 	struct plan *plan;

@@ -9,6 +9,16 @@
 #include "log.h"
 #include "steps.h"
 
+static void request_dump(struct app *app)
+{
+	struct dumper *d = &app->signals.dumper;
+
+	d->children = &app->children;
+	d->engine = app->engine;
+	d->started_ns = app->started_ns;
+	dumper_request(d);
+}
+
 void signals_read(struct app *app)
 {
 	struct signals *s = &app->signals;
@@ -23,13 +33,10 @@ void signals_read(struct app *app)
 				 "built yet; restart l4lb to change it");
 			break;
 		case SIGUSR1:
-			dumper_request(&s->dumper, app->engine,
-				       app->started_ns);
+			request_dump(app);
 			watch_log_counters(app);
 			break;
-		case SIGCHLD:
-			dumper_reap(&s->dumper, app->engine, app->started_ns);
-			break;
+		case SIGCHLD: children_reap(&app->children); break;
 		default: break;
 		}
 	}

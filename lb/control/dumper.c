@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "children.h"
 #include "clock.h"
 #include "control/dump.h"
 #include "control/dumper.h"
@@ -28,51 +25,41 @@ static void freeze(struct engine *e)
 		engine_freeze(e, copy);
 }
 
-/* Returns the pid of the child, or 0 with errno set. */
-static pid_t start(struct engine *e, uint64_t now_ns, uint64_t started_ns)
+static void on_ended(void *arg, int status)
 {
-	pid_t pid = fork();
+	struct dumper *d = arg;
+	const char *why = child_failure(status);
 
-	if (pid == -1)
-		return 0;
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* A child must not keep our locks after we end. */
-	(void)close_range(STDERR_FILENO + 1, UINT_MAX, 0);
-	freeze(e);
-	/* The exit status has a byte, and every errno of a write fits. */
-	_exit(dump_flows(stdout, e, now_ns, started_ns) ? errno : 0);
+	d->writing = false;
+	if (why)
+		log_warn("the dump could not be written to stdout: %s", why);
+	if (d->again)
+		dumper_request(d);
 }
 
-void dumper_request(struct dumper *d, struct engine *e, uint64_t started_ns)
+void dumper_request(struct dumper *d)
 {
 	const uint64_t now_ns = clock_now_ns();
+	pid_t pid;
 
-	d->again = d->pid != 0;
-	if (d->pid) {
+	d->again = d->writing;
+	if (d->writing) {
 		if (now_ns - d->begun_ns > NS_PER_S)
 			log_warn("the previous dump is still being written, "
 				 "another one follows: is stdout read by "
 				 "anyone?");
 		return;
 	}
-	d->begun_ns = now_ns;
-	d->pid = start(e, now_ns, started_ns);
-	if (!d->pid)
-		log_warn("cannot dump the flows: fork: %s", strerror(errno));
-}
-
-void dumper_reap(struct dumper *d, struct engine *e, uint64_t started_ns)
-{
-	int status;
-
-	while (waitpid(-1, &status, WNOHANG) > 0) {
-		d->pid = 0;
-		if (WIFEXITED(status) && WEXITSTATUS(status))
-			log_warn("the dump could not be written to stdout: %s",
-				 strerror(WEXITSTATUS(status)));
+	pid = children_fork(d->children, on_ended, d);
+	if (pid == 0) {
+		freeze(d->engine);
+		/* The status has a byte, and every errno of a write fits. */
+		_exit(dump_flows(stdout, d->engine, now_ns, d->started_ns)
+			      ? errno
+			      : 0);
 	}
-	if (!d->pid && d->again)
-		dumper_request(d, e, started_ns);
+	d->begun_ns = now_ns;
+	d->writing = pid > 0;
+	if (!d->writing)
+		log_warn("cannot dump the flows: fork: %s", strerror(-pid));
 }
