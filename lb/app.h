@@ -31,18 +31,22 @@
 #include "children.h"
 #include "interfaces.h"
 #include "overlay.h"
+#include "planner.h"
 #include "reach.h"
 #include "signals.h"
 #include "taps.h"
 #include "watch.h"
 
 struct app {
+	int argc; /* of main() */
+	char **argv;
 	struct config config;
 	uint64_t started_ns;
 	unsigned steps;	  /* those of start.c that were made */
 	struct user user; /* the user it runs as after the start */
 	struct signals signals;
 	struct children children;
+	struct planner planner;
 	struct netlink *netlink;
 	struct state *state; /* holds the flow table */
 	struct plan *plan;

@@ -139,6 +139,8 @@ int main(int argc, char *argv[])
 	struct err err;
 	int ret, code;
 
+	app.argc = argc;
+	app.argv = argv;
 	fill_standard_descriptors();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* so that write() returns EFBIG */

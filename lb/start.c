@@ -13,6 +13,8 @@
 static const struct step *const steps[] = {
 	&step_permission,
 	&step_signals,
+	/* While there is nothing yet that it could keep open. */
+	&step_planner,
 	&step_network,
 	&step_state,
 	&step_changes,

@@ -25,6 +25,7 @@ extern const struct step step_permission; /* privileges.c */
 extern const struct step step_user;
 extern const struct step step_sandbox;
 extern const struct step step_signals; /* signals.c */
+extern const struct step step_planner; /* planner.c */
 extern const struct step step_network; /* network.c */
 extern const struct step step_plan;    /* services.c */
 extern const struct step step_services;

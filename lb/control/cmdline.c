@@ -117,6 +117,7 @@ struct args {
 	unsigned n_settings;
 	int verbosity;
 	bool check, help, version;
+	config_resolve_fn *resolve;
 	char **positional;
 	unsigned n_positional;
 };
@@ -272,7 +273,8 @@ static int check_form(const struct args *a, struct err *err)
 }
 
 static int add_server(struct config *c, struct service_config *s,
-		      const char *host, const char *port, struct err *err)
+		      const struct args *a, const char *host, const char *port,
+		      struct err *err)
 {
 	struct backend_config b = {.params = BACKEND_PARAMS_DEFAULT};
 	struct err reason;
@@ -281,7 +283,7 @@ static int add_server(struct config *c, struct service_config *s,
 
 	if (ret)
 		return fail_value(err, ret, "SERVER_PORT", port, &reason);
-	ret = value_host(host, host_name_lookup, &b.addr.addr, &reason);
+	ret = value_host(host, a->resolve, &b.addr.addr, &reason);
 	if (ret)
 		return fail_value(err, ret, "SERVER_IP", host, &reason);
 	ret = config_add_backend(c, s, &b, &reason);
@@ -310,7 +312,7 @@ static int add_positional(struct config *c, const struct args *a,
 
 	if (ret)
 		return fail_value(err, ret, "--port", port, &reason);
-	ret = value_host(source, host_name_lookup, &listen.addr, &reason);
+	ret = value_host(source, a->resolve, &listen.addr, &reason);
 	if (ret)
 		return fail_value(err, ret, "SOURCE_IP", source, &reason);
 	snprintf(name, sizeof(name), "%u", ntohs(listen.port));
@@ -326,18 +328,19 @@ static int add_positional(struct config *c, const struct args *a,
 		return fail_value(err, ret, "--scheduler", a->scheduler,
 				  &reason);
 	for (unsigned i = 1; ret == 0 && i + 1 < a->n_positional; i += 2)
-		ret = add_server(c, s, a->positional[i], a->positional[i + 1],
-				 err);
+		ret = add_server(c, s, a, a->positional[i],
+				 a->positional[i + 1], err);
 	return ret;
 }
 
-static int add_file(struct config *c, const char *path, struct err *err)
+static int add_file(struct config *c, const char *path,
+		    config_resolve_fn *resolve, struct err *err)
 {
 	char *text = NULL;
 	int ret = config_file_load(path, &text, err);
 
 	if (ret == 0)
-		ret = config_text(c, path, text, host_name_lookup, err);
+		ret = config_text(c, path, text, resolve, err);
 	free(text);
 	return ret;
 }
@@ -386,9 +389,30 @@ static int take_down(struct config *c, const struct args *a, int argc,
 		   : CONFIG_DOWN;
 }
 
+static int read_arguments(struct config *c, const struct args *a,
+			  struct err *err)
+{
+	int ret = check_form(a, err);
+
+	if (ret)
+		return ret;
+	ret = config_init(c, err);
+	if (ret == 0)
+		ret = a->config ? add_file(c, a->config, a->resolve, err)
+				: add_positional(c, a, err);
+	if (ret == 0)
+		ret = apply_settings(c, a, err);
+	if (ret == 0)
+		ret = config_finish(c, err);
+	if (ret)
+		config_free(c);
+	c->check = a->check;
+	return ret;
+}
+
 int config_read(struct config *c, int argc, char *argv[], struct err *err)
 {
-	struct args a = {0};
+	struct args a = {.resolve = host_name_lookup};
 	int ret;
 
 	memset(c, 0, sizeof(*c));
@@ -401,19 +425,24 @@ int config_read(struct config *c, int argc, char *argv[], struct err *err)
 	}
 	if (a.down)
 		return take_down(c, &a, argc, err);
-	ret = check_form(&a, err);
-	if (ret)
-		return ret;
-	ret = config_init(c, err);
-	if (ret == 0)
-		ret = a.config ? add_file(c, a.config, err)
-			       : add_positional(c, &a, err);
-	if (ret == 0)
-		ret = apply_settings(c, &a, err);
-	if (ret == 0)
-		ret = config_finish(c, err);
-	if (ret)
-		config_free(c);
-	c->check = a.check;
-	return ret;
+	return read_arguments(c, &a, err);
+}
+
+int config_read_again(struct config *c, int argc, char *argv[],
+		      config_resolve_fn *resolve, struct err *err)
+{
+	struct args a = {.resolve = resolve};
+	int ret;
+
+	memset(c, 0, sizeof(*c));
+	ret = collect(&a, argc, argv, err);
+	return ret ? ret : read_arguments(c, &a, err);
+}
+
+const char *config_path(int argc, char *argv[])
+{
+	struct args a = {0};
+	struct err ignored;
+
+	return collect(&a, argc, argv, &ignored) ? NULL : a.config;
 }

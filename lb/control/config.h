@@ -133,6 +133,17 @@ enum config_result {
  */
 int config_read(struct config *c, int argc, char *argv[], struct err *err);
 
+/* Finds the address of a host name. On failure @err has the reason. */
+typedef int config_resolve_fn(const char *host, struct ip_addr *out,
+			      struct err *err);
+
+/* The same with another way to find addresses; never prints or shows. */
+int config_read_again(struct config *c, int argc, char *argv[],
+		      config_resolve_fn *resolve, struct err *err);
+
+/* The file of --config in arguments that config_read() took; NULL: none. */
+const char *config_path(int argc, char *argv[]);
+
 /*
  * Parses the text of a file alone and fills in defaults, for the fuzzer and the
  * tests. Makes no system call: addresses must be numeric, host names are
@@ -155,10 +166,6 @@ int config_copy(struct config *to, const struct config *from);
  * only what is wrong with the value. The caller puts the option or line in
  * front (config_text() does).
  */
-
-/* Finds the address of a host name. On failure @err has the reason. */
-typedef int config_resolve_fn(const char *host, struct ip_addr *out,
-			      struct err *err);
 
 int config_init(struct config *c, struct err *err);
 /* Parses the text of a file. @resolve NULL: host names are refused. */

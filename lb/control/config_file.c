@@ -104,8 +104,20 @@ static int check_has_end(int fd, const char *path, struct err *err)
  * host names are known. So the text is kept.
  */
 static struct {
-	char *path, *text; /* NULL: nothing was read from a pipe */
-} piped;
+	char *path, *text; /* NULL: nothing is kept */
+	bool pipe;
+} kept;
+
+static int keep(const char *path, const char *text, bool pipe, struct err *err)
+{
+	free(kept.path);
+	free(kept.text);
+	kept.path = strdup(path);
+	kept.text = strdup(text);
+	kept.pipe = pipe;
+	return kept.path && kept.text ? 0
+				      : err_set(err, -ENOMEM, "out of memory");
+}
 
 static int keep_piped(int fd, const char *path, const char *text,
 		      struct err *err)
@@ -114,19 +126,34 @@ static int keep_piped(int fd, const char *path, const char *text,
 
 	if (fstat(fd, &st) == -1 || !S_ISFIFO(st.st_mode))
 		return 0;
-	free(piped.path);
-	free(piped.text);
-	piped.path = strdup(path);
-	piped.text = strdup(text);
-	return piped.path && piped.text
-		       ? 0
-		       : err_set(err, -ENOMEM, "out of memory");
+	return keep(path, text, true, err);
 }
 
 static int load_again(char **text, struct err *err)
 {
-	*text = strdup(piped.text);
+	*text = strdup(kept.text);
 	return *text ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+static bool is_kept(const char *path)
+{
+	return kept.path && strcmp(kept.path, path) == 0;
+}
+
+bool config_file_was_pipe(const char *path)
+{
+	return is_kept(path) && kept.pipe;
+}
+
+int config_file_keep(const char *path, struct err *err)
+{
+	char *text = NULL;
+	int ret = config_file_load(path, &text, err);
+
+	if (!ret && !is_kept(path))
+		ret = keep(path, text, false, err);
+	free(text);
+	return ret;
 }
 
 int config_file_load(const char *path, char **text, struct err *err)
@@ -135,7 +162,7 @@ int config_file_load(const char *path, char **text, struct err *err)
 	ssize_t len;
 	int fd, ret;
 
-	if (piped.path && strcmp(piped.path, path) == 0)
+	if (is_kept(path))
 		return load_again(text, err);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd == -1)

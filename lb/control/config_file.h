@@ -5,6 +5,8 @@
 #ifndef L4LB_CONFIG_FILE_H
 #define L4LB_CONFIG_FILE_H
 
+#include <stdbool.h>
+
 #include "core/err.h"
 
 /*
@@ -13,5 +15,14 @@
  * from a pipe is kept, and is given again when the same path is read again.
  */
 int config_file_load(const char *path, char **text, struct err *err);
+
+/*
+ * Loads it now and keeps the text for the next config_file_load() of that path:
+ * for a process that will not be allowed to read it any more.
+ */
+int config_file_keep(const char *path, struct err *err);
+
+/* True if that path was a pipe, which cannot be read again. */
+bool config_file_was_pipe(const char *path);
 
 #endif

@@ -3,9 +3,10 @@
  * diff.h - configurations as command lines
  *
  * Only what is live counts. Services are the same if they listen at the same
- * address, backends of a service if they have the same address; the slots do
- * not matter. Each line ends in a newline and has at most COMMAND_MAX bytes
- * before it. The same configurations give the same text.
+ * address, backends of a service if they have the same address; the slots only
+ * give the order. Each line ends in a newline and has at most COMMAND_MAX bytes
+ * before it. The same configurations in the same slots give
+ * the same text.
  */
 #ifndef L4LB_DIFF_H
 #define L4LB_DIFF_H

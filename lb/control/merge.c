@@ -468,3 +468,43 @@ int merge(const struct config *base, const struct config *theirs,
 	}
 	return ret;
 }
+
+/* ------------------------------------------------- the ids of the new base */
+
+static const char *id_in(const struct config *out,
+			 const struct service_config *s,
+			 const struct endpoint *addr)
+{
+	const struct service_config *same =
+		diff_find_service(out, &s->listen, 0);
+	const struct backend_config *b =
+		same ? diff_find_backend(same, addr, 0) : NULL;
+
+	return b ? b->id : NULL;
+}
+
+void merge_take_ids(struct config *theirs, const struct config *out)
+{
+	/* Above all that are in use, for those that @out does not have. */
+	uint32_t next =
+		theirs->next_id > out->next_id ? theirs->next_id : out->next_id;
+
+	for (unsigned i = 0; i < theirs->n_services; i++) {
+		struct service_config *s = &theirs->services[i];
+
+		for (unsigned k = 0; k < s->n_backends; k++) {
+			struct backend_config *b = &s->backends[k];
+			const char *id;
+
+			if (!config_id_is_automatic(b->id))
+				continue;
+			id = id_in(out, s, &b->addr);
+			if (id && config_id_is_automatic(id))
+				snprintf(b->id, sizeof(b->id), "%s", id);
+			else
+				snprintf(b->id, sizeof(b->id), "backend%u",
+					 next++);
+		}
+	}
+	theirs->next_id = next;
+}

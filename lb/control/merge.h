@@ -31,4 +31,10 @@ int merge(const struct config *base, const struct config *theirs,
 	  const struct config *ours, bool reset, struct config *out,
 	  struct merge_notes *notes, struct err *err);
 
+/*
+ * Gives the backends of @theirs the ids that those at the same addresses have
+ * in @out, unless the file names them: then the two differ in less.
+ */
+void merge_take_ids(struct config *theirs, const struct config *out);
+
 #endif
