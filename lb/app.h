@@ -33,6 +33,7 @@
 #include "overlay.h"
 #include "planner.h"
 #include "reach.h"
+#include "save.h"
 #include "signals.h"
 #include "taps.h"
 #include "watch.h"
@@ -67,6 +68,7 @@ struct app {
 	struct change change;
 	struct departure departure;
 	struct overlay overlay;
+	struct saver saver;
 	struct channel channel;
 	bool filter_stale; /* see packets_follow_plan() */
 	unsigned frames;   /* frames read in the last turn of the loop */

@@ -9,7 +9,7 @@
 #include "change_steps.h"
 #include "clock.h"
 #include "control/command.h"
-#include "control/diff.h"
+#include "control/diff_changed.h"
 #include "control/leaving.h"
 #include "core/time.h"
 #include "log.h"
@@ -117,7 +117,8 @@ int change_check(struct app *app, const char **lines, struct err *err)
 	if (ret)
 		return ret;
 	text_cut(&c->lines, 0);
-	if (diff_print(&app->config, &c->wanted, &c->lines) || c->lines.failed)
+	if (diff_changed(&app->config, &c->wanted, &c->lines) ||
+	    c->lines.failed)
 		return err_set(err, -ENOMEM, "out of memory");
 	*lines = text_get(&c->lines);
 	return 0;
@@ -169,6 +170,12 @@ static bool enough(unsigned n, uint64_t begin_ns)
 	return n >= STEPS_A_TURN || clock_now_ns() - begin_ns >= TURN_NS;
 }
 
+/* Whatever the errno of a step is: it is this host that refuses it. */
+static int as_refusal(int ret)
+{
+	return ret == -ENOSPC || ret == -ENOMEM ? ret : -ECANCELED;
+}
+
 static uint64_t prepare(struct app *app)
 {
 	struct change *c = &app->change;
@@ -184,7 +191,7 @@ static uint64_t prepare(struct app *app)
 		if (ret == -EAGAIN)
 			return clock_now_ns() + AGAIN_NS;
 		if (ret) {
-			c->ret = ret;
+			c->ret = as_refusal(ret);
 			c->why = err;
 			c->phase = CHANGE_UNDOES;
 			return 0;

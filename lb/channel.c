@@ -8,7 +8,7 @@
 #include "channel_jobs.h"
 #include "clock.h"
 #include "core/time.h"
-#include "log.h"
+#include "save.h"
 #include "steps.h"
 
 void channel_refuse(struct app *app, const struct asker *who, int ret,
@@ -193,6 +193,25 @@ static void apply(struct app *app, const struct asker *who, const char *text)
 /* --------------------------------------------------------------- the commands
  */
 
+static void saved(struct app *app, int ret, const struct err *why)
+{
+	if (ret)
+		channel_refuse(app, &app->channel.saves, ret, why);
+	else
+		channel_ok(app, &app->channel.saves);
+}
+
+static void save(struct app *app, const struct asker *who)
+{
+	struct err err;
+	int ret = save_begin(app, saved, &err);
+
+	if (ret)
+		channel_refuse(app, who, ret, &err);
+	else
+		app->channel.saves = *who;
+}
+
 static void answer_generation(struct app *app, const struct asker *who)
 {
 	channel_ok(app, who);
@@ -209,6 +228,8 @@ static const struct {
 	{"show", channel_show},
 	{"status", channel_status},
 	{"generation", answer_generation},
+	{"loop", channel_loop},
+	{"save", save},
 };
 
 static void answer(struct app *app, const struct asker *who, const char *text)

@@ -41,6 +41,7 @@ struct channel {
 	bool begun;	      /* by `begin` */
 	int refused;	      /* a command of it was; then all of it is */
 	struct err why;
+	struct asker saves; /* who waits for it */
 	struct channel_job jobs[COMMAND_CONNECTIONS];
 };
 

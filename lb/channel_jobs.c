@@ -221,6 +221,18 @@ void channel_kill(struct app *app, const struct asker *who, uint64_t id)
 	app->channel.jobs[who->connection].id = id;
 }
 
+/* --------------------------------------------------------------------- loop */
+
+void channel_loop(struct app *app, const struct asker *who)
+{
+	command_socket_end(app->channel.socket, who,
+			   "ok generation=%" PRIu64 " recent_us=%" PRIu64
+			   " longest_us=%" PRIu64,
+			   app->change.generation,
+			   watch_take_recent_ns(app) / 1000,
+			   app->watch.turn.longest_ns / 1000);
+}
+
 /* --------------------------------------------------------------------- jobs */
 
 void channel_end_after_lines(struct app *app, const struct asker *who)

@@ -15,6 +15,7 @@ struct err;
 
 void channel_show(struct app *app, const struct asker *who);
 void channel_status(struct app *app, const struct asker *who);
+void channel_loop(struct app *app, const struct asker *who);
 void channel_kill(struct app *app, const struct asker *who, uint64_t id);
 
 /* Answers "ok" when the lines that were given have been sent. */

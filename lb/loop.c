@@ -60,12 +60,14 @@ bool loop_turn(struct app *app, int timeout_ms)
 	more[2] = (struct pollfd){checker_fd(app->checker), POLLIN, 0};
 	more[3] = (struct pollfd){guard_watch_fd(app->guard), POLLIN, 0};
 	channel_poll(app, more + 4);
+	watch_turn_ends(app, before_ns);
 	if (wait_for(app, fds, (nfds_t)(more - fds) + 4 + CHANNEL_FDS,
 		     timeout_ms) == -1 &&
 	    errno != EINTR) {
 		log_warn("poll: %s", strerror(errno));
 		return false;
 	}
+	watch_turn_begins(app, clock_now_ns());
 	if (more[3].revents)
 		guarding_read(app);
 	app->frames = taps_read(&app->taps, fds, before_ns);

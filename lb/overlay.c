@@ -8,7 +8,8 @@
 #include "app.h"
 #include "clock.h"
 #include "control/command.h"
-#include "control/diff.h"
+#include "control/diff_changed.h"
+#include "control/overlay_text.h"
 #include "core/time.h"
 #include "host/small_file.h"
 #include "log.h"
@@ -54,8 +55,8 @@ static void print_leaving(const struct config *c, struct text *out)
 	}
 }
 
-/* Puts "base " in front of each line. */
-static void print_base(const struct config *base, struct text *out)
+/* Puts "base " in front of each line. -ENOMEM. */
+static int print_base(const struct config *base, struct text *out)
 {
 	char line[OVERLAY_LINE_MAX];
 	struct text lines = {NULL};
@@ -67,18 +68,19 @@ static void print_base(const struct config *base, struct text *out)
 	while (text_next_line(&next, line, sizeof(line)))
 		text_add(out, "base %s\n", line);
 	text_free(&lines);
+	return out->failed ? -ENOMEM : 0;
 }
 
-int overlay_print(const struct app *app, const struct config *config,
-		  struct text *out)
+int overlay_text(const struct app *app, const struct config *config,
+		 struct text *out)
 {
 	struct text changes = {NULL};
-	int ret = diff_print(&app->overlay.base, config, &changes);
+	int ret = diff_changed(&app->overlay.base, config, &changes);
 
 	print_leaving(config, &changes);
 	if (!ret && changes.len > 0) {
 		text_add(out, "%s\n", OVERLAY_HEAD);
-		print_base(&app->overlay.base, out);
+		text_put(out, app->overlay.head.bytes, app->overlay.head.len);
 		text_put(out, changes.bytes, changes.len);
 	}
 	if (changes.failed || out->failed)
@@ -91,7 +93,7 @@ int overlay_write(struct app *app, const struct config *config, struct err *err)
 {
 	char path[OVERLAY_PATH_MAX];
 	struct text t = {NULL};
-	int ret = overlay_print(app, config, &t);
+	int ret = overlay_text(app, config, &t);
 
 	overlay_path(app, path);
 	if (ret)
@@ -126,15 +128,28 @@ void overlay_each_second(struct app *app)
 	o->told = o->stale;
 }
 
+void overlay_free(struct overlay *o)
+{
+	config_free(&o->base);
+	text_free(&o->head);
+}
+
 int overlay_set_base(struct app *app, const struct config *base)
 {
+	struct text head = {NULL};
 	struct config copy;
 
+	if (print_base(base, &head)) {
+		text_free(&head);
+		return -ENOMEM;
+	}
 	if (config_copy(&copy, base)) {
+		text_free(&head);
 		config_free(&copy);
 		return -ENOMEM;
 	}
-	config_free(&app->overlay.base);
+	overlay_free(&app->overlay);
 	app->overlay.base = copy;
+	app->overlay.head = head;
 	return 0;
 }

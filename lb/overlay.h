@@ -31,12 +31,12 @@ struct app;
 
 struct overlay {
 	struct config base;  /* the file as it was last read */
+	struct text head;    /* the same, as the first lines of the file */
 	bool stale;	     /* not as the running configuration is */
 	bool told;	     /* that it could not be written */
 	struct text leaving; /* at the start: those lines of the file */
 };
 
-#define OVERLAY_HEAD	 "l4lb-changes 1"
 #define OVERLAY_LEAVING	 "leaving "
 #define OVERLAY_PATH_MAX 64
 #define OVERLAY_LINE_MAX 2064 /* "base " and a command */
@@ -51,8 +51,8 @@ int overlay_write(struct app *app, const struct config *config,
 		  struct err *err);
 
 /* The file's text for @config; empty if it has no changes. -ENOMEM. */
-int overlay_print(const struct app *app, const struct config *config,
-		  struct text *out);
+int overlay_text(const struct app *app, const struct config *config,
+		 struct text *out);
 
 /* Call it when something that has left needs no mention any more. */
 void overlay_stale(struct app *app);
@@ -62,6 +62,9 @@ void overlay_each_second(struct app *app);
 
 /* The file as it was read now, of which a copy is kept; -ENOMEM. */
 int overlay_set_base(struct app *app, const struct config *base);
+
+/* Frees the base. */
+void overlay_free(struct overlay *o);
 
 /* At the start, when old_flows_add() has made the places. */
 void overlay_leave_as_before(struct app *app);

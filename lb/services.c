@@ -20,8 +20,10 @@ static int start(struct app *app, struct err *err)
 	if (needs_read(&needs, app->state))
 		return err_set(err, -ENOMEM, "out of memory");
 	ret = plan_new(&app->plan, &app->config, app->netlink, err);
-	if (!ret)
+	if (!ret) {
 		old_flows_add(app->plan, &app->config, &needs);
+		overlay_leave_as_before(app);
+	}
 	free(needs.list);
 	return ret;
 }

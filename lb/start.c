@@ -17,6 +17,7 @@ static const struct step *const steps[] = {
 	&step_planner,
 	&step_network,
 	&step_state,
+	&step_save,
 	&step_changes,
 	&step_plan,
 	&step_ports,

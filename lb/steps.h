@@ -42,6 +42,7 @@ extern const struct step step_taps;
 extern const struct step step_guard;   /* guarding.c */
 extern const struct step step_leave;   /* leave.c */
 extern const struct step step_changes; /* overlay_start.c */
+extern const struct step step_save;    /* save.c */
 extern const struct step step_channel; /* channel.c */
 
 #endif

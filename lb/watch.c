@@ -11,6 +11,33 @@
 #include "network.h"
 #include "packets.h"
 
+void watch_turn_begins(struct app *app, uint64_t now_ns)
+{
+	app->watch.turn.begun_ns = now_ns;
+}
+
+void watch_turn_ends(struct app *app, uint64_t now_ns)
+{
+	struct gauge *g = &app->watch.turn;
+	const uint64_t took_ns = now_ns - g->begun_ns;
+
+	if (!g->begun_ns)
+		return;
+	g->begun_ns = 0;
+	if (took_ns > g->longest_ns)
+		g->longest_ns = took_ns;
+	if (took_ns > g->recent_ns)
+		g->recent_ns = took_ns;
+}
+
+uint64_t watch_take_recent_ns(struct app *app)
+{
+	const uint64_t recent_ns = app->watch.turn.recent_ns;
+
+	app->watch.turn.recent_ns = 0;
+	return recent_ns;
+}
+
 /* Warns of lost packets: the guard dropped them and no capture saw them. */
 static void weigh_guard(struct app *app)
 {
@@ -60,6 +87,8 @@ void watch_log_counters(struct app *app)
 		 (unsigned long long)net.resyncs,
 		 (unsigned long long)net.table_full,
 		 (unsigned long long)forward_too_big_limited(app->forward));
+	log_info("loop longest_turn_ms=%.3f",
+		 (double)app->watch.turn.longest_ns / NS_PER_MS);
 	taps_tell_counters(&app->taps);
 	weigh_guard(app);
 	if (app->watch.balance.begun)

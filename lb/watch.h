@@ -21,6 +21,13 @@ struct told {
 	uint64_t at_ns; /* 0: never */
 };
 
+/* How long packets had to wait, as nothing else is done between two polls. */
+struct gauge {
+	uint64_t begun_ns;   /* of this turn; 0: it waits for an event */
+	uint64_t longest_ns; /* of all turns */
+	uint64_t recent_ns;  /* of those since it was last asked for */
+};
+
 /* Zeroed: nothing was logged yet. */
 struct watch {
 	uint64_t looked_ns;
@@ -35,7 +42,15 @@ struct watch {
 	struct told unreached; /* checks not made for lack of a route */
 	struct guard_balance balance;
 	uint64_t weighed_ns; /* last comparison of guard and captures */
+	struct gauge turn;
 };
+
+/* The loop has work; it is about to wait again. */
+void watch_turn_begins(struct app *app, uint64_t now_ns);
+void watch_turn_ends(struct app *app, uint64_t now_ns);
+
+/* The longest turn since the last call of this. */
+uint64_t watch_take_recent_ns(struct app *app);
 
 /* Call it at each turn; does its work once a second. */
 void watch_each_second(struct app *app);

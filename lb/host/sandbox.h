@@ -3,8 +3,8 @@
  * sandbox.h - gives up root once l4lb runs (design rule 14)
  *
  * Root opens the sockets, binds low ports and creates files in /run. After that
- * l4lb handles packets from anybody, as a user that owns nothing else, with three
- * capabilities, no way to gain others, and a short list of system calls.
+ * l4lb handles packets from anybody, as a user that owns nothing else, with
+ * three capabilities, no way to gain others, and a short list of system calls.
  */
 #ifndef L4LB_SANDBOX_H
 #define L4LB_SANDBOX_H

@@ -149,7 +149,7 @@ int small_file_move_aside(const char *path)
 {
 	char aside[PATH_MAX];
 
-	if (snprintf(aside, sizeof(aside), "%s.damaged", path) >=
+	if (snprintf(aside, sizeof(aside), "%s" SMALL_FILE_ASIDE, path) >=
 	    (int)sizeof(aside))
 		return -ENAMETOOLONG;
 	return rename(path, aside) ? -errno : 0;

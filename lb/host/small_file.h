@@ -34,7 +34,8 @@ int small_file_read(const char *path, const struct owner *owner, char **text,
 int small_file_write(const char *path, const char *text, size_t len,
 		     bool durable, struct err *err);
 
-/* Moves it to PATH.damaged, over one of before. 0 or -errno. */
+/* Renames it with one more ending, over one of before. 0 or -errno. */
+#define SMALL_FILE_ASIDE ".damaged"
 int small_file_move_aside(const char *path);
 
 #endif
