@@ -165,6 +165,7 @@ static bool ask_another(struct engine *e, struct flow *flow,
 	struct pending_syn *pend = pending_of(e, flow);
 	const struct endpoint client = flow_client(flow);
 	struct sched_question question = {.client = &client, .now_ns = now_ns};
+	struct sched_why reasons;
 	struct choice choice;
 
 	if (!pend || pend->exhausted || pend->retries >= s->params.retries)
@@ -172,12 +173,12 @@ static bool ask_another(struct engine *e, struct flow *flow,
 	for (unsigned i = 0; i < pend->retries; i++)
 		backend_set_add(&question.tried, pend->tried[i].backend);
 	backend_set_add(&question.tried, flow->backend);
-	choice = engine_pick(e, s, &question, flow);
+	choice = engine_pick(e, s, &question, &reasons, flow);
 	if (!choice.backend) {
 		pend->exhausted = true;
 		return false;
 	}
-	sched_commit(s, choice.backend, &question);
+	sched_commit(s, choice.backend, &reasons);
 	engine_count_failed(e, flow);
 	if (!pend->has_ticket)
 		why = CHECK_OK;

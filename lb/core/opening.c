@@ -14,13 +14,13 @@
 
 /* Recycles flows from the lists up to @last. */
 static struct choice pick(struct engine *e, struct service *s,
-			  struct sched_question *q, enum age_list last,
-			  const struct flow *except)
+			  struct sched_question *q, struct sched_why *why,
+			  enum age_list last, const struct flow *except)
 {
 	struct choice choice = {.why = DROP_NO_BACKEND};
 
 	for (;;) {
-		struct backend *b = sched_choose(s, q);
+		struct backend *b = sched_choose(s, q, why);
 		int pool;
 
 		if (!b)
@@ -39,17 +39,18 @@ static struct choice pick(struct engine *e, struct service *s,
 }
 
 struct choice engine_pick(struct engine *e, struct service *s,
-			  struct sched_question *q, const struct flow *except)
+			  struct sched_question *q, struct sched_why *why,
+			  const struct flow *except)
 {
 	const struct backend_set tried = q->tried;
-	struct choice choice = pick(e, s, q, AGE_HALF_OPEN, except);
+	struct choice choice = pick(e, s, q, why, AGE_HALF_OPEN, except);
 
 	/* First try the ports of other backends, then take one of a connection
 	 * that may be alive.
 	 */
 	if (!choice.backend && choice.why == DROP_NO_PORT) {
 		q->tried = tried;
-		choice = pick(e, s, q, AGE_HALF_CLOSED, except);
+		choice = pick(e, s, q, why, AGE_HALF_CLOSED, except);
 	}
 	return choice;
 }
@@ -63,6 +64,7 @@ struct flow *engine_open_flow(struct engine *e, unsigned service_index,
 		.client = &p->key.pair.src,
 		.now_ns = now_ns,
 	};
+	struct sched_why reasons;
 	struct flow_identity id;
 	struct choice choice;
 	struct backend *b;
@@ -73,7 +75,7 @@ struct flow *engine_open_flow(struct engine *e, unsigned service_index,
 		return NULL;
 	/* First the backend: a SYN without one must not cost a flow its place.
 	 */
-	choice = engine_pick(e, s, &question, NULL);
+	choice = engine_pick(e, s, &question, &reasons, NULL);
 	b = choice.backend;
 	*why = choice.why;
 	if (!b)
@@ -98,7 +100,7 @@ struct flow *engine_open_flow(struct engine *e, unsigned service_index,
 	};
 	flow = flow_open(&e->table, &id, now_ns);
 	assert(flow); /* room was made */
-	sched_commit(s, b, &question);
+	sched_commit(s, b, &reasons);
 	tcp_track_open(&flow->tcp, &p->tcp);
 	b->refs++;
 	b->flows++;

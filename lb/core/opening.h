@@ -16,10 +16,11 @@ struct choice {
 /*
  * Chooses a backend of @s. If none has a free port, recycles closed and
  * half-open flows, then half-closed ones, but never @except. Those that have no
- * port are in @q->tried then, too; sched_commit() wants to know.
+ * port are in @q->tried then, too. @why is for sched_commit().
  */
 struct choice engine_pick(struct engine *e, struct service *s,
-			  struct sched_question *q, const struct flow *except);
+			  struct sched_question *q, struct sched_why *why,
+			  const struct flow *except);
 
 /* Opens a flow for the SYN @p; NULL with the reason in *why. */
 struct flow *engine_open_flow(struct engine *e, unsigned service,

@@ -70,6 +70,8 @@ struct conn {
 };
 
 static bool huge_pages;
+static enum sched_kind scheduler = SCHED_RR;
+static unsigned backends_min; /* 0: as many as it takes */
 
 struct bench {
 	struct engine *engine;
@@ -136,11 +138,12 @@ static size_t make_engine(struct bench *b)
 {
 	static uint16_t ports[PORTS];
 	uint32_t size = b->n_flows + SPARE_FLOWS;
-	unsigned n_backends = size / PORTS + 1;
+	unsigned n_backends = size / PORTS + 1 > backends_min ? size / PORTS + 1
+							      : backends_min;
 	struct backend_spec *backends = calloc(n_backends, sizeof(*backends));
 	struct service_spec service = {
 		.listen = b->service,
-		.params.scheduler = SCHED_RR,
+		.params.scheduler = scheduler,
 		.n_backends = n_backends,
 		.backends = backends,
 	};
@@ -468,7 +471,8 @@ static void setup(struct bench *b, uint32_t flows)
 	printf("# %u flows: %.1f bytes each, index and port included\n",
 	       b->n_flows, each);
 	if (flows >= 65536)
-		require(each - BYTES_FIXED / (double)flows <= BYTES_A_FLOW_MAX);
+		require(backends_min ||
+			each - BYTES_FIXED / (double)flows <= BYTES_A_FLOW_MAX);
 }
 
 static void teardown(struct bench *b)
@@ -548,6 +552,7 @@ static int usage(void)
 	fprintf(stderr,
 		"usage: bench_engine [--short] [--flows N] [--packets N]\n"
 		"                    [--mix data|short|syn] [--bytes 64|1500] [--huge]\n"
+		"                    [--scheduler NAME] [--backends N]\n"
 		"  default: 1000, 100000 and 1000000 flows, all mixes\n");
 	return 2;
 }
@@ -561,6 +566,8 @@ int main(int argc, char *argv[])
 		{"mix", required_argument, NULL, 'm'},
 		{"bytes", required_argument, NULL, 'b'},
 		{"huge", no_argument, NULL, 'h'},
+		{"scheduler", required_argument, NULL, 'S'},
+		{"backends", required_argument, NULL, 'B'},
 		{0},
 	};
 	uint32_t sizes[] = {1000, 100000, 1000000}, bytes = 0;
@@ -581,6 +588,14 @@ int main(int argc, char *argv[])
 		case 'h': huge_pages = true; break;
 		case 'p': packets = strtoull(optarg, NULL, 10); break;
 		case 'b': bytes = (uint32_t)strtoul(optarg, NULL, 10); break;
+		case 'S':
+			scheduler = sched_by_name(optarg);
+			if (scheduler == SCHED_KINDS)
+				return usage();
+			break;
+		case 'B':
+			backends_min = (unsigned)strtoul(optarg, NULL, 10);
+			break;
 		case 'm':
 			for (mix = 0; mix < MIXES; mix++)
 				if (strcmp(optarg, mix_name[mix]) == 0)

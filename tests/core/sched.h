@@ -103,7 +103,8 @@ static inline struct sched_question question(const struct fixture *f)
 static inline int ask(const struct fixture *f)
 {
 	const struct sched_question q = question(f);
-	const struct backend *b = sched_choose(&f->service, &q);
+	struct sched_why why;
+	const struct backend *b = sched_choose(&f->service, &q, &why);
 
 	unit_check(!b || b == &f->backends[b->index], "a backend elsewhere");
 	return b ? (int)b->index : -1;
@@ -113,12 +114,13 @@ static inline int ask(const struct fixture *f)
 static inline int pick(struct fixture *f)
 {
 	const struct sched_question q = question(f);
-	struct backend *b = sched_choose(&f->service, &q);
+	struct sched_why why;
+	struct backend *b = sched_choose(&f->service, &q, &why);
 
 	if (!b)
 		return -1;
 	unit_check(b == &f->backends[b->index], "a backend elsewhere");
-	sched_commit(&f->service, b, &q);
+	sched_commit(&f->service, b, &why);
 	f->client = client_of(ntohl(addr_to_v4(&f->client.addr)) + 1);
 	return (int)b->index;
 }

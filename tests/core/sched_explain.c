@@ -70,6 +70,7 @@ START_TEST(asking_changes_nothing_and_tells_the_truth)
 	for (unsigned i = 0; i < CASES; i++) {
 		struct endpoint client = client_of(random_below(&r, 1000));
 		struct sched_question q;
+		struct sched_why why;
 		const struct backend *told;
 		struct backend *b;
 
@@ -85,13 +86,13 @@ START_TEST(asking_changes_nothing_and_tells_the_truth)
 		/* Somebody asks, about this client and about another. */
 		if (i % 256 == 0)
 			before = f;
-		told = sched_choose(&f.service, &q);
+		told = sched_choose(&f.service, &q, &why);
 		ask(&f);
 		unit_check(i % 256 || memcmp(&before, &f, sizeof(f)) == 0,
 			   "case %u: asking changed something", i);
 
 		/* The client comes. */
-		b = sched_choose(&f.service, &q);
+		b = sched_choose(&f.service, &q, &why);
 		unit_check(b == told, "case %u: told another", i);
 		kinds[f.service.params.scheduler]++;
 		nobody += !b;
@@ -100,7 +101,7 @@ START_TEST(asking_changes_nothing_and_tells_the_truth)
 		unit_check(backend_takes_flows(b) &&
 				   !backend_set_has(&q.tried, b->index),
 			   "case %u: it may not have it", i);
-		sched_commit(&f.service, b, &q);
+		sched_commit(&f.service, b, &why);
 		b->flows++;
 	}
 	for (int i = 0; i < SCHED_KINDS; i++)

@@ -18,7 +18,8 @@ static bool may_have(const struct backend *b, const struct sched_question *q,
 		     bool backup, bool open)
 {
 	return b->params.backup == backup && backend_takes_flows(b) &&
-	       (open || breaker_allows(&b->breaker, q->now_ns)) &&
+	       (open || b->breaker.state == BREAKER_CLOSED ||
+		breaker_allows(&b->breaker, q->now_ns)) &&
 	       !backend_set_has(&q->tried, b->index);
 }
 
@@ -128,27 +129,25 @@ bool sched_refresh(struct service *s)
 
 /* ---------------------------------------------------------------- choosing */
 
-static bool is_weighted(const struct service *s)
-{
-	return s->params.scheduler == SCHED_WRR;
-}
-
-static struct backend *in_turn(const struct service *s,
-			       struct backend *const *may, unsigned n,
+static struct backend *in_turn(const struct service *s, struct sched_why *why,
 			       uint64_t now_ns)
 {
-	if (is_weighted(s) || turn_is_ramping(s, may, n, now_ns))
-		return turn_weighted(s, may, n, !is_weighted(s), now_ns);
-	return turn_next(s, may, n);
+	const bool weighted = s->params.scheduler == SCHED_WRR;
+
+	if (weighted || turn_is_ramping(s, why->may, why->n, now_ns))
+		return turn_weighted(s, why, !weighted, now_ns);
+	return turn_next(s, why->may, why->n);
 }
 
 struct backend *sched_choose(const struct service *s,
-			     const struct sched_question *q)
+			     const struct sched_question *q,
+			     struct sched_why *why)
 {
-	struct backend *may[SERVICE_BACKENDS_MAX];
+	struct backend *const *may = why->may;
 	uint64_t client = 0;
 	unsigned n;
 
+	why->by_weight = false;
 	if (s->params.scheduler == SCHED_MAGLEV) {
 		struct backend *b;
 
@@ -157,12 +156,12 @@ struct backend *sched_choose(const struct service *s,
 		if (b)
 			return b;
 	}
-	n = candidates(s, q, may);
+	n = why->n = candidates(s, q, why->may);
 	if (n == 0)
 		return NULL;
 	switch (s->params.scheduler) {
 	case SCHED_RR:
-	case SCHED_WRR: return in_turn(s, may, n, q->now_ns);
+	case SCHED_WRR: return in_turn(s, why, q->now_ns);
 	case SCHED_LC: return load_least(s, may, n, q->now_ns);
 	case SCHED_WLC: return load_least_weighted(s, may, n, q->now_ns);
 	case SCHED_HASH:
@@ -181,25 +180,12 @@ struct backend *sched_choose(const struct service *s,
  * Those who could not have had the flow neither earn nor pay. One that was
  * tried for it in vain keeps its credit, and so its turn.
  */
-static void charge(struct service *s, struct backend *b,
-		   const struct sched_question *q)
-{
-	struct backend *may[SERVICE_BACKENDS_MAX];
-	const unsigned n = candidates(s, q, may);
-
-	if (n && (is_weighted(s) || turn_is_ramping(s, may, n, q->now_ns)))
-		turn_charge(s, b, may, n, !is_weighted(s), q->now_ns);
-}
-
 void sched_commit(struct service *s, struct backend *b,
-		  const struct sched_question *q)
+		  const struct sched_why *why)
 {
-	const enum sched_kind kind = s->params.scheduler;
-
-	if (kind == SCHED_WRR || (kind == SCHED_RR && s->params.checked &&
-				  s->params.health.slow_start_ms))
-		charge(s, b, q);
-	if (kind == SCHED_P2C)
+	if (why->by_weight)
+		turn_charge(s, b, why);
+	if (s->params.scheduler == SCHED_P2C)
 		random_next(&s->sched.draws);
 	s->sched.next = b->index + 1;
 }

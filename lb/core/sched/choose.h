@@ -20,6 +20,16 @@ struct sched_question {
 	uint64_t now_ns;
 };
 
+/* How a choice came about: for sched_commit(), and for whoever explains it. */
+struct sched_why {
+	bool by_weight; /* by credits: the rest is set, and only then */
+	bool anew;	/* the credits are void, a new round begins */
+	unsigned n;
+	struct backend *may[SERVICE_BACKENDS_MAX]; /* those that could be had */
+	uint32_t weight[SERVICE_BACKENDS_MAX];	   /* theirs now */
+	int64_t sum;				   /* of the weights */
+};
+
 /*
  * The backend for a flow of the client, none of those tried; NULL if none is
  * left. Backups follow when all other backends that take flows have been tried;
@@ -27,14 +37,15 @@ struct sched_question {
  * takes away the last one.
  */
 struct backend *sched_choose(const struct service *s,
-			     const struct sched_question *q);
+			     const struct sched_question *q,
+			     struct sched_why *why);
 
 /*
- * @b, the answer to @q, has got the flow. Call it before anything else about
- * that flow reaches @b: its count of flows, its breaker.
+ * @b has got the flow; @why is of the sched_choose() that answered @b. Nothing
+ * else of @s may have been committed or changed in between.
  */
 void sched_commit(struct service *s, struct backend *b,
-		  const struct sched_question *q);
+		  const struct sched_why *why);
 
 /*
  * For a service that has its params, before it has backends. @secret: where

@@ -8,10 +8,16 @@ struct backend *turn_next(const struct service *s, struct backend *const *may,
 			  unsigned n)
 {
 	struct backend *next = may[0];
+	unsigned soonest = turn_of(s, next);
 
-	for (unsigned i = 1; i < n; i++)
-		if (turn_of(s, may[i]) < turn_of(s, next))
+	for (unsigned i = 1; i < n && soonest > 0; i++) {
+		const unsigned turn = turn_of(s, may[i]);
+
+		if (turn < soonest) {
+			soonest = turn;
 			next = may[i];
+		}
+	}
 	return next;
 }
 
@@ -43,68 +49,57 @@ bool turn_is_ramping(const struct service *s, struct backend *const *may,
  */
 #define SPREAD_MAX 4
 
-static int64_t weight_of(const struct service *s, const struct backend *b,
-			 bool equal, uint64_t now_ns)
+/* Void credits: the heaviest; among equals the one whose turn is next. */
+static struct backend *heaviest(const struct service *s,
+				const struct sched_why *why)
 {
-	return (int64_t)(equal ? 1 : b->params.weight) *
-	       turn_share(s, b, now_ns);
+	unsigned best = 0;
+
+	for (unsigned i = 1; i < why->n; i++)
+		if (why->weight[i] > why->weight[best] ||
+		    (why->weight[i] == why->weight[best] &&
+		     turn_of(s, why->may[i]) < turn_of(s, why->may[best])))
+			best = i;
+	return why->may[best];
 }
 
-struct round {
-	int64_t sum; /* of the weights */
-	bool anew;   /* the credits are void */
-};
-
-static struct round round_of(const struct service *s,
-			     struct backend *const *may, unsigned n, bool equal,
-			     uint64_t now_ns)
-{
-	int64_t least = may[0]->credit, most = may[0]->credit, sum = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		sum += weight_of(s, may[i], equal, now_ns);
-		if (may[i]->credit < least)
-			least = may[i]->credit;
-		if (may[i]->credit > most)
-			most = may[i]->credit;
-	}
-	return (struct round){sum, most - least > SPREAD_MAX * sum};
-}
-
-/* Among equals in turn. */
-struct backend *turn_weighted(const struct service *s,
-			      struct backend *const *may, unsigned n,
+struct backend *turn_weighted(const struct service *s, struct sched_why *why,
 			      bool equal, uint64_t now_ns)
 {
-	const bool anew = round_of(s, may, n, equal, now_ns).anew;
+	int64_t low = INT64_MAX, high = INT64_MIN, most = INT64_MIN, sum = 0;
 	struct backend *best = NULL;
-	int64_t most = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		int64_t credit = (anew ? 0 : may[i]->credit) +
-				 weight_of(s, may[i], equal, now_ns);
+	for (unsigned i = 0; i < why->n; i++) {
+		struct backend *b = why->may[i];
+		const uint32_t weight = (equal ? 1 : b->params.weight) *
+					turn_share(s, b, now_ns);
+		const int64_t credit = b->credit;
 
-		if (best &&
-		    (credit < most ||
-		     (credit == most && turn_of(s, may[i]) > turn_of(s, best))))
+		why->weight[i] = weight;
+		sum += weight;
+		low = credit < low ? credit : low;
+		high = credit > high ? credit : high;
+		if (credit + weight < most ||
+		    (credit + weight == most &&
+		     turn_of(s, b) > turn_of(s, best)))
 			continue;
-		best = may[i];
-		most = credit;
+		most = credit + weight;
+		best = b;
 	}
-	return best;
+	why->by_weight = true;
+	why->sum = sum;
+	why->anew = high - low > SPREAD_MAX * sum;
+	return why->anew ? heaviest(s, why) : best;
 }
 
 void turn_charge(struct service *s, struct backend *b,
-		 struct backend *const *may, unsigned n, bool equal,
-		 uint64_t now_ns)
+		 const struct sched_why *why)
 {
-	const struct round round = round_of(s, may, n, equal, now_ns);
-
-	if (round.anew)
+	if (why->anew)
 		turn_forget(s);
-	for (unsigned i = 0; i < n; i++)
-		may[i]->credit += weight_of(s, may[i], equal, now_ns);
-	b->credit -= round.sum;
+	for (unsigned i = 0; i < why->n; i++)
+		why->may[i]->credit += why->weight[i];
+	b->credit -= why->sum;
 }
 
 void turn_forget(struct service *s)

@@ -7,14 +7,15 @@
 #ifndef L4LB_TURN_H
 #define L4LB_TURN_H
 
-#include "core/service.h"
+#include "core/sched/choose.h"
 
 /* Slow start gives a recovering backend less than its weight. */
 static inline unsigned turn_share(const struct service *s,
 				  const struct backend *b, uint64_t now_ns)
 {
-	return s->params.checked ? health_share(&b->health, now_ns)
-				 : HEALTH_SHARE_FULL;
+	return s->params.checked && b->health.recovered
+		       ? health_share(&b->health, now_ns)
+		       : HEALTH_SHARE_FULL;
 }
 
 /* How many turns until it is @b's, those of absent backends included. */
@@ -32,15 +33,13 @@ bool turn_is_ramping(const struct service *s, struct backend *const *may,
 		     unsigned n, uint64_t now_ns);
 
 /*
- * By weight. @equal: all have weight 1, apart from slow start. turn_charge()
- * is for whom turn_weighted() has chosen.
+ * By weight, among @why->may. @equal: all have weight 1, apart from slow start.
+ * turn_charge() is for whom turn_weighted() has chosen.
  */
-struct backend *turn_weighted(const struct service *s,
-			      struct backend *const *may, unsigned n,
+struct backend *turn_weighted(const struct service *s, struct sched_why *why,
 			      bool equal, uint64_t now_ns);
 void turn_charge(struct service *s, struct backend *b,
-		 struct backend *const *may, unsigned n, bool equal,
-		 uint64_t now_ns);
+		 const struct sched_why *why);
 
 /* All begin a new round. */
 void turn_forget(struct service *s);
