@@ -134,8 +134,8 @@ SECONDS_EACH ?= 60
 fuzz:
 	@tests/deps.sh build test fuzz
 	@tests/fuzz/run.sh build $(BUILD)/fuzzing
-	@for t in chat config engine hook http icmp linecmd resp state state_file \
-		ws wsjson; do \
+	@for t in chat command config engine hook http icmp linecmd plan resp state \
+		state_file ws wsjson; do \
 		tests/fuzz/run.sh $$t $(SECONDS_EACH) $(BUILD)/fuzzing || exit; \
 	done
 

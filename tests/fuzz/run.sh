@@ -3,9 +3,9 @@
 #
 # run.sh build FOLDER         the fuzz targets, with clang and its sanitizers
 # run.sh TARGET SECONDS FOLDER  fuzz one of them, from the committed corpus:
-#                             chat, config, engine, icmp, state, state_file;
-#                             of the chat's core: hook, http, linecmd, resp, ws,
-#                             wsjson
+#                             chat, command, config, engine, icmp, plan, state,
+#                             state_file; of the chat's core: hook, http,
+#                             linecmd, resp, ws, wsjson
 # run.sh merge TARGET FOLDER  what of FOLDER/corpus-TARGET reaches new code goes
 #                             into the committed corpus
 #
