@@ -18,8 +18,8 @@
 /*
  * Applies one command, without its newline. On an error @c is as it was before,
  * and @err says what is wrong: -ENOENT: there is no such service or backend;
- * -EEXIST, -EBUSY: something else is in the way; -EPERM: the key is fixed while
- * l4lb runs; -EINVAL: anything else.
+ * -EEXIST: it is there already; -ENOSPC: there are too many; -EPERM: the key is
+ * fixed while l4lb runs; -EINVAL: anything else.
  */
 int command_apply(struct config *c, const char *line, struct err *err);
 

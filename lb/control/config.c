@@ -182,7 +182,7 @@ int config_add_service(struct config *c, const char *name,
 	unsigned index;
 
 	if (!s)
-		return err_set(err, -EINVAL, "more than %d services",
+		return err_set(err, -ENOSPC, "more than %d services",
 			       CONFIG_SERVICES_MAX);
 	memset(s, 0, sizeof(*s));
 	if (value_name(s->name, name, err))
@@ -249,13 +249,11 @@ struct backend_config *config_find_id(const struct service_config *s,
 	return NULL;
 }
 
-/* A service at @e that is in a slot of state @slot. */
 static const struct service_config *service_at(const struct config *c,
-					       const struct endpoint *e,
-					       enum slot slot)
+					       const struct endpoint *e)
 {
 	for (unsigned i = 0; i < c->n_services; i++)
-		if (c->services[i].slot == slot &&
+		if (service_is_live(&c->services[i]) &&
 		    endpoint_equal(&c->services[i].listen, e))
 			return &c->services[i];
 	return NULL;
@@ -274,19 +272,12 @@ static bool has_backend(const struct service_config *s,
 int config_set_listen(struct config *c, struct service_config *s,
 		      const struct endpoint *listen, struct err *err)
 {
-	const struct service_config *other = service_at(c, listen, SLOT_LIVE);
+	const struct service_config *other = service_at(c, listen);
 
 	if (other)
 		return err_set(err, -EINVAL,
 			       "service \"%s\" listens there already; each "
 			       "needs an address and port of its own",
-			       other->name);
-	other = service_at(c, listen, SLOT_LEAVING);
-	if (other)
-		return err_set(err, -EBUSY,
-			       "service \"%s\" was removed from there and "
-			       "still has connections; try again when they "
-			       "have ended",
 			       other->name);
 	for (unsigned i = 0; i < c->n_services; i++)
 		if (service_is_live(&c->services[i]) &&
@@ -412,8 +403,7 @@ static struct backend_config *free_backend(struct service_config *s)
 int config_add_backend(struct config *c, struct service_config *s,
 		       const struct backend_config *backend, struct err *err)
 {
-	const struct service_config *service =
-		service_at(c, &backend->addr, SLOT_LIVE);
+	const struct service_config *service = service_at(c, &backend->addr);
 	struct backend_config *b, draft = *backend;
 	unsigned index;
 	int ret;
@@ -428,7 +418,7 @@ int config_add_backend(struct config *c, struct service_config *s,
 			       "the service has that backend already");
 	b = free_backend(s);
 	if (!b)
-		return err_set(err, -EINVAL,
+		return err_set(err, -ENOSPC,
 			       "more than %d backends in one service",
 			       CONFIG_BACKENDS_MAX);
 	ret = draft.id[0] ? config_set_id(c, s, &draft, backend->id, err)

@@ -155,8 +155,9 @@ static int begkeys_service(struct parse *p, const char *name)
 				       name, p->service_lines[i]);
 	ret = config_add_service(c, name, &p->target.service, &reason);
 	if (ret)
-		return fail_at(p, p->line, ret, "service \"%s\": %s",
-			       value_quote(name, quoted), reason.text);
+		return fail_at(p, p->line, ret == -ENOMEM ? ret : -EINVAL,
+			       "service \"%s\": %s", value_quote(name, quoted),
+			       reason.text);
 	p->service_lines[p->target.service - c->services] = p->line;
 	p->table = &keys_service;
 	return 0;

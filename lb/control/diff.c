@@ -91,6 +91,16 @@ static bool service_blocks(const struct config *to,
 
 /* ------------------------------------------------------------- the lines */
 
+/* What @to says of the flows of what leaves; drain is the default. */
+static void end_removal(enum leave leaves, struct text *out)
+{
+	const char *then = command_leave_word(leaves);
+
+	if (then && leaves != LEAVE_DRAIN)
+		text_add(out, " then=%s", then);
+	text_add(out, "\n");
+}
+
 /*
  * Removes the backends of service @a that are not in @b, those that block
  * others or the rest. @name: what the service is called at this point.
@@ -104,12 +114,34 @@ static void remove_backends(const struct config *to,
 
 	for (unsigned i = 0; i < a->n_backends; i++) {
 		const struct backend_config *old = &a->backends[i];
+		const struct backend_config *now = &b->backends[i];
 
-		if (backend_is_live(old) &&
-		    !diff_find_backend(b, &old->addr, i) &&
-		    backend_blocks(to, b, old) == blocking)
-			text_add(out, "backend remove %s %s\n", name, old->id);
+		if (!backend_is_live(old) ||
+		    diff_find_backend(b, &old->addr, i) ||
+		    backend_blocks(to, b, old) != blocking)
+			continue;
+		text_add(out, "backend remove %s %s", name, old->id);
+		end_removal(
+			i < b->n_backends && now->slot == SLOT_LEAVING &&
+					endpoint_equal(&now->addr, &old->addr)
+				? now->leaves
+				: LEAVE_DRAIN,
+			out);
 	}
+}
+
+static void remove_service(const struct config *to,
+			   const struct service_config *a, unsigned slot,
+			   struct text *out)
+{
+	const struct service_config *now = &to->services[slot];
+
+	text_add(out, "service remove %s", a->name);
+	end_removal(slot < to->n_services && now->slot == SLOT_LEAVING &&
+				    endpoint_equal(&now->listen, &a->listen)
+			    ? now->leaves
+			    : LEAVE_DRAIN,
+		    out);
 }
 
 static void remove_old(const struct config *from, const struct config *to,
@@ -124,7 +156,7 @@ static void remove_old(const struct config *from, const struct config *to,
 		if (b)
 			remove_backends(to, a, b, blocking, out);
 		else if (service_blocks(to, a) == blocking)
-			text_add(out, "service remove %s\n", a->name);
+			remove_service(to, a, i, out);
 	}
 }
 
