@@ -33,6 +33,7 @@
 #include "overlay.h"
 #include "planner.h"
 #include "reach.h"
+#include "reloading.h"
 #include "save.h"
 #include "signals.h"
 #include "taps.h"
@@ -69,6 +70,7 @@ struct app {
 	struct departure departure;
 	struct overlay overlay;
 	struct saver saver;
+	struct reloading reloading;
 	struct channel channel;
 	bool filter_stale; /* see packets_follow_plan() */
 	unsigned frames;   /* frames read in the last turn of the loop */

@@ -62,6 +62,13 @@ void change_abort(struct app *app)
 		clear(&app->change, true);
 }
 
+void change_free(struct app *app)
+{
+	const enum change_phase phase = app->change.phase;
+
+	clear(&app->change, phase != CHANGE_NONE && phase != CHANGE_TELLS);
+}
+
 /* ------------------------------------------------------------------ checking
  */
 
@@ -152,11 +159,13 @@ static int begin_steps(struct app *app, struct err *err)
 	return ret;
 }
 
-void change_commit(struct app *app, change_done_fn *done)
+void change_commit(struct app *app, struct overlay_base *base,
+		   change_done_fn *done)
 {
 	struct change *c = &app->change;
 
 	c->done = done;
+	c->base = base;
 	c->ret = begin_steps(app, &c->why);
 	if (c->ret)
 		end(app);

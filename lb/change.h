@@ -22,6 +22,7 @@
 #include "control/config.h"
 #include "control/text.h"
 #include "core/err.h"
+#include "overlay.h"
 
 struct app;
 
@@ -51,6 +52,7 @@ struct change {
 	size_t told;	   /* of .lines */
 	struct change_step *steps;
 	unsigned n_steps, made;
+	struct overlay_base *base; /* the new one after a reload, or NULL */
 	change_done_fn *done;
 	int ret; /* why it is undone */
 	struct err why;
@@ -68,11 +70,18 @@ int change_apply(struct app *app, const char *line, struct err *err);
  */
 int change_check(struct app *app, const char **lines, struct err *err);
 
-/* Begins to carry it out. @done is called in this turn or a later one. */
-void change_commit(struct app *app, change_done_fn *done);
+/*
+ * Begins to carry it out. @done is called in this turn or a later one. @base:
+ * NULL, or what the file says now; if the change succeeds it has been taken.
+ */
+void change_commit(struct app *app, struct overlay_base *base,
+		   change_done_fn *done);
 
 /* Ends an open change without effect. */
 void change_abort(struct app *app);
+
+/* At the end, whatever the phase is. */
+void change_free(struct app *app);
 
 /*
  * Call it in each turn of the loop. Returns when to call it again at the

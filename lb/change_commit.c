@@ -135,5 +135,11 @@ void change_enter(struct app *app)
 	packets_follow_plan(app);
 	reach_changed(app);
 	departure_begins(app);
-	app->change.generation++;
+	if (app->change.lines.len)
+		app->change.generation++;
+	if (app->change.base) {
+		overlay_base_free(&app->overlay.base);
+		app->overlay.base = *app->change.base;
+		*app->change.base = (struct overlay_base){.head.bytes = NULL};
+	}
 }

@@ -241,7 +241,10 @@ static int write_overlay(struct app *app, unsigned i, unsigned k,
 {
 	(void)i;
 	(void)k;
-	return overlay_write(app, &app->change.wanted, err);
+	const struct change *c = &app->change;
+
+	return overlay_write(app, c->base ? c->base : &app->overlay.base,
+			     &c->wanted, err);
 }
 
 /* After this one nothing fails any more, but for the tests of the reverse. */
@@ -251,7 +254,7 @@ static int write_overlay_back(struct app *app, unsigned i, unsigned k)
 
 	(void)i;
 	(void)k;
-	(void)overlay_write(app, &app->config, &ignored);
+	(void)overlay_write(app, &app->overlay.base, &app->config, &ignored);
 	return 0;
 }
 

@@ -69,7 +69,7 @@ static void carry_out(struct app *app, const struct asker *who)
 {
 	app->channel.begun = false; /* nobody can abort it any more */
 	app->channel.changes = *who;
-	change_commit(app, change_done);
+	change_commit(app, NULL, change_done);
 }
 
 static void begin(struct app *app, const struct asker *who)
@@ -88,15 +88,16 @@ static void begin(struct app *app, const struct asker *who)
 	}
 	app->channel.changes = *who;
 	app->channel.begun = true;
+	app->channel.begun_ns = clock_now_ns();
 	channel_ok(app, who);
 }
 
 static int nothing_begun(struct err *err)
 {
 	return err_set(err, -EINVAL,
-		       "no change was begun, or it was given up after %d s "
-		       "without a command",
-		       CHANNEL_IDLE_MAX_S);
+		       "no change was begun, or it was given up: after %d s "
+		       "without a command, or %d s in all",
+		       CHANNEL_IDLE_MAX_S, CHANNEL_OPEN_MAX_S);
 }
 
 /* The error of the first command that was refused, or 0. */
@@ -212,6 +213,26 @@ static void save(struct app *app, const struct asker *who)
 		app->channel.saves = *who;
 }
 
+static void reload(struct app *app, const struct asker *who)
+{
+	reload_by_command(app, who, false, false);
+}
+
+static void reload_dry(struct app *app, const struct asker *who)
+{
+	reload_by_command(app, who, false, true);
+}
+
+static void reload_reset(struct app *app, const struct asker *who)
+{
+	reload_by_command(app, who, true, false);
+}
+
+static void reload_reset_dry(struct app *app, const struct asker *who)
+{
+	reload_by_command(app, who, true, true);
+}
+
 static void answer_generation(struct app *app, const struct asker *who)
 {
 	channel_ok(app, who);
@@ -230,6 +251,10 @@ static const struct {
 	{"generation", answer_generation},
 	{"loop", channel_loop},
 	{"save", save},
+	{"reload", reload},
+	{"reload dry", reload_dry},
+	{"reload reset", reload_reset},
+	{"reload reset dry", reload_reset_dry},
 };
 
 static void answer(struct app *app, const struct asker *who, const char *text)
@@ -278,6 +303,8 @@ uint64_t channel_turn(struct app *app)
 	if (!ch->begun)
 		return next_ns;
 	end_ns = ch->touched_ns + CHANNEL_IDLE_MAX_S * NS_PER_S;
+	if (end_ns > ch->begun_ns + CHANNEL_OPEN_MAX_S * NS_PER_S)
+		end_ns = ch->begun_ns + CHANNEL_OPEN_MAX_S * NS_PER_S;
 	if (clock_now_ns() >= end_ns ||
 	    !command_socket_serves(ch->socket, &ch->changes)) {
 		give_up(app);

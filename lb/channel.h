@@ -19,8 +19,10 @@
 
 struct app;
 
-#define CHANNEL_FDS	   COMMAND_FDS
-#define CHANNEL_IDLE_MAX_S 2 /* of who has begun a change */
+#define CHANNEL_FDS COMMAND_FDS
+/* A change that was begun keeps all others out, at most so long. */
+#define CHANNEL_IDLE_MAX_S 2
+#define CHANNEL_OPEN_MAX_S 10
 
 /* Something that is answered in parts. */
 struct channel_job {
@@ -37,9 +39,10 @@ struct channel_job {
 struct channel {
 	struct command_socket *socket;
 	struct asker changes; /* whose change is open or is being made */
-	uint64_t touched_ns;  /* its last command */
-	bool begun;	      /* by `begin` */
-	int refused;	      /* a command of it was; then all of it is */
+	uint64_t begun_ns;
+	uint64_t touched_ns; /* its last command */
+	bool begun;	     /* by `begin` */
+	int refused;	     /* a command of it was; then all of it is */
 	struct err why;
 	struct asker saves; /* who waits for it */
 	struct channel_job jobs[COMMAND_CONNECTIONS];

@@ -72,7 +72,7 @@ static void cut_globals(struct text *t)
 static bool show_part(struct app *app, struct channel_job *job)
 {
 	struct config one = app->config;
-	struct text t = {NULL};
+	struct text t = {.bytes = NULL};
 
 	if (job->service < one.n_services) {
 		one.services += job->service++;
@@ -153,7 +153,7 @@ static void print_backend(const struct app *app, unsigned i, unsigned k,
 static bool status_part(struct app *app, struct channel_job *job)
 {
 	const struct config *c = &app->config;
-	struct text t = {NULL};
+	struct text t = {.bytes = NULL};
 
 	for (unsigned n = 0;
 	     n < BACKENDS_A_TURN && job->service < c->n_services; n++) {

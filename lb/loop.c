@@ -16,6 +16,7 @@
 
 #define BUSY_FRAMES_MAX 2    /* frames per turn at a light load */
 #define POLL_MAX_MS	1000 /* housekeeping */
+#define OTHER_FDS	5    /* beside the captures and the channel */
 
 static int poll_timeout_ms(uint64_t next_ns)
 {
@@ -52,16 +53,17 @@ static int wait_for(const struct app *app, struct pollfd *fds, nfds_t n,
 bool loop_turn(struct app *app, int timeout_ms)
 {
 	const uint64_t before_ns = clock_now_ns();
-	struct pollfd fds[TAPS_FDS + 4 + CHANNEL_FDS], *more;
+	struct pollfd fds[TAPS_FDS + OTHER_FDS + CHANNEL_FDS], *more;
 
 	more = fds + taps_poll(&app->taps, fds);
 	more[0] = (struct pollfd){app->signals.fd, POLLIN, 0};
 	more[1] = (struct pollfd){netlink_fd(app->netlink), POLLIN, 0};
 	more[2] = (struct pollfd){checker_fd(app->checker), POLLIN, 0};
 	more[3] = (struct pollfd){guard_watch_fd(app->guard), POLLIN, 0};
-	channel_poll(app, more + 4);
+	more[4] = (struct pollfd){planner_fd(app), planner_events(app), 0};
+	channel_poll(app, more + OTHER_FDS);
 	watch_turn_ends(app, before_ns);
-	if (wait_for(app, fds, (nfds_t)(more - fds) + 4 + CHANNEL_FDS,
+	if (wait_for(app, fds, (nfds_t)(more - fds) + OTHER_FDS + CHANNEL_FDS,
 		     timeout_ms) == -1 &&
 	    errno != EINTR) {
 		log_warn("poll: %s", strerror(errno));
@@ -75,7 +77,9 @@ bool loop_turn(struct app *app, int timeout_ms)
 		signals_read(app);
 	if (more[1].revents)
 		network_read(app);
-	channel_read(app, more + 4);
+	if (more[4].revents)
+		reload_read(app);
+	channel_read(app, more + OTHER_FDS);
 	return true;
 }
 
@@ -96,6 +100,7 @@ bool app_run(struct app *app)
 		reach_ask(app);
 		next_ns = earlier(next_ns, probes_ns);
 		next_ns = earlier(next_ns, reach_ns);
+		next_ns = earlier(next_ns, reload_turn(app));
 		next_ns = earlier(next_ns, change_turn(app));
 		next_ns = earlier(next_ns, departure_turn(app));
 		next_ns = earlier(next_ns, channel_turn(app));

@@ -59,7 +59,7 @@ static void print_leaving(const struct config *c, struct text *out)
 static int print_base(const struct config *base, struct text *out)
 {
 	char line[OVERLAY_LINE_MAX];
-	struct text lines = {NULL};
+	struct text lines = {.bytes = NULL};
 	const char *next;
 
 	if (config_print(base, &lines))
@@ -71,16 +71,16 @@ static int print_base(const struct config *base, struct text *out)
 	return out->failed ? -ENOMEM : 0;
 }
 
-int overlay_text(const struct app *app, const struct config *config,
+int overlay_text(const struct overlay_base *base, const struct config *config,
 		 struct text *out)
 {
-	struct text changes = {NULL};
-	int ret = diff_changed(&app->overlay.base, config, &changes);
+	struct text changes = {.bytes = NULL};
+	int ret = diff_changed(&base->config, config, &changes);
 
 	print_leaving(config, &changes);
 	if (!ret && changes.len > 0) {
 		text_add(out, "%s\n", OVERLAY_HEAD);
-		text_put(out, app->overlay.head.bytes, app->overlay.head.len);
+		text_put(out, base->head.bytes, base->head.len);
 		text_put(out, changes.bytes, changes.len);
 	}
 	if (changes.failed || out->failed)
@@ -89,11 +89,12 @@ int overlay_text(const struct app *app, const struct config *config,
 	return ret;
 }
 
-int overlay_write(struct app *app, const struct config *config, struct err *err)
+int overlay_write(struct app *app, const struct overlay_base *base,
+		  const struct config *config, struct err *err)
 {
 	char path[OVERLAY_PATH_MAX];
-	struct text t = {NULL};
-	int ret = overlay_text(app, config, &t);
+	struct text t = {.bytes = NULL};
+	int ret = overlay_text(base, config, &t);
 
 	overlay_path(app, path);
 	if (ret)
@@ -121,35 +122,26 @@ void overlay_each_second(struct app *app)
 
 	if (!o->stale || app->change.phase != CHANGE_NONE)
 		return;
-	if (overlay_write(app, &app->config, &err) && !o->told)
+	if (overlay_write(app, &o->base, &app->config, &err) && !o->told)
 		log_warn("changes made at run time would be lost if l4lb "
 			 "died: %s",
 			 err.text);
 	o->told = o->stale;
 }
 
-void overlay_free(struct overlay *o)
+void overlay_base_free(struct overlay_base *b)
 {
-	config_free(&o->base);
-	text_free(&o->head);
+	config_free(&b->config);
+	text_free(&b->head);
+	*b = (struct overlay_base){.head.bytes = NULL};
 }
 
-int overlay_set_base(struct app *app, const struct config *base)
+int overlay_base_fill(struct overlay_base *b, const struct config *config)
 {
-	struct text head = {NULL};
-	struct config copy;
-
-	if (print_base(base, &head)) {
-		text_free(&head);
+	b->head = (struct text){.bytes = NULL};
+	if (config_copy(&b->config, config) || print_base(config, &b->head)) {
+		overlay_base_free(b);
 		return -ENOMEM;
 	}
-	if (config_copy(&copy, base)) {
-		text_free(&head);
-		config_free(&copy);
-		return -ENOMEM;
-	}
-	overlay_free(&app->overlay);
-	app->overlay.base = copy;
-	app->overlay.head = head;
 	return 0;
 }

@@ -29,12 +29,17 @@
 
 struct app;
 
+/* The file as it was read. */
+struct overlay_base {
+	struct config config;
+	struct text head; /* the same, as the first lines of NAME.changes */
+};
+
 struct overlay {
-	struct config base;  /* the file as it was last read */
-	struct text head;    /* the same, as the first lines of the file */
-	bool stale;	     /* not as the running configuration is */
-	bool told;	     /* that it could not be written */
-	struct text leaving; /* at the start: those lines of the file */
+	struct overlay_base base; /* of the last reading */
+	bool stale;		  /* not as the running configuration is */
+	bool told;		  /* that it could not be written */
+	struct text leaving;	  /* at the start: those lines of the file */
 };
 
 #define OVERLAY_LEAVING	 "leaving "
@@ -44,14 +49,14 @@ struct overlay {
 const char *overlay_path(const struct app *app, char path[OVERLAY_PATH_MAX]);
 
 /*
- * Replaces the file by what @config differs by. An error says that it could
- * not; the old file stays.
+ * Replaces NAME.changes by what @config differs by from @base. An error says
+ * that it could not; the old file stays.
  */
-int overlay_write(struct app *app, const struct config *config,
-		  struct err *err);
+int overlay_write(struct app *app, const struct overlay_base *base,
+		  const struct config *config, struct err *err);
 
-/* The file's text for @config; empty if it has no changes. -ENOMEM. */
-int overlay_text(const struct app *app, const struct config *config,
+/* The text of that file; empty if nothing differs. -ENOMEM. */
+int overlay_text(const struct overlay_base *base, const struct config *config,
 		 struct text *out);
 
 /* Call it when something that has left needs no mention any more. */
@@ -60,11 +65,9 @@ void overlay_stale(struct app *app);
 /* Call it once a second: writes what is stale. */
 void overlay_each_second(struct app *app);
 
-/* The file as it was read now, of which a copy is kept; -ENOMEM. */
-int overlay_set_base(struct app *app, const struct config *base);
-
-/* Frees the base. */
-void overlay_free(struct overlay *o);
+/* Fills it by a copy of @config; -ENOMEM. */
+int overlay_base_fill(struct overlay_base *b, const struct config *config);
+void overlay_base_free(struct overlay_base *b);
 
 /* At the start, when old_flows_add() has made the places. */
 void overlay_leave_as_before(struct app *app);

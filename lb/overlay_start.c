@@ -69,9 +69,9 @@ static void tell_kept(const struct text *kept)
 static int merge_into(struct app *app, const struct config *base,
 		      const struct config *changed, struct err *err)
 {
-	const struct config *theirs = &app->overlay.base;
+	const struct config *theirs = &app->overlay.base.config;
 	const struct config ours = with_fixed_keys(changed, theirs);
-	struct merge_notes notes = {{NULL}, {NULL}};
+	struct merge_notes notes = {.kept.bytes = NULL};
 	struct config merged;
 	int ret = merge(base, theirs, &ours, false, &merged, &notes, err);
 
@@ -141,7 +141,7 @@ static int start(struct app *app, struct err *err)
 {
 	char path[OVERLAY_PATH_MAX];
 
-	if (overlay_set_base(app, &app->config))
+	if (overlay_base_fill(&app->overlay.base, &app->config))
 		return err_set(err, -ENOMEM, "out of memory");
 	/* Written again with the base of now. */
 	if (read_changes(app, overlay_path(app, path)) ||
@@ -156,7 +156,9 @@ static void stop(struct app *app, bool keep)
 
 	if (!keep)
 		(void)unlink(overlay_path(app, path));
-	overlay_free(&app->overlay);
+	reloading_free(app);
+	change_free(app);
+	overlay_base_free(&app->overlay.base);
 	text_free(&app->overlay.leaving);
 }
 

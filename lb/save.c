@@ -51,12 +51,12 @@ int save_begin(struct app *app, save_done_fn *done, struct err *err)
 {
 	struct saver *s = &app->saver;
 	char path[SAVE_PATH_MAX];
-	struct text t = {NULL};
+	struct text t = {.bytes = NULL};
 	pid_t pid;
 
 	if (s->runs)
 		return err_set(err, -EBUSY, "the changes are being saved");
-	if (overlay_text(app, &app->config, &t)) {
+	if (overlay_text(&app->overlay.base, &app->config, &t)) {
 		text_free(&t);
 		return err_set(err, -ENOMEM, "out of memory");
 	}

@@ -29,8 +29,9 @@ void signals_read(struct app *app)
 		case SIGTERM:
 		case SIGINT: s->stops++; break;
 		case SIGHUP:
-			log_warn("SIGHUP: reloading the configuration is not "
-				 "built yet; restart l4lb to change it");
+			log_info("SIGHUP: the configuration file is read "
+				 "again");
+			reload_by_signal(app);
 			break;
 		case SIGUSR1:
 			request_dump(app);
