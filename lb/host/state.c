@@ -342,6 +342,20 @@ static int open_file(struct state *s, uint32_t flows, struct err *err)
 	return ret ? state_name_explain(&s->name, ret, err) : 0;
 }
 
+/* Linux 6.3; some hosts insist on it (vm.memfd_noexec). */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u
+#endif
+
+static int open_memfd(void)
+{
+	const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	const int fd = memfd_create("l4lb-flows", flags | MFD_NOEXEC_SEAL);
+
+	return fd == -1 && errno == EINVAL ? memfd_create("l4lb-flows", flags)
+					   : fd;
+}
+
 /*
  * Memory that readers can map as they map a file. It is allocated as flows
  * come, not at the start; and nobody can truncate it.
@@ -354,7 +368,7 @@ static int open_memory(struct state *s, uint32_t flows, struct err *err)
 	if (ret)
 		return err_set(err, ret, "no random numbers: %s",
 			       strerror(-ret));
-	s->fd = memfd_create("l4lb-flows", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	s->fd = open_memfd();
 	if (s->fd == -1 ||
 	    ftruncate(s->fd, (off_t)state_file_bytes(flows)) == -1 ||
 	    fcntl(s->fd, F_ADD_SEALS, seals) == -1)

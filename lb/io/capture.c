@@ -17,8 +17,9 @@ struct capture {
 	pcap_t *pcap;
 	struct capture_spec spec;
 	struct tap_program judge; /* the kernel's filter, for user space */
-	bool judges;  /* the kernel has no room for it: user space filters */
-	bool settles; /* the ring may have what an earlier filter let pass */
+	bool judges; /* the kernel has no room for it: user space filters */
+	/* Frames in the ring that an earlier filter may have let pass. */
+	unsigned unsettled;
 	struct tap_links links;
 	bool truncated;
 	struct capture_stats stats;
@@ -83,7 +84,8 @@ static int attach(struct capture *c)
 	int ret = attach_one(c, &c->spec.match);
 
 	c->judges = ret != 0;
-	c->settles = true;
+	c->unsettled =
+		2 * c->spec.slots; /* it may have a few more than asked */
 	return ret ? attach_one(c, NULL) : 0;
 }
 
@@ -233,7 +235,7 @@ static void on_frame(u_char *user, const struct pcap_pkthdr *h,
 		return;
 	len = h->caplen - COOKED_LEN;
 	memcpy(&from, frame, COOKED_LEN);
-	if (!is_for_us(c, &from) || ((c->judges || c->settles) &&
+	if (!is_for_us(c, &from) || ((c->judges || c->unsettled) &&
 				     !tap_program_takes(&c->judge, ip, len)))
 		return;
 	ifindex = (int)ntohl(from.sll2_if_index);
@@ -251,8 +253,10 @@ int capture_read(struct capture *c, int max, capture_frame_fn *fn, void *arg)
 	c->arg = arg;
 	n = pcap_dispatch(c->pcap, max, on_frame, (u_char *)c);
 	/* Fewer than could be: the ring was empty, all of before is read. */
-	if (n >= 0 && n < max)
-		c->settles = false;
+	if (n < max || (unsigned)n > c->unsettled)
+		c->unsettled = 0;
+	else
+		c->unsettled -= (unsigned)n;
 	return n < 0 ? -EIO : n;
 }
 

@@ -90,7 +90,7 @@ static void set_match(unsigned from, unsigned n)
 static void read_all(void)
 {
 	memset(came, 0, sizeof(came));
-	while (capture_read(capture, 64, on_frame, NULL) > 0)
+	while (capture_read(capture, 3, on_frame, NULL) > 0)
 		;
 }
 
