@@ -78,7 +78,9 @@ int reserve_take(struct reservation **out, const struct reserve_request *req,
  * While it runs, with what is left after the start (design rule 14): a service
  * or source comes or goes, and the record says so. None of these waits.
  * -EAGAIN: another instance starts or stops just now, and nothing was done; try
- * again in the next turn. Other errors as of reserve_take().
+ * again in the next turn. Other errors as of reserve_take(). Only where the
+ * port is in use, or was a moment ago, the kernel's list of sockets is read,
+ * which takes 10 ms.
  *
  * The port may be one of our own NAT range: whoever has that NAT port is found
  * by both its ends. After an error of _del_ the port is free, only the record
