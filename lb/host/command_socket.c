@@ -32,7 +32,27 @@ struct command_socket {
 
 /* ------------------------------------------------------ opening and closing */
 
-/* True if the socket of that name is nobody's any more. */
+/* True if nobody else can make anything in the folder of @path. */
+static bool is_private(const char *path)
+{
+	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	char *slash;
+	struct stat st;
+
+	snprintf(folder, sizeof(folder), "%s", path);
+	slash = strrchr(folder, '/');
+	if (!slash)
+		return false;
+	slash[slash == folder] = '\0';
+	return stat(folder, &st) == 0 && st.st_uid == geteuid() &&
+	       !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+/*
+ * True if the socket of that name is nobody's any more. One that we may not
+ * connect to is of another user: in a folder that is ours now, that is an
+ * earlier l4lb that ran as somebody else.
+ */
 static bool is_stale(const struct sockaddr_un *sa)
 {
 	const int fd = socket(AF_UNIX,
@@ -41,8 +61,9 @@ static bool is_stale(const struct sockaddr_un *sa)
 
 	if (fd == -1)
 		return false;
-	stale = connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) == -1 &&
-		errno == ECONNREFUSED;
+	if (connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) == -1)
+		stale = errno == ECONNREFUSED ||
+			(errno == EACCES && is_private(sa->sun_path));
 	close(fd);
 	return stale;
 }

@@ -13,7 +13,8 @@
 #include "host/command_socket.h"
 #include "unit.h"
 
-#define PATH "/run/test.control"
+#define PATH   "/run/test.control"
+#define FOLDER "/run/test"
 
 static struct command_socket *s;
 static struct err err;
@@ -385,6 +386,33 @@ START_TEST(other_users_are_told_and_shut_out)
 }
 END_TEST
 
+/*
+ * An earlier l4lb ran as root, say, and /run/l4lb has been given to us since.
+ * In a folder of others it may be somebody's who lives.
+ */
+START_TEST(what_another_user_left_in_our_folder_is_replaced)
+{
+	int status;
+
+	ck_assert_int_eq(system("rm -rf " FOLDER), 0);
+	ck_assert_int_eq(mkdir(FOLDER, 0700), 0);
+	ck_assert_int_eq(command_socket_open(&s, FOLDER "/socket", &err), 0);
+	if (fork() == 0) {
+		if (_i == 0 && chown(FOLDER, 60000, 60000))
+			_exit(77);
+		if (_i == 1 && chmod(FOLDER, 0755))
+			_exit(77);
+		if (setgid(60000) || setuid(60000))
+			_exit(77); /* a user namespace with one user */
+		_exit(command_socket_open(&s, FOLDER "/socket", &err) ? 1 : 0);
+	}
+	ck_assert_int_gt(wait(&status), 0);
+	if (WEXITSTATUS(status) != 77)
+		ck_assert_int_eq(WEXITSTATUS(status), _i);
+	command_socket_close(s);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
@@ -398,6 +426,7 @@ int main(void)
 		{a_connection_that_ends_costs_no_processor, 0},
 		{what_a_dead_process_left_is_replaced_and_nothing_else, 0},
 		{other_users_are_told_and_shut_out, 0},
+		{what_another_user_left_in_our_folder_is_replaced, 2},
 	};
 
 	return unit_run("command_socket", tests, ARRAY_LEN(tests));
