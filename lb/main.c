@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "control/config.h"
 #include "control/files.h"
+#include "control/running.h"
 #include "core/time.h"
 #include "host/down.h"
 #include "log.h"
@@ -107,6 +108,12 @@ static int check(const struct config *c)
 
 	if (files_check(c, &err))
 		return fail(&err, EXIT_HOST);
+	if (c->diff) {
+		/* Another file can be wrong only beside what runs. */
+		if (running_print_diff(c, &err))
+			return fail(&err, EXIT_HOST);
+		return end_of_output();
+	}
 	printf("l4lb: the configuration is right: %u service%s\n",
 	       c->n_services, c->n_services == 1 ? "" : "s");
 	return end_of_output();

@@ -34,6 +34,7 @@ enum {
 	OPT_USER,
 	OPT_SANDBOX,
 	OPT_CHECK,
+	OPT_DIFF,
 	OPT_DOWN,
 };
 
@@ -53,6 +54,7 @@ static const struct option options[] = {
 	{"user", required_argument, NULL, OPT_USER},
 	{"sandbox", required_argument, NULL, OPT_SANDBOX},
 	{"check", no_argument, NULL, OPT_CHECK},
+	{"diff", no_argument, NULL, OPT_DIFF},
 	{"down", required_argument, NULL, OPT_DOWN},
 	{"verbose", no_argument, NULL, 'v'},
 	{"quiet", no_argument, NULL, 'q'},
@@ -89,6 +91,7 @@ static const char help[] =
 "      --user NAME        run as this user after the start (auto)\n"
 "      --sandbox on|off   filter system calls after the start (on)\n"
 "      --check            check the configuration and exit\n"
+"      --diff             with --check: show what a reload would change\n"
 "      --down NAME        remove what a dead instance left, and exit\n"
 "  -v, --verbose          log flows too; -vv: the network too\n"
 "  -q, --quiet            log warnings only\n"
@@ -116,7 +119,7 @@ struct args {
 	struct setting settings[SETTINGS_MAX];
 	unsigned n_settings;
 	int verbosity;
-	bool check, help, version;
+	bool check, diff, help, version;
 	config_resolve_fn *resolve;
 	char **positional;
 	unsigned n_positional;
@@ -187,6 +190,7 @@ static int take_option(struct args *a, int c, struct err *err)
 	case 'p': a->port = optarg; return 0;
 	case 's': a->scheduler = optarg; return 0;
 	case OPT_CHECK: a->check = true; return 0;
+	case OPT_DIFF: a->diff = true; return 0;
 	case OPT_DOWN: a->down = optarg; return 0;
 	case 'v': a->verbosity++; return 0;
 	case 'q': a->verbosity--; return 0;
@@ -240,6 +244,11 @@ static int check_form(const struct args *a, struct err *err)
 			       "either in the file or as arguments",
 			       value_quote(a->positional[0], quoted));
 	}
+	if (a->diff && !a->check)
+		return err_set(err, -EINVAL,
+			       "--diff without --check: together they show "
+			       "what a reload would change, and change "
+			       "nothing");
 	if (a->config && (a->port || a->scheduler))
 		return err_set(err, -EINVAL,
 			       "%s beside --config: the file says it for each "
@@ -366,6 +375,7 @@ static int apply_settings(struct config *c, const struct args *a,
 					  &reason);
 	}
 	c->check = a->check;
+	c->diff = a->diff;
 	c->verbosity = a->verbosity < -1  ? -1
 		       : a->verbosity > 2 ? 2
 					  : a->verbosity;

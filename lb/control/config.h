@@ -115,6 +115,7 @@ struct config {
 	bool sandbox;		    /* filter system calls (seccomp) */
 	int verbosity;		    /* 0: normal, +1 per -v, -1 per -q */
 	bool check;		    /* check and exit */
+	bool diff;		    /* with .check: against what runs */
 };
 
 enum config_result {

@@ -64,6 +64,7 @@ static const struct refusal {
 	{"10.0.0.1 10.0.0.2 9001 10.0.0.3", "\"10.0.0.3\" has no port"},
 	{"--config x.conf " SERVERS, "\"10.0.0.1\" beside --config"},
 	{"--config x.conf -p 80", "--port beside --config"},
+	{"--diff " SERVERS, "--diff without --check"},
 	{"--config x.conf -s rr", "--scheduler beside --config"},
 	{"--config x.conf --config y.conf", "--config is given twice"},
 
