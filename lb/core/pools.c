@@ -50,6 +50,7 @@ static int take_place(struct engine *e)
 		return -ENOSPC;
 	if ((unsigned)i < e->n_pools) {
 		engine_unorder_pool(e, (unsigned)i);
+		engine_set_way(e, (unsigned)i, WAY_OPEN);
 		ring = e->pools[i].ports.ring;
 		checks = e->pools[i].checks;
 	} else {

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/change.h"
 #include "core/engine.h"
 #include "core/segment.h"
 #include "core/time.h"
@@ -44,7 +45,8 @@ enum action {
 	ACT_OTHER,
 };
 
-#define RAW_CAPTURED 8 /* in the first byte of ACT_RAW */
+#define RAW_CAPTURED 8	 /* in the first byte of ACT_RAW */
+#define OTHER_CHANGE 192 /* from here on ACT_OTHER changes something */
 
 /* The second byte of a captured frame; its low three bits: whose it is. */
 enum captured {
@@ -77,6 +79,7 @@ struct conn {
 
 struct world {
 	struct engine *e;
+	bool changed; /* the next process is given another configuration */
 	uint64_t now;
 	struct conn conns[CLIENTS];
 	const uint8_t *in;
@@ -381,8 +384,13 @@ static void change_backend(struct world *w)
 {
 	uint32_t how = take(w, 1);
 	struct service *s = inside_service(w->e, how & 1);
-	struct backend *b = &s->backends[(how >> 1) % s->n_backends];
+	struct backend *b;
 
+	if (how & 1 ? engine_services(w->e) < 2 : engine_services(w->e) < 1)
+		return;
+	if (s->n_backends == 0 || engine_n_ways(w->e) == 0)
+		return;
+	b = &s->backends[(how >> 1) % s->n_backends];
 	if (how & 16)
 		engine_set_way(w->e, take(w, 1) % engine_n_ways(w->e),
 			       (int)(how >> 5) - 1);
@@ -390,6 +398,111 @@ static void change_backend(struct world *w)
 		b->up = !b->up;
 	else
 		b->params.weight = how >> 5;
+}
+
+static void add_backend(struct world *w, unsigned s, unsigned k, uint32_t how)
+{
+	struct backend_spec spec = {
+		.addr = frame_endpoint("198.18.0.11", 9001),
+		.params.weight = 1 + (how >> 4 & 3),
+		.n_sources = 1 + (how >> 6 & 1),
+	};
+	struct err err;
+
+	spec.addr.addr.b[15] = (uint8_t)(11 + (how >> 3 & 7));
+	spec.sources[0] = frame_addr("198.18.0.1");
+	spec.sources[1] = frame_addr("198.18.0.2");
+	if (engine_prepare_backend(w->e, s, k, &spec, w->now, &err))
+		return;
+	if (engine_service_slot(w->e, s) == SLOT_LIVE && !(how & 128))
+		engine_enter_backend(w->e, s, k, w->now);
+	else
+		engine_undo_backend(w->e, s, k);
+}
+
+static void add_service(struct world *w, unsigned s, uint32_t how)
+{
+	struct service_spec spec = {
+		.listen = frame_endpoint("198.18.0.1",
+					 (uint16_t)(20000 + (how >> 3 & 1)))};
+	struct err err;
+
+	spec.params = inside_service(w->e, 0)->params;
+	if (spec.params.health.fall == 0) /* of a slot that is free now */
+		spec.params = (struct service_params)SERVICE_PARAMS_DEFAULT;
+	if (engine_prepare_service(w->e, s, &spec, w->now, &err))
+		return;
+	if (how & 16)
+		engine_undo_service(w->e, s);
+	else
+		engine_enter_service(w->e, s, w->now);
+}
+
+static void set_service(struct world *w, unsigned s, uint32_t how)
+{
+	struct service_params p = inside_service(w->e, s)->params;
+
+	p.scheduler = (enum sched_kind)((how >> 3) % SCHED_KINDS);
+	p.retries = how >> 4;
+	p.keep_on_down = how & 32;
+	p.drain_timeout_s = how >> 6;
+	p.half_open_max = how & 64 ? 2 : 0;
+	p.checked = how & 16;
+	p.health = (struct health_params)HEALTH_PARAMS_DEFAULT;
+	p.check.kind = how & 128 ? CHECK_TCP : CHECK_SYN;
+	engine_set_service(w->e, s, &p, w->now);
+}
+
+/* An administrator; whoever calls keeps to what change.h allows. */
+static void change(struct world *w)
+{
+	const uint32_t how = take(w, 1), at = take(w, 1);
+	const unsigned s = at & 3, k = at >> 2 & 7;
+	const enum leave then = (enum leave)(at >> 6);
+	const bool lives = engine_service_slot(w->e, s) == SLOT_LIVE;
+	const bool holds = engine_backend_slot(w->e, s, k) == SLOT_LIVE;
+	struct backend_params params = {.weight = how >> 3 & 3,
+					.admin = (enum admin)((how >> 5) % 3),
+					.then = then};
+	struct engine_timeouts timeouts = ENGINE_TIMEOUTS_DEFAULT;
+	unsigned left;
+	int which;
+
+	w->changed = true;
+	switch (how & 7) {
+	case 0: add_backend(w, s, k, how); break;
+	case 1:
+		if (holds)
+			engine_leave_backend(w->e, s, k, then, w->now);
+		break;
+	case 2:
+		if (holds)
+			engine_set_backend(w->e, s, k, &params, w->now);
+		break;
+	case 3:
+		if (lives)
+			set_service(w, s, how);
+		break;
+	case 4: add_service(w, s, how); break;
+	case 5:
+		if (lives && how & 8)
+			engine_leave_service(w->e, s, then, w->now);
+		break;
+	case 6:
+		timeouts.syn_sent = 1 + (how >> 3);
+		timeouts.established = 1 + at;
+		engine_set_timeouts(w->e, &timeouts, w->now);
+		engine_kill_flow(w->e, how >> 3, at, w->now);
+		break;
+	default:
+		while (engine_next_left(w->e, w->now, &left, &which)) {
+			if (which < 0)
+				engine_free_service(w->e, left);
+			else
+				engine_free_backend(w->e, left,
+						    (unsigned)which);
+		}
+	}
 }
 
 static void empty_outbox(struct world *w)
@@ -459,7 +572,12 @@ static void act(struct world *w)
 		break;
 	case ACT_OUTBOX: empty_outbox(w); break;
 	case ACT_BACKEND: change_backend(w); break;
-	case ACT_OTHER: do_other(w, what >> 3 & 7); break;
+	case ACT_OTHER:
+		if (what >= OTHER_CHANGE)
+			change(w);
+		else
+			do_other(w, what >> 3 & 7);
+		break;
 	}
 }
 
@@ -480,7 +598,7 @@ static void take_over(struct world *w)
 	w->e = start(w->now);
 	if (engine_adopt(w->e, w->now, &refused) < 0)
 		fail("flows are adopted");
-	if (refused)
+	if (refused && !w->changed)
 		fail("what a living process left is whole");
 	inside_balance(w->e);
 	check_rules(w);

@@ -81,6 +81,10 @@ static const char *broken_backend(const struct engine *e,
 {
 	uint32_t open = 0, refs = 0;
 
+	if (b->slot == SLOT_FREE)
+		return b->refs || b->tried || b->flows ? "a free slot is empty"
+						       : NULL;
+
 	for (uint32_t i = 0; i < e->table.size; i++) {
 		const struct flow *f = &e->table.flows[i];
 

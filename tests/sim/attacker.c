@@ -104,7 +104,7 @@ static void flood(struct world *w)
 {
 	for (unsigned i = 0; i < BURST; i++) {
 		struct frame f = {
-			.dst = w->plan.services[0].listen,
+			.dst = w->plan.listens[0],
 			.seq = (uint32_t)random_next(&w->random),
 			.flags = SYN,
 		};
@@ -122,7 +122,7 @@ static void join(struct world *w)
 					 7,  7,	 8,    8, 8, 8};
 	struct frame f = {
 		.src = frame_endpoint("203.0.113.7", (uint16_t)roll(w, 65536)),
-		.dst = w->plan.services[0].listen,
+		.dst = w->plan.listens[0],
 		.seq = (uint32_t)random_next(&w->random),
 		.flags = SYN,
 		.options = option,
@@ -138,7 +138,7 @@ static void noise(struct world *w)
 	struct pkt *p = world_pkt(w);
 	struct frame f = {
 		.src = frame_endpoint("203.0.113.7", 1234),
-		.dst = w->plan.services[0].listen,
+		.dst = w->plan.listens[0],
 		.seq = (uint32_t)random_next(&w->random),
 		.flags = (uint8_t)roll(w, 256),
 		.payload_len = roll(w, 100),

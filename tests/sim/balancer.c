@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "core/icmp.h"
+#include "changer.h"
+#include "core/change.h"
+#include "inside.h"
 #include "judge.h"
 #include "parse.h"
 #include "path.h"
@@ -82,6 +85,11 @@ static int start(struct world *w, struct flow *flows)
 	if (engine_new(&w->lb.e, spec, balancer_now(w), &err))
 		return -1;
 	know_ways(w);
+	/* What was removed has flows that outlive a restart. */
+	for (unsigned i = 0; i < PLAN_ALL; i++)
+		if (w->plan.leaving[i])
+			engine_leave_service(w->lb.e, i, LEAVE_KEEP,
+					     balancer_now(w));
 	return 0;
 }
 
@@ -181,6 +189,7 @@ static void run(struct world *w)
 	if (w->plan.overload)
 		be_overloaded(w);
 	next = engine_tick(w->lb.e, now, BUDGET);
+	changer_finish(w);
 	while (engine_next(w->lb.e, &seg))
 		send_segment(w, &seg);
 	while (engine_next_probe(w->lb.e, &probe))
@@ -313,6 +322,12 @@ void balancer_receive(struct world *w, struct pkt *p)
 	run(w);
 }
 
+void balancer_changed(struct world *w)
+{
+	know_ways(w);
+	run(w);
+}
+
 void balancer_timer(struct world *w)
 {
 	if (w->now < w->lb.armed)
@@ -328,15 +343,26 @@ void balancer_timer(struct world *w)
 	run(w);
 }
 
+const struct host *balancer_host(const struct world *w, unsigned service,
+				 unsigned backend)
+{
+	const struct backend_spec *b = &w->plan.backends[service][backend];
+
+	for (unsigned i = w->plan.n_clients; i < w->n_hosts; i++)
+		if (addr_equal(&w->hosts[i].addr, &b->addr.addr))
+			return &w->hosts[i];
+	return NULL;
+}
+
 void balancer_probe_result(struct world *w, uint32_t which, uint32_t number)
 {
 	unsigned service = which / 256, backend = which % 256;
-	const struct host *h = &w->hosts[w->plan.n_clients + backend];
+	const struct host *h = balancer_host(w, service, backend);
 	enum check_result result = CHECK_OK;
 
 	if (!w->lb.e || w->now < w->lb.frozen_until)
 		return;
-	if (balancer_is_cut(w))
+	if (balancer_is_cut(w) || !h)
 		return;
 	switch (h->health) {
 	case HOST_UP: break;
@@ -393,12 +419,16 @@ void balancer_exit(struct world *w, uint64_t after)
 /* One backend gets no new flows, or is no longer configured, or is again. */
 static void reconfigure(struct world *w)
 {
-	unsigned service = roll(w, w->plan.n_services);
+	int service = w->plan.slots[roll(w, w->plan.n_services)];
 	unsigned i = roll(w, w->plan.n_backends);
-	struct backend_spec *b = &w->plan.backends[service][i];
+	struct backend_spec *b;
 
-	if (!w->plan.reconfigures || i == 0 || roll(w, 2))
+	if (!w->plan.reconfigures || service < 0 || i == 0 || roll(w, 2))
 		return;
+	b = &w->plan.backends[service][i];
+	if (b->unused && !b->n_sources)
+		return;
+	b->unused = false;
 	if (b->gone || b->params.weight == 0) {
 		b->gone = false;
 		b->params.weight = 1;
@@ -407,7 +437,7 @@ static void reconfigure(struct world *w)
 	} else {
 		b->params.weight = 0;
 	}
-	world_trace(w, "backend %u of service %u: weight %u%s", i, service,
+	world_trace(w, "backend %u of service %d: weight %u%s", i, service,
 		    b->params.weight, b->gone ? ", gone" : "");
 }
 
@@ -428,6 +458,7 @@ void balancer_back(struct world *w)
 	if (start(w, flows))
 		abort();
 	adopted = engine_adopt(w->lb.e, balancer_now(w), &refused);
+	inside_balance(w->lb.e);
 	world_trace(w, "balancer is back with %d flows", (int)adopted);
 	judge_restart(w, open, adopted, refused);
 	run(w);

@@ -11,6 +11,7 @@
 
 #include "core/engine.h"
 #include "core/segment.h"
+#include "plan.h"
 
 struct seen_flow {
 	uint64_t id;
@@ -34,7 +35,8 @@ struct balancer {
 	uint64_t sent;	/* packets that left */
 	bool leaving;	/* all flows are being reset */
 	bool touched;	/* the engine was called in this step */
-	struct seen_flow *seen; /* as judge.c saw them last */
+	struct seen_flow *seen;	      /* as judge.c saw them last */
+	uint32_t half_open[PLAN_ALL]; /* the same */
 };
 
 struct world;
@@ -55,6 +57,9 @@ void balancer_receive(struct world *w, struct pkt *p);
 void balancer_timer(struct world *w);
 void balancer_probe_result(struct world *w, uint32_t which, uint32_t number);
 
+/* After something was changed. */
+void balancer_changed(struct world *w);
+
 /* The whole side of the backends is away. */
 void balancer_cut(struct world *w, uint64_t for_ns);
 bool balancer_is_cut(const struct world *w);
@@ -63,6 +68,10 @@ void balancer_neighbours(struct world *w);
 
 /* Not all that comes is heard. */
 bool balancer_is_deaf(const struct world *w);
+
+/* The host of a slot's address; NULL: there is none. */
+const struct host *balancer_host(const struct world *w, unsigned service,
+				 unsigned backend);
 
 /* The engine's clock. */
 uint64_t balancer_now(const struct world *w);

@@ -45,7 +45,7 @@ bool conn_open(struct world *w)
 	if (w->n_conns == CONNS_MAX || w->hosts[host].health != HOST_UP)
 		return false;
 	service = roll(w, w->plan.n_services);
-	vip = w->plan.services[service].listen;
+	vip = w->plan.listens[service];
 	local.addr = w->hosts[host].addr;
 	local.port = htons(
 		(uint16_t)(CLIENT_PORT_LO +

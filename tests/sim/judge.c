@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "core/change.h"
 #include "core/tcp_track.h"
 #include "inside.h"
 #include "judge.h"
@@ -52,12 +53,14 @@ static void judge_seen(struct world *w, uint32_t i)
 				   .reply = f->pair[FLOW_REPLY]};
 }
 
+#define POOLS_MAX (PLAN_BACKENDS * PLAN_SOURCES)
+
 struct tally {
 	uint32_t used, pending;
 	uint32_t half_open[PLAN_ALL];
-	uint32_t flows[PLAN_ALL][PLAN_BACKENDS];
-	uint32_t ports[PLAN_SERVICES * PLAN_BACKENDS * PLAN_SOURCES];
-	uint64_t taken[PLAN_SERVICES * PLAN_BACKENDS * PLAN_SOURCES];
+	uint32_t flows[PLAN_ALL][PLAN_SLOTS], refs[PLAN_ALL][PLAN_SLOTS];
+	uint32_t ports[POOLS_MAX];
+	uint64_t taken[POOLS_MAX];
 };
 
 static void judge_one_flow(struct world *w, const struct flow *f,
@@ -69,8 +72,8 @@ static void judge_one_flow(struct world *w, const struct flow *f,
 	struct inside_pool pool;
 
 	t->used++;
-	if (f->service >= engine_services(e) ||
-	    f->backend >= engine_backends(e, f->service) ||
+	if (engine_service_slot(e, f->service) < SLOT_LIVE ||
+	    engine_backend_slot(e, f->service, f->backend) < SLOT_LIVE ||
 	    f->pool >= inside_pools(e) || f->tcp.state >= TCP_STATES) {
 		world_break(w, "a flow's indices exist");
 		return;
@@ -83,6 +86,7 @@ static void judge_one_flow(struct world *w, const struct flow *f,
 		world_break(w, "two flows never share address, port, backend");
 	t->taken[f->pool] |= bit;
 	t->ports[f->pool]++;
+	t->refs[f->service][f->backend]++;
 	t->pending += f->pending != 0;
 	if (tcp_is_half_open(f->tcp.state))
 		t->half_open[f->service]++;
@@ -94,6 +98,31 @@ static void judge_one_flow(struct world *w, const struct flow *f,
 		world_break(w, "half-open flows are marked");
 }
 
+static void judge_service(struct world *w, unsigned s, const struct tally *t)
+{
+	const struct service *service = inside_service(w->lb.e, s);
+	int64_t credits = 0;
+
+	/* A limit that was lowered is reached by and by. */
+	if (service->half_open != t->half_open[s] ||
+	    (service->half_open > service->half_open_limit &&
+	     service->half_open > w->lb.half_open[s]))
+		world_break(w, "half-open flows are counted, and few");
+	w->lb.half_open[s] = service->half_open;
+	for (unsigned i = 0; i < service->n_backends; i++) {
+		const struct backend *b = &service->backends[i];
+
+		credits += b->credit;
+		if (b->flows != t->flows[s][i])
+			world_break(w, "a backend's flows are those not "
+				       "closed");
+		if (b->refs != t->refs[s][i])
+			world_break(w, "a backend counts who names it");
+	}
+	if (credits)
+		world_break(w, "what backends are owed adds up to nothing");
+}
+
 static void judge_tally(struct world *w, const struct tally *t)
 {
 	const struct engine *e = w->lb.e;
@@ -102,23 +131,16 @@ static void judge_tally(struct world *w, const struct tally *t)
 		world_break(w, "the table counts its flows");
 	if (t->pending != inside_kept_syns(e))
 		world_break(w, "each SYN is free or belongs to one flow");
+	if (inside_pools(e) > POOLS_MAX)
+		world_break(w, "a pair of ends that returns has its pool");
 	for (unsigned i = 0; i < inside_pools(e); i++) {
 		const struct inside_pool pool = inside_pool(e, i);
 
 		if (t->ports[i] + pool.free != pool.size)
 			world_break(w, "each port is free or of one flow");
 	}
-	for (unsigned s = 0; s < engine_services(e); s++) {
-		const struct service *service = inside_service(e, s);
-
-		if (service->half_open != t->half_open[s] ||
-		    service->half_open > service->half_open_limit)
-			world_break(w, "half-open flows are counted, and few");
-		for (unsigned i = 0; i < service->n_backends; i++)
-			if (service->backends[i].flows != t->flows[s][i])
-				world_break(w, "a backend's flows are those "
-					       "not closed");
-	}
+	for (unsigned s = 0; s < engine_services(e); s++)
+		judge_service(w, s, t);
 }
 
 void judge_step(struct world *w)
@@ -162,6 +184,14 @@ static const struct tcp_end *server_of(const struct world *w,
 		if (w->ends[w->live[i]].uid == c->server_uid)
 			return &w->ends[w->live[i]];
 	return NULL;
+}
+
+void judge_rules(struct world *w)
+{
+	const char *broken = w->lb.e ? rules_broken(w->lb.e) : NULL;
+
+	if (broken)
+		world_break(w, "%s", broken);
 }
 
 void judge_live(struct world *w)
@@ -380,6 +410,21 @@ static void judge_recycled(struct world *w, const struct flow *flow)
 			       "recycled");
 }
 
+/* The configuration of this moment wants it there. */
+static void judge_given(struct world *w, const struct flow *flow)
+{
+	const struct backend_spec *b =
+		&w->plan.backends[flow->service][flow->backend];
+
+	if (w->plan.services[flow->service].unused ||
+	    w->plan.leaving[flow->service] || b->unused || b->gone ||
+	    b->params.weight == 0 || b->params.admin != ADMIN_ENABLED)
+		world_break(w,
+			    "a new flow goes to who is to take flows: "
+			    "not backend %u of service %u",
+			    flow->backend, flow->service);
+}
+
 void judge_flow(struct world *w, enum flow_event event, const struct flow *flow)
 {
 	static const char *const names[] = {"opened",	"closed",
@@ -392,9 +437,10 @@ void judge_flow(struct world *w, enum flow_event event, const struct flow *flow)
 	world_trace(w, "flow %u %s, %s", i, names[event],
 		    tcp_state_name(flow->tcp.state));
 	switch (event) {
-	case FLOW_OPENED:
+	case FLOW_OPENED: judge_given(w, flow); break;
 	case FLOW_REVIVED: break;
 	case FLOW_REDISPATCHED:
+		judge_given(w, flow);
 		if (was != TCP_SYN_SENT)
 			world_break(w, "an answered flow is not given away");
 		break;
@@ -417,9 +463,9 @@ void judge_flow(struct world *w, enum flow_event event, const struct flow *flow)
  * and no answer can have been lost on the way or here.
  */
 static bool is_healthy(const struct world *w, enum backend_event event,
-		       unsigned backend)
+		       unsigned service, unsigned backend)
 {
-	const struct host *h = &w->hosts[w->plan.n_clients + backend];
+	const struct host *h = balancer_host(w, service, backend);
 	const struct habits *way = &w->plan.back;
 	/* A handshake may be given up, and held against it, so late. */
 	const uint64_t handshake = w->plan.timeouts.syn_sent * SEC;
@@ -453,7 +499,7 @@ void judge_backend(struct world *w, enum backend_event event, unsigned service,
 	world_trace(w, "backend %u of service %u %s", backend, service,
 		    names[event]);
 	if ((event == BACKEND_DOWN || event == BACKEND_EJECTED) &&
-	    is_healthy(w, event, backend))
+	    is_healthy(w, event, service, backend))
 		world_break(w, "a healthy backend is not found down: %u of %u",
 			    backend, service);
 }
@@ -503,19 +549,23 @@ void judge_reset(struct world *w, const struct tcp_end *e,
 
 bool judge_must_answer(const struct world *w, unsigned service)
 {
-	const struct service_spec *s = &w->plan.services[service];
+	const int slot = w->plan.slots[service];
+	const struct service_spec *s = &w->plan.services[slot < 0 ? 0 : slot];
 	unsigned live = 0, dead = 0;
 
-	if (w->phase != FAIR || w->plan.tiny ||
+	if (slot < 0 || w->phase != FAIR || w->plan.tiny ||
 	    w->now < w->fair_from + SETTLED_NS ||
 	    (w->now + ANSWERED_NS > w->lb.deaf_from &&
 	     w->now < w->lb.deaf_until))
 		return false;
 	for (unsigned i = 0; i < s->n_backends; i++) {
-		const struct host *h = &w->hosts[w->plan.n_clients + i];
+		const struct backend_spec *b = &s->backends[i];
+		const struct host *h;
 
-		if (s->backends[i].params.weight == 0 || s->backends[i].gone)
+		if (b->unused || b->gone || b->params.weight == 0 ||
+		    b->params.admin != ADMIN_ENABLED)
 			continue;
+		h = balancer_host(w, (unsigned)slot, i);
 		live += h->health == HOST_UP || h->health == HOST_FROZEN;
 		dead += h->health != HOST_UP && h->health != HOST_FROZEN;
 	}

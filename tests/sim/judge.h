@@ -15,6 +15,9 @@ void judge_step(struct world *w);
 /* What takes longer, now and then: each live connection has its flow. */
 void judge_live(struct world *w);
 
+/* What takes longest: all that holds for an engine (rules.h). */
+void judge_rules(struct world *w);
+
 /* One packet went through the engine; NULL: it did not leave. */
 void judge_forward(struct world *w, const struct origin *by,
 		   const struct frame *in, const struct frame *out,

@@ -78,7 +78,7 @@ static void plan_service(struct world *w, unsigned i)
 		.params.syn_timeout_ms = ENGINE_SYN_TIMEOUT_MS_DEFAULT,
 		.params.half_open_max = 0,
 		.params.drain_timeout_s = maybe(w, 4) ? 1 + roll(w, 20) : 0,
-		.n_backends = w->plan.n_backends,
+		.n_backends = PLAN_SLOTS,
 		.backends = w->plan.backends[i],
 	};
 	plan_checks(w, s);
@@ -112,6 +112,8 @@ static void plan_backends(struct world *w, unsigned service, unsigned n_sources)
 		b->sources[0] = frame_addr("198.18.0.1");
 		b->sources[1] = frame_addr("198.18.0.2");
 	}
+	for (unsigned i = w->plan.n_backends; i < PLAN_SLOTS; i++)
+		w->plan.backends[service][i].unused = true;
 }
 
 static void plan_hosts(struct world *w)
@@ -143,7 +145,7 @@ static void plan_engine(struct world *w)
 	w->plan.tiny = maybe(w, 3);
 	w->plan.n_services = 1 + roll(w, PLAN_SERVICES);
 	*s = (struct engine_spec){
-		.n_services = w->plan.n_services + n_watchers,
+		.n_services = PLAN_ALL,
 		.services = w->plan.services,
 		.ports = w->plan.ports,
 		.n_ports = w->plan.tiny ? 2 + roll(w, 20) : PLAN_PORTS,
@@ -152,7 +154,14 @@ static void plan_engine(struct world *w)
 	};
 	for (unsigned i = 0; i < PLAN_PORTS; i++)
 		w->plan.ports[i] = (uint16_t)(PLAN_PORT_LO + i);
-	for (unsigned i = 0; i < s->n_services; i++) {
+	for (unsigned i = 0; i < PLAN_ALL; i++)
+		w->plan.services[i].unused = true;
+	for (unsigned i = 0; i < w->plan.n_services; i++) {
+		w->plan.slots[i] = (int)i;
+		w->plan.listens[i] =
+			frame_endpoint("198.18.0.1", (uint16_t)(20000 + i));
+	}
+	for (unsigned i = 0; i < w->plan.n_services + n_watchers; i++) {
 		if (i < w->plan.n_services)
 			plan_service(w, i);
 		else
@@ -190,5 +199,6 @@ void plan_make(struct world *w)
 	p->narrow_mtu = maybe(w, 4) ? (uint16_t)(200 + roll(w, 1200)) : 0;
 	p->overload = p->floods && maybe(w, 2);
 	p->cuts = maybe(w, 3);
+	p->change_ns = maybe(w, 2) ? 0 : roll_ns(w, 50 * MS, 3 * SEC);
 	p->time_wait_ns = maybe(w, 2) ? SEC : roll_ns(w, SEC, 60 * SEC);
 }

@@ -38,6 +38,8 @@ START_TEST(rules_hold_whatever_the_network_does)
 	ck_assert_uint_ge(sum.clean, SEEDS_A_BATCH * 5);
 	ck_assert_uint_ge(sum.steps, SEEDS_A_BATCH * 1000);
 	ck_assert_uint_gt(sum.forged, 0);
+	ck_assert_uint_gt(sum.changes, SEEDS_A_BATCH);
+	ck_assert_uint_gt(sum.freed, 0);
 	ck_assert_uint_gt(sum.restarts, 0);
 	ck_assert_uint_gt(sum.redispatched, 0);
 	ck_assert_uint_gt(sum.repaired, 0);

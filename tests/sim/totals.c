@@ -22,6 +22,8 @@ void totals_print(const struct stats *s)
 	printf("connections %" PRIu64 ", established %" PRIu64
 	       ", clean %" PRIu64 ", excused %" PRIu64 ", reset %" PRIu64 "\n",
 	       s->opened, s->established, s->clean, s->excused, s->reset);
+	printf("changes %" PRIu64 ", slots freed %" PRIu64 "\n", s->changes,
+	       s->freed);
 	printf("restarts %" PRIu64 ", cut off %" PRIu64
 	       ", redispatched %" PRIu64 ", repaired %" PRIu64
 	       ", flows reset %" PRIu64 ", recycled %" PRIu64

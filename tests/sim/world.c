@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "attacker.h"
+#include "changer.h"
 #include "inside.h"
 #include "judge.h"
 #include "path.h"
@@ -14,7 +15,8 @@
 #define FAIR_NS	   (150 * SEC)
 #define NO_PKT	   UINT32_MAX
 #define STEPS_MAX  2000000
-#define LIVE_STEPS 16 /* between two looks at all live connections */
+#define LIVE_STEPS 16  /* between two looks at all live connections */
+#define RULE_STEPS 256 /* the same at the engine from inside */
 
 /* -------------------------------------------------------------- reporting */
 
@@ -199,6 +201,8 @@ static void begin_fair(struct world *w)
 		w->lb.cut_until = w->now;
 	for (unsigned i = 0; i < w->n_hosts; i++)
 		host_restore(w, i);
+	if (w->plan.change_ns)
+		changer_settle(w);
 	if (w->plan.n_backends > 1 && roll(w, 3) == 0)
 		host_break(w, w->plan.n_clients + roll(w, w->plan.n_backends));
 	/* Whoever was in a long pause has had enough of it. */
@@ -287,6 +291,14 @@ static void fault(struct world *w)
 	in_a_while(w, EV_FAULT, w->plan.fault_ns);
 }
 
+static void change(struct world *w)
+{
+	if (w->phase != ROUGH)
+		return;
+	changer_step(w);
+	in_a_while(w, EV_CHANGE, w->plan.change_ns);
+}
+
 static void attack(struct world *w)
 {
 	if (w->phase != ROUGH)
@@ -318,6 +330,7 @@ static void step(struct world *w, const struct event *ev)
 	case EV_CUT: balancer_cut(w, ev->ref * SEC); break;
 	case EV_NEIGHBOURS: balancer_neighbours(w); break;
 	case EV_FAULT: fault(w); break;
+	case EV_CHANGE: change(w); break;
 	case EV_ATTACK: attack(w); break;
 	case EV_PHASE: next_phase(w); break;
 	case EV_KINDS: break;
@@ -365,6 +378,8 @@ const char *world_run(struct world *w)
 		in_a_while(w, EV_FAULT, w->plan.fault_ns);
 	if (w->plan.attack_ns)
 		in_a_while(w, EV_ATTACK, w->plan.attack_ns);
+	if (w->plan.change_ns)
+		in_a_while(w, EV_CHANGE, w->plan.change_ns);
 
 	while (w->phase != QUIET && !w->broken[0]) {
 		struct event ev = take_event(w);
@@ -376,6 +391,8 @@ const char *world_run(struct world *w)
 			judge_step(w);
 		if (w->phase != QUIET && w->step % LIVE_STEPS == 0)
 			judge_live(w);
+		if (w->phase != QUIET && w->step % RULE_STEPS == 0)
+			judge_rules(w);
 		if (w->step > STEPS_MAX)
 			world_break(w, "a history comes to its end");
 	}

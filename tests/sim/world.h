@@ -68,6 +68,7 @@ enum event_kind {
 	EV_CUT,	       /* nothing comes through to backends, for @ref s */
 	EV_NEIGHBOURS, /* they were asked who is there */
 	EV_FAULT,      /* something breaks or comes back */
+	EV_CHANGE,     /* the configuration changes while it runs */
 	EV_ATTACK,
 	EV_PHASE, /* the next phase begins */
 	EV_KINDS
@@ -82,7 +83,7 @@ struct event {
 
 struct stats {
 	uint64_t steps, packets, opened, established, clean, reset, excused;
-	uint64_t restarts, cuts, forged, dropped[DROP_REASONS];
+	uint64_t changes, freed, restarts, cuts, forged, dropped[DROP_REASONS];
 	uint64_t redispatched, repaired, lb_resets, recycled, expired;
 };
 
