@@ -58,12 +58,14 @@ int leaving_move(struct service_config *s, unsigned backend)
 {
 	const int k = free_place(s);
 	struct backend_config *old = &s->backends[backend];
+	char id[CONFIG_NAME_MAX];
 
 	if (k < 0)
 		return -1;
 	s->backends[k] = *old;
+	name_it(s, id); /* not in place: it looks at all ids, old->id too */
+	memcpy(old->id, id, sizeof(id));
 	old->slot = SLOT_LEAVING;
 	old->leaves = LEAVE_KEEP;
-	name_it(s, old->id);
 	return k;
 }
