@@ -6,7 +6,7 @@
                                   ends with 1 at the first that is refused
     channel.py PATH -             commands from standard input, a line each;
                                   prints each reply, also refusals
-    channel.py PATH --raw HEX     one datagram of any bytes; prints the reply
+    channel.py PATH --raw HEX     one datagram of any bytes; the same
 
 PATH is the socket, /run/l4lb/NAME.control. A reply is its lines, then the last
 datagram: "ok ..." or "error CODE sentence".
@@ -69,7 +69,8 @@ def main():
         for line in sys.stdin:
             show(channel.ask(line.rstrip("\n")))
     elif sys.argv[2] == "--raw":
-        show(channel.ask(bytes.fromhex(sys.argv[3])))
+        if not show(channel.ask(bytes.fromhex(sys.argv[3]))):
+            sys.exit(1)
     else:
         for command in sys.argv[2:]:
             if not show(channel.ask(command)):
