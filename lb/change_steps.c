@@ -9,9 +9,11 @@
 #include "core/change.h"
 #include "log.h"
 #include "overlay.h"
+#include "service_ports.h"
 #include "sources.h"
 
 enum {
+	CAN_CHECK,
 	BIND, /* the service's port, and the record of it */
 	GUARD_SERVICE,
 	ENGINE_SERVICE,
@@ -73,7 +75,10 @@ static int list_service(struct change *c, const struct config *running,
 	if (!service_is_live(is))
 		return 0;
 	if (is_new(was ? was->slot : SLOT_FREE, is->slot))
-		ret = add_kinds(c, BIND, ENGINE_SERVICE, i, 0);
+		ret = add_kinds(c, CAN_CHECK, ENGINE_SERVICE, i, 0);
+	else if (was->params.check.kind != is->params.check.kind ||
+		 was->params.checked != is->params.checked)
+		ret = add(c, CAN_CHECK, i, 0);
 	for (unsigned k = 0; k < is->n_backends && !ret; k++)
 		if (is_new(was && k < was->n_backends ? was->backends[k].slot
 						      : SLOT_FREE,
@@ -98,42 +103,39 @@ bool change_step_is_backend(const struct change_step *step)
 
 /* ---------------------------------------------------------------- the steps */
 
+/* Sockets make the checks tcp, http and expect, if the host has ports left. */
+static int can_check(struct app *app, unsigned i, unsigned k, struct err *err)
+{
+	const struct service_params *p = &app->change.wanted.services[i].params;
+
+	(void)k;
+	if (!p->checked || p->check.kind == CHECK_SYN)
+		return 0;
+	return checker_can(app->checker, err);
+}
+
 static int bind_service(struct app *app, unsigned i, unsigned k,
 			struct err *err)
 {
-	const struct config *wanted = &app->change.wanted;
-	int ret = plan_set_service(app->plan, wanted, i, err);
-	const char *why;
+	int ret = plan_set_service(app->plan, &app->change.wanted, i, err);
 
 	(void)k;
 	if (ret)
 		return ret;
-	ret = reserve_add_service(app->reservation, i,
-				  &wanted->services[i].listen, err);
-	if (ret) {
+	ret = service_port_take(app, i, err);
+	if (ret)
 		plan_drop_service(app->plan, i);
-		return ret;
-	}
-	why = app->reservation->services[i].shared.text;
-	if (*why) {
-		log_warn("%s", why);
-		plan_spare_strays(app->plan, i);
-	}
-	return 0;
+	return ret;
 }
 
 static int unbind_service(struct app *app, unsigned i, unsigned k)
 {
-	struct err err;
-	int ret = reserve_del_service(app->reservation, i, &err);
+	const int ret = service_port_give_back(app, i);
 
 	(void)k;
-	if (ret == -EAGAIN)
-		return ret;
-	if (ret)
-		log_warn("%s", err.text);
-	plan_drop_service(app->plan, i);
-	return 0;
+	if (!ret)
+		plan_drop_service(app->plan, i);
+	return ret;
 }
 
 static int guard_service(struct app *app, unsigned i, unsigned k,
@@ -263,6 +265,7 @@ static const struct {
 		    struct err *err);
 	int (*undo)(struct app *app, unsigned service, unsigned backend);
 } kinds[KINDS] = {
+	[CAN_CHECK] = {can_check, NULL},
 	[BIND] = {bind_service, unbind_service},
 	[GUARD_SERVICE] = {guard_service, unguard_service},
 	[ENGINE_SERVICE] = {prepare_service, undo_service},

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
-
 #include "app.h"
 #include "clock.h"
 #include "core/change.h"
@@ -9,6 +7,7 @@
 #include "log.h"
 #include "overlay.h"
 #include "packets.h"
+#include "service_ports.h"
 #include "sources.h"
 
 #define LOOK_NS	     (100 * NS_PER_MS)
@@ -51,31 +50,21 @@ static int free_backend(struct app *app, unsigned i, unsigned k)
 
 /*
  * The captures before the guard: the other way round the kernel would answer
- * what still comes.
+ * what still comes. The port before both, as only that can wait; nobody is
+ * behind it, and the guard is silent.
  */
-static void stop_serving(struct app *app, unsigned i)
-{
-	const struct endpoint listen = app->plan->services[i].listen;
-	struct err ignored;
-
-	plan_drop_service(app->plan, i);
-	packets_follow_plan(app);
-	(void)guard_watch_del(app->guard, GUARD_SERVICES, &listen, &ignored);
-}
-
 static int free_service(struct app *app, unsigned i)
 {
 	struct service_config *s = &app->config.services[i];
-	struct err err;
-	int ret;
+	const struct endpoint listen = app->plan->services[i].listen;
+	struct err ignored;
+	int ret = service_port_give_back(app, i);
 
-	if (!app->plan->services[i].unused)
-		stop_serving(app, i);
-	ret = reserve_del_service(app->reservation, i, &err);
-	if (ret == -EAGAIN)
-		return ret;
 	if (ret)
-		log_warn("%s", err.text);
+		return ret;
+	plan_drop_service(app->plan, i);
+	packets_follow_plan(app);
+	(void)guard_watch_del(app->guard, GUARD_SERVICES, &listen, &ignored);
 	engine_free_service(app->engine, i);
 	log_info("service %s is gone", s->name);
 	config_free_service(&app->config, s);

@@ -122,6 +122,14 @@ int reserve_del_service(struct reservation *r, unsigned slot, struct err *err)
 	return ret;
 }
 
+void reserve_move_service(struct reservation *r, unsigned from, unsigned to)
+{
+	assert(from < RESERVE_SERVICES_MAX && to < RESERVE_SERVICES_MAX &&
+	       r->services[to].fd == -1);
+	r->services[to] = r->services[from];
+	r->services[from] = (struct reserved_service){.fd = -1};
+}
+
 static unsigned find_source(const struct reservation *r,
 			    const struct ip_addr *source)
 {

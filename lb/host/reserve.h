@@ -90,6 +90,12 @@ int reserve_add_service(struct reservation *r, unsigned slot,
 			const struct endpoint *ep, struct err *err);
 int reserve_del_service(struct reservation *r, unsigned slot, struct err *err);
 
+/*
+ * Another slot, which has none, takes the port over: the same service, anew.
+ * Nothing changes for others.
+ */
+void reserve_move_service(struct reservation *r, unsigned from, unsigned to);
+
 /* Not counted. Adding needs no lock: nobody else chooses by it. */
 int reserve_add_source(struct reservation *r, const struct ip_addr *source,
 		       struct err *err);

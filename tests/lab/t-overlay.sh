@@ -16,6 +16,7 @@ write_conf() { # BACKEND-LINES
 		"$GUARD" "$VIP" "$VIP_PORT" >"$LAB_TMP/chat.conf"
 	printf 'backend = %s\n' "$@" >>"$LAB_TMP/chat.conf"
 }
+status_has() { grep -q "$1" <<<"$(ch status)"; }
 start_it() { start_l4lb lb --config "$LAB_TMP/chat.conf"; }
 backends() { ch status | awk '$1 == "backend" && /state=live/ { print $4, $7 }' | xargs; }
 answers() { # WHO=N...
@@ -31,7 +32,7 @@ expect_false "without changes there is a file" [ -e "$CHANGES" ]
 ch "backend add chat 198.18.0.12:$PORT weight=3" "set mss_clamp=1400" >/dev/null
 expect_true "changes, a file" [ -s "$CHANGES" ]
 expect "  of mode" "$(stat -c %a "$CHANGES")" 600
-wait_until 10 "b2 takes connections" eval "ch status | grep -q '198.18.0.12.*health=up'"
+wait_until 10 "b2 takes connections" status_has '198.18.0.12.*health=up'
 start_hold hold client "$VIP" "$VIP_PORT" 8
 answers >/dev/null
 spread=$(answers)

@@ -10,6 +10,7 @@ title "SIGHUP: an edited file, a wrong one, one that needs a restart"
 lab_up lan
 for n in 1 2 3; do start_echo "e$n" "b$n" "198.18.0.1$n" "$PORT"; done
 ch() { on lb "$PYTHON" "$LAB_DIR/channel.py" /run/l4lb/chat.control "$@"; }
+status_has() { grep -q "$1" <<<"$(ch status)"; }
 conf() { # LINES
 	printf '[global]\nname = chat\n%s\n' "$1" >"$LAB_TMP/chat.conf"
 	shift
@@ -76,7 +77,7 @@ printf 'backend set chat backend1 backup=yes\ncommit\n' >&"${OPEN[1]}"
 read -r answer <&"${OPEN[0]}"
 read -r answer <&"${OPEN[0]}"
 expect "  it is committed" "${answer%%=*}" "ok generation"
-wait_until 10 "the reload after it" eval "ch status | grep -q 'weight=4 backup=yes'"
+wait_until 10 "the reload after it" status_has 'weight=4 backup=yes'
 ok "  and then the file is read"
 tell hold "say b" '^said' 2
 expect "nobody has noticed" "$(tail -n 1 "$LAB_TMP/hold.out")" "said e1=3 e2=3"
