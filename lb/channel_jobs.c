@@ -225,11 +225,13 @@ void channel_kill(struct app *app, const struct asker *who, uint64_t id)
 
 void channel_loop(struct app *app, const struct asker *who)
 {
+	uint64_t ns, cpu_ns;
+
+	watch_take_recent(app, &ns, &cpu_ns);
 	command_socket_end(app->channel.socket, who,
 			   "ok generation=%" PRIu64 " recent_us=%" PRIu64
-			   " longest_us=%" PRIu64,
-			   app->change.generation,
-			   watch_take_recent_ns(app) / 1000,
+			   " recent_cpu_us=%" PRIu64 " longest_us=%" PRIu64,
+			   app->change.generation, ns / 1000, cpu_ns / 1000,
 			   app->watch.turn.longest_ns / 1000);
 }
 

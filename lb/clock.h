@@ -16,4 +16,10 @@
  */
 uint64_t clock_now_ns(void);
 
+/*
+ * The processor time of this thread: what it was preempted for is not in it. A
+ * system call.
+ */
+uint64_t clock_cpu_ns(void);
+
 #endif

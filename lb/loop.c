@@ -50,6 +50,16 @@ static int wait_for(const struct app *app, struct pollfd *fds, nfds_t n,
 	return ready ? ready : poll(fds, n, timeout_ms);
 }
 
+/* Not only with packets: what somebody asked for is done. */
+static bool is_busy(const struct app *app, const struct pollfd *fds)
+{
+	bool busy = app->change.phase != CHANGE_NONE;
+
+	for (unsigned i = 0; i < OTHER_FDS + CHANNEL_FDS; i++)
+		busy |= fds[i].revents != 0;
+	return busy;
+}
+
 bool loop_turn(struct app *app, int timeout_ms)
 {
 	const uint64_t before_ns = clock_now_ns();
@@ -69,7 +79,7 @@ bool loop_turn(struct app *app, int timeout_ms)
 		log_warn("poll: %s", strerror(errno));
 		return false;
 	}
-	watch_turn_begins(app, clock_now_ns());
+	watch_turn_begins(app, clock_now_ns(), is_busy(app, more));
 	if (more[3].revents)
 		guarding_read(app);
 	app->frames = taps_read(&app->taps, fds, before_ns);

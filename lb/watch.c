@@ -11,15 +11,17 @@
 #include "network.h"
 #include "packets.h"
 
-void watch_turn_begins(struct app *app, uint64_t now_ns)
+void watch_turn_begins(struct app *app, uint64_t now_ns, bool busy)
 {
 	app->watch.turn.begun_ns = now_ns;
+	app->watch.turn.begun_cpu_ns = busy ? clock_cpu_ns() : 0;
 }
 
 void watch_turn_ends(struct app *app, uint64_t now_ns)
 {
 	struct gauge *g = &app->watch.turn;
 	const uint64_t took_ns = now_ns - g->begun_ns;
+	uint64_t cpu_ns;
 
 	if (!g->begun_ns)
 		return;
@@ -28,14 +30,20 @@ void watch_turn_ends(struct app *app, uint64_t now_ns)
 		g->longest_ns = took_ns;
 	if (took_ns > g->recent_ns)
 		g->recent_ns = took_ns;
+	if (!g->begun_cpu_ns)
+		return;
+	cpu_ns = clock_cpu_ns() - g->begun_cpu_ns;
+	if (cpu_ns > g->recent_cpu_ns)
+		g->recent_cpu_ns = cpu_ns;
 }
 
-uint64_t watch_take_recent_ns(struct app *app)
+void watch_take_recent(struct app *app, uint64_t *ns, uint64_t *cpu_ns)
 {
-	const uint64_t recent_ns = app->watch.turn.recent_ns;
+	struct gauge *g = &app->watch.turn;
 
-	app->watch.turn.recent_ns = 0;
-	return recent_ns;
+	*ns = g->recent_ns;
+	*cpu_ns = g->recent_cpu_ns;
+	g->recent_ns = g->recent_cpu_ns = 0;
 }
 
 /* Warns of lost packets: the guard dropped them and no capture saw them. */

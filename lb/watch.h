@@ -26,6 +26,13 @@ struct gauge {
 	uint64_t begun_ns;   /* of this turn; 0: it waits for an event */
 	uint64_t longest_ns; /* of all turns */
 	uint64_t recent_ns;  /* of those since it was last asked for */
+	/*
+	 * The same in processor time, which other processes do not lengthen;
+	 * but only of turns in which something was changed or asked for, as
+	 * that clock is a system call.
+	 */
+	uint64_t begun_cpu_ns; /* 0: such a turn is not measured */
+	uint64_t recent_cpu_ns;
 };
 
 /* Zeroed: nothing was logged yet. */
@@ -45,12 +52,14 @@ struct watch {
 	struct gauge turn;
 };
 
-/* The loop has work; it is about to wait again. */
-void watch_turn_begins(struct app *app, uint64_t now_ns);
+/*
+ * The loop has work; it is about to wait again. @busy: not only with packets.
+ */
+void watch_turn_begins(struct app *app, uint64_t now_ns, bool busy);
 void watch_turn_ends(struct app *app, uint64_t now_ns);
 
-/* The longest turn since the last call of this. */
-uint64_t watch_take_recent_ns(struct app *app);
+/* The longest turns since the last call of this. */
+void watch_take_recent(struct app *app, uint64_t *ns, uint64_t *cpu_ns);
 
 /* Call it at each turn; does its work once a second. */
 void watch_each_second(struct app *app);
