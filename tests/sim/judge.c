@@ -512,6 +512,9 @@ void judge_restart(struct world *w, uint32_t before, int64_t adopted,
 			    "a restart keeps all flows: %u of %u, %u "
 			    "refused",
 			    (unsigned)adopted, before, refused);
+	/* The new process may have lower limits, to be reached by and by. */
+	for (unsigned i = 0; i < engine_services(w->lb.e); i++)
+		w->lb.half_open[i] = inside_service(w->lb.e, i)->half_open;
 }
 
 /* ----------------------------------------------------------------- resets */
