@@ -281,7 +281,8 @@ uint64_t engine_run_checks(struct engine *e, uint64_t heard_ns, uint64_t now_ns)
 		for (unsigned k = 0; k < s->n_backends; k++) {
 			struct backend *b = &s->backends[k];
 
-			engine_run_drain(e, b, now_ns);
+			if (b->drain_until_ns)
+				engine_run_drain(e, b, now_ns);
 			if (b->drain_until_ns && b->drain_until_ns < next_ns)
 				next_ns = b->drain_until_ns;
 			if (!backend_is_checked(s, b))
