@@ -133,7 +133,6 @@ static void settle_checks(struct engine *e, struct backend *b, bool began,
 	const uint32_t number = b->health.number;
 
 	half_open_over(b);
-	b->checks_from_nr = number;
 	if (!s->params.checked) {
 		/* Nothing could find it up again. */
 		b->up = b->proven = true;

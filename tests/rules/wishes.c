@@ -1,136 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wishes.c - what the administrator wants of backends and services while they
- * have flows: drain, disable, enable, other parameters
+ * wishes.c - what the administrator wants of backends while they have flows:
+ * drain, disable, enable; and of those that come
  */
 #include <arpa/inet.h>
 
-#include "core/change.h"
-#include "rig.h"
-#include "rules.h"
-#include "unit.h"
-
-#define ORIG  FLOW_ORIG
-#define REPLY FLOW_REPLY
-#define S     RIG_S
-#define MS    (RIG_S / 1000)
-
-static unsigned events[BACKEND_HEARD + 1];
-
-static void note(void *arg, enum backend_event event, unsigned service,
-		 unsigned backend, enum check_result why)
-{
-	(void)arg;
-	(void)service;
-	(void)backend;
-	(void)why;
-	events[event]++;
-}
-
-static struct rig *unchecked(unsigned n)
-{
-	struct rig *r = rig_new(n);
-
-	memset(events, 0, sizeof(events));
-	r->setup.spec.n_ports = RIG_PORTS_MAX;
-	r->setup.spec.on_backend = note;
-	r->setup.spec.on_flow = NULL;
-	return r;
-}
-
-static struct rig *checked(unsigned n)
-{
-	struct rig *r = unchecked(n);
-	struct service_params *p = &r->setup.services[0].params;
-
-	p->checked = true;
-	p->check.kind = CHECK_TCP;
-	p->health = (struct health_params)HEALTH_PARAMS_DEFAULT;
-	p->health.slow_start_ms = 10000;
-	p->scheduler = SCHED_WRR;
-	return r;
-}
-
-/* Answers the checks of the next @ns, but not those of @mute. */
-static unsigned probes(struct rig *r, int mute, uint64_t ns)
-{
-	unsigned asked = 0;
-
-	for (uint64_t t = 0; t < ns; t += 50 * MS) {
-		struct probe_request p;
-
-		r->now += 50 * MS;
-		engine_tick(r->e, r->now, 64);
-		while (engine_next_probe(r->e, &p)) {
-			asked += (int)p.backend == mute;
-			engine_probe_result(
-				r->e, p.service, p.backend, p.number,
-				(int)p.backend == mute ? CHECK_REFUSED
-						       : CHECK_OK,
-				r->now);
-		}
-	}
-	return asked;
-}
-
-static void set(struct rig *r, unsigned backend, struct backend_params params)
-{
-	engine_set_backend(r->e, 0, backend, &params, r->now);
-}
-
-static void want(struct rig *r, unsigned backend, enum admin admin,
-		 enum leave then)
-{
-	set(r, backend,
-	    (struct backend_params){.weight = 1, .admin = admin, .then = then});
-}
-
-static void set_service(struct rig *r, const struct service_params *p)
-{
-	engine_set_service(r->e, 0, p, r->now);
-}
-
-static void add(struct rig *r, unsigned backend)
-{
-	struct err err = {""};
-
-	ck_assert_int_eq(engine_prepare_backend(r->e, 0, backend,
-						&r->setup.backends[0][backend],
-						r->now, &err),
-			 0);
-	engine_enter_backend(r->e, 0, backend, r->now);
-}
-
-/* How many of @n connections, from client @from on, go to @backend. */
-static unsigned share(struct rig *r, unsigned backend, unsigned from,
-		      unsigned n)
-{
-	const struct endpoint addr = rig_backend(r, backend)->addr;
-	unsigned got = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		struct conn c = conn_make(r, from + i);
-
-		conn_establish(r, &c);
-		got += endpoint_equal(&c.backend, &addr);
-		conn_close(r, &c);
-	}
-	return got;
-}
-
-/* An established connection of @backend; the first client is @from. */
-static struct conn conn_of(struct rig *r, unsigned backend, unsigned from)
-{
-	for (unsigned i = 0; i < 8; i++) {
-		struct conn c = conn_make(r, from + i);
-
-		conn_establish(r, &c);
-		if (endpoint_equal(&c.backend, &rig_backend(r, backend)->addr))
-			return c;
-	}
-	ck_abort_msg("backend %u gets no connection", backend);
-	return conn_make(r, 0);
-}
+#include "wishes.h"
 
 /* ------------------------------------------------------------------- drain */
 
@@ -168,10 +43,7 @@ START_TEST(a_drain_may_have_a_time_of_its_own)
 	    (struct backend_params){
 		    .weight = 1, .admin = ADMIN_DRAIN, .drain_s = 60});
 	rig_wait(r, 50 * S);
-	/* Said again it is the same drain; but with another time a new one. */
-	set(r, 1,
-	    (struct backend_params){
-		    .weight = 3, .admin = ADMIN_DRAIN, .drain_s = 60});
+	/* With another time it is a new one. */
 	rig_wait(r, 9 * S);
 	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
 	set(r, 1,
@@ -180,6 +52,25 @@ START_TEST(a_drain_may_have_a_time_of_its_own)
 	rig_wait(r, 19 * S);
 	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
 	rig_wait(r, 2 * S);
+	ck_assert_int_eq(conn_state(r, &c), TCP_RESET);
+	rig_done(r);
+}
+END_TEST
+
+START_TEST(a_drain_that_is_said_again_is_the_same)
+{
+	struct backend_params drain = {
+		.weight = 1, .admin = ADMIN_DRAIN, .drain_s = 60};
+	struct rig *r = unchecked(2);
+	struct conn c;
+
+	rig_start(r);
+	c = conn_of(r, 1, 0);
+	set(r, 1, drain);
+	rig_wait(r, 50 * S);
+	drain.weight = 3;
+	set(r, 1, drain);
+	rig_wait(r, 11 * S);
 	ck_assert_int_eq(conn_state(r, &c), TCP_RESET);
 	rig_done(r);
 }
@@ -350,6 +241,37 @@ START_TEST(a_result_from_before_is_void)
 }
 END_TEST
 
+START_TEST(a_result_for_the_one_before_in_its_slot_is_void)
+{
+	struct rig *r = checked(2);
+	struct probe_request p = {.number = 0};
+	unsigned service;
+	int slot;
+
+	rig_start(r);
+	while (p.number == 0 || p.backend != 1) {
+		r->now += 50 * MS;
+		engine_tick(r->e, r->now, 64);
+		if (!engine_next_probe(r->e, &p))
+			p.number = 0;
+	}
+	engine_leave_backend(r->e, 0, 1, LEAVE_KEEP, r->now);
+	while (!engine_next_left(r->e, r->now, &service, &slot))
+		probes(r, -1, S);
+	engine_free_backend(r->e, 0, 1);
+	add(r, 1);
+	for (int i = 0; i < 10 && !rig_backend(r, 1)->health.probing; i++) {
+		r->now += 50 * MS;
+		engine_tick(r->e, r->now, 64);
+	}
+	ck_assert(rig_backend(r, 1)->health.probing);
+	engine_probe_result(r->e, 0, 1, p.number, CHECK_OK, r->now);
+	ck_assert(!rig_backend(r, 1)->proven);
+	ck_assert_uint_eq(rig_backend(r, 1)->answered_ns, 0);
+	rig_done(r);
+}
+END_TEST
+
 /* --------------------------------------------------------------- newcomers */
 
 START_TEST(a_newcomer_takes_no_flows_until_a_check_passes)
@@ -454,232 +376,12 @@ START_TEST(a_newcomer_serves_when_nobody_else_does)
 }
 END_TEST
 
-/* ------------------------------------------------- parameters of a service */
-
-START_TEST(another_check_voids_the_running_one_and_nobody_goes_down)
-{
-	struct rig *r = checked(2);
-	struct service_params params;
-	struct probe_request p;
-	uint32_t number = 0;
-
-	rig_start(r);
-	probes(r, 1, 3 * S);
-	ck_assert(!rig_backend(r, 1)->up);
-	while (number == 0) {
-		r->now += 50 * MS;
-		engine_tick(r->e, r->now, 64);
-		while (engine_next_probe(r->e, &p))
-			if (p.backend == 0)
-				number = p.number;
-	}
-	params = inside_service(r->e, 0)->params;
-	params.check.kind = CHECK_HTTP;
-	strcpy(params.check.text, "/health");
-	params.health.fall = 1;
-	set_service(r, &params);
-	engine_probe_result(r->e, 0, 0, number, CHECK_REFUSED, r->now);
-	ck_assert(rig_backend(r, 0)->up);
-	ck_assert(!rig_backend(r, 1)->up);
-	for (number = 0; number == 0;) {
-		r->now += 50 * MS;
-		engine_tick(r->e, r->now, 64);
-		while (engine_next_probe(r->e, &p))
-			if (p.backend == 0)
-				number = p.number;
-	}
-	ck_assert_int_eq(p.check.kind, CHECK_HTTP);
-	engine_probe_result(r->e, 0, 0, number, CHECK_REFUSED, r->now);
-	ck_assert(!rig_backend(r, 0)->up); /* by fall = 1 */
-	rig_done(r);
-}
-END_TEST
-
-START_TEST(without_a_check_nobody_stays_down)
-{
-	struct rig *r = checked(2);
-	struct service_params params;
-
-	rig_start(r);
-	probes(r, 1, 3 * S);
-	ck_assert(!rig_backend(r, 1)->up);
-	params = inside_service(r->e, 0)->params;
-	params.checked = false;
-	set_service(r, &params);
-	ck_assert_uint_eq(share(r, 1, 0, 8), 4);
-	ck_assert_uint_eq(probes(r, 1, 3 * S), 0);
-	params.checked = true;
-	set_service(r, &params);
-	ck_assert_uint_gt(probes(r, 1, 3 * S), 0);
-	ck_assert(!rig_backend(r, 1)->up);
-	rig_done(r);
-}
-END_TEST
-
-/* By the next round, whatever was owed by the scheduler before. */
-START_TEST(another_scheduler_begins_anew)
-{
-	struct rig *r = unchecked(2);
-	struct service_params params;
-
-	r->setup.backends[0][0].params.weight = 3;
-	rig_start(r);
-	params = r->setup.services[0].params;
-	share(r, 0, 0, 3);
-	params.scheduler = SCHED_WRR;
-	set_service(r, &params);
-	ck_assert_uint_eq(share(r, 0, 10, 8), 6);
-	share(r, 0, 20, 1);
-	set(r, 1, (struct backend_params){.weight = 3});
-	ck_assert_uint_eq(share(r, 0, 30, 8), 4);
-	rig_done(r);
-}
-END_TEST
-
-START_TEST(fewer_half_open_flows_are_reached_while_new_ones_come)
-{
-	struct rig *r = unchecked(1);
-	struct service_params params;
-
-	rig_start(r);
-	for (unsigned i = 0; i < 20; i++) {
-		struct conn c = conn_make(r, i);
-
-		conn_receive_syn(r, &c);
-	}
-	params = r->setup.services[0].params;
-	params.half_open_max = 4;
-	set_service(r, &params);
-	ck_assert_uint_eq(inside_service(r->e, 0)->half_open, 20);
-	for (unsigned i = 20; i < 40; i++) {
-		struct conn c = conn_make(r, i);
-
-		conn_receive_syn(r, &c);
-		rig_drain(r);
-	}
-	ck_assert_uint_eq(inside_service(r->e, 0)->half_open, 4);
-	rig_done(r);
-}
-END_TEST
-
-START_TEST(a_breaker_that_is_switched_off_closes)
-{
-	struct rig *r = rig_ejecting(2);
-	struct service_params params;
-
-	for (unsigned i = 0; i < 8 && rig_ejected(r) == 0; i++) {
-		struct conn c = conn_make(r, i);
-
-		r->now += 100 * MS;
-		conn_syn(r, &c);
-		if (same(c.backend, rig_backend(r, 0)->addr))
-			conn_refuse(r, &c);
-		rig_drain(r);
-		conn_refresh(r, &c);
-		conn_finish(r, &c);
-	}
-	ck_assert_uint_eq(rig_ejected(r), 1);
-	params = inside_service(r->e, 0)->params;
-	params.breaker.failures = 0;
-	params.breaker.trials = 0;
-	set_service(r, &params);
-	ck_assert_uint_eq(rig_ejected(r), 0);
-	rig_done(r);
-}
-END_TEST
-
-/* @_i: whether connections of a dead backend are to end. */
-START_TEST(what_happens_on_down_may_change_while_one_is_down)
-{
-	struct rig *r = checked(2);
-	struct service_params params;
-	struct conn c;
-
-	r->setup.services[0].params.keep_on_down = _i;
-	rig_start(r);
-	c = conn_of(r, 1, 0);
-	/* Silent: its connections would end, a few in each tick. */
-	for (int i = 0; i < 200 && rig_backend(r, 1)->up; i++) {
-		struct probe_request p;
-
-		r->now += 50 * MS;
-		inside_set_sweep(r->e, 0, 0);
-		while (engine_next_probe(r->e, &p))
-			engine_probe_result(r->e, 0, p.backend, p.number,
-					    p.backend ? CHECK_CLOSED : CHECK_OK,
-					    r->now);
-		if (rig_backend(r, 1)->up)
-			engine_tick(r->e, r->now, 64);
-	}
-	ck_assert(!rig_backend(r, 1)->up);
-	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
-	params = inside_service(r->e, 0)->params;
-	params.keep_on_down = !_i;
-	set_service(r, &params);
-	engine_tick(r->e, r->now, 64);
-	ck_assert_int_eq(conn_state(r, &c), _i ? TCP_RESET : TCP_ESTABLISHED);
-	rig_done(r);
-}
-END_TEST
-
-START_TEST(retries_stay_within_what_there_is_room_for)
-{
-	struct rig *r = unchecked(1);
-	struct service_params params;
-
-	rig_start(r);
-	params = r->setup.services[0].params;
-	params.retries = 1000;
-	set_service(r, &params);
-	ck_assert_uint_eq(inside_service(r->e, 0)->params.retries,
-			  HANDSHAKE_RETRIES_MAX);
-	rig_done(r);
-}
-END_TEST
-
-/* ---------------------------------------------------------------- timeouts */
-
-START_TEST(shorter_timeouts_hold_for_existing_flows_at_once)
-{
-	struct rig *r = unchecked(1);
-	struct engine_timeouts t = ENGINE_TIMEOUTS_DEFAULT;
-	struct conn c;
-
-	rig_start(r);
-	c = conn_of(r, 0, 0);
-	rig_wait(r, 60 * S);
-	t.established = 70;
-	engine_set_timeouts(r->e, &t, r->now);
-	rig_wait(r, 9 * S);
-	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
-	rig_wait(r, 2 * S);
-	ck_assert_int_eq(conn_state(r, &c), TCP_RESET);
-	rig_done(r);
-}
-END_TEST
-
-START_TEST(longer_timeouts_hold_for_existing_flows)
-{
-	struct rig *r = unchecked(1);
-	struct engine_timeouts t = ENGINE_TIMEOUTS_DEFAULT;
-	struct conn c;
-
-	r->setup.spec.timeouts.established = 70;
-	rig_start(r);
-	c = conn_of(r, 0, 0);
-	rig_wait(r, 60 * S);
-	engine_set_timeouts(r->e, &t, r->now);
-	rig_wait(r, 1000 * S);
-	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
-	rig_done(r);
-}
-END_TEST
-
 int main(void)
 {
 	const struct unit_test tests[] = {
 		{one_that_drains_has_its_time_and_is_reset_then, 2},
 		{a_drain_may_have_a_time_of_its_own, 0},
+		{a_drain_that_is_said_again_is_the_same, 0},
 		{a_drain_that_keeps_has_no_end, 0},
 		{the_time_to_drain_may_change_meanwhile, 0},
 		{a_drain_that_is_taken_back_ends, 0},
@@ -688,19 +390,11 @@ int main(void)
 		{one_that_is_enabled_proves_itself_and_starts_slowly, 0},
 		{after_a_drain_slow_start_applies, 0},
 		{a_result_from_before_is_void, 0},
+		{a_result_for_the_one_before_in_its_slot_is_void, 0},
 		{a_newcomer_takes_no_flows_until_a_check_passes, 0},
 		{a_newcomer_that_passes_starts_slowly, 0},
 		{a_newcomer_that_cannot_wait_takes_flows_at_once, 0},
 		{a_newcomer_serves_when_nobody_else_does, 4},
-		{another_check_voids_the_running_one_and_nobody_goes_down, 0},
-		{without_a_check_nobody_stays_down, 0},
-		{another_scheduler_begins_anew, 0},
-		{fewer_half_open_flows_are_reached_while_new_ones_come, 0},
-		{a_breaker_that_is_switched_off_closes, 0},
-		{what_happens_on_down_may_change_while_one_is_down, 2},
-		{retries_stay_within_what_there_is_room_for, 0},
-		{shorter_timeouts_hold_for_existing_flows_at_once, 0},
-		{longer_timeouts_hold_for_existing_flows, 0},
 	};
 
 	return unit_run("wishes", tests, ARRAY_LEN(tests));

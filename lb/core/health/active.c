@@ -150,7 +150,7 @@ static bool has_failed(struct engine *e, struct backend *b, bool *ours,
 	return silence == SILENCE_OWN;
 }
 
-/* Not of a check that began before the slot or its check changed. */
+/* Not for the one that had the slot before. */
 static bool is_valid(const struct engine *e, const struct backend *b,
 		     uint32_t number)
 {
