@@ -29,17 +29,15 @@ static int add_config(const char *word, const struct config *c,
 	return ret;
 }
 
-int reload_ask(const struct config *running, const struct config *base,
-	       bool reset, struct text *out)
+int reload_ask_part(const char *word, const struct config *c, unsigned service,
+		    struct text *out)
 {
-	int ret;
+	struct config one = *c;
 
-	text_add(out, "plan%s\n", reset ? " reset" : "");
-	ret = add_config("running", running, out);
-	if (!ret)
-		ret = add_config("base", base, out);
-	text_add(out, "go\n");
-	return out->failed ? -ENOMEM : ret;
+	one.n_services = service < c->n_services;
+	if (one.n_services)
+		one.services += service;
+	return add_config(word, &one, out);
 }
 
 int reload_init(struct reload *r, const char *name, struct err *err)

@@ -27,10 +27,12 @@ struct reload {
 	struct config base, running;
 };
 
-/* Adds the request. -ENOMEM. */
-int reload_ask(const struct config *running, const struct config *base,
-	       bool reset, struct text *out);
-
+/*
+ * Adds the lines of one service, and the global ones with each, as "running" or
+ * "base" (@word). A configuration without services has part 0 alone. -ENOMEM.
+ */
+int reload_ask_part(const char *word, const struct config *c, unsigned service,
+		    struct text *out);
 /* @name: of the instance, which the lines do not have if it was not chosen. */
 int reload_init(struct reload *r, const char *name, struct err *err);
 /* Takes a line of the request that is neither "plan..." nor "go". */

@@ -33,8 +33,18 @@ int reload_client_start(struct reload_client *c, const struct keeper_spec *spec,
 	return keeper_start(spec, &c->pid, &c->fd, err);
 }
 
+static void end_asking(struct reload_client *c)
+{
+	if (c->asking) {
+		config_free(&c->running);
+		config_free(&c->base);
+	}
+	c->asking = false;
+}
+
 static void hang_up(struct reload_client *c)
 {
+	end_asking(c);
 	if (c->fd != -1)
 		close(c->fd);
 	c->fd = -1;
@@ -55,6 +65,23 @@ void reload_client_stop(struct reload_client *c)
 	c->waiting = false;
 }
 
+static int copy_both(struct reload_client *c, const struct config *running,
+		     const struct config *base)
+{
+	int ret = config_copy(&c->running, running);
+
+	if (ret) {
+		config_free(&c->running);
+		return ret;
+	}
+	ret = config_copy(&c->base, base);
+	if (ret) {
+		config_free(&c->running);
+		config_free(&c->base);
+	}
+	return ret;
+}
+
 int reload_client_ask(struct reload_client *c, const struct config *running,
 		      const struct config *base, bool reset, bool dry,
 		      struct err *err)
@@ -63,34 +90,62 @@ int reload_client_ask(struct reload_client *c, const struct config *running,
 		return err_set(err, -EPIPE,
 			       "the process that reads the configuration file "
 			       "is gone: restart l4lb to read it again");
-	if (c->waiting || c->sent < c->out.len)
+	if (c->waiting || c->asking || c->sent < c->out.len)
 		return err_set(err, -EBUSY,
 			       "the configuration file is being read already; "
 			       "try again when that is done");
 	text_cut(&c->out, 0);
 	c->sent = c->got = c->len = 0;
 	c->result = calloc(1, sizeof(*c->result));
-	if (!c->result || reload_ask(running, base, reset, &c->out)) {
-		text_free(&c->out);
+	if (!c->result || copy_both(c, running, base)) {
 		plan_result_free(c->result);
 		c->result = NULL;
 		return err_set(err, -ENOMEM, "out of memory");
 	}
+	text_add(&c->out, "plan%s\n", reset ? " reset" : "");
 	c->result->dry = dry;
 	c->waiting = true;
+	c->asking = true;
+	c->part = 0;
 	return 0;
 }
 
 short reload_client_events(const struct reload_client *c)
 {
-	return (short)(POLLIN | (c->sent < c->out.len ? POLLOUT : 0));
+	const bool more = c->asking || c->sent < c->out.len;
+
+	return (short)(POLLIN | (more ? POLLOUT : 0));
 }
 
-/* False: the planner is gone. */
+/*
+ * The next service of what runs and of the base: 256 backends of each take a
+ * millisecond. False: no memory.
+ */
+static bool write_part(struct reload_client *c)
+{
+	const unsigned part = c->part++;
+	int ret = 0;
+
+	if (part == 0 || part < c->running.n_services)
+		ret = reload_ask_part("running", &c->running, part, &c->out);
+	if (!ret && (part == 0 || part < c->base.n_services))
+		ret = reload_ask_part("base", &c->base, part, &c->out);
+	if (c->part >= c->running.n_services && c->part >= c->base.n_services) {
+		text_add(&c->out, "go\n");
+		end_asking(c);
+	}
+	return !ret && !c->out.failed;
+}
+
+/* False: the planner is gone, or there is no memory to ask it. */
 static bool send_some(struct reload_client *c)
 {
-	size_t len = c->out.len - c->sent;
+	size_t len;
 	ssize_t n;
+
+	if (c->asking && c->sent == 0 && !write_part(c))
+		return false;
+	len = c->out.len - c->sent;
 
 	if (len == 0)
 		return true;

@@ -22,6 +22,10 @@ struct reload_client {
 	pid_t pid;    /* of the keeper; 0: there is none */
 	int fd;	      /* -1: there is none */
 	bool waiting; /* for an answer, .result */
+	/* Written in parts, one in a turn: until then, copies of what runs. */
+	struct config running, base;
+	bool asking;
+	unsigned part;
 	struct text out;
 	size_t sent; /* of .out */
 	size_t got;  /* bytes of the answer so far */

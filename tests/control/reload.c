@@ -239,6 +239,31 @@ START_TEST(an_edited_file_becomes_commands)
 }
 END_TEST
 
+/* They are asked about one after the other. */
+START_TEST(several_services_are_one_request)
+{
+	static const char web[] = "[service web]\nlisten = 10.0.0.1:81\n"
+				  "backend = 10.0.0.2:80\n";
+	static const char dns[] = "[service dns]\nlisten = 10.0.0.1:53\n"
+				  "backend = 10.0.0.7:53 id=one\n";
+	char text[1024];
+	struct rig *rig;
+
+	snprintf(text, sizeof(text), "[global]\nkeepalive = 9s\n%s%s%s", CHAT,
+		 web, dns);
+	rig = start(text);
+	expect_changes(rig, "");
+	snprintf(text, sizeof(text), "%s%s" CHAT "[global]\nkeepalive = 8s\n",
+		 dns, web);
+	write_file(text);
+	expect_changes(rig, "set keepalive=8s\n");
+	write_file(dns);
+	expect_changes(rig, "set keepalive=off\nservice remove chat\n"
+			    "service remove web\n");
+	stop(rig);
+}
+END_TEST
+
 START_TEST(a_wrong_file_is_refused_with_its_line)
 {
 	struct rig *rig = start(CHAT);
@@ -515,6 +540,7 @@ int main(void)
 	const struct unit_test tests[] = {
 		{a_file_that_nobody_edited_changes_nothing, 0},
 		{an_edited_file_becomes_commands, 0},
+		{several_services_are_one_request, 0},
 		{a_wrong_file_is_refused_with_its_line, 0},
 		{a_name_that_moved_is_followed, 0},
 		{a_name_that_nobody_knows_now_keeps_its_address, 0},
