@@ -91,9 +91,9 @@ expect "the link's target is as it was" "$(grep -c '^root:' /etc/passwd)" 1
 # Where it cannot be written, nothing is changed.
 mkdir "$CHANGES.new" # no file can be created under this name
 was=$(ch show)
-expect "not written: refused" "$({ ch "backend add chat 198.18.0.12:$PORT" || true; } | cut -d ' ' -f 1,2)" "error refused"
+expect "not written: refused" "$({ ch "backend add chat 198.18.0.99:$PORT" || true; } | cut -d ' ' -f 1,2)" "error refused"
 expect "  nothing has changed" "$(ch show)" "$was"
-expect_false "  the guard knows the backend" eval "on lb nft list set ip l4lb_chat backends | grep -q 198.18.0.12"
+expect_false "  the guard knows the backend" eval "on lb nft list set ip l4lb_chat backends | grep -q 198.18.0.99"
 rmdir "$CHANGES.new"
 ch "backend add chat 198.18.0.12:$PORT" >/dev/null
 
