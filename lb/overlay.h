@@ -37,9 +37,10 @@ struct overlay_base {
 
 struct overlay {
 	struct overlay_base base; /* of the last reading */
-	bool stale;		  /* not as the running configuration is */
-	bool told;		  /* that it could not be written */
-	struct text leaving;	  /* at the start: those lines of the file */
+	bool ours;  /* the start was complete: nobody else has this name */
+	bool stale; /* not as the running configuration is */
+	bool told;  /* that it could not be written */
+	struct text leaving; /* at the start: those lines of the file */
 };
 
 #define OVERLAY_LEAVING	 "leaving "

@@ -154,7 +154,8 @@ static void stop(struct app *app, bool keep)
 {
 	char path[OVERLAY_PATH_MAX];
 
-	if (!keep)
+	/* A start that failed leaves it to the next, or to who runs now. */
+	if (!keep && app->overlay.ours)
 		(void)unlink(overlay_path(app, path));
 	reloading_free(app);
 	change_free(app);

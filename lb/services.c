@@ -108,6 +108,7 @@ static int serve(struct app *app, struct err *err)
 	presence_refresh(app);
 	reach_changed(app);
 	tell_services(app);
+	app->overlay.ours = true;
 	return 0;
 }
 

@@ -62,6 +62,12 @@ expect "  the connections go on" "$(answers)" "$spread"
 ch "backend set chat backend1 weight=1" "backend remove chat 198.18.0.12:$PORT then=keep" \
 	"set mss_clamp=off" >/dev/null
 
+# A start of the same name that fails takes nothing away.
+start second lb "$L4LB_BUILD/l4lb" --config "$LAB_TMP/chat.conf" --state none --guard auto
+finish second 20
+expect "a second one of that name ends" "$STATUS" 1
+expect_true "  and the changes stay" [ -s "$CHANGES" ]
+
 # Nothing of it may stop a start.
 spoilt() { # WHAT WORDS
 	stop lb KILL
