@@ -23,6 +23,7 @@ struct fixture {
 /* Backend @i has the endpoint 198.18.1.0:9001 plus @number. */
 static inline void place(struct fixture *f, unsigned i, unsigned number)
 {
+	f->backends[i].token = 0; /* as slots.c leaves it */
 	f->backends[i].addr = (struct endpoint){
 		.addr = addr_from_v4(htonl(0xc6120100 + number)),
 		.port = htons(9001),

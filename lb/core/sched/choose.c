@@ -192,35 +192,46 @@ void sched_commit(struct service *s, struct backend *b,
 
 /* ----------------------------------------------------------------- changes */
 
-static void choose_key(struct service *s)
+/* True if it is another key than before. */
+static bool choose_key(struct service *s)
 {
 	struct sched_memory *m = &s->sched;
+	uint8_t was[sizeof(m->key)];
 
+	memcpy(was, m->key, sizeof(was));
 	if (s->params.hash_key.set)
 		memcpy(m->key, s->params.hash_key.bytes, sizeof(m->key));
 	else if (s->params.scheduler == SCHED_HASH)
 		memcpy(m->key, m->own_key, sizeof(m->key));
 	else /* several balancers agree unasked */
 		memset(m->key, 0, sizeof(m->key));
+	return memcmp(was, m->key, sizeof(was)) != 0;
 }
 
+/*
+ * A change of all backends calls this for each of them, so what it does for
+ * each must be little.
+ */
 void sched_changed(struct service *s)
 {
+	const bool rekeyed = choose_key(s);
 	bool left = false;
 
-	choose_key(s);
 	for (unsigned i = 0; i < s->n_backends; i++) {
 		struct backend *b = &s->backends[i];
 
-		b->token = rendezvous_token(s->sched.key, &b->addr);
+		/* 0: the slot has a new backend. */
+		if (rekeyed || b->token == 0)
+			b->token = rendezvous_token(s->sched.key, &b->addr);
 		left |= b->slot != SLOT_LIVE && b->credit;
 	}
 	/* It takes its credit along, and the others' would not add up. */
 	if (left)
 		turn_forget(s);
-	s->sched.members = sum_members(s);
-	/* While it is not used nobody keeps it up. */
-	if (s->params.scheduler != SCHED_MAGLEV) {
+	/* While it is not used nobody keeps the table up. */
+	if (s->params.scheduler == SCHED_MAGLEV) {
+		s->sched.members = sum_members(s);
+	} else {
 		s->sched.filled = false;
 		s->sched.built = 0;
 	}
