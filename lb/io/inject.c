@@ -40,11 +40,11 @@ static void set_up(struct queue *q, struct inject *inj)
 	q->lost = inj->lost;
 }
 
-static struct queue *link_open(struct inject *inj, int ifindex)
+static struct queue *link_open(struct inject *inj)
 {
 	struct queue *q = calloc(1, sizeof(*q));
 
-	if (q && lane_open_link(&q->lane, ifindex)) {
+	if (q && lane_open_link(&q->lane)) {
 		set_up(q, inj);
 		return q;
 	}
@@ -52,25 +52,31 @@ static struct queue *link_open(struct inject *inj, int ifindex)
 	return NULL;
 }
 
-static void link_close(struct queue *q)
+static struct queue *find_link(const struct inject *inj, int ifindex)
 {
-	lane_close(&q->lane);
-	free(q);
-}
-
-/* Returns NULL if the link is gone or cannot send; then raw IP must do. */
-static struct queue *link_queue(struct inject *inj, int ifindex)
-{
-	struct queue *q;
-
 	for (unsigned i = 0; i < inj->n_links; i++)
 		if (inj->links[i]->lane.ifindex == ifindex)
 			return inj->links[i];
-	if (inj->n_links == LINKS_MAX)
-		return NULL;
-	q = link_open(inj, ifindex);
+	return NULL;
+}
+
+/* Returns NULL if there is no room for it; then raw IP must do. */
+static struct queue *link_queue(struct inject *inj, int ifindex)
+{
+	struct queue *q = find_link(inj, ifindex);
+
 	if (q)
+		return q;
+	q = find_link(inj, 0);
+	if (!q) {
+		if (inj->n_links == LINKS_MAX)
+			return NULL;
+		q = link_open(inj);
+		if (!q)
+			return NULL;
 		inj->links[inj->n_links++] = q;
+	}
+	lane_use_link(&q->lane, ifindex);
 	return q;
 }
 
@@ -89,16 +95,15 @@ static struct queue *queue_for(struct inject *inj, const struct hop *hop,
 				    : RAW_RESOLVES_CLIENT];
 }
 
+/* To close its descriptor would take milliseconds: the next link has it. */
 void inject_forget_link(struct inject *inj, int ifindex)
 {
-	for (unsigned i = 0; i < inj->n_links; i++) {
-		if (inj->links[i]->lane.ifindex != ifindex)
-			continue;
-		queue_send(inj->links[i]);
-		link_close(inj->links[i]);
-		inj->links[i] = inj->links[--inj->n_links];
+	struct queue *q = find_link(inj, ifindex);
+
+	if (!q)
 		return;
-	}
+	queue_send(q);
+	lane_use_link(&q->lane, 0);
 }
 
 int inject_open(struct inject **out, struct err *err)
@@ -128,8 +133,10 @@ void inject_close(struct inject *inj)
 {
 	if (!inj)
 		return;
-	for (unsigned i = 0; i < inj->n_links; i++)
-		link_close(inj->links[i]);
+	for (unsigned i = 0; i < inj->n_links; i++) {
+		lane_close(&inj->links[i]->lane);
+		free(inj->links[i]);
+	}
 	for (int i = 0; i < RAW_LANES; i++)
 		lane_close(&inj->raw[i].lane);
 	originator_free(inj->originator);

@@ -69,7 +69,7 @@ unsigned inject_segments(struct inject *inj, struct outgoing *out, unsigned n);
 /* Sends an ICMP message, by raw IP. */
 void inject_message(struct inject *inj, const struct icmp_message *m);
 
-/* The link went away or came back: closes its descriptor. */
+/* The link went away or came back: nothing waits for it any more. */
 void inject_forget_link(struct inject *inj, int ifindex);
 
 const struct inject_counters *inject_counters(const struct inject *inj);

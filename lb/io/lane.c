@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <net/ethernet.h>
-#include <net/if.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "io/lane.h"
 
-#define SEND_BUFFER  (4 << 20) /* bytes */
-#define ETH_P_UNUSED 0x88b5    /* IEEE 802 local experimental */
+#define SEND_BUFFER (4 << 20) /* bytes */
 
 /* Above wmem_max only with privilege; without it, up to the host's limit. */
 static void widen(int fd)
@@ -44,47 +42,33 @@ int lane_open_raw(struct lane *lane, struct err *err)
 }
 
 /*
- * libnet's link socket would receive every frame of every interface. A filter
- * that accepts none and an unused protocol prevent that. Each message names its
- * own protocol.
+ * Not by libnet: its link socket receives every frame of every interface, and
+ * to end that the kernel waits until no processor delivers one: 5 to 15 ms, for
+ * the first packet to each new interface. A socket of no protocol receives
+ * nothing from the beginning, and each message names its protocol and link.
  */
-static void stop_receiving(int fd, int ifindex)
+bool lane_open_link(struct lane *lane)
 {
-	struct sock_filter reject = BPF_STMT(BPF_RET | BPF_K, 0);
-	struct sock_fprog prog = {.len = 1, .filter = &reject};
-	struct sockaddr_ll nowhere = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htons(ETH_P_UNUSED),
-		.sll_ifindex = ifindex,
-	};
-
-	setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog));
-	bind(fd, (struct sockaddr *)&nowhere, sizeof(nowhere));
-}
-
-bool lane_open_link(struct lane *lane, int ifindex)
-{
-	char ifname[IF_NAMESIZE], why[LIBNET_ERRBUF_SIZE];
 	const int on = 1;
 
-	if (!if_indextoname((unsigned)ifindex, ifname))
-		return false;
 	*lane = (struct lane){
-		.net = libnet_init(LIBNET_LINK, ifname, why),
-		.ifindex = ifindex,
+		.fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0),
 		.link = {.sll_family = AF_PACKET,
 			 .sll_protocol = htons(ETH_P_IP),
-			 .sll_ifindex = ifindex,
 			 .sll_halen = ETH_ALEN},
 	};
-	if (!lane->net)
+	if (lane->fd == -1)
 		return false;
-	lane->fd = libnet_getfd(lane->net);
-	stop_receiving(lane->fd, ifindex);
 	widen(lane->fd);
 	lane->vnet = setsockopt(lane->fd, SOL_PACKET, PACKET_VNET_HDR, &on,
 				sizeof(on)) == 0;
 	return true;
+}
+
+void lane_use_link(struct lane *lane, int ifindex)
+{
+	lane->ifindex = ifindex;
+	lane->link.sll_ifindex = ifindex;
 }
 
 int lane_open_builder(struct lane *lane, struct err *err)
@@ -104,7 +88,9 @@ void lane_close(struct lane *lane)
 {
 	if (lane->net)
 		libnet_destroy(lane->net);
-	lane->net = NULL;
+	else if (lane->link.sll_family == AF_PACKET)
+		close(lane->fd);
+	*lane = (struct lane){0};
 }
 
 void lane_address_raw(struct msghdr *msg, struct raw_address *address,

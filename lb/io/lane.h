@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lane.h - one of libnet's descriptors, to send packets by
+ * lane.h - a descriptor to send packets by
  *
  * A lane is one link, or raw IP, where the kernel looks up route and neighbour.
  * A raw socket that brings its own IP header makes that look-up without a
@@ -21,9 +21,9 @@
 #include "core/err.h"
 
 struct lane {
-	libnet_t *net;
+	libnet_t *net; /* NULL: a link */
 	int fd;
-	int ifindex;   /* 0: raw IP */
+	int ifindex;   /* 0: raw IP, or a link that is not used now */
 	bool vnet;     /* a virtio_net_hdr precedes every frame */
 	bool resolves; /* raw IP for packets to unresolved neighbours only */
 	struct sockaddr_ll link;
@@ -31,8 +31,11 @@ struct lane {
 
 int lane_open_raw(struct lane *lane, struct err *err);
 
-/* False: there is no such link, or it cannot send. */
-bool lane_open_link(struct lane *lane, int ifindex);
+/* For frames of Ethernet. False: no descriptor. */
+bool lane_open_link(struct lane *lane);
+
+/* Now it is for that interface; 0: for none. */
+void lane_use_link(struct lane *lane, int ifindex);
 
 /*
  * Only builds packets and has no descriptor: libnet returns what it has built
