@@ -240,9 +240,13 @@ static int take(struct taking *t)
 	const struct reserve_request *req = t->req;
 	int ret;
 
-	/* Before Linux 6.8 the kernel lists bound sockets only if they listen.
+	/*
+	 * Before Linux 6.8 the kernel lists bound sockets only if they listen.
+	 * But not after a crash: a flow may have had that port before a service
+	 * was added there, and goes on. Both can have it, what comes from the
+	 * flow's backend is the flow's.
 	 */
-	for (size_t i = 0; i < req->n_services; i++)
+	for (size_t i = 0; i < req->n_services && !t->before; i++)
 		if (is_used(&req->services[i]))
 			t->used.has[ntohs(req->services[i].port)] = true;
 	for (const struct instance *i = t->others; i; i = i->next)
