@@ -10,11 +10,14 @@
                 failed MS ERROR   begun at that time, refused or timed out
                 cut MS ERROR      the same, but connected and not answered
             and at the end "done failed=N cut=N slowest_ms=N".
+    clients.py ask ADDRESS PORT [SOURCE]
+            one connection to an answer.c; prints the name of who answers
     clients.py watch ADDRESS PORT
             opens one, says "watching", then "got N" for all bytes that have
             come, whenever more do, and how it ends: "reset" or "closed".
 """
 import asyncio
+import os
 import socket
 import sys
 import time
@@ -57,6 +60,17 @@ async def stream(address, port, count, per_s):
           f"slowest_ms={seen['slowest_ms']:.0f}", flush=True)
 
 
+async def ask(address, port, source=None):
+    local = (source, 0) if source else None
+    with socket.create_connection((address, int(port)), 10, local) as s:
+        question = os.urandom(64)
+        s.sendall(question)
+        answer = s.makefile("rb").read(80)
+        if answer[16:] != question:
+            sys.exit(f"other bytes: {answer!r}")
+        print(answer[:16].rstrip(b"\0").decode())
+
+
 async def watch(address, port):
     with socket.create_connection((address, int(port)), 10) as s:
         s.settimeout(None)
@@ -71,7 +85,7 @@ async def watch(address, port):
             print("reset", flush=True)
 
 
-VERBS = {"stream": stream, "watch": watch}
+VERBS = {"stream": stream, "ask": ask, "watch": watch}
 if len(sys.argv) < 4 or sys.argv[1] not in VERBS:
     sys.exit(__doc__)
 asyncio.run(VERBS[sys.argv[1]](*sys.argv[2:]))

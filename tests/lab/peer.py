@@ -11,6 +11,9 @@
             say TEXT    one line on every connection; prints, sorted, how many
                         got which first word back: "said b1=167 b2=167 ..."
             close       closes all, prints "closed" and ends
+    peer.py send ADDRESS PORT FILE MIB_S
+                                      sends FILE, so much of it a second, and
+                                      prints the line that is answered
     peer.py fast ADDRESS PORT BYTES   sends so many bytes in the SYN (RFC 7413,
                                       Fast Open), prints their SHA-256 and the
                                       line that is answered
@@ -21,6 +24,7 @@ import hashlib
 import os
 import socket
 import sys
+import time
 
 
 async def echo(name, reader, writer):
@@ -93,6 +97,19 @@ async def hold(address, port, count, source=None):
     print("closed", flush=True)
 
 
+async def send(address, port, path, mib_s):
+    reader, writer = await asyncio.open_connection(address, int(port))
+    began, sent, part = time.monotonic(), 0, 256 << 10
+    with open(path, "rb") as f:
+        while data := f.read(part):
+            writer.write(data)
+            await writer.drain()
+            sent += len(data)
+            await asyncio.sleep(began + sent / float(mib_s) / (1 << 20) - time.monotonic())
+    writer.write_eof()
+    print((await reader.readline()).decode().strip())
+
+
 async def fast(address, port, count):
     data = os.urandom(int(count))
     with socket.socket() as s:
@@ -107,6 +124,7 @@ VERBS = {
     "serve": lambda *args: serve(echo, *args),
     "digest": lambda *args: serve(digest, *args),
     "hold": hold,
+    "send": send,
     "fast": fast,
 }
 if len(sys.argv) < 5 or sys.argv[1] not in VERBS:
