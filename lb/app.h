@@ -36,6 +36,7 @@
 #include "reloading.h"
 #include "save.h"
 #include "signals.h"
+#include "supervision.h"
 #include "taps.h"
 #include "watch.h"
 
@@ -72,6 +73,7 @@ struct app {
 	struct saver saver;
 	struct reloading reloading;
 	struct channel channel;
+	struct supervision supervision;
 	bool filter_stale; /* see packets_follow_plan() */
 	unsigned frames;   /* frames read in the last turn of the loop */
 };

@@ -31,6 +31,7 @@ static void reset_flows(struct app *app)
 		forward_tick(app->forward); /* sends the resets */
 		/* What found no room needs a moment; do not spin. */
 		waits = forward_waits(app->forward);
+		(void)supervision_turn(app);
 		if (!loop_turn(app, waits ? 1 : 0))
 			return;
 		if (!told && clock_now_ns() > begin_ns + 100 * NS_PER_MS) {

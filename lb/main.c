@@ -64,16 +64,18 @@ static bool may_come(int ret)
  * At a boot, host names may be resolvable only later. Each try reads the whole
  * configuration, so its other errors are found then.
  */
-static int read_config(struct config *c, int argc, char *argv[],
-		       struct err *err)
+static int read_config(struct app *app, struct err *err)
 {
+	struct config *c = &app->config;
 	const struct timespec second = {.tv_sec = 1};
 	struct err told = {.text = ""};
 	int ret;
 
-	while (may_come(ret = config_read(c, argc, argv, err)) && !c->check) {
+	while (may_come(ret = config_read(c, app->argc, app->argv, err)) &&
+	       !c->check) {
 		if (strcmp(told.text, err->text) != 0)
 			log_warn("%s; l4lb waits for it", err->text);
+		notify_status(&app->supervision.notify, err->text);
 		told = *err;
 		nanosleep(&second, NULL);
 	}
@@ -131,8 +133,10 @@ static int balance(struct app *app)
 		log_info("ready pid=%d start_ms=%.1f", (int)getpid(),
 			 (double)(clock_now_ns() - app->started_ns) /
 				 NS_PER_MS);
+		supervision_ready(app);
 		if (!app_run(app))
 			code = EXIT_HOST;
+		supervision_stopping(app);
 		watch_log_counters(app);
 	}
 	app_finish(app);
@@ -151,7 +155,8 @@ int main(int argc, char *argv[])
 	fill_standard_descriptors();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* so that write() returns EFBIG */
-	ret = read_config(c, argc, argv, &err);
+	supervision_open(&app);
+	ret = read_config(&app, &err);
 	if (ret == CONFIG_SHOWN)
 		code = end_of_output();
 	else if (ret == CONFIG_DOWN)
@@ -161,5 +166,6 @@ int main(int argc, char *argv[])
 	else
 		code = c->check ? check(c) : balance(&app);
 	config_free(c);
+	supervision_close(&app);
 	return code;
 }

@@ -73,6 +73,8 @@ static void refuse(struct app *app, int ret, const struct err *why)
 	struct reloading *r = &app->reloading;
 
 	log_warn("reload: nothing was changed: %s", why->text);
+	if (r->announced)
+		supervision_reload_ends(app, why->text);
 	if (r->who.number)
 		channel_refuse(app, &r->who, ret, why);
 	clear(app);
@@ -83,6 +85,8 @@ static void succeed(struct app *app)
 	struct reloading *r = &app->reloading;
 	struct text out = {.bytes = NULL};
 
+	if (r->announced)
+		supervision_reload_ends(app, NULL);
 	if (!r->dry) {
 		each_line(app, &r->result->kept, tell_kept);
 		each_line(app, &r->result->restart, tell_restart);
@@ -185,12 +189,26 @@ static void apply(struct app *app)
 /* ---------------------------------------------------------------- the planner
  */
 
+/* Once for each reload, also if it has to be planned anew. */
+static void announce(struct app *app)
+{
+	struct reloading *r = &app->reloading;
+
+	if (r->dry || r->announced)
+		return;
+	r->announced = true;
+	supervision_reload_begins(app);
+}
+
 static void ask(struct app *app)
 {
 	struct reloading *r = &app->reloading;
 	struct err err;
-	int ret = planner_request(app, &app->overlay.base.config, r->reset,
-				  r->dry, &err);
+	int ret;
+
+	announce(app);
+	ret = planner_request(app, &app->overlay.base.config, r->reset, r->dry,
+			      &err);
 
 	if (ret) {
 		refuse(app, ret, &err);

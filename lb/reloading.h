@@ -31,6 +31,7 @@ struct reloading {
 	enum reload_phase phase;
 	bool again; /* SIGHUP came meanwhile: once more after this one */
 	bool reset, dry;
+	bool announced;	     /* systemd waits for its end */
 	struct asker who;    /* .number 0: SIGHUP */
 	uint64_t generation; /* what the planner was told to run */
 	unsigned tries;

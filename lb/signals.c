@@ -28,6 +28,10 @@ void signals_read(struct app *app)
 		switch (info.ssi_signo) {
 		case SIGTERM:
 		case SIGINT: s->stops++; break;
+		case SIGUSR2:
+			s->keeps = true;
+			s->stops++;
+			break;
 		case SIGHUP:
 			log_info("SIGHUP: the configuration file is read "
 				 "again");
@@ -53,6 +57,7 @@ static int start(struct app *app, struct err *err)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	app->signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -5,6 +5,8 @@
 #ifndef L4LB_SIGNALS_H
 #define L4LB_SIGNALS_H
 
+#include <stdbool.h>
+
 #include "control/dumper.h"
 
 struct app;
@@ -12,6 +14,7 @@ struct app;
 struct signals {
 	int fd;
 	unsigned stops; /* signals to stop so far; the second one insists */
+	bool keeps;	/* one of them: leave all to the next start */
 	struct dumper dumper;
 };
 

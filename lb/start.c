@@ -78,7 +78,8 @@ int app_start(struct app *app, struct err *err)
 void app_finish(struct app *app)
 {
 	const bool complete = app->steps == STEPS;
-	const bool keep = complete ? app->config.guard == GUARD_KEEP
+	const bool keep = complete ? (app->config.guard == GUARD_KEEP ||
+				      app->signals.keeps)
 				   : app->state && state_found(app->state);
 
 	while (app->steps > 0)
