@@ -3,6 +3,8 @@
 BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
+# Where the configuration is.
+SYSCONFDIR ?= /etc
 JOBS    ?= $(shell nproc)
 # Tests at a time: most of them wait.
 TEST_JOBS ?= $(shell expr 4 '*' $$(nproc))
@@ -12,7 +14,9 @@ CMAKE_FLAGS ?=
 SBIN := l4lb
 BIN  := chat_serv chat_clnt
 MAN  := $(wildcard docs/*.[158] docs/man/*.[158])
-DOCS := README.md LICENSE $(wildcard docs/*.md)
+# In folders as here, so that their links lead somewhere.
+DOCS := $(wildcard README.md LICENSE docs/*.md docs/*.png docs/bench/*.md iptables/*.md)
+UNITS := l4lb.service l4lb@.service
 GUARD := $(wildcard iptables/*.sh)
 
 sbindir := $(DESTDIR)$(PREFIX)/sbin
@@ -20,6 +24,9 @@ bindir  := $(DESTDIR)$(PREFIX)/bin
 mandir  := $(DESTDIR)$(PREFIX)/share/man
 docdir  := $(DESTDIR)$(PREFIX)/share/doc/l4lb
 datadir := $(DESTDIR)$(PREFIX)/share/l4lb
+confdir := $(DESTDIR)$(SYSCONFDIR)/l4lb
+unitdir := $(DESTDIR)$(PREFIX)/lib/systemd/system
+sysusersdir := $(DESTDIR)$(PREFIX)/lib/sysusers.d
 
 # What the demo and the lab need.
 LAB_TARGETS := l4lb chat_serv chat_clnt sniff
@@ -112,20 +119,31 @@ tidy:
 
 install:
 	@$(MAKE) --no-print-directory build TARGETS='$(SBIN) $(BIN)'
-	install -d $(sbindir) $(bindir) $(docdir) $(datadir)
+	install -d $(sbindir) $(bindir) $(docdir) $(datadir) $(confdir) \
+		$(unitdir) $(sysusersdir)
 	install -m 755 $(SBIN:%=$(BUILD)/%) $(sbindir)
 	install -m 755 $(BIN:%=$(BUILD)/%) $(bindir)
-	$(if $(DOCS),install -m 644 $(wildcard $(DOCS)) $(docdir))
+	$(foreach doc,$(DOCS),install -D -m 644 $(doc) $(docdir)/$(doc) &&) true
 	install -d $(datadir)/iptables
 	install -m 755 $(GUARD) $(datadir)/iptables
 	install -m 644 iptables/README.md $(datadir)/iptables
 	$(foreach page,$(MAN),install -D -m 644 $(page) \
 		$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
+	install -m 644 service/l4lb.conf $(datadir)/l4lb.conf.example
+	test -e $(confdir)/l4lb.conf || \
+		install -m 644 service/l4lb.conf $(confdir)/l4lb.conf
+	$(foreach unit,$(UNITS),service/unit.sh $(unit) $(PREFIX)/sbin \
+		$(SYSCONFDIR) >$(unitdir)/$(unit) && \
+		chmod 644 $(unitdir)/$(unit) &&) true
+	install -m 644 service/l4lb.sysusers $(sysusersdir)/l4lb.conf
+	$(if $(DESTDIR),,service/registered.sh $(sysusersdir)/l4lb.conf)
 
+# The configuration and the user stay.
 uninstall:
 	rm -f $(SBIN:%=$(sbindir)/%) $(BIN:%=$(bindir)/%)
 	rm -f $(foreach page,$(MAN),\
 		$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+	rm -f $(UNITS:%=$(unitdir)/%) $(sysusersdir)/l4lb.conf
 	rm -rf $(docdir) $(datadir)
 
 -include tests/sim/sim.mk tests/bench/bench.mk
