@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/blocking.h"
 #include "control/command.h"
 #include "control/diff.h"
 #include "control/line.h"
@@ -43,52 +44,6 @@ const struct backend_config *diff_find_backend(const struct service_config *s,
 	return NULL;
 }
 
-/* ------------------------------------------- what a new one needs of old */
-
-static bool has_backend_at(const struct config *c, const struct endpoint *addr)
-{
-	for (unsigned i = 0; i < c->n_services; i++)
-		if (service_is_live(&c->services[i]) &&
-		    diff_find_backend(&c->services[i], addr, 0))
-			return true;
-	return false;
-}
-
-/* True if a backend of @to, in that service or any, has the id of @b. */
-static bool id_is_wanted(const struct config *to,
-			 const struct service_config *service,
-			 const struct backend_config *b)
-{
-	if (!config_id_is_automatic(b->id))
-		return service && config_find_id(service, b->id);
-	for (unsigned i = 0; i < to->n_services; i++)
-		if (service_is_live(&to->services[i]) &&
-		    config_find_id(&to->services[i], b->id))
-			return true;
-	return false;
-}
-
-/* True if @b, which goes, is in the way of what comes. */
-static bool backend_blocks(const struct config *to,
-			   const struct service_config *service,
-			   const struct backend_config *b)
-{
-	return id_is_wanted(to, service, b) ||
-	       diff_find_service(to, &b->addr, 0);
-}
-
-static bool service_blocks(const struct config *to,
-			   const struct service_config *s)
-{
-	if (config_find_service(to, s->name) || has_backend_at(to, &s->listen))
-		return true;
-	for (unsigned i = 0; i < s->n_backends; i++)
-		if (backend_is_live(&s->backends[i]) &&
-		    backend_blocks(to, NULL, &s->backends[i]))
-			return true;
-	return false;
-}
-
 /* ------------------------------------------------------------- the lines */
 
 /* What @to says of the flows of what leaves; drain is the default. */
@@ -105,7 +60,7 @@ static void end_removal(enum leave leaves, struct text *out)
  * Removes the backends of service @a that are not in @b, those that block
  * others or the rest. @name: what the service is called at this point.
  */
-static void remove_backends(const struct config *to,
+static void remove_backends(const struct blocking *all,
 			    const struct service_config *a,
 			    const struct service_config *b, bool blocking,
 			    struct text *out)
@@ -118,7 +73,7 @@ static void remove_backends(const struct config *to,
 
 		if (!backend_is_live(old) ||
 		    diff_find_backend(b, &old->addr, i) ||
-		    backend_blocks(to, b, old) != blocking)
+		    blocking_backend(all, b, old) != blocking)
 			continue;
 		text_add(out, "backend remove %s %s", name, old->id);
 		end_removal(
@@ -144,9 +99,11 @@ static void remove_service(const struct config *to,
 		    out);
 }
 
-static void remove_old(const struct config *from, const struct config *to,
+static void remove_old(const struct config *from, const struct blocking *all,
 		       bool blocking, struct text *out)
 {
+	const struct config *to = all->to;
+
 	for (unsigned i = 0; i < from->n_services; i++) {
 		const struct service_config *a = &from->services[i], *b;
 
@@ -154,8 +111,8 @@ static void remove_old(const struct config *from, const struct config *to,
 			continue;
 		b = diff_find_service(to, &a->listen, i);
 		if (b)
-			remove_backends(to, a, b, blocking, out);
-		else if (service_blocks(to, a) == blocking)
+			remove_backends(all, a, b, blocking, out);
+		else if (blocking_service(all, a) == blocking)
 			remove_service(to, a, i, out);
 	}
 }
@@ -306,17 +263,21 @@ static uint32_t next_id_after(const struct config *from,
 int diff_print(const struct config *from, const struct config *to,
 	       struct text *out)
 {
+	struct blocking all;
 	struct line line;
-	int ret;
+	int ret = blocking_init(&all, to);
 
+	if (ret)
+		return ret;
 	line_begin(&line, out, "set");
 	line_keys(&line, &keys_global, KEY_RESTART, from, NULL, to, NULL);
 	line_end(&line);
-	remove_old(from, to, true, out);
+	remove_old(from, &all, true, out);
 	ret = rename_print(from, to, out);
 	change_old(from, to, out);
 	add_new(from, to, out);
-	remove_old(from, to, false, out);
+	remove_old(from, &all, false, out);
+	blocking_free(&all);
 	if (to->next_id > next_id_after(from, to))
 		text_add(out, "set next_id=%u\n", to->next_id);
 	return out->failed ? -ENOMEM : ret;
