@@ -2,9 +2,10 @@
 /*
  * reload.h - what l4lb asks of the planner, and what it answers: lines of text
  *
- * A request is "plan" or "plan reset", then "running LINE" and "base LINE" for
- * each command of config_print(), then "go". The answer:
+ * A request is "plan N" or "plan N reset", then "running LINE" and "base LINE"
+ * for each command of config_print(), then "go". N is its number. The answer:
  *
+ *   answer N         to which request; 0: to the one that is asked now
  *   change LINE      a command that leads from what runs to what is wanted
  *   base LINE        the file as it was read now, the base of the next reload
  *   kept SENTENCE    something of run time that stays
@@ -12,6 +13,10 @@
  *   warn SENTENCE    a name that could not be found
  *   end              that was all; or instead of all of it:
  *   error SENTENCE   nothing is to change
+ *
+ * A process that is killed after its last line is reported all the same. So
+ * there may be more than one answer to a request; all but the first are skipped
+ * by their number.
  */
 #ifndef L4LB_RELOAD_H
 #define L4LB_RELOAD_H

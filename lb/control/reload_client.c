@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,14 +96,15 @@ int reload_client_ask(struct reload_client *c, const struct config *running,
 			       "the configuration file is being read already; "
 			       "try again when that is done");
 	text_cut(&c->out, 0);
-	c->sent = c->got = c->len = 0;
+	c->sent = c->got = 0;
 	c->result = calloc(1, sizeof(*c->result));
 	if (!c->result || copy_both(c, running, base)) {
 		plan_result_free(c->result);
 		c->result = NULL;
 		return err_set(err, -ENOMEM, "out of memory");
 	}
-	text_add(&c->out, "plan%s\n", reset ? " reset" : "");
+	text_add(&c->out, "plan %" PRIu64 "%s\n", ++c->asked,
+		 reset ? " reset" : "");
 	c->result->dry = dry;
 	c->waiting = true;
 	c->asking = true;
@@ -209,14 +211,24 @@ static struct plan_result *hand_over(struct reload_client *c)
 		fail(r, "out of memory");
 	c->result = NULL;
 	c->waiting = false;
-	c->len = 0;
 	return r;
+}
+
+/* True if the line is the last one of what is awaited. */
+static bool take_any_line(struct reload_client *c)
+{
+	if (sscanf(c->line, "answer %" SCNu64, &c->answered) == 1)
+		return false;
+	return c->waiting && (!c->answered || c->answered == c->asked) &&
+	       take_line(c->result, c->line);
 }
 
 /* Takes @n bytes that were read; the answer if it is complete. */
 static struct plan_result *take_bytes(struct reload_client *c,
 				      const char *bytes, size_t n)
 {
+	struct plan_result *r = NULL;
+
 	for (size_t i = 0; i < n; i++) {
 		if (bytes[i] != '\n') {
 			/* Too long is not ours; its end does not matter. */
@@ -226,10 +238,10 @@ static struct plan_result *take_bytes(struct reload_client *c,
 		}
 		c->line[c->len] = 0;
 		c->len = 0;
-		if (c->waiting && take_line(c->result, c->line))
-			return hand_over(c);
+		if (take_any_line(c))
+			r = hand_over(c);
 	}
-	return NULL;
+	return r;
 }
 
 static struct plan_result *lose(struct reload_client *c, const char *why)

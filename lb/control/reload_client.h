@@ -19,9 +19,11 @@ struct plan_result {
 };
 
 struct reload_client {
-	pid_t pid;    /* of the keeper; 0: there is none */
-	int fd;	      /* -1: there is none */
-	bool waiting; /* for an answer, .result */
+	pid_t pid;	   /* of the keeper; 0: there is none */
+	int fd;		   /* -1: there is none */
+	bool waiting;	   /* for an answer, .result */
+	uint64_t asked;	   /* number of the last request */
+	uint64_t answered; /* that of the answer whose lines come; 0: ours */
 	/* Written in parts, one in a turn: until then, copies of what runs. */
 	struct config running, base;
 	bool asking;

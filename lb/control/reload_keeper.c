@@ -2,12 +2,14 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -64,16 +66,26 @@ static bool next_line(FILE *in, char line[RELOAD_LINE_MAX + 2])
 	return true;
 }
 
+/* The first line of a request. */
+static bool is_first(const char *line, uint64_t *number, bool *reset)
+{
+	int end = 0;
+
+	if (sscanf(line, "plan %" SCNu64 "%n", number, &end) != 1 || !end)
+		return false;
+	*reset = strcmp(line + end, " reset") == 0;
+	return *reset || !line[end];
+}
+
 /* Skips what a child before us may have left of a request. */
-static void find_request(FILE *in, bool *reset)
+static void find_request(FILE *in, uint64_t *number, bool *reset)
 {
 	char line[RELOAD_LINE_MAX + 2];
 
 	do {
 		if (!next_line(in, line))
 			_exit(EXIT_GONE);
-		*reset = strcmp(line, "plan reset") == 0;
-	} while (!*reset && strcmp(line, "plan") != 0);
+	} while (!is_first(line, number, reset));
 }
 
 static int read_request(FILE *in, struct reload *r, struct err *err)
@@ -100,8 +112,8 @@ static void add_warnings(struct text *out)
 		text_add(out, "warn %s\n", line);
 }
 
-static int make_plan(const struct keeper_spec *spec, FILE *in, struct text *out,
-		     struct err *err)
+static int make_plan(const struct keeper_spec *spec, FILE *in, uint64_t *number,
+		     struct text *out, struct err *err)
 {
 	struct config theirs;
 	struct reload r;
@@ -112,7 +124,8 @@ static int make_plan(const struct keeper_spec *spec, FILE *in, struct text *out,
 	/* The one thing for which we are still root. */
 	file_ret = config_file_keep(spec->path, &file_err);
 	ret = become_nobody(spec->user, err);
-	find_request(in, &reset);
+	find_request(in, number, &reset);
+	text_add(out, "answer %" PRIu64 "\n", *number);
 	if (!ret)
 		ret = reload_init(&r, spec->name, err);
 	if (ret)
@@ -150,7 +163,9 @@ static bool send_all(const char *bytes, size_t len)
 	return true;
 }
 
-__attribute__((noreturn)) static void plan(const struct keeper_spec *spec)
+/* @number: where the keeper finds which request this is about. */
+__attribute__((noreturn)) static void plan(const struct keeper_spec *spec,
+					   uint64_t *number)
 {
 	FILE *in = fdopen(SOCKET, "r");
 	struct text out = {0};
@@ -159,9 +174,10 @@ __attribute__((noreturn)) static void plan(const struct keeper_spec *spec)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!in)
 		_exit(1);
-	if (make_plan(spec, in, &out, &err)) {
+	if (make_plan(spec, in, number, &out, &err)) {
 		text_cut(&out, 0);
-		text_add(&out, "error %s\n", err.text);
+		text_add(&out, "answer %" PRIu64 "\nerror %s\n", *number,
+			 err.text);
 	} else {
 		text_add(&out, "end\n");
 	}
@@ -246,44 +262,54 @@ static int wait_for(pid_t child, int children)
 	}
 }
 
-static void report_death(int status)
+static void report_death(int status, const uint64_t *number)
 {
-	char line[128];
+	char lines[160];
 
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_GONE)
 		return;
 	/* A line may have been begun. */
-	snprintf(line, sizeof(line),
+	snprintf(lines, sizeof(lines),
+		 "\nanswer %" PRIu64
 		 "\nerror the planner failed (%s %d): nothing is changed\n",
-		 WIFSIGNALED(status) ? "signal" : "exit",
+		 *number, WIFSIGNALED(status) ? "signal" : "exit",
 		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	(void)send_all(line, strlen(line));
+	(void)send_all(lines, strlen(lines));
 }
 
-static void serve(const struct keeper_spec *spec, int children)
+/*
+ * @number: in memory that the child shares, so that we need not read what is
+ * asked.
+ */
+static void serve(const struct keeper_spec *spec, int children,
+		  uint64_t *number)
 {
-	pid_t child = fork();
 	sigset_t none;
+	pid_t child;
 
+	*number = 0;
+	child = fork();
 	if (child == 0) {
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		close(children);
-		plan(spec);
+		plan(spec, number);
 	}
 	/* The request stays until there is a process for it. */
 	if (child == -1)
 		(void)poll(NULL, 0, 1000);
 	else
-		report_death(wait_for(child, children));
+		report_death(wait_for(child, children), number);
 }
 
 __attribute__((noreturn)) static void keep(const struct keeper_spec *spec,
 					   int fd)
 {
 	struct pollfd wait = {.fd = SOCKET, .events = POLLIN};
+	uint64_t *number = mmap(NULL, sizeof(*number), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	sigset_t set;
 	int children;
 
@@ -295,7 +321,7 @@ __attribute__((noreturn)) static void keep(const struct keeper_spec *spec,
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	children = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	if (children == -1)
+	if (children == -1 || number == MAP_FAILED)
 		_exit(1);
 	for (;;) {
 		char byte;
@@ -307,7 +333,7 @@ __attribute__((noreturn)) static void keep(const struct keeper_spec *spec,
 		if (wait.revents & (POLLHUP | POLLERR))
 			_exit(0);
 		if (wait.revents & POLLIN)
-			serve(spec, children);
+			serve(spec, children, number);
 	}
 }
 

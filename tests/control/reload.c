@@ -36,8 +36,10 @@ enum answer { ANSWER_KNOWN, ANSWER_UNKNOWN, ANSWER_NEVER, ANSWER_CRASH };
 
 static struct shared {
 	atomic_int answer, asked;
-	atomic_uint last;  /* byte of the address */
-	atomic_int asking; /* pid of who waits for an answer */
+	atomic_uint last;   /* byte of the address */
+	atomic_int asking;  /* pid of who waits for an answer */
+	atomic_bool doomed; /* who sends an answer next is killed right after */
+	atomic_bool sent;   /* that answer */
 } * shared;
 
 int getaddrinfo(const char *host, const char *service,
@@ -65,6 +67,28 @@ int getaddrinfo(const char *host, const char *service,
 void freeaddrinfo(struct addrinfo *list)
 {
 	(void)list;
+}
+
+static bool ends_with(const char *bytes, size_t len, const char *end)
+{
+	return len >= strlen(end) &&
+	       memcmp(bytes + len - strlen(end), end, strlen(end)) == 0;
+}
+
+/* The planner's too. */
+ssize_t send(int fd, const void *bytes, size_t len, int flags)
+{
+	const bool doomed =
+		shared && shared->doomed && ends_with(bytes, len, "\nend\n");
+	const ssize_t n = sendto(fd, bytes, len, flags, NULL, 0);
+
+	if (doomed) {
+		shared->sent = true;
+		while (shared->doomed)
+			(void)poll(NULL, 0, 1);
+		raise(SIGKILL);
+	}
+	return n;
 }
 
 /* ------------------------------------------------------------ the rig */
@@ -470,6 +494,26 @@ START_TEST(a_plan_that_crashes_is_an_answer_and_the_next_one_works)
 }
 END_TEST
 
+/* Its death is reported, but the next answer is another one. */
+START_TEST(a_planner_that_is_killed_after_its_answer_has_answered)
+{
+	struct rig *rig = start(CHAT);
+	struct pollfd fd = {rig->client.fd, POLLIN, 0};
+
+	for (int i = 0; i < 3; i++) {
+		shared->sent = false;
+		shared->doomed = true;
+		expect_changes(rig, "");
+		while (!shared->sent)
+			(void)poll(NULL, 0, 1);
+		shared->doomed = false;
+		ck_assert_int_eq(poll(&fd, 1, WAIT_MS), 1);
+		expect_changes(rig, "");
+	}
+	stop(rig);
+}
+END_TEST
+
 /* Also if a plan hangs: nothing is left of it. */
 START_TEST(it_ends_when_we_do)
 {
@@ -549,6 +593,7 @@ int main(void)
 		{signals_for_l4lb_do_it_no_harm, 0},
 		{its_end_is_noticed_and_said, 0},
 		{its_end_within_a_plan_is_an_answer, 0},
+		{a_planner_that_is_killed_after_its_answer_has_answered, 0},
 		{a_plan_that_crashes_is_an_answer_and_the_next_one_works, 0},
 		{it_ends_when_we_do, 0},
 		{only_the_reading_is_done_as_root, 0},
