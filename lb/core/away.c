@@ -63,9 +63,11 @@ static bool is_kept(const struct engine *e, const struct backend *b)
 }
 
 /*
- * A pool without flows changes its source in place. Flows keep their addresses,
- * so a pool that has any stays theirs, and the backend gets another: else a
- * backend that comes to use the old address could give its ports twice.
+ * A pool that is this backend's alone and has no flows changes its source in
+ * place. Flows keep their addresses, so a pool that has any stays theirs, and
+ * the backend gets another: else a backend that comes to use the old address
+ * could give its ports twice. Others that share the pool may have to move, too,
+ * but each by itself: the program holds the new source for this one alone.
  */
 bool engine_set_source(struct engine *e, unsigned service, unsigned backend,
 		       const struct ip_addr *source)
@@ -84,7 +86,8 @@ bool engine_set_source(struct engine *e, unsigned service, unsigned backend,
 	fresh = other < 0;
 	if (fresh && is_kept(e, b))
 		return false;
-	if (fresh && e->pools[own].ports.free == e->pools[own].ports.size) {
+	if (fresh && e->pools[own].holders == 1 &&
+	    e->pools[own].ports.free == e->pools[own].ports.size) {
 		pools_set_source(e, own, source);
 		return true;
 	}

@@ -155,8 +155,8 @@ bool engine_reset_all(struct engine *e, uint64_t now_ns);
  * engine_set_source() sets a source that was unset or has changed. It returns
  * false, and the source stays, if another service shares the pool and must keep
  * it. That service need not keep it if the backend is down there too and its
- * source was also chosen by a route: then the source changes for both. A
- * backend that is not SLOT_LIVE changes nothing.
+ * source was also chosen by a route; it is told by a call of its own. A backend
+ * that is not SLOT_LIVE changes nothing.
  */
 void engine_set_service_away(struct engine *e, unsigned service, bool away);
 void engine_set_source_away(struct engine *e, const struct ip_addr *source,

@@ -233,6 +233,32 @@ START_TEST(who_shares_a_source_gets_another_with_it)
 }
 END_TEST
 
+/* The program guards a source for those whom it has told of it. */
+START_TEST(who_shares_a_source_keeps_it_until_told)
+{
+	const struct ip_addr before = addr("198.18.0.1");
+	const struct ip_addr after = addr("198.18.0.9");
+	struct rig *r = rig_new(1);
+
+	rig_add_service(r, 20001);
+	for (unsigned s = 0; s < 2; s++)
+		r->setup.backends[s][0].routed = true;
+	rig_start(r);
+	for (unsigned s = 0; s < 2; s++)
+		inside_backend(r->e, s, 0)->up = false;
+	ck_assert(engine_set_source(r->e, 0, 0, &after));
+	for (unsigned s = 0; s < 2; s++) {
+		struct conn c = conn_make(r, 1 + s);
+
+		inside_backend(r->e, s, 0)->up = true;
+		c.vip.port = inside_service(r->e, s)->listen.port;
+		conn_establish(r, &c);
+		ck_assert(addr_equal(&c.nat.addr, s ? &before : &after));
+	}
+	rig_done(r);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
@@ -244,6 +270,7 @@ int main(void)
 		{services_that_come_to_share_a_source_never_share_a_port, 0},
 		{another_source_is_taken_and_old_flows_go_on, 0},
 		{a_source_that_others_use_is_not_taken_from_them, 0},
+		{who_shares_a_source_keeps_it_until_told, 0},
 		{who_shares_a_source_gets_another_with_it, 0},
 	};
 
