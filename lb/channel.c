@@ -7,6 +7,8 @@
 #include "channel.h"
 #include "channel_jobs.h"
 #include "clock.h"
+#include "control/command.h"
+#include "control/config_value.h"
 #include "core/time.h"
 #include "save.h"
 #include "steps.h"
@@ -162,6 +164,8 @@ static void commit_dry(struct app *app, const struct asker *who)
 		give_up(app);
 }
 
+static int refuse_unknown(const char *text, struct err *err);
+
 /* A command that changes the configuration, alone or after `begin`. */
 static void apply(struct app *app, const struct asker *who, const char *text)
 {
@@ -173,7 +177,8 @@ static void apply(struct app *app, const struct asker *who, const char *text)
 		channel_refuse(app, who, ret, &err);
 		return;
 	}
-	ret = change_apply(app, text, &err);
+	ret = command_is_known(text) ? change_apply(app, text, &err)
+				     : refuse_unknown(text, &err);
 	if (!ret && alone) {
 		carry_out(app, who);
 		return;
@@ -256,6 +261,19 @@ static const struct {
 	{"reload reset", reload_reset},
 	{"reload reset dry", reload_reset_dry},
 };
+
+static int refuse_unknown(const char *text, struct err *err)
+{
+	char quoted[QUOTED_MAX], list[256] = "";
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		snprintf(list + strlen(list), sizeof(list) - strlen(list),
+			 "%s, ", commands[i].text);
+	return err_set(err, -EINVAL,
+		       "unknown command \"%s\"; expected set, service, "
+		       "backend, %sor flow kill ID",
+		       value_quote(text, quoted), list);
+}
 
 static void answer(struct app *app, const struct asker *who, const char *text)
 {

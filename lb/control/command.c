@@ -324,6 +324,19 @@ int command_load(struct config *c, const char *line, struct err *err)
 	return apply(c, line, true, err);
 }
 
+bool command_is_known(const char *line)
+{
+	struct words w;
+	struct err ignored;
+
+	if (words_split(&w, line, &ignored) || w.n == 0)
+		return true;
+	for (size_t i = 0; i < FORMS; i++)
+		if (strcmp(w.word[0], forms[i].object) == 0)
+			return true;
+	return false;
+}
+
 int command_check(struct config *c, struct err *err)
 {
 	struct err reason;

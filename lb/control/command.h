@@ -26,6 +26,9 @@ int command_apply(struct config *c, const char *line, struct err *err);
 /* The same for lines that l4lb wrote itself: fixed keys may be set, too. */
 int command_load(struct config *c, const char *line, struct err *err);
 
+/* False: its first word, if it has one, begins no command. */
+bool command_is_known(const char *line);
+
 /*
  * Checks what several commands have made of @c, and brings up to date what
  * depends on other values. Call it after the last one: a single command may
