@@ -41,7 +41,7 @@ struct backend {
 	uint16_t alternate; /* pool; while swapped the original one */
 	uint64_t swapped_ns;
 	int64_t credit;		  /* of the scheduler wrr */
-	uint64_t token;		  /* hash of .addr: sched_changed() */
+	uint64_t token;		  /* hash of .addr, sched_changed(); 0: none */
 	uint32_t flows;		  /* open now: neither TIME_WAIT nor RESET */
 	uint32_t refs;		  /* all flows that name it, closed ones too */
 	uint32_t tried;		  /* kept SYNs that name it as tried */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sched_client.c - the schedulers by client: hash, maglev */
 #include <math.h>
+#include <time.h>
 
 #include "core/sched/maglev.h"
 #include "core/sched/rendezvous.h"
@@ -430,6 +431,33 @@ START_TEST(a_stale_table_serves_until_the_next_refresh)
 }
 END_TEST
 
+/* Of a thousand changes, each with another key or all with the same. */
+static clock_t time_of_changes(struct fixture *f, bool keys)
+{
+	const clock_t begin = clock();
+
+	f->service.params.hash_key.set = true;
+	for (unsigned n = 0; n < 1000; n++) {
+		f->service.params.hash_key.bytes[0] = keys ? (uint8_t)n : 0;
+		sched_changed(&f->service);
+	}
+	return clock() - begin;
+}
+
+/* A reload may bring 256 backends, and each is a change for all others. */
+START_TEST(who_is_known_is_not_hashed_again)
+{
+	struct fixture f;
+	clock_t hashed, known;
+
+	make(&f, SCHED_RR, N_MAX, NULL);
+	hashed = time_of_changes(&f, true);
+	known = time_of_changes(&f, false);
+	ck_assert_msg(known < hashed / 2, "%ld against %ld", (long)known,
+		      (long)hashed);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
@@ -448,6 +476,7 @@ int main(void)
 		{every_machine_decides_alike, BY_CLIENT},
 		{maglev_gives_each_its_places, 0},
 		{a_stale_table_serves_until_the_next_refresh, 0},
+		{who_is_known_is_not_hashed_again, 0},
 	};
 
 	return unit_run("sched_client", tests, ARRAY_LEN(tests));
