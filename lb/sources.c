@@ -6,24 +6,36 @@
 #include "packets.h"
 #include "sources.h"
 
-int sources_hold(struct app *app, unsigned service, unsigned backend,
-		 const struct ip_addr *source, struct err *err)
+/* Recorded, guarded, captured, in this order; after an error none of these. */
+static int take(struct app *app, const struct ip_addr *source, struct err *err)
 {
 	struct err ignored;
-	bool added;
-	int ret = plan_hold(app->plan, service, backend, source, &added, err);
+	int ret = reserve_add_source(app->reservation, source, err);
 
-	if (ret || !added)
+	if (ret)
 		return ret;
-	ret = reserve_add_source(app->reservation, source, err);
-	if (!ret)
-		ret = guard_watch_add(app->guard, GUARD_SOURCES, source, err);
+	ret = guard_watch_add(app->guard, GUARD_SOURCES, source, err);
 	if (!ret) {
 		ret = packets_filter_changed(app, err);
 		if (ret)
 			(void)guard_watch_del(app->guard, GUARD_SOURCES, source,
 					      &ignored);
 	}
+	/* If the folder is locked now, the record has one too many. */
+	if (ret)
+		(void)reserve_del_source(app->reservation, source, &ignored);
+	return ret;
+}
+
+int sources_hold(struct app *app, unsigned service, unsigned backend,
+		 const struct ip_addr *source, struct err *err)
+{
+	bool added;
+	int ret = plan_hold(app->plan, service, backend, source, &added, err);
+
+	if (ret || !added)
+		return ret;
+	ret = take(app, source, err);
 	if (ret)
 		plan_unhold(app->plan, service, backend, source);
 	return ret;

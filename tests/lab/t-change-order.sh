@@ -108,3 +108,15 @@ expect "one of two ports is taken: refused" \
 expect "  nothing is left of it" \
 	"$(ch show) $(guarded services) $(guarded backends) $(cat /run/l4lb/chat.ports)" "$was"
 expect "  it goes on" "$(connects "$VIP_PORT")" e1
+
+# Nor of a source that cannot be guarded, as the guard's table is another's now.
+start owner lb bash -c '{
+	echo "delete table ip l4lb_chat; add table ip l4lb_chat { flags owner; }"
+	echo "list table ip l4lb_chat"
+	sleep 600
+} | nft -i'
+wait_log owner 'flags owner'
+was=$(cat /run/l4lb/chat.ports)
+expect "a source that cannot be guarded: refused" \
+	"$({ ch "service set chat source=198.18.0.99" || true; } | cut -d ' ' -f 1,2)" "error refused"
+expect "  it is not recorded" "$(cat /run/l4lb/chat.ports)" "$was"
