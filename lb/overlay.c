@@ -14,6 +14,7 @@
 #include "host/small_file.h"
 #include "log.h"
 #include "overlay.h"
+#include "save.h"
 
 static_assert(sizeof(INSTANCE_DIR "/.changes") + CONFIG_NAME_MAX <=
 		      OVERLAY_PATH_MAX,
@@ -72,13 +73,13 @@ static int print_base(const struct config *base, struct text *out)
 }
 
 int overlay_text(const struct overlay_base *base, const struct config *config,
-		 struct text *out)
+		 bool always, struct text *out)
 {
 	struct text changes = {.bytes = NULL};
 	int ret = diff_changed(&base->config, config, &changes);
 
 	print_leaving(config, &changes);
-	if (!ret && changes.len > 0) {
+	if (!ret && (always || changes.len > 0)) {
 		text_add(out, "%s\n", OVERLAY_HEAD);
 		text_put(out, base->head.bytes, base->head.len);
 		text_put(out, changes.bytes, changes.len);
@@ -89,12 +90,20 @@ int overlay_text(const struct overlay_base *base, const struct config *config,
 	return ret;
 }
 
+/* The next start takes those if there is no file of ours. */
+static bool has_saved(const struct app *app)
+{
+	char path[SAVE_PATH_MAX];
+
+	return access(save_path(app, path), F_OK) == 0;
+}
+
 int overlay_write(struct app *app, const struct overlay_base *base,
 		  const struct config *config, struct err *err)
 {
 	char path[OVERLAY_PATH_MAX];
 	struct text t = {.bytes = NULL};
-	int ret = overlay_text(base, config, &t);
+	int ret = overlay_text(base, config, has_saved(app), &t);
 
 	overlay_path(app, path);
 	if (ret)

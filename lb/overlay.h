@@ -14,7 +14,9 @@
  * It is replaced as a whole before a change is made, so that after kill -9 at
  * any moment the next start has the configuration of before or after, with all
  * its connections. It merges three ways: what the file says differently now
- * wins, other changes stay. Without changes there is no file.
+ * wins, other changes stay. Without changes there is no file; but if some were
+ * saved for a reboot (save.h), a file without changes says that they were
+ * undone.
  *
  * A line `leaving` has the end of the flows of a removed backend.
  */
@@ -56,9 +58,9 @@ const char *overlay_path(const struct app *app, char path[OVERLAY_PATH_MAX]);
 int overlay_write(struct app *app, const struct overlay_base *base,
 		  const struct config *config, struct err *err);
 
-/* The text of that file; empty if nothing differs. -ENOMEM. */
+/* The text of that file; empty if nothing differs, unless @always. -ENOMEM. */
 int overlay_text(const struct overlay_base *base, const struct config *config,
-		 struct text *out);
+		 bool always, struct text *out);
 
 /* Call it when something that has left needs no mention any more. */
 void overlay_stale(struct app *app);

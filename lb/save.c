@@ -56,7 +56,7 @@ int save_begin(struct app *app, save_done_fn *done, struct err *err)
 
 	if (s->runs)
 		return err_set(err, -EBUSY, "the changes are being saved");
-	if (overlay_text(&app->overlay.base, &app->config, &t)) {
+	if (overlay_text(&app->overlay.base, &app->config, false, &t)) {
 		text_free(&t);
 		return err_set(err, -ENOMEM, "out of memory");
 	}

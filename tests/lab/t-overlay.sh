@@ -94,6 +94,10 @@ spoilt "a link" "symbolic link" a_link
 spoilt "writable for all" "others may write" for_all
 expect "the link's target is as it was" "$(grep -c '^root:' /etc/passwd)" 1
 
+# A word that the channel does not know: it says which ones it does.
+expect_true "an unknown command" grep -q '^error invalid unknown command "shwo"; expected set, .* show, .* flow kill ID$' \
+	<<<"$(ch shwo || true)"
+
 # Where it cannot be written, nothing is changed.
 mkdir "$CHANGES.new" # no file can be created under this name
 was=$(ch show)
@@ -118,3 +122,13 @@ expect_true "  but not those that were saved" [ -s "$SAVED" ]
 start_it
 ch "backend remove chat 198.18.0.12:$PORT" save >/dev/null
 expect_false "saved again: the backend is added there" grep -q '^backend add' "$SAVED"
+
+# Undone at run time after that: a crash does not bring them back.
+stop lb
+rm -f "$SAVED"
+start_it
+ch "backend set chat backend1 weight=4" save "backend set chat backend1 weight=1" >/dev/null
+expect_true "saved with another weight" grep -q weight=4 "$SAVED"
+stop lb KILL
+start_it
+expect_false "killed after the weight was taken back: it is there again" grep -q weight=4 <<<"$(backends)"
