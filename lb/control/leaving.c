@@ -13,10 +13,14 @@ static bool has_id(const struct service_config *s, const char *id)
 	return false;
 }
 
-/* There are more names than places. */
-static void name_it(const struct service_config *s, char id[CONFIG_NAME_MAX])
+/*
+ * There are more names than places. Each place begins with another one, as all
+ * backends of a service may leave at once.
+ */
+static void name_it(const struct service_config *s, unsigned place,
+		    char id[CONFIG_NAME_MAX])
 {
-	unsigned n = 1;
+	unsigned n = place + 1;
 
 	do
 		snprintf(id, CONFIG_NAME_MAX, "old%u", n++);
@@ -49,7 +53,7 @@ int leaving_add(struct service_config *s, const struct endpoint *addr,
 
 	if (k < 0)
 		return -1;
-	name_it(s, b.id);
+	name_it(s, (unsigned)k, b.id);
 	s->backends[k] = b;
 	return k;
 }
@@ -63,7 +67,8 @@ int leaving_move(struct service_config *s, unsigned backend)
 	if (k < 0)
 		return -1;
 	s->backends[k] = *old;
-	name_it(s, id); /* not in place: it looks at all ids, old->id too */
+	name_it(s, backend,
+		id); /* not in place: it looks at all ids, old->id too */
 	memcpy(old->id, id, sizeof(id));
 	old->slot = SLOT_LEAVING;
 	old->leaves = LEAVE_KEEP;

@@ -9,8 +9,8 @@
 
 /*
  * Takes a free place of the service for a leaving backend, whose id becomes
- * old1, old2..., so that it takes none of those that users see. Its address may
- * be that of a live one. Returns the slot; -1: the service is full.
+ * "old" and a number, so that it takes none of those that users see. Its
+ * address may be that of a live one. Returns the slot; -1: the service is full.
  */
 int leaving_add(struct service_config *s, const struct endpoint *addr,
 		enum leave leaves);

@@ -17,6 +17,7 @@ struct move {
 	const char *service; /* of a backend: its service's name; else NULL */
 	char old[CONFIG_NAME_MAX];
 	const char *new;
+	size_t first; /* move of the same service */
 	bool done;
 };
 
@@ -31,6 +32,7 @@ static int add_move(struct moves *m, const char *service, const char *old,
 		    const char *new)
 {
 	struct move *list = m->list;
+	size_t first = m->n;
 
 	if (strcmp(old, new) == 0)
 		return 0;
@@ -41,7 +43,13 @@ static int add_move(struct moves *m, const char *service, const char *old,
 			return -ENOMEM;
 		m->list = list;
 	}
-	list[m->n] = (struct move){.service = service, .new = new};
+	if (m->n && list[m->n - 1].service == service)
+		first = list[m->n - 1].first;
+	list[m->n] = (struct move){
+		.service = service,
+		.new = new,
+		.first = first,
+	};
 	snprintf(list[m->n++].old, sizeof(list->old), "%s", old);
 	return 0;
 }
@@ -49,13 +57,16 @@ static int add_move(struct moves *m, const char *service, const char *old,
 /* True if the name that @move wants still belongs to another that moves. */
 static bool is_taken(const struct moves *m, const struct move *move)
 {
-	for (size_t i = 0; i < m->n; i++) {
+	/* An automatic id is the whole instance's. */
+	const bool all = move->service && config_id_is_automatic(move->new);
+
+	for (size_t i = all ? 0 : move->first; i < m->n; i++) {
 		const struct move *other = &m->list[i];
 
+		if (!all && other->service != move->service)
+			break;
 		if (other != move && !other->done &&
-		    strcmp(other->old, move->new) == 0 &&
-		    (!move->service || other->service == move->service ||
-		     config_id_is_automatic(move->new)))
+		    strcmp(other->old, move->new) == 0)
 			return true;
 	}
 	return false;

@@ -36,7 +36,7 @@ START_TEST(the_live_one_keeps_its_id_and_the_old_one_gets_another)
 	again = leaving_move(s, 2);
 	ck_assert_int_eq(again, 3);
 	ck_assert_str_eq(s->backends[3].id, "backend1");
-	ck_assert_str_eq(s->backends[2].id, "old2");
+	ck_assert_str_eq(s->backends[2].id, "old3");
 	config_free(&c);
 }
 END_TEST
