@@ -54,8 +54,11 @@ class Test:
         self.l4lb = Balancer(self.name, self.process.pid)
 
     def write_file(self):
+        """Killed again and again, l4lb is away most of the time: who connects
+        is not to be refused for that."""
         with open(self.path + ".new", "w") as f:
-            f.write(self.file.file(name=self.name))
+            f.write(self.file.file(
+                name=self.name, syn_sent_timeout="5m", syn_received_timeout="5m"))
         os.rename(self.path + ".new", self.path)
 
     def commands(self, wanted, by_file):

@@ -195,7 +195,15 @@ def main(name, pid, path, count, seed, folder):
     print("descriptors {} -> {}, anonymous memory {} -> {} KiB, children {} -> {}".format(
         *(x for pair in zip(before, after) for x in pair)), flush=True)
     if after[1] > before[1] + 256:
-        fail("memory grows")
+        # Where the machine is busy more SYNs wait at a time, and room for them
+        # is kept. What the changes lose grows again with as many more of them.
+        for _ in range(int(count)):
+            test.step()
+        test.quiet()
+        again = l4lb.anonymous_kib()
+        print(f"and with {count} more changes at once {again} KiB", flush=True)
+        if again > after[1] + 256:
+            fail("memory grows with each change")
     if after[2] != before[2]:
         fail("processes stay")
     wait_for("the last checks to be counted", lambda: kernel_resets() == resets)
