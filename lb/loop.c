@@ -110,6 +110,7 @@ bool app_run(struct app *app)
 		reach_ask(app);
 		next_ns = earlier(next_ns, probes_ns);
 		next_ns = earlier(next_ns, reach_ns);
+		next_ns = earlier(next_ns, presence_turn(app));
 		next_ns = earlier(next_ns, reload_turn(app));
 		next_ns = earlier(next_ns, change_turn(app));
 		next_ns = earlier(next_ns, departure_turn(app));

@@ -13,6 +13,9 @@
 #define ASKED_AT_ONCE 64
 #define LOOKS_PER_S   10
 
+/* A number for each place that a backend may have. */
+#define PLACES (CONFIG_SERVICES_MAX * CONFIG_BACKENDS_MAX)
+
 /* @new: the first look at it. */
 static void look_at_service(struct app *app, unsigned i, bool new)
 {
@@ -109,27 +112,55 @@ static bool look_at_backend(struct app *app, unsigned service, unsigned backend,
 	       take_source(app, service, backend, b, &source);
 }
 
-static void look_at_backends(struct app *app, unsigned i)
+static void look_at_place(struct app *app, unsigned i, unsigned k)
 {
-	const struct service_config *service = &app->config.services[i];
+	struct presence *p = &app->presence;
+	struct backend_spec *b = plan_backend(app->plan, i, k);
+	struct err why = {.text = ""};
+
+	b->waits = !look_at_backend(app, i, k, &why);
+	p->waiting += b->waits;
+	if (p->looked && !b->waits)
+		services_tell_backend(app, b);
+	/* For a service that is away its own log line is enough. */
+	else if (!p->looked && b->waits && !p->service_away[i])
+		log_warn("%s; it gets connections when there is one", why.text);
+}
+
+/* All backends at the start, then those that wait for a route. */
+static bool wants_look(const struct app *app, unsigned i, unsigned k)
+{
+	const struct service_config *s;
+
+	if (i >= app->config.n_services)
+		return false;
+	s = &app->config.services[i];
+	return service_is_live(s) && k < s->n_backends &&
+	       backend_is_live(&s->backends[k]) &&
+	       (!app->presence.looked || plan_backend(app->plan, i, k)->waits);
+}
+
+/* Of those places that are left, looks at no more than @most backends. */
+static void look_at_backends(struct app *app, unsigned most)
+{
 	struct presence *p = &app->presence;
 
-	for (unsigned k = 0; k < service->n_backends; k++) {
-		struct backend_spec *b = plan_backend(app->plan, i, k);
-		struct err why = {.text = ""};
+	for (; p->left && most; p->left--) {
+		const unsigned i = p->next / CONFIG_BACKENDS_MAX;
+		const unsigned k = p->next % CONFIG_BACKENDS_MAX;
 
-		if (!backend_is_live(&service->backends[k]) ||
-		    (p->looked && !b->waits))
+		p->next = (p->next + 1) % PLACES;
+		if (!wants_look(app, i, k))
 			continue;
-		b->waits = !look_at_backend(app, i, k, &why);
-		p->waiting += b->waits;
-		if (p->looked && !b->waits)
-			services_tell_backend(app, b);
-		/* For a service that is away its own log line is enough. */
-		else if (!p->looked && b->waits && !p->service_away[i])
-			log_warn("%s; it gets connections when there is one",
-				 why.text);
+		look_at_place(app, i, k);
+		most--;
 	}
+}
+
+uint64_t presence_turn(struct app *app)
+{
+	look_at_backends(app, ASKED_AT_ONCE);
+	return app->presence.left ? 0 : UINT64_MAX;
 }
 
 /*
@@ -189,9 +220,10 @@ void presence_refresh(struct app *app)
 		if (!app->plan->services[i].unused &&
 		    app->config.services[i].slot != SLOT_FREE)
 			look_at_service(app, i, !p->looked);
-	for (unsigned i = 0; i < app->config.n_services; i++)
-		if (service_is_live(&app->config.services[i]))
-			look_at_backends(app, i);
+	/* From where it is, so that those at the end have their turn, too. */
+	p->left = PLACES;
+	if (!p->looked)
+		look_at_backends(app, PLACES);
 	for (unsigned i = 0; i < app->plan->n_sources; i++)
 		if (app->plan->sources[i].holders)
 			look_at_source(app, i, !p->looked);
@@ -266,7 +298,9 @@ void presence_changed(struct app *app)
 
 void presence_each_second(struct app *app)
 {
-	if (app->presence.due || app->presence.waiting)
+	struct presence *p = &app->presence;
+
+	if (p->due || (p->waiting && !p->left))
 		presence_refresh(app);
 	ask_some_again(app);
 }

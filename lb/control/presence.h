@@ -13,6 +13,7 @@
 #define L4LB_PRESENCE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "control/config.h"
 #include "core/limit.h"
@@ -28,14 +29,24 @@ struct presence {
 	bool due;	  /* something changed since the last look */
 	bool refused;	  /* logged: another instance has the source */
 	unsigned waiting; /* backends without a route since the start */
+	unsigned next;	  /* the place of a backend that is looked at next */
+	unsigned left;	  /* places to look at, from there on */
 	unsigned service, backend; /* where ask_some_again() continues */
 };
 
 /*
  * Compares host and configuration, passes changes to log and engine, and
- * chooses the sources of backends that have a route now.
+ * chooses the sources of backends that have a route now. After the first time,
+ * presence_turn() looks at the backends.
  */
 void presence_refresh(struct app *app);
+
+/*
+ * Looks at some of the backends that had no route: each costs a query to the
+ * kernel, and packets wait meanwhile. When to call it again: at 0 there are
+ * more, UINT64_MAX: no need.
+ */
+uint64_t presence_turn(struct app *app);
 
 /*
  * Calls presence_refresh() after a change of links, addresses or routes, but no
