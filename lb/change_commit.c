@@ -125,11 +125,13 @@ void change_enter(struct app *app)
 	app->config = app->change.wanted;
 	n = was.n_services > app->config.n_services ? was.n_services
 						    : app->config.n_services;
+	engine_begin_changes(app->engine);
 	for (unsigned i = 0; i < n; i++) {
 		const struct pair s = services(&was, &app->config, i);
 
 		change_service(app, &s, i, now_ns);
 	}
+	engine_end_changes(app->engine);
 	change_rest(app, &was, now_ns);
 	config_free(&was);
 	packets_follow_plan(app);

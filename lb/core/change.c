@@ -94,6 +94,32 @@ void engine_undo_service(struct engine *e, unsigned service)
 
 /* ----------------------------------------------------------------- commit */
 
+/* What the scheduler knows of each backend takes a look at all of them. */
+static void members_changed(const struct engine *e, struct service *s)
+{
+	if (e->gathers)
+		s->changed = true;
+	else
+		sched_changed(s);
+}
+
+void engine_begin_changes(struct engine *e)
+{
+	e->gathers = true;
+}
+
+void engine_end_changes(struct engine *e)
+{
+	e->gathers = false;
+	for (unsigned i = 0; i < e->n_services; i++) {
+		struct service *s = &e->services[i];
+
+		if (s->changed)
+			sched_changed(s);
+		s->changed = false;
+	}
+}
+
 void engine_enter_service(struct engine *e, unsigned service, uint64_t now_ns)
 {
 	slots_enter_service(&e->services[service], now_ns);
@@ -122,7 +148,7 @@ void engine_enter_backend(struct engine *e, unsigned service, unsigned backend,
 	assert(s->slot == SLOT_LIVE);
 	slots_enter_backend(e, &s->backends[backend], needs_no_proof(s, now_ns),
 			    now_ns);
-	sched_changed(s);
+	members_changed(e, s);
 }
 
 /* Begins checks, or begins them anew by other parameters, or ends them. */
@@ -173,7 +199,7 @@ void engine_set_service(struct engine *e, unsigned service,
 	for (unsigned i = 0; i < s->n_backends; i++)
 		if (s->backends[i].slot != SLOT_FREE)
 			settle_backend(e, &s->backends[i], &was, now_ns);
-	sched_changed(s);
+	members_changed(e, s);
 	e->checks_due_ns = 0;
 }
 
@@ -228,7 +254,7 @@ void engine_set_backend(struct engine *e, unsigned service, unsigned backend,
 		settle_checks(e, b, false, now_ns);
 	engine_settle_drain(e, b, !is_same_wish(&was, params), now_ns);
 	engine_prove_last(s);
-	sched_changed(s);
+	members_changed(e, s);
 }
 
 void engine_set_timeouts(struct engine *e,
@@ -248,7 +274,7 @@ void engine_leave_backend(struct engine *e, unsigned service, unsigned backend,
 	assert(s->backends[backend].slot == SLOT_LIVE);
 	slots_leave_backend(e, &s->backends[backend], then, now_ns);
 	engine_prove_last(s);
-	sched_changed(s);
+	members_changed(e, s);
 }
 
 void engine_leave_service(struct engine *e, unsigned service, enum leave then,
@@ -266,7 +292,7 @@ void engine_leave_service(struct engine *e, unsigned service, enum leave then,
 	for (unsigned i = 0; i < s->n_backends; i++)
 		if (s->backends[i].slot == SLOT_LIVE)
 			slots_leave_backend(e, &s->backends[i], then, now_ns);
-	sched_changed(s);
+	members_changed(e, s);
 }
 
 /* ----------------------------------------------------------------- finish */

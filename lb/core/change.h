@@ -40,6 +40,14 @@ void engine_undo_service(struct engine *e, unsigned service);
 void engine_undo_backend(struct engine *e, unsigned service, unsigned backend);
 
 /*
+ * Before and after many commits in a row, without a packet or a tick in
+ * between: each scheduler then looks at its backends once, not once for each
+ * commit.
+ */
+void engine_begin_changes(struct engine *e);
+void engine_end_changes(struct engine *e);
+
+/*
  * Commit: SLOT_PREPARED -> SLOT_LIVE. If the service is checked and others take
  * its flows, a backend takes none until a check has passed, and then slow start
  * applies (BACKEND_PROVEN). Not so for backends that enter with their service,

@@ -71,7 +71,8 @@ struct service {
 	enum slot slot;
 	uint64_t entered_ns; /* became SLOT_LIVE */
 	struct service_params params;
-	bool away; /* its address is not on this host now */
+	bool away;    /* its address is not on this host now */
+	bool changed; /* its scheduler learns so: engine_end_changes() */
 	uint32_t half_open, half_open_limit;
 	unsigned n_backends;	  /* slots in use so far: may have holes */
 	struct backend *backends; /* SERVICE_BACKENDS_MAX, or NULL: never used

@@ -108,6 +108,7 @@ struct engine {
 	uint16_t *ports; /* the NAT ports, for pools to come */
 	uint32_t n_ports;
 	bool runs;	    /* engine_new() is over */
+	bool gathers;	    /* engine_begin_changes() */
 	uint64_t ticked_ns; /* the last tick */
 	struct engine_timeouts timeouts;
 	struct answers answers; /* per pair of ends, for all limits below */

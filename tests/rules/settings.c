@@ -88,6 +88,28 @@ START_TEST(another_scheduler_begins_anew)
 }
 END_TEST
 
+/* Of a thousand commits in a row, each would look at 256 backends. */
+START_TEST(many_changes_reach_the_scheduler_once)
+{
+	struct rig *r = unchecked(3);
+	uint64_t before;
+
+	r->setup.services[0].params.scheduler = SCHED_MAGLEV;
+	rig_start(r);
+	before = inside_service(r->e, 0)->sched.members;
+	engine_begin_changes(r->e);
+	for (unsigned i = 0; i < 3; i++)
+		set(r, i, (struct backend_params){.weight = i});
+	ck_assert_uint_eq(inside_service(r->e, 0)->sched.members, before);
+	engine_end_changes(r->e);
+	ck_assert_uint_ne(inside_service(r->e, 0)->sched.members, before);
+	before = inside_service(r->e, 0)->sched.members;
+	set(r, 2, (struct backend_params){.weight = 3});
+	ck_assert_uint_ne(inside_service(r->e, 0)->sched.members, before);
+	rig_done(r);
+}
+END_TEST
+
 START_TEST(fewer_half_open_flows_are_reached_while_new_ones_come)
 {
 	struct rig *r = unchecked(1);
@@ -233,6 +255,7 @@ int main(void)
 		{another_check_voids_the_running_one_and_nobody_goes_down, 0},
 		{without_a_check_nobody_stays_down, 0},
 		{another_scheduler_begins_anew, 0},
+		{many_changes_reach_the_scheduler_once, 0},
 		{fewer_half_open_flows_are_reached_while_new_ones_come, 0},
 		{a_breaker_that_is_switched_off_closes, 0},
 		{what_happens_on_down_may_change_while_one_is_down, 2},
