@@ -220,9 +220,16 @@ class Crowd(ChatTest):
                 said.append(line)
                 ann.send(line)
 
+        got = []
+
+        def read_from_the_end_on():
+            # It has five seconds to take the rest, ann's lines take longer.
+            server.out.wait("dropped: it does not read, clients=1$")
+            over.set()
+            got.extend(deaf.rest().splitlines(True))
+
         speaker = threading.Thread(target=speak)
-        dropped = threading.Thread(target=lambda: (server.out.wait(
-            "dropped: it does not read, clients=1$"), over.set()))
+        dropped = threading.Thread(target=read_from_the_end_on)
         speaker.start()
         dropped.start()
         heard = 0
@@ -233,7 +240,6 @@ class Crowd(ChatTest):
                 speaker.join()
         dropped.join()
         # What was queued arrives whole, then the notice, then the end.
-        got = deaf.rest().splitlines(True)
         self.assertEqual(got[:-1], said[:len(got) - 1])
         self.assertEqual(got[-1], b"[chat_serv] you did not read what was "
                          b"sent, so you are dropped\n")

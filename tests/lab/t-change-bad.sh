@@ -54,7 +54,7 @@ expect_as_before() { # [SECONDS [undone]]
 # --- commands
 say "  -- commands"
 before
-refused "an unknown command" 'invalid unknown command "bakcend"' "bakcend add web 198.18.0.13:9001"
+refused "an unknown command" 'invalid unknown command "bakcend add .*expected set, service, .*reload' "bakcend add web 198.18.0.13:9001"
 refused "an unknown key" 'invalid unknown key "intervall"; did you mean "interval"' "service set web intervall=1s"
 refused "a bad value" 'invalid scheduler "best": expected rr,' "service set web scheduler=best"
 refused "an unknown service" 'not-found service "wbe" is not known; there is web' "backend add wbe 198.18.0.13:9001"
