@@ -129,14 +129,14 @@ install:
 	install -m 644 iptables/README.md $(datadir)/iptables
 	$(foreach page,$(MAN),install -D -m 644 $(page) \
 		$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
-	install -m 644 service/l4lb.conf $(datadir)/l4lb.conf.example
+	install -m 644 lb/service/l4lb.conf $(datadir)/l4lb.conf.example
 	test -e $(confdir)/l4lb.conf || \
-		install -m 644 service/l4lb.conf $(confdir)/l4lb.conf
-	$(foreach unit,$(UNITS),service/unit.sh $(unit) $(PREFIX)/sbin \
+		install -m 644 lb/service/l4lb.conf $(confdir)/l4lb.conf
+	$(foreach unit,$(UNITS),lb/service/unit.sh $(unit) $(PREFIX)/sbin \
 		$(SYSCONFDIR) >$(unitdir)/$(unit) && \
 		chmod 644 $(unitdir)/$(unit) &&) true
-	install -m 644 service/l4lb.sysusers $(sysusersdir)/l4lb.conf
-	$(if $(DESTDIR),,service/registered.sh $(sysusersdir)/l4lb.conf)
+	install -m 644 lb/service/l4lb.sysusers $(sysusersdir)/l4lb.conf
+	$(if $(DESTDIR),,lb/service/registered.sh $(sysusersdir)/l4lb.conf)
 
 # The configuration and the user stay.
 uninstall:

@@ -86,7 +86,7 @@ grep -q '^ExecStart=/usr/sbin/l4lb --config /opt/etc/l4lb/l4lb.conf$' \
 [ -e "$dir/b/opt/etc/l4lb/l4lb.conf" ] || complain "nor does the configuration"
 
 # The configuration: right as it comes, and complete.
-conf=service/l4lb.conf
+conf=lb/service/l4lb.conf
 "$build/l4lb" --check --config "$conf" >"$dir/said" ||
 	complain "the configuration that is installed is wrong"
 keys=$(sed -n 's/^[[:space:]]*{ *"\([a-z_]*\)", set_[a-z_]*, .*/\1/p' \
@@ -105,7 +105,7 @@ if command -v systemd-analyze >/dev/null; then
 	mkdir -p "$dir/c/sbin" "$dir/c/units"
 	cp "$build/l4lb" "$dir/c/sbin"
 	for name in l4lb.service l4lb@.service; do
-		service/unit.sh $name "$dir/c/sbin" /etc >"$dir/c/units/$name"
+		lb/service/unit.sh $name "$dir/c/sbin" /etc >"$dir/c/units/$name"
 		sed -i '/^Documentation=/d' "$dir/c/units/$name"
 	done
 	for name in l4lb.service l4lb@web.service; do

@@ -16,7 +16,7 @@ lab_up lan
 for n in 1 2 3; do start_echo "e$n" "b$n" "198.18.0.1$n" "$PORT"; done
 
 TREE=$LAB_DIR/../..
-"$TREE/service/unit.sh" l4lb.service "$(realpath "$L4LB_BUILD")" "$LAB_TMP" >"$LAB_TMP/unit"
+"$TREE/lb/service/unit.sh" l4lb.service "$(realpath "$L4LB_BUILD")" "$LAB_TMP" >"$LAB_TMP/unit"
 of_unit() { sed -n "s/^$1=//p" "$LAB_TMP/unit"; }
 mkdir "$LAB_TMP/l4lb"
 CONF=$LAB_TMP/l4lb/l4lb.conf
