@@ -91,13 +91,14 @@ void departure_begins(struct app *app)
 uint64_t departure_turn(struct app *app)
 {
 	struct departure *d = &app->departure;
-	const uint64_t begin_ns = clock_now_ns();
+	uint64_t begin_ns;
 	unsigned n = 0;
 	bool more;
 
 	/* A change that is open has copied the places as they are. */
-	if (app->change.phase != CHANGE_NONE)
+	if (app->change.phase != CHANGE_NONE || d->look_ns == UINT64_MAX)
 		return UINT64_MAX;
+	begin_ns = clock_now_ns();
 	if (begin_ns < d->look_ns)
 		return d->look_ns;
 	while ((more = free_next(app, begin_ns)) && ++n < PARTS_A_TURN &&

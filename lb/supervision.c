@@ -89,11 +89,12 @@ void supervision_stopping(struct app *app)
 uint64_t supervision_turn(struct app *app)
 {
 	struct supervision *s = &app->supervision;
-	const uint64_t now_ns = clock_now_ns();
 	char text[NOTIFY_STATUS_MAX];
+	uint64_t now_ns;
 
 	if (!s->notify.is_open)
 		return UINT64_MAX;
+	now_ns = clock_now_ns();
 	if (now_ns - s->looked_ns >= LOOK_NS)
 		notify_status(&s->notify, status_text(app, text));
 	return notify_turn(&s->notify, now_ns);

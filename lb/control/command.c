@@ -35,22 +35,14 @@ static int unknown_key(const struct key_table *table, const char *name,
 {
 	const struct key_table *other =
 		table == &keys_global ? &keys_service : &keys_global;
-	const char *names[KEYS_MAX], *nearest;
-	char quoted[QUOTED_MAX];
 
-	value_quote(name, quoted);
 	if (key_find(other, name))
 		return err_set(
 			err, -EINVAL, "key \"%s\" belongs in %s: expected %s",
-			quoted, other->section,
+			name, other->section,
 			other == &keys_global ? "set KEY=VALUE"
 					      : "service set NAME KEY=VALUE");
-	for (unsigned i = 0; i < table->n; i++)
-		names[i] = table->keys[i].name;
-	nearest = value_nearest(name, names, table->n);
-	return err_set(err, -EINVAL, "unknown key \"%s\"%s%s%s", quoted,
-		       nearest ? "; did you mean \"" : "; l4lb.conf(5) has all",
-		       nearest ? nearest : "", nearest ? "\"?" : "");
+	return key_unknown(table, name, err);
 }
 
 /* Sets one key of the draft in @t. */

@@ -571,6 +571,25 @@ const struct key *key_find(const struct key_table *table, const char *name)
 	return NULL;
 }
 
+int key_unknown(const struct key_table *table, const char *name,
+		struct err *err)
+{
+	const char *names[KEYS_MAX], *nearest;
+	char quoted[QUOTED_MAX];
+
+	for (unsigned i = 0; i < table->n; i++)
+		names[i] = table->keys[i].name;
+	value_quote(name, quoted);
+	nearest = value_nearest(name, names, table->n);
+	if (nearest)
+		return err_set(err, -EINVAL,
+			       "unknown key \"%s\"; did you mean \"%s\"?",
+			       quoted, nearest);
+	return err_set(err, -EINVAL,
+		       "unknown key \"%s\"; l4lb.conf(5) has all keys of %s",
+		       quoted, table->section);
+}
+
 int key_set_whole(struct target *t, const char *value, struct err *err)
 {
 	if (t->key->set == set_source)

@@ -59,6 +59,11 @@ extern const struct key_table keys_global;
 extern const struct key_table keys_service;
 
 const struct key *key_find(const struct key_table *table, const char *name);
+
+/* Says that @table has no such key, and which one may be meant: -EINVAL. */
+int key_unknown(const struct key_table *table, const char *name,
+		struct err *err);
+
 /*
  * Sets a key as a command does, and an option of the command line: a list
  * replaces the one before. A failure may leave the target half changed.

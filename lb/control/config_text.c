@@ -207,8 +207,9 @@ static int unknown_key(struct parse *p, const char *name)
 	const struct key_table *table = p->table;
 	const struct key_table *other =
 		table == &keys_global ? &keys_service : &keys_global;
-	const char *names[KEYS_MAX], *nearest;
 	char quoted[QUOTED_MAX];
+	struct err why;
+	int ret;
 
 	value_quote(name, quoted);
 	if (key_find(other, name))
@@ -220,16 +221,8 @@ static int unknown_key(struct parse *p, const char *name)
 			       "no \"=\" after the key in \"%s\"; expected "
 			       "KEY = VALUE",
 			       quoted);
-	for (unsigned i = 0; i < table->n; i++)
-		names[i] = table->keys[i].name;
-	nearest = value_nearest(name, names, table->n);
-	if (nearest)
-		return fail_at(p, p->line, -EINVAL,
-			       "unknown key \"%s\"; did you mean \"%s\"?",
-			       quoted, nearest);
-	return fail_at(p, p->line, -EINVAL,
-		       "unknown key \"%s\"; l4lb.conf(5) has all keys of %s",
-		       quoted, table->section);
+	ret = key_unknown(table, name, &why);
+	return fail_at(p, p->line, ret, "%s", why.text);
 }
 
 static int set_key(struct parse *p, const char *name, const char *value)
