@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* powerless.h - l4lb-api gives up whatever its start was allowed */
+#ifndef L4LB_API_POWERLESS_H
+#define L4LB_API_POWERLESS_H
+
+#include "board/handover.h"
+#include "core/err.h"
+
+/*
+ * Cannot be undone: becomes the user that l4lb names, without any capability
+ * and without a way to gain one. Where that user cannot be (a user namespace),
+ * *@stays says so; else it is NULL.
+ */
+int powerless_become(const struct handover *told, const char **stays,
+		     struct err *err);
+
+#endif
