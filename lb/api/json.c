@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/json.h"
+#include "api/utf8.h"
+
+/* The largest whole number that a double holds with all before it. */
+#define EXACT_MAX (1ull << 53)
+
+struct json_writer json_writer(struct text *out)
+{
+	return (struct json_writer){.out = out};
+}
+
+static void put(struct json_writer *w, const char *bytes)
+{
+	text_put(w->out, bytes, strlen(bytes));
+}
+
+static void put_escaped(struct json_writer *w, const char *text, size_t len)
+{
+	size_t begun = 0, n;
+	char escape[8];
+
+	for (size_t i = 0; i < len; i += n) {
+		const unsigned char c = (unsigned char)text[i];
+
+		n = utf8_length(text + i, len - i);
+		if (n && c >= 0x20 && c != '"' && c != '\\')
+			continue;
+		text_put(w->out, text + begun, i - begun);
+		if (!n)
+			snprintf(escape, sizeof(escape), "\\ufffd");
+		else if (c < 0x20)
+			snprintf(escape, sizeof(escape), "\\u%04x", c);
+		else
+			snprintf(escape, sizeof(escape), "\\%c", c);
+		put(w, escape);
+		n = n ? n : 1;
+		begun = i + n;
+	}
+	text_put(w->out, text + begun, len - begun);
+}
+
+static void put_string(struct json_writer *w, const char *text)
+{
+	put(w, "\"");
+	put_escaped(w, text, strlen(text));
+	put(w, "\"");
+}
+
+/* The comma before a value, and its name. */
+static void put_key(struct json_writer *w, const char *key)
+{
+	if (w->comma)
+		put(w, ",");
+	w->comma = true;
+	if (!key)
+		return;
+	put_string(w, key);
+	put(w, ":");
+}
+
+static void put_begin(struct json_writer *w, const char *key, const char *begin,
+		      char end)
+{
+	assert(w->depth < JSON_DEPTH_MAX);
+	put_key(w, key);
+	put(w, begin);
+	w->ends[w->depth++] = end;
+	w->comma = false;
+}
+
+void json_put_object(struct json_writer *w, const char *key)
+{
+	put_begin(w, key, "{", '}');
+}
+
+void json_put_array(struct json_writer *w, const char *key)
+{
+	put_begin(w, key, "[", ']');
+}
+
+void json_put_end(struct json_writer *w)
+{
+	assert(w->depth > 0);
+	text_put(w->out, &w->ends[--w->depth], 1);
+	w->comma = true;
+}
+
+void json_put_text(struct json_writer *w, const char *key, const char *value)
+{
+	if (!value) {
+		json_put_null(w, key);
+		return;
+	}
+	put_key(w, key);
+	put_string(w, value);
+}
+
+void json_put_number(struct json_writer *w, const char *key, uint64_t value)
+{
+	char digits[24];
+
+	put_key(w, key);
+	snprintf(digits, sizeof(digits),
+		 value > EXACT_MAX ? "\"%llu\"" : "%llu",
+		 (unsigned long long)value);
+	put(w, digits);
+}
+
+void json_put_real(struct json_writer *w, const char *key, double value,
+		   unsigned decimals)
+{
+	char digits[64];
+	size_t len;
+
+	if (!isfinite(value) || fabs(value) > 1e30) {
+		json_put_null(w, key);
+		return;
+	}
+	put_key(w, key);
+	len = (size_t)snprintf(digits, sizeof(digits), "%.*f",
+			       (int)(decimals > 9 ? 9 : decimals), value);
+	while (strchr(digits, '.') &&
+	       (digits[len - 1] == '0' || digits[len - 1] == '.')) {
+		const bool point = digits[len - 1] == '.';
+
+		digits[--len] = '\0';
+		if (point)
+			break;
+	}
+	put(w, strcmp(digits, "-0") == 0 ? "0" : digits);
+}
+
+void json_put_flag(struct json_writer *w, const char *key, bool value)
+{
+	put_key(w, key);
+	put(w, value ? "true" : "false");
+}
+
+void json_put_null(struct json_writer *w, const char *key)
+{
+	put_key(w, key);
+	put(w, "null");
+}
