@@ -31,6 +31,8 @@ enum {
 	OPT_STATE,
 	OPT_CONTROL,
 	OPT_FLOWS,
+	OPT_API,
+	OPT_FLOW_LOG,
 	OPT_USER,
 	OPT_SANDBOX,
 	OPT_CHECK,
@@ -51,6 +53,8 @@ static const struct option options[] = {
 	{"state", required_argument, NULL, OPT_STATE},
 	{"control", required_argument, NULL, OPT_CONTROL},
 	{"flows", required_argument, NULL, OPT_FLOWS},
+	{"api", required_argument, NULL, OPT_API},
+	{"flow-log", required_argument, NULL, OPT_FLOW_LOG},
 	{"user", required_argument, NULL, OPT_USER},
 	{"sandbox", required_argument, NULL, OPT_SANDBOX},
 	{"check", no_argument, NULL, OPT_CHECK},
@@ -88,6 +92,8 @@ static const char help[] =
 "      --state FILE|none  where flows are kept (/run/l4lb/NAME.flows)\n"
 "      --control PATH     control channel (/run/l4lb/NAME.control)\n"
 "      --flows N          size of the flow table (65536)\n"
+"      --api ADDR:PORT    HTTP for people and programs (a UNIX socket only)\n"
+"      --flow-log FILE    one line for each connection that ended (none)\n"
 "      --user NAME        run as this user after the start (auto)\n"
 "      --sandbox on|off   filter system calls after the start (on)\n"
 "      --check            check the configuration and exit\n"
@@ -208,6 +214,9 @@ static int take_option(struct args *a, int c, struct err *err)
 	case OPT_CONTROL:
 		return add_setting(a, "--control", "control", optarg, err);
 	case OPT_FLOWS: return add_setting(a, "--flows", "flows", optarg, err);
+	case OPT_API: return add_setting(a, "--api", "api", optarg, err);
+	case OPT_FLOW_LOG:
+		return add_setting(a, "--flow-log", "flow_log", optarg, err);
 	case OPT_USER: return add_setting(a, "--user", "user", optarg, err);
 	case OPT_SANDBOX:
 		return add_setting(a, "--sandbox", "sandbox", optarg, err);

@@ -28,6 +28,7 @@ int config_init(struct config *c, struct err *err)
 	c->nat_hi = CONFIG_NAT_HI;
 	c->guard = GUARD_AUTO;
 	c->datapath = DATAPATH_AUTO;
+	c->api = (struct api_config)API_CONFIG_DEFAULT;
 	strcpy(c->user, "auto");
 	c->sandbox = true;
 	c->timeouts = (struct engine_timeouts)ENGINE_TIMEOUTS_DEFAULT;
@@ -154,16 +155,7 @@ int config_finish(struct config *c, struct err *err)
 	if (!c->control[0])
 		snprintf(c->control, sizeof(c->control), RUN_DIR "%s.control",
 			 c->name);
-	if (strcmp(c->state, c->control) == 0) {
-		char quoted[QUOTED_MAX];
-
-		return err_set(err, -EINVAL,
-			       "state and control are both \"%s\"; expected "
-			       "two paths, for example " RUN_DIR
-			       "chat.flows and " RUN_DIR "chat.control",
-			       value_quote(c->control, quoted));
-	}
-	return 0;
+	return api_config_finish(c, err);
 }
 
 static struct service_config *free_service(struct config *c)
@@ -273,6 +265,7 @@ int config_set_listen(struct config *c, struct service_config *s,
 		      const struct endpoint *listen, struct err *err)
 {
 	const struct service_config *other = service_at(c, listen);
+	char text[ENDPOINT_TEXT_MAX];
 
 	if (other)
 		return err_set(err, -EINVAL,
@@ -287,6 +280,11 @@ int config_set_listen(struct config *c, struct service_config *s,
 				       "\"%s\": the balancer would be sending "
 				       "to itself",
 				       c->services[i].name);
+	if (api_config_has(&c->api, listen))
+		return err_set(err, -EINVAL,
+			       "the API listens there, see api = %s; choose "
+			       "another port",
+			       endpoint_format(&c->api.tcp, text));
 	s->listen = *listen;
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/config_api.h"
 #include "core/addr.h"
 #include "core/err.h"
 #include "core/params.h"
@@ -111,6 +112,7 @@ struct config {
 	bool state_set;		       /* by the user, possibly to "" */
 	char control[CONFIG_PATH_MAX]; /* path of the UNIX socket */
 	bool control_set;
+	struct api_config api;
 	char user[CONFIG_NAME_MAX]; /* to run as, or "auto" */
 	bool sandbox;		    /* filter system calls (seccomp) */
 	int verbosity;		    /* 0: normal, +1 per -v, -1 per -q */

@@ -484,6 +484,17 @@ static const struct key global_keys[] = {
 	{ "datapath", set_datapath, print_datapath, KEY_RESTART, NO_FIELD },
 	{ "state", set_state, print_state, KEY_RESTART | KEY_CHOSEN, NO_FIELD },
 	{ "control", set_control, print_control, KEY_RESTART | KEY_CHOSEN, NO_FIELD },
+	{ "api", set_api, print_api, KEY_RESTART, NO_FIELD },
+	{ "api_socket", set_api_socket, print_api_socket, KEY_RESTART | KEY_CHOSEN, NO_FIELD },
+	{ "api_token_file", set_api_token_file, print_api_token_file, KEY_RESTART, NO_FIELD },
+	{ "api_read", set_api_read, print_api_read, KEY_RESTART, NO_FIELD },
+	{ "api_writes", set_word, print_word, KEY_RESTART,
+	  GLOBAL_BOOL(api.writes, true, "yes", "no") },
+	{ "api_host", set_api_host, print_api_host, KEY_RESTART, NO_FIELD },
+	{ "flow_log", set_flow_log, print_flow_log, KEY_RESTART, NO_FIELD },
+	{ "flow_log_format", set_word, print_word, KEY_RESTART,
+	  GLOBAL_BOOL(api.flow_log_json, false, "text", "json") },
+	{ "journal", set_journal, print_journal, KEY_RESTART, NO_FIELD },
 	{ "user", set_user, print_user, KEY_RESTART, NO_FIELD },
 	{ "sandbox", set_word, print_word, KEY_RESTART,
 	  GLOBAL_BOOL(sandbox, true, "on", "off") },
@@ -601,11 +612,12 @@ int key_set_whole(struct target *t, const char *value, struct err *err)
 
 bool key_is_set(const struct config *c, const struct key *key)
 {
-	return key->set == set_name	   ? c->name_set
-	       : key->set == set_state	   ? c->state_set
-	       : key->set == set_control   ? c->control_set
-	       : key->set == set_nat_ports ? c->nat_ports_set
-					   : false;
+	return key->set == set_name	    ? c->name_set
+	       : key->set == set_state	    ? c->state_set
+	       : key->set == set_control    ? c->control_set
+	       : key->set == set_api_socket ? c->api.socket_set
+	       : key->set == set_nat_ports  ? c->nat_ports_set
+					    : false;
 }
 
 void key_print(const struct key *key, const struct config *c,

@@ -14,7 +14,7 @@
 
 #include "control/config_value.h"
 
-#define HOST_MAX 253 /* RFC 1035 section 2.3.4, as text */
+#define HOST_MAX HOST_NAME_BYTES
 
 const char *value_quote(const char *text, char quoted[QUOTED_MAX])
 {
@@ -209,7 +209,7 @@ static bool is_host_char(char c)
 	       (c >= 'A' && c <= 'Z') || c == '-' || c == '.' || c == '_';
 }
 
-static bool is_host_name(const char *text)
+bool value_is_host_name(const char *text)
 {
 	size_t len = strlen(text);
 
@@ -285,7 +285,7 @@ int value_host(const char *text, config_resolve_fn *resolve,
 			       "address, for example 192.168.0.11");
 	if (*text && ends_in_number(text))
 		return bad_numeric_host(text, err);
-	if (!is_host_name(text))
+	if (!value_is_host_name(text))
 		return err_set(err, -EINVAL,
 			       "expected an IPv4 address or a host name, for "
 			       "example 192.168.0.11");

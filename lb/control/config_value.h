@@ -33,6 +33,9 @@ int value_port(const char *text, uint16_t *port, struct err *err);
 /* @resolve NULL: only numeric addresses are accepted. */
 int value_host(const char *text, config_resolve_fn *resolve,
 	       struct ip_addr *out, struct err *err);
+/* True if @text can be the name of a host. */
+bool value_is_host_name(const char *text);
+#define HOST_NAME_BYTES 253 /* at most; RFC 1035 section 2.3.4, as text */
 /* Parses HOST:PORT. */
 int value_endpoint(const char *text, config_resolve_fn *resolve,
 		   struct endpoint *out, struct err *err);
