@@ -426,12 +426,14 @@ void state_remove(struct state *s)
 {
 	if (!s)
 		return;
-	if (s->path && s->fd != -1) {
+	/*
+	 * If unlink() is not permitted, the file is at least empty. Otherwise
+	 * it is left as it is: a reader that has it mapped would die of SIGBUS.
+	 */
+	if (s->path && s->fd != -1 && unlink(s->path) == -1) {
 		munmap(s->map, s->bytes);
 		s->map = NULL;
-		/* If unlink() is not permitted, the file is at least empty. */
 		(void)!ftruncate(s->fd, 0);
-		(void)unlink(s->path);
 	}
 	state_close(s);
 }

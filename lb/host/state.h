@@ -47,7 +47,10 @@ int state_open(struct state **out, const char *path, uint32_t flows,
 /* Leaves the file to the next start. Accepts NULL. */
 void state_close(struct state *s);
 
-/* Closes and removes the file: nothing in it is needed any more. */
+/*
+ * Closes and removes the file: nothing in it is needed any more. Who has mapped
+ * it can go on reading.
+ */
 void state_remove(struct state *s);
 
 /* Memory of the flow table, 64-byte aligned. */

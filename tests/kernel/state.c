@@ -223,6 +223,28 @@ START_TEST(truncated_while_it_is_used_that_is_said)
 }
 END_TEST
 
+/* A reader is not killed by SIGBUS at each clean end. */
+START_TEST(a_reader_that_has_mapped_it_outlives_its_end)
+{
+	const struct flow *read;
+	struct state *s;
+	int fd;
+
+	set_up();
+	s = open_state(FLOWS);
+	put(s, FLOWS - 1, 7, TCP_ESTABLISHED);
+	fd = open(FILE_, O_RDONLY);
+	read = mmap(NULL, FLOWS * sizeof(*read), PROT_READ, MAP_SHARED, fd,
+		    STATE_FLOWS_AT);
+	ck_assert_ptr_ne(read, MAP_FAILED);
+	close(fd);
+	state_remove(s);
+	ck_assert_int_eq(access(FILE_, F_OK), -1);
+	ck_assert(flow_is_whole(&read[FLOWS - 1]));
+	ck_assert_uint_eq(read[FLOWS - 1].id, 7);
+}
+END_TEST
+
 /* Our descriptor of a table in memory, or -1. */
 static int find_memory(void)
 {
@@ -932,6 +954,7 @@ int main(void)
 		{the_next_process_finds_the_flows, 0},
 		{a_killed_process_leaves_what_it_wrote, 0},
 		{truncated_while_it_is_used_that_is_said, 0},
+		{a_reader_that_has_mapped_it_outlives_its_end, 0},
 		{without_a_file_it_is_memory, 0},
 		{a_file_of_version_1_keeps_its_connections, ARRAY_LEN(tables)},
 		{a_file_of_version_1_with_too_many_connections_is_left, 0},
