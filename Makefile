@@ -11,7 +11,7 @@ TEST_JOBS ?= $(shell expr 4 '*' $$(nproc))
 CMAKE_FLAGS ?=
 
 # What `make install` puts where; uninstall removes the same.
-SBIN := l4lb
+SBIN := l4lb l4lbctl
 BIN  := chat_serv chat_clnt
 MAN  := $(wildcard docs/*.[158] docs/man/*.[158])
 # In folders as here, so that their links lead somewhere.
@@ -27,6 +27,7 @@ datadir := $(DESTDIR)$(PREFIX)/share/l4lb
 confdir := $(DESTDIR)$(SYSCONFDIR)/l4lb
 unitdir := $(DESTDIR)$(PREFIX)/lib/systemd/system
 sysusersdir := $(DESTDIR)$(PREFIX)/lib/sysusers.d
+completiondir := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 # What the demo and the lab need.
 LAB_TARGETS := l4lb chat_serv chat_clnt sniff
@@ -120,7 +121,7 @@ tidy:
 install:
 	@$(MAKE) --no-print-directory build TARGETS='$(SBIN) $(BIN)'
 	install -d $(sbindir) $(bindir) $(docdir) $(datadir) $(confdir) \
-		$(unitdir) $(sysusersdir)
+		$(unitdir) $(sysusersdir) $(completiondir)
 	install -m 755 $(SBIN:%=$(BUILD)/%) $(sbindir)
 	install -m 755 $(BIN:%=$(BUILD)/%) $(bindir)
 	$(foreach doc,$(DOCS),install -D -m 644 $(doc) $(docdir)/$(doc) &&) true
@@ -136,6 +137,7 @@ install:
 		$(SYSCONFDIR) >$(unitdir)/$(unit) && \
 		chmod 644 $(unitdir)/$(unit) &&) true
 	install -m 644 lb/service/l4lb.sysusers $(sysusersdir)/l4lb.conf
+	install -m 644 lb/ctl/l4lbctl.bash $(completiondir)/l4lbctl
 	$(if $(DESTDIR),,lb/service/registered.sh $(sysusersdir)/l4lb.conf)
 
 # The configuration and the user stay.
@@ -144,6 +146,7 @@ uninstall:
 	rm -f $(foreach page,$(MAN),\
 		$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 	rm -f $(UNITS:%=$(unitdir)/%) $(sysusersdir)/l4lb.conf
+	rm -f $(completiondir)/l4lbctl
 	rm -rf $(docdir) $(datadir)
 
 -include tests/sim/sim.mk tests/bench/bench.mk

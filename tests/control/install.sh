@@ -29,9 +29,10 @@ install_to() { # DESTDIR VARIABLES...
 list() { (cd "$1" && find . -type f | sort); }
 
 install_to "$dir/a" install
-for file in sbin/l4lb bin/chat_serv bin/chat_clnt \
+for file in sbin/l4lb sbin/l4lbctl bin/chat_serv bin/chat_clnt \
 	lib/systemd/system/l4lb.service lib/systemd/system/l4lb@.service \
 	lib/sysusers.d/l4lb.conf share/man/man8/l4lb.8 \
+	share/man/man8/l4lbctl.8 share/bash-completion/completions/l4lbctl \
 	share/man/man5/l4lb.conf.5 share/man/man1/chat_serv.1 \
 	share/man/man1/chat_clnt.1 share/l4lb/iptables/guard.sh \
 	share/l4lb/iptables/README.md share/l4lb/l4lb.conf.example \
@@ -47,7 +48,8 @@ done >"$dir/want"
 } >>"$dir/want"
 sort -o "$dir/want" "$dir/want"
 list "$dir/a" | diff "$dir/want" - >&2 || complain "other files are installed"
-for file in sbin/l4lb bin/chat_serv bin/chat_clnt share/l4lb/iptables/guard.sh; do
+for file in sbin/l4lb sbin/l4lbctl bin/chat_serv bin/chat_clnt \
+	share/l4lb/iptables/guard.sh; do
 	[ -x "$dir/a/usr/local/$file" ] || complain "$file cannot be executed"
 done
 unit=$dir/a/usr/local/lib/systemd/system/l4lb.service

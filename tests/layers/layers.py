@@ -43,6 +43,8 @@ MAY_INCLUDE = {
 }
 # Single headers that a layer may include besides.
 ALSO = {
+    # One sentence for the user.
+    "ctl": {"core/err.h"},
     "api": {"host/state_file.h", "host/syscall_filter.h", "log.h"},
 }
 # What any layer but core may include, though it lies in lb/ itself.

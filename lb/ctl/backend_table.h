@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * backend_table.h - backends as rows, and a service as the line above them
+ */
+#ifndef L4LBCTL_BACKEND_TABLE_H
+#define L4LBCTL_BACKEND_TABLE_H
+
+#include <jansson.h>
+
+#include "ctl/ctl.h"
+
+/*
+ * Prints the backends of @service, a text, out of @backends, an array of the
+ * API's objects; NULL: of all. @before: those of @seconds earlier, for figures
+ * a second; NULL: those since the start. CTL_OK or CTL_REFUSED.
+ */
+int backend_table(struct ctl *c, const json_t *backends, const char *service,
+		  const json_t *before, double seconds, struct err *err);
+
+/* The object with that service and id in @backends, or NULL. Borrowed. */
+const json_t *backend_in(const json_t *backends, const char *service,
+			 const char *id);
+
+/* "up", "DOWN 41s", "leaving": how it is, in one word or two. */
+#define BACKEND_HEALTH_MAX 48
+const char *backend_health(const json_t *backend,
+			   char text[BACKEND_HEALTH_MAX]);
+
+#endif
