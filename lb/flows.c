@@ -76,6 +76,13 @@ static void free_index(struct app *app, bool keep)
 
 const struct step step_index = {"index", make_index, free_index};
 
+static void on_flow(void *arg, enum flow_event event, const struct flow *flow,
+		    const struct flow_note *note)
+{
+	(void)arg;
+	announce_flow(event, flow, note);
+}
+
 static void on_backend(void *arg, enum backend_event event, unsigned service,
 		       unsigned backend, enum check_result why)
 {
@@ -110,7 +117,7 @@ static int make_engine(struct app *app, struct err *err)
 		.services = app->plan->services,
 		.n_flows = app->config.flows,
 		.timeouts = app->config.timeouts,
-		.on_flow = announce_flow,
+		.on_flow = on_flow,
 		.on_backend = on_backend,
 		.probe_lo = app->probe_lo,
 		.flows = state_flows(app->state),

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "control/announce.h"
+#include "core/flow_end.h"
 #include "core/time.h"
 #include "core/view.h"
 #include "log.h"
@@ -108,28 +109,30 @@ void announce_backend(const struct config *config, const struct engine *engine,
 	}
 }
 
-void announce_flow(void *arg, enum flow_event event, const struct flow *f)
+void announce_flow(enum flow_event event, const struct flow *f,
+		   const struct flow_note *note)
 {
 	static const char *const what[] = {
 		[FLOW_OPENED] = "opened",
-		[FLOW_CLOSED] = "closed",
+		[FLOW_ENDED] = "ended",
 		[FLOW_REVIVED] = "revived",
-		[FLOW_EXPIRED] = "expired",
-		[FLOW_RECYCLED] = "recycled",
 		[FLOW_REDISPATCHED] = "redispatched",
 	};
 	struct endpoint client = flow_client(f), nat = flow_nat(f),
 			backend = flow_backend(f);
 	char c[ENDPOINT_TEXT_MAX], n[ENDPOINT_TEXT_MAX], b[ENDPOINT_TEXT_MAX];
+	char end[32] = "";
 
-	(void)arg;
 	if (!log_wants(1))
 		return;
+	if (event == FLOW_ENDED)
+		snprintf(end, sizeof(end), " end=%s",
+			 flow_end_name((enum flow_end)note->end));
 	log_flow("flow %s id=%llu client=%s nat=%s backend=%s state=%s "
-		 "c2s_bytes=%llu s2c_bytes=%llu",
+		 "c2s_bytes=%llu s2c_bytes=%llu%s",
 		 what[event], (unsigned long long)f->id,
 		 endpoint_format(&client, c), endpoint_format(&nat, n),
 		 endpoint_format(&backend, b), tcp_state_name(f->tcp.state),
 		 (unsigned long long)f->bytes[FLOW_ORIG],
-		 (unsigned long long)f->bytes[FLOW_REPLY]);
+		 (unsigned long long)f->bytes[FLOW_REPLY], end);
 }

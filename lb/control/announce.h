@@ -15,7 +15,8 @@ void announce_backend(const struct config *config, const struct engine *engine,
 		      enum backend_event event, unsigned service,
 		      unsigned backend, enum check_result why, uint64_t now_ns);
 
-/* Same as engine_spec.on_flow; only at -v and more. @arg is unused. */
-void announce_flow(void *arg, enum flow_event event, const struct flow *f);
+/* As engine_spec.on_flow; only at -v and more. */
+void announce_flow(enum flow_event event, const struct flow *f,
+		   const struct flow_note *note);
 
 #endif

@@ -161,7 +161,8 @@ static void settle_checks(struct engine *e, struct backend *b, bool began,
 	half_open_over(b);
 	if (!s->params.checked) {
 		/* Nothing could find it up again. */
-		b->up = b->proven = true;
+		backend_set_up(b, true, now_ns);
+		backend_set_proven(b, true, now_ns);
 		b->health = (struct health){.number = number};
 	} else if (began) {
 		health_init(&b->health, &s->params.health, now_ns, &e->random);
@@ -227,8 +228,8 @@ static void come_back(struct engine *e, struct backend *b,
 		return;
 	if (was->admin == ADMIN_DISABLED) {
 		settle_checks(e, b, false, now_ns);
-		b->proven = false;
-		b->proven = !any_takes_flows(s);
+		backend_set_proven(b, false, now_ns);
+		backend_set_proven(b, !any_takes_flows(s), now_ns);
 	}
 	health_ramp(&b->health, now_ns);
 }
@@ -253,7 +254,7 @@ void engine_set_backend(struct engine *e, unsigned service, unsigned backend,
 	    s->params.checked)
 		settle_checks(e, b, false, now_ns);
 	engine_settle_drain(e, b, !is_same_wish(&was, params), now_ns);
-	engine_prove_last(s);
+	engine_prove_last(s, now_ns);
 	members_changed(e, s);
 }
 
@@ -273,7 +274,7 @@ void engine_leave_backend(struct engine *e, unsigned service, unsigned backend,
 
 	assert(s->backends[backend].slot == SLOT_LIVE);
 	slots_leave_backend(e, &s->backends[backend], then, now_ns);
-	engine_prove_last(s);
+	engine_prove_last(s, now_ns);
 	members_changed(e, s);
 }
 
@@ -340,6 +341,6 @@ bool engine_kill_flow(struct engine *e, uint32_t index, uint64_t id,
 	    tcp_is_closed(flow->tcp.state) ||
 	    !engine_has_room(e, ENGINE_OUTBOX_MAX))
 		return false;
-	engine_reset_flow(e, flow, FLOW_CLOSED, now_ns);
+	engine_reset_flow(e, flow, FLOW_END_KILLED, now_ns);
 	return true;
 }

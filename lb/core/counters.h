@@ -46,8 +46,8 @@ enum backend_failure {
 const char *backend_failure_name(enum backend_failure kind);
 
 /*
- * The flows that are open now are @total + @revived - @redispatched - the sum
- * of @ends, and less those that were adopted closed.
+ * At any time @total + @revived = @redispatched + @ended_before + the sum of
+ * @ends + the flows that are open now.
  */
 struct backend_counters {
 	/* Of each packet: one cache line. Forwarded, from each side, as in
@@ -57,13 +57,14 @@ struct backend_counters {
 	uint64_t bytes[FLOW_SIDES];
 	uint64_t retransmits[FLOW_SIDES]; /* see struct flow_note */
 
-	uint64_t total;	   /* flows that it was given, also by a restart */
+	uint64_t total;	   /* flows that it was given, also adopted ones */
 	uint64_t answered; /* of these, those whose SYN-ACK was forwarded */
 	uint64_t failed;   /* = the sum of @failed_by */
 	uint64_t failed_by[BACKEND_FAILURES];
 	uint64_t redispatched;	  /* flows that another backend got instead */
 	uint64_t ends[FLOW_ENDS]; /* flows that ended here */
 	uint64_t revived;	  /* of these, those that went on */
+	uint64_t ended_before;	  /* adopted flows that had ended before */
 
 	/* SYN to SYN-ACK, where it is certain which SYN was answered. */
 	struct histogram handshake;

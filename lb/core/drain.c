@@ -78,6 +78,15 @@ void engine_settle_drain(struct engine *e, struct backend *b, bool anew,
 	e->checks_due_ns = 0;
 }
 
+enum flow_end engine_sweep_end(const struct engine *e, const struct backend *b)
+{
+	if (!b->drained)
+		return FLOW_END_DOWN;
+	if (fate_of(&e->services[b->service], b) == FATE_DRAIN)
+		return FLOW_END_DRAINED;
+	return b->slot == SLOT_LEAVING ? FLOW_END_REMOVED : FLOW_END_DISABLED;
+}
+
 void engine_run_drain(struct engine *e, struct backend *b, uint64_t now_ns)
 {
 	if (!b->drain_until_ns || b->drain_until_ns > now_ns)

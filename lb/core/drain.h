@@ -13,6 +13,9 @@
 void engine_settle_drain(struct engine *e, struct backend *b, bool anew,
 			 uint64_t now_ns);
 
+/* Why a sweep ends the flows of @b. */
+enum flow_end engine_sweep_end(const struct engine *e, const struct backend *b);
+
 /* Resets the flows of @b if its drain time is over. */
 void engine_run_drain(struct engine *e, struct backend *b, uint64_t now_ns);
 

@@ -4,6 +4,7 @@
  * find its flow, track the connection, rewrite, send. The backend is chosen
  * once per connection, in engine_open_flow().
  */
+#include "core/counting.h"
 #include "core/health/active.h"
 #include "core/handshake.h"
 #include "core/lifecycle.h"
@@ -110,19 +111,39 @@ static void note_alive(struct engine *e, struct flow *flow, enum flow_side side,
 	flow->answered = 0;
 }
 
+/* Why a packet from @side has closed the flow. */
+static enum flow_end end_by(const struct flow *flow, enum flow_side side,
+			    enum tcp_state was)
+{
+	if (flow->tcp.state != TCP_RESET)
+		return FLOW_END_CLOSED;
+	if (side == FLOW_ORIG)
+		return FLOW_END_CLIENT_RESET;
+	return was == TCP_SYN_SENT ? FLOW_END_REFUSED : FLOW_END_BACKEND_RESET;
+}
+
 static void follow(struct engine *e, struct flow *flow, enum flow_side side,
 		   const struct packet *p, uint64_t now_ns)
 {
 	enum tcp_state was = flow->tcp.state;
 
 	switch (tcp_track(&flow->tcp, side, &p->tcp)) {
+	case TCP_REPEATED:
+		counting_repeated(e, flow, side);
+		note_alive(e, flow, side, p, was, now_ns);
+		break;
 	case TCP_VALID: note_alive(e, flow, side, p, was, now_ns); break;
-	case TCP_OUT_OF_WINDOW: e->counters.out_of_window++; break;
-	case TCP_BAD_RST: e->counters.bad_rst++; break;
+	case TCP_OUT_OF_WINDOW: e->counters.out_of_window++; return;
+	case TCP_BAD_RST: e->counters.bad_rst++; return;
 	}
-	if (flow->tcp.state != was)
-		engine_state_changed(e, flow, was, FLOW_CLOSED);
-	else if (was == TCP_SYN_SENT && side == FLOW_ORIG && packet_opens(p))
+	if (flow->tcp.state != was) {
+		if (was == TCP_SYN_SENT && !tcp_is_closed(flow->tcp.state))
+			counting_answered(e, flow, now_ns);
+		engine_state_changed(e, flow, was, end_by(flow, side, was));
+	}
+	if ((flow->flags & FLOW_UNSERVED) && side == FLOW_REPLY && p->tcp.len)
+		counting_served(e, flow, now_ns);
+	if (was == TCP_SYN_SENT && side == FLOW_ORIG && packet_opens(p))
 		handshake_repeated(e, flow, p, now_ns);
 }
 
@@ -149,8 +170,7 @@ static bool refuses_join(struct engine *e, unsigned service, struct packet *p,
 static enum verdict forward(struct engine *e, struct flow *flow,
 			    enum flow_side side, struct packet *p)
 {
-	flow->packets[side]++;
-	flow->bytes[side] += packet_len(p);
+	counting_forwarded(e, flow, side, packet_len(p));
 	packet_rewrite(p, &flow->pair[!side].dst, &flow->pair[!side].src);
 	p->out_mss = flow->tcp.side[!side].mss;
 	p->out_mtu = flow->mtu[!side];
@@ -169,6 +189,14 @@ static enum verdict on_stray(struct engine *e, const struct packet *p,
 			    now_ns);
 }
 
+/* A SYN that opens no flow. */
+static enum verdict refuse(struct engine *e, unsigned service,
+			   const struct packet *syn, enum drop_reason why)
+{
+	counting_refused(e, service, syn, why);
+	return drop(e, why);
+}
+
 /* A first SYN without a flow. */
 static enum verdict on_first(struct engine *e, struct packet *p,
 			     uint64_t now_ns)
@@ -180,9 +208,9 @@ static enum verdict on_first(struct engine *e, struct packet *p,
 	if (service < 0 || !endpoint_is_host(&p->key.pair.src))
 		return on_stray(e, p, now_ns);
 	if (!syn_gate_passes(&e->gate, p->hash, p->tcp.seq, now_ns))
-		return drop(e, DROP_SYN_OVERLOAD);
+		return refuse(e, (unsigned)service, p, DROP_SYN_OVERLOAD);
 	if (refuses_join(e, (unsigned)service, p, now_ns))
-		return drop(e, DROP_MPTCP_JOIN);
+		return refuse(e, (unsigned)service, p, DROP_MPTCP_JOIN);
 	flow = engine_open_flow(e, (unsigned)service, p, now_ns, &why);
 	if (flow)
 		return forward(e, flow, FLOW_ORIG, p);
@@ -193,7 +221,7 @@ static enum verdict on_first(struct engine *e, struct packet *p,
 	    (why != DROP_NO_BACKEND ||
 	     !e->services[service].params.drop_all_down))
 		engine_answer_reset(e, p, &e->limit_refused, now_ns);
-	return drop(e, why);
+	return refuse(e, (unsigned)service, p, why);
 }
 
 /* What a packet is to the flow of its addresses. */
@@ -258,7 +286,7 @@ enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns)
 	case PACKET_STRAY: return on_stray(e, p, now_ns);
 	case PACKET_FIRST: return on_first(e, p, now_ns);
 	case PACKET_SUPERSEDES:
-		engine_displace_flow(e, flow);
+		engine_displace_flow(e, flow, FLOW_END_SUPERSEDED);
 		return on_first(e, p, now_ns);
 	case PACKET_WRONG_WAY: return drop(e, DROP_WRONG_WAY);
 	case PACKET_OF_KILLED: /* its sender did not accept our RST */
@@ -360,6 +388,26 @@ unsigned engine_syn_turn(struct engine *e, uint64_t now_ns)
 	return syn_gate_turn(&e->gate, now_ns);
 }
 
+/* Why a flow ends that was silent in @state for too long. */
+static enum flow_end end_of_silence(const struct engine *e,
+				    const struct flow *flow)
+{
+	const struct flow_note *note = flow_note(&e->table, flow);
+
+	switch ((enum tcp_state)flow->tcp.state) {
+	case TCP_SYN_SENT: break;
+	case TCP_SYN_RECEIVED: return FLOW_END_CLIENT_LOST;
+	case TCP_ESTABLISHED: return FLOW_END_IDLE;
+	case TCP_FIN_WAIT:
+	case TCP_CLOSING: return FLOW_END_HALF_CLOSED_IDLE;
+	case TCP_TIME_WAIT:
+	case TCP_RESET:
+	case TCP_STATES: return FLOW_END_NONE;
+	}
+	return note->flags & NOTE_UNREACHABLE ? FLOW_END_UNREACHABLE
+					      : FLOW_END_SYN_TIMEOUT;
+}
+
 /*
  * The flow's deadline has passed. @heard_ns: all frames that arrived until then
  * were handled, so an answer missing at that time is late.
@@ -371,7 +419,7 @@ static void run_out(struct engine *e, struct flow *flow, uint64_t heard_ns,
 	uint64_t due_ns;
 
 	if (tcp_is_closed(state)) {
-		engine_close_flow(e, flow);
+		engine_close_flow(e, flow, FLOW_END_NONE);
 		return;
 	}
 	if (state == TCP_SYN_SENT && handshake_late(e, flow, now_ns))
@@ -394,14 +442,12 @@ static void run_out(struct engine *e, struct flow *flow, uint64_t heard_ns,
 		/* No backend answered, and the client has waited long enough.
 		 * But if we are cut off, its next SYN may be answered.
 		 */
-		engine_notify(e, FLOW_EXPIRED, flow);
 		if (!handshake_was_cut(e, flow))
 			engine_reset_side(e, flow, FLOW_ORIG);
-		engine_count_failed(e, flow);
-		engine_close_flow(e, flow);
+		engine_close_flow(e, flow, end_of_silence(e, flow));
 		return;
 	}
-	engine_reset_flow(e, flow, FLOW_EXPIRED, now_ns);
+	engine_reset_flow(e, flow, end_of_silence(e, flow), now_ns);
 }
 
 /* At most one table a tick: each takes half a millisecond. */

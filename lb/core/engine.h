@@ -57,10 +57,8 @@ struct service_spec {
 
 enum flow_event {
 	FLOW_OPENED,	   /* its SYN was sent to a backend */
-	FLOW_CLOSED,	   /* both sides finished, or a reset was accepted */
-	FLOW_REVIVED,	   /* a reset was not accepted after all */
-	FLOW_EXPIRED,	   /* idle too long, before it was closed */
-	FLOW_RECYCLED,	   /* not closed, but its place or port was needed */
+	FLOW_ENDED,	   /* closed, or left the table; see note.h */
+	FLOW_REVIVED,	   /* it goes on: a reset was not accepted after all */
 	FLOW_REDISPATCHED, /* its SYN was sent to another backend */
 };
 
@@ -98,20 +96,28 @@ struct engine_spec {
 	uint32_t n_ports;
 	uint32_t n_flows;
 	struct flow *flows; /* memory for n_flows, zeroed, 64-byte aligned */
-	struct flow_slot *slots; /* may be NULL, see flow_table_init() */
+	/* May be NULL, see flow_table_init(). */
+	struct flow_slot *slots;
+	struct flow_note *notes;
 	struct engine_timeouts timeouts;
 	uint64_t seed;			   /* port order */
 	uint8_t secret[FLOW_SECRET_BYTES]; /* of the flow table's hash */
-	/* May be NULL. Called with the flow as it is after the event. */
+	/* May be NULL. Called with the flow as it is after the event; one that
+	 * leaves the table at once has its last state, and RESET or TIME_WAIT
+	 * otherwise when it has ended.
+	 */
 	void (*on_flow)(void *arg, enum flow_event event,
-			const struct flow *flow);
+			const struct flow *flow, const struct flow_note *note);
+	/* May be NULL. A SYN to @service opened no flow. */
+	void (*on_refused)(void *arg, unsigned service,
+			   const struct endpoint *client, enum drop_reason why);
 	/* May be NULL. @why: result of the deciding probe or handshake.
 	 * engine_view_backend() shows the backend as it is after the event.
 	 */
 	void (*on_backend)(void *arg, enum backend_event event,
 			   unsigned service, unsigned backend,
 			   enum check_result why);
-	void *on_arg; /* for both callbacks */
+	void *on_arg; /* for all callbacks */
 	/* The first of PROBE_PORTS ports of the NAT range for half-open checks.
 	 * They are not in @ports. 0: half-open checks are impossible.
 	 */

@@ -20,7 +20,7 @@ static_assert(FLOWS_MAX <= UINT32_MAX / 8, "index and side fit a reference");
 
 int flow_table_init(struct flow_table *t, struct flow *flows, uint32_t size,
 		    const uint8_t secret[FLOW_SECRET_BYTES],
-		    struct flow_slot *slots)
+		    struct flow_slot *slots, struct flow_note *notes)
 {
 	memset(t, 0, sizeof(*t));
 	assert(size > 0);
@@ -31,14 +31,19 @@ int flow_table_init(struct flow_table *t, struct flow *flows, uint32_t size,
 	memcpy(t->secret, secret, sizeof(t->secret));
 	t->own_slots = !slots;
 	t->slots = slots ? slots : calloc(t->n_slots, sizeof(*t->slots));
-	return t->slots ? 0 : -ENOMEM;
+	t->own_notes = !notes;
+	t->notes = notes ? notes : calloc(size, sizeof(*t->notes));
+	return t->slots && t->notes ? 0 : -ENOMEM;
 }
 
 void flow_table_free(struct flow_table *t)
 {
 	if (t->own_slots)
 		free(t->slots);
+	if (t->own_notes)
+		free(t->notes);
 	t->slots = NULL;
+	t->notes = NULL;
 }
 
 uint32_t flow_hash(const struct flow_table *t, const struct flow_key *key)
@@ -192,6 +197,8 @@ static void withdraw(struct flow_table *t, struct flow *flow)
 	index_remove(t, flow, FLOW_ORIG);
 	index_remove(t, flow, FLOW_REPLY);
 	__atomic_store_n(&flow->open, 0, __ATOMIC_RELEASE);
+	/* Whoever reads what is stored next sees that it is closed. */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
 static void set_identity(struct flow *flow, const struct flow_identity *id)
@@ -249,6 +256,7 @@ struct flow *flow_open(struct flow_table *t, const struct flow_identity *id,
 	flow->opened_ns = now_ns;
 	flow->seen_ns = now_ns;
 	flow->id = ++t->opened;
+	*flow_note(t, flow) = (struct flow_note){0};
 	publish(t, flow);
 	return flow;
 }

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "core/list.h"
+#include "core/note.h"
 #include "core/packet.h"
 #include "core/tcp_track.h"
 #include "core/wheel.h"
@@ -72,6 +73,7 @@ enum flow_flag {
 	FLOW_HALF_OPEN = 0x02,	 /* counted in its service */
 	FLOW_FAILED = 0x04,	 /* counted as failed in its backend */
 	FLOW_HALF_CLOSED = 0x08, /* in the list of half-closed flows */
+	FLOW_UNSERVED = 0x10,	 /* answered, but no payload came so far */
 };
 
 /* True if the flow is in use and its identity matches its checksum. */
@@ -91,6 +93,8 @@ struct flow_slot {
 
 struct flow_table {
 	struct flow *flows;
+	struct flow_note *notes; /* one beside each */
+	bool own_notes;
 	uint32_t size;
 	uint32_t used;
 	uint32_t free_head;	 /* 1 + the first used and free place, or 0 */
@@ -104,15 +108,18 @@ struct flow_table {
 
 /*
  * @flows: @size flows, 64-byte aligned, zeroed; owned by the caller and used
- * until flow_table_free(). -ENOMEM if there is no room for the index.
+ * until flow_table_free(). -ENOMEM if there is no room for the index
+ * or the notes.
  * @secret: random bytes, so that nobody can choose clients that collide.
  * @slots: zeroed memory for @size * FLOW_SLOTS of the index, owned by the
  * caller; NULL: allocated here. Access is random, so use huge pages if
  * possible.
+ * @notes: zeroed memory for @size notes, owned by the caller; NULL: allocated
+ * here.
  */
 int flow_table_init(struct flow_table *t, struct flow *flows, uint32_t size,
 		    const uint8_t secret[FLOW_SECRET_BYTES],
-		    struct flow_slot *slots);
+		    struct flow_slot *slots, struct flow_note *notes);
 
 /*
  * Takes over the flows that @flows already held when flow_table_init() was
@@ -152,6 +159,13 @@ static inline uint32_t flow_index(const struct flow_table *t,
 				  const struct flow *flow)
 {
 	return (uint32_t)(flow - t->flows);
+}
+
+/* The note of an open flow; it begins as zeros. */
+static inline struct flow_note *flow_note(const struct flow_table *t,
+					  const struct flow *flow)
+{
+	return &t->notes[flow_index(t, flow)];
 }
 
 /* Walks all flows: the first one at index >= @from, or NULL. */

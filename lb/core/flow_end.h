@@ -30,7 +30,8 @@ enum flow_end {
 	FLOW_END_REMOVED,  /* from the configuration, or with its service */
 	/* by us, because of itself */
 	FLOW_END_KILLED,     /* by the administrator */
-	FLOW_END_SUPERSEDED, /* before an answer, by another SYN of the client */
+	FLOW_END_SUPERSEDED, /* before an answer, by another SYN of the client
+			      */
 	FLOW_END_RECYCLED,   /* its place or port was needed */
 	FLOW_END_SHUTDOWN,   /* l4lb ended, and reset its connections */
 	FLOW_ENDS

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/counting.h"
 #include "core/health/cut_off.h"
 #include "core/health/evidence.h"
 #include "core/handshake.h"
@@ -144,22 +145,21 @@ static void move_flow(struct engine *e, struct flow *flow, struct backend *b,
 	was->flows--;
 	b->refs++;
 	b->flows++;
-	if (b != was) {
-		b->total++;
-		flow->flags &= (uint8_t)~FLOW_FAILED;
-	}
 	engine_unlist_flow(e, flow);
 	flow_rebind(&e->table, flow, &id);
 	ports_give(&e->pools[old_pool].ports, old_port);
 	engine_list_flow(e, flow);
+	if (b != was)
+		counting_moved(e, flow, was);
 }
 
 /*
- * Sends the client's SYN to a backend not tried yet. @why: the failure of the
- * last one; it counts if the next backend answers.
+ * Sends the client's SYN to a backend not tried yet. @kind: how the last one
+ * failed. @why: the same as evidence; it counts if the next backend answers.
  */
 static bool ask_another(struct engine *e, struct flow *flow,
-			enum check_result why, uint64_t now_ns)
+			enum backend_failure kind, enum check_result why,
+			uint64_t now_ns)
 {
 	struct service *s = &e->services[flow->service];
 	struct pending_syn *pend = pending_of(e, flow);
@@ -179,7 +179,7 @@ static bool ask_another(struct engine *e, struct flow *flow,
 		return false;
 	}
 	sched_commit(s, choice.backend, &reasons);
-	engine_count_failed(e, flow);
+	counting_failed(e, flow, kind);
 	if (!pend->has_ticket)
 		why = CHECK_OK;
 	else if (why == CHECK_OK)
@@ -235,7 +235,8 @@ static void repair(struct engine *e, struct flow *flow, const struct packet *p,
 }
 
 /* The backend refused or is unreachable. True: another backend is asked. */
-static bool leave(struct engine *e, struct flow *flow, enum check_result why,
+static bool leave(struct engine *e, struct flow *flow,
+		  enum backend_failure kind, enum check_result why,
 		  uint64_t now_ns)
 {
 	struct pending_syn *pend = pending_of(e, flow);
@@ -244,7 +245,7 @@ static bool leave(struct engine *e, struct flow *flow, enum check_result why,
 	engine_suspect(e, b, now_ns);
 	if (engine_fails_checks(e, b))
 		failed(e, flow, pend, why, now_ns);
-	if (ask_another(e, flow, why, now_ns))
+	if (ask_another(e, flow, kind, why, now_ns))
 		return true;
 	if (pend && pend->retries == 0) /* no other backend could be asked */
 		failed(e, flow, pend, why, now_ns);
@@ -263,6 +264,8 @@ static void answered(struct engine *e, struct flow *flow, uint64_t now_ns)
 	took_ns = now_ns - pend->sent_ns;
 	if (took_ns > e->timeouts.syn_sent * NS_PER_S)
 		return; /* this process was suspended */
+	histogram_add(&b->counters.handshake, took_ns);
+	b->counters.last_handshake_ns = took_ns;
 	b->handshake_at_ns = now_ns;
 	if (b->handshake_ns == 0)
 		b->handshake_ns = took_ns;
@@ -279,7 +282,7 @@ bool handshake_answer(struct engine *e, struct flow *flow,
 	if (flags & TCP_RST) {
 		if (!ours)
 			return false; /* forged or old: forward it, count it */
-		return leave(e, flow, CHECK_REFUSED, now_ns);
+		return leave(e, flow, FAILURE_REFUSED, CHECK_REFUSED, now_ns);
 	}
 	if (!(flags & TCP_SYN)) {
 		/* A bare ACK of our SYN overtook the SYN-ACK: it belongs to
@@ -318,21 +321,23 @@ bool handshake_unreachable(struct engine *e, struct flow *flow, uint64_t now_ns)
 {
 	struct pending_syn *pend = pending_of(e, flow);
 
+	flow_note(&e->table, flow)->flags |= NOTE_UNREACHABLE;
 	if (!pend)
 		return false;
 	/* This host's errors about SYNs sent while it was cut off arrive after
 	 * that has ended; by then the backend may have been heard again.
 	 */
 	if (is_silent(e, flow, pend, now_ns) && !pend->cut)
-		return leave(e, flow, CHECK_UNREACHABLE, now_ns);
+		return leave(e, flow, FAILURE_UNREACHABLE, CHECK_UNREACHABLE,
+			     now_ns);
 	/* If we may be cut off, the client gets no error and keeps trying. */
-	ask_another(e, flow, CHECK_OK, now_ns);
+	ask_another(e, flow, FAILURE_UNREACHABLE, CHECK_OK, now_ns);
 	return true;
 }
 
 bool handshake_leave(struct engine *e, struct flow *flow, uint64_t now_ns)
 {
-	return ask_another(e, flow, CHECK_OK, now_ns);
+	return ask_another(e, flow, FAILURE_ABANDONED, CHECK_OK, now_ns);
 }
 
 bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)
@@ -359,7 +364,8 @@ bool handshake_late(struct engine *e, struct flow *flow, uint64_t now_ns)
 	if (silent && engine_fails_checks(e, engine_backend(e, flow)))
 		failed(e, flow, pend, CHECK_TIMEOUT, now_ns);
 	if (now_ns < pending_end_ns(e, flow) &&
-	    ask_another(e, flow, silent ? CHECK_TIMEOUT : CHECK_OK, now_ns))
+	    ask_another(e, flow, FAILURE_TIMEOUT,
+			silent ? CHECK_TIMEOUT : CHECK_OK, now_ns))
 		return true;
 	/* No other backend is ever asked, so there will be no more evidence. */
 	if (e->services[flow->service].params.retries == 0 && silent)

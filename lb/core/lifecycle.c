@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* lifecycle.c - states of a flow: its lists, its timer, its end */
+#include "core/counting.h"
 #include "core/health/evidence.h"
 #include "core/lifecycle.h"
 #include "core/pending.h"
@@ -101,16 +102,8 @@ void engine_flow_moves(struct engine *e, struct flow *flow)
 		    i);
 }
 
-void engine_count_failed(struct engine *e, struct flow *flow)
-{
-	if (flow->flags & FLOW_FAILED)
-		return;
-	flow->flags |= FLOW_FAILED;
-	engine_backend(e, flow)->failed++;
-}
-
 void engine_state_changed(struct engine *e, struct flow *flow,
-			  enum tcp_state was, enum flow_event ending)
+			  enum tcp_state was, enum flow_end end)
 {
 	enum tcp_state is = flow->tcp.state;
 	struct backend *b = engine_backend(e, flow);
@@ -121,24 +114,24 @@ void engine_state_changed(struct engine *e, struct flow *flow,
 	engine_set_timer(e, flow);
 	if (tcp_is_closed(is) && !tcp_is_closed(was)) {
 		b->flows--;
-		if (was == TCP_SYN_SENT)
-			engine_count_failed(e, flow);
-		engine_notify(e, ending, flow);
+		counting_ended(e, flow, was, end);
 	} else if (!tcp_is_closed(is) && tcp_is_closed(was)) {
 		b->flows++;
-		engine_notify(e, FLOW_REVIVED, flow);
+		counting_revived(e, flow);
 		if (b->drained) /* it was closed when the others were reset */
 			engine_start_sweep(e, b);
 	}
 }
 
 /* Removes the flow from the table; its port goes to the end of its pool. */
-void engine_close_flow(struct engine *e, struct flow *flow)
+void engine_close_flow(struct engine *e, struct flow *flow, enum flow_end end)
 {
 	struct backend *b = engine_backend(e, flow);
 
-	if (!tcp_is_closed(flow->tcp.state))
+	if (!tcp_is_closed(flow->tcp.state)) {
 		b->flows--;
+		counting_ended(e, flow, flow->tcp.state, end);
+	}
 	b->refs--;
 	pending_over(e, flow);
 	engine_unlist_flow(e, flow);
@@ -147,12 +140,11 @@ void engine_close_flow(struct engine *e, struct flow *flow)
 	flow_close(&e->table, flow);
 }
 
-void engine_displace_flow(struct engine *e, struct flow *flow)
+void engine_displace_flow(struct engine *e, struct flow *flow,
+			  enum flow_end end)
 {
 	enum tcp_state state = flow->tcp.state;
 
-	if (state == TCP_SYN_SENT)
-		engine_count_failed(e, flow);
 	/* A backend that answered holds memory for the connection, too. */
 	if (state == TCP_SYN_RECEIVED || tcp_is_half_closed(state))
 		engine_reset_side(e, flow, FLOW_REPLY);
@@ -161,13 +153,11 @@ void engine_displace_flow(struct engine *e, struct flow *flow)
 	 */
 	if (tcp_is_half_closed(state))
 		engine_reset_side(e, flow, FLOW_ORIG);
-	if (!tcp_is_closed(state))
-		engine_notify(e, FLOW_RECYCLED, flow);
-	engine_close_flow(e, flow);
+	engine_close_flow(e, flow, end);
 }
 
-void engine_reset_flow(struct engine *e, struct flow *flow,
-		       enum flow_event ending, uint64_t now_ns)
+void engine_reset_flow(struct engine *e, struct flow *flow, enum flow_end end,
+		       uint64_t now_ns)
 {
 	enum tcp_state was = flow->tcp.state;
 
@@ -177,7 +167,7 @@ void engine_reset_flow(struct engine *e, struct flow *flow,
 	flow->flags |= FLOW_KILLED;
 	flow->tcp.state = TCP_RESET;
 	if (was != TCP_RESET)
-		engine_state_changed(e, flow, was, ending);
+		engine_state_changed(e, flow, was, end);
 	/* Counted from now: an end that missed the RST has time to ask. */
 	flow->seen_ns = now_ns;
 	engine_set_timer(e, flow);

@@ -55,25 +55,24 @@ void engine_unlist_flow(struct engine *e, struct flow *flow);
 void engine_flow_moves(struct engine *e, struct flow *flow);
 
 /*
- * Does all that follows from a change of state, whatever caused it. @ending:
- * the event to report if the flow is closed now and was not before.
+ * Does all that follows from a change of state, whatever caused it. @end: why,
+ * if the flow is closed now and was not before.
  */
 void engine_state_changed(struct engine *e, struct flow *flow,
-			  enum tcp_state was, enum flow_event ending);
+			  enum tcp_state was, enum flow_end end);
 
-void engine_close_flow(struct engine *e, struct flow *flow);
+/* Removes it from the table. @end: why, if it is not closed before. */
+void engine_close_flow(struct engine *e, struct flow *flow, enum flow_end end);
 
-/* Closes a flow that may still be in use: its place or port is needed. */
-void engine_displace_flow(struct engine *e, struct flow *flow);
+/* The same for one that may still be in use: both sides are told. */
+void engine_displace_flow(struct engine *e, struct flow *flow,
+			  enum flow_end end);
 
 /*
  * Ends a flow by resets that both sides accept (design rule 7). The mapping
  * stays to answer challenge ACKs.
  */
-void engine_reset_flow(struct engine *e, struct flow *flow,
-		       enum flow_event ending, uint64_t now_ns);
-
-/* Counts a flow that a backend refused or never answered, once per backend. */
-void engine_count_failed(struct engine *e, struct flow *flow);
+void engine_reset_flow(struct engine *e, struct flow *flow, enum flow_end end,
+		       uint64_t now_ns);
 
 #endif

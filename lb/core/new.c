@@ -155,6 +155,7 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 		goto fail;
 	e->timeouts = spec->timeouts;
 	e->on_flow = spec->on_flow;
+	e->on_refused = spec->on_refused;
 	e->on_backend = spec->on_backend;
 	e->on_arg = spec->on_arg;
 	e->random.state = spec->seed;
@@ -169,7 +170,7 @@ int engine_new(struct engine **out, const struct engine_spec *spec,
 
 	if (make_slots(e, spec, (unsigned)n_pools) || make_ports(e, spec) ||
 	    flow_table_init(&e->table, spec->flows, spec->n_flows, spec->secret,
-			    spec->slots) ||
+			    spec->slots, spec->notes) ||
 	    make_lists(e, now_ns) || fill_slots(e, spec, now_ns))
 		goto fail;
 	e->runs = true;
@@ -188,7 +189,7 @@ void engine_free(struct engine *e)
 		return;
 	for (unsigned i = 0; e->services && i < e->services_max; i++) {
 		sched_free(&e->services[i]);
-		free(e->services[i].backends);
+		free(e->services[i].memory);
 	}
 	for (unsigned i = 0; e->pools && i < e->n_pools; i++) {
 		free(e->pools[i].ports.ring);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* opening.c - opens a flow: chooses its backend, our address and port */
 #include "core/away.h"
+#include "core/counting.h"
 #include "core/lifecycle.h"
 #include "core/opening.h"
 #include "core/pending.h"
@@ -104,7 +105,7 @@ struct flow *engine_open_flow(struct engine *e, unsigned service_index,
 	tcp_track_open(&flow->tcp, &p->tcp);
 	b->refs++;
 	b->flows++;
-	b->total++;
+	counting_opened(e, flow);
 	pending_open(e, flow, p, now_ns);
 	engine_list_flow(e, flow);
 	engine_set_timer(e, flow);

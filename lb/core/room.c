@@ -22,7 +22,7 @@ static void recycle(struct engine *e, uint32_t index)
 		e->counters.recycled_half_closed++;
 	else
 		e->counters.recycled_half_open++;
-	engine_displace_flow(e, flow);
+	engine_displace_flow(e, flow, FLOW_END_RECYCLED);
 }
 
 /* Recycles the first flow of a list other than @except; false if none. */

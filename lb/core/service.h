@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "core/addr.h"
+#include "core/counters.h"
 #include "core/health/passive.h"
 #include "core/health/when.h"
 #include "core/params.h"
@@ -19,6 +20,7 @@
 #include "core/slot.h"
 
 struct backend {
+	struct backend_counters counters __attribute__((aligned(64)));
 	struct endpoint addr;
 	unsigned index;	  /* in its service */
 	unsigned service; /* in the engine */
@@ -45,11 +47,12 @@ struct backend {
 	uint32_t flows;		  /* open now: neither TIME_WAIT nor RESET */
 	uint32_t refs;		  /* all flows that name it, closed ones too */
 	uint32_t tried;		  /* kept SYNs that name it as tried */
-	uint64_t total;		  /* flows opened so far */
-	uint64_t failed;	  /* of these, refused or never answered */
 	uint64_t handshake_ns;	  /* SYN to SYN-ACK, smoothed; 0: none seen */
 	uint64_t handshake_at_ns; /* when it was measured last */
 	uint64_t excused_ns;	  /* excused since (hearing.h); 0: not */
+
+	uint64_t since_ns; /* last change of .up or .proven */
+	uint64_t down_ns;  /* time spent down, but for this one */
 
 	struct health health;	 /* if the service is checked */
 	uint32_t checks_from_nr; /* results up to this number are void */
@@ -74,9 +77,12 @@ struct service {
 	bool away;    /* its address is not on this host now */
 	bool changed; /* its scheduler learns so: engine_end_changes() */
 	uint32_t half_open, half_open_limit;
+	struct service_counters counters;
+	uint64_t left_answered;	  /* by backends whose slots are free now */
 	unsigned n_backends;	  /* slots in use so far: may have holes */
 	struct backend *backends; /* SERVICE_BACKENDS_MAX, or NULL: never used
 				   */
+	void *memory;		  /* where they lie */
 	struct sched_memory sched;
 };
 
@@ -103,6 +109,25 @@ static inline bool backend_takes_flows(const struct backend *b)
 {
 	return b->slot == SLOT_LIVE && b->params.admin == ADMIN_ENABLED &&
 	       b->up && b->proven && b->params.weight > 0;
+}
+
+/* What its checks have found changes. */
+static inline void backend_set_up(struct backend *b, bool up, uint64_t now_ns)
+{
+	if (b->up == up)
+		return;
+	b->counters.downs += !up;
+	b->down_ns += up ? now_ns - b->since_ns : 0;
+	b->up = up;
+	b->since_ns = now_ns;
+}
+
+static inline void backend_set_proven(struct backend *b, bool proven,
+				      uint64_t now_ns)
+{
+	if (b->up && b->proven != proven)
+		b->since_ns = now_ns;
+	b->proven = proven;
 }
 
 /* Its checks run now. */

@@ -94,20 +94,34 @@ int slots_room_for_syns(struct engine *e)
 			    all > KEPT_MAX ? KEPT_MAX : (uint32_t)all);
 }
 
+/*
+ * Pages that no slot needs are never touched, so this does not clear them. The
+ * counters of a backend begin a cache line.
+ */
+static bool make_backends(struct service *s)
+{
+	const size_t align = _Alignof(struct backend);
+	uintptr_t at;
+
+	s->memory = calloc(1, SERVICE_BACKENDS_MAX * sizeof(struct backend) +
+				      align);
+	at = (uintptr_t)s->memory;
+	s->backends = (struct backend *)((at + align - 1) / align * align);
+	return s->memory;
+}
+
 int slots_fill_service(struct engine *e, unsigned service,
 		       const struct service_spec *spec)
 {
 	struct service *s = &e->services[service];
 
 	assert(s->slot == SLOT_FREE);
-	if (!s->backends)
-		s->backends =
-			calloc(SERVICE_BACKENDS_MAX, sizeof(*s->backends));
-	if (!s->backends)
+	if (!s->memory && !make_backends(s))
 		return -ENOMEM;
 	*s = (struct service){.listen = spec->listen,
 			      .slot = SLOT_PREPARED,
-			      .backends = s->backends};
+			      .backends = s->backends,
+			      .memory = s->memory};
 	slots_set_params(e, s, &spec->params);
 	if (e->n_services <= service)
 		e->n_services = service + 1;
@@ -162,7 +176,8 @@ void slots_empty_backend(struct engine *e, unsigned service, unsigned backend)
 	assert(b->refs == 0);
 	assert(b->tried == 0);
 	let_pools_go(e, b);
-	e->left_totals += b->total;
+	e->left_totals += b->counters.total;
+	s->left_answered += b->counters.answered;
 	e->leaving -= b->slot == SLOT_LEAVING;
 	*b = (struct backend){.index = backend,
 			      .service = service,
@@ -180,7 +195,7 @@ void slots_empty_service(struct engine *e, unsigned service)
 	assert(s->n_backends == 0);
 	e->leaving -= s->slot == SLOT_LEAVING;
 	sched_free(s);
-	*s = (struct service){.backends = s->backends};
+	*s = (struct service){.backends = s->backends, .memory = s->memory};
 	while (e->n_services > 0 &&
 	       e->services[e->n_services - 1].slot == SLOT_FREE)
 		e->n_services--;
@@ -201,6 +216,7 @@ void slots_enter_backend(struct engine *e, struct backend *b, bool proven,
 	assert(b->slot == SLOT_PREPARED);
 	b->slot = SLOT_LIVE;
 	b->proven = proven;
+	b->since_ns = now_ns;
 	engine_settle_drain(e, b, true, now_ns);
 }
 

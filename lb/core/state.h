@@ -14,6 +14,7 @@
  *   opening     a new flow
  *   room        places and ports
  *   lifecycle   states, lists, timers       drain     who is to lose its flows
+ *   counting    what is counted of flows, and noted
  *   pending     the SYN that is kept
  *   half_open   our own check               evidence  outcomes of handshakes
  *   cut_off     backend or link silent?     away      what this host lacks
@@ -122,8 +123,11 @@ struct engine {
 	struct segment outbox[ENGINE_OUTBOX_MAX];
 	unsigned outbox_head, outbox_used;
 	struct engine_counters counters;
+	struct service_counters requests; /* of all services so far */
 	void (*on_flow)(void *arg, enum flow_event event,
-			const struct flow *flow);
+			const struct flow *flow, const struct flow_note *note);
+	void (*on_refused)(void *arg, unsigned service,
+			   const struct endpoint *client, enum drop_reason why);
 	void (*on_backend)(void *arg, enum backend_event event,
 			   unsigned service, unsigned backend,
 			   enum check_result why);
@@ -156,7 +160,7 @@ static inline void engine_notify(struct engine *e, enum flow_event event,
 				 const struct flow *flow)
 {
 	if (e->on_flow)
-		e->on_flow(e->on_arg, event, flow);
+		e->on_flow(e->on_arg, event, flow, flow_note(&e->table, flow));
 }
 
 static inline void engine_tell(struct engine *e, enum backend_event event,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sweep.c - resets many flows: of a dead backend, or all at a clean exit */
+#include "core/drain.h"
 #include "core/handshake.h"
 #include "core/lifecycle.h"
 #include "core/say.h"
@@ -32,7 +33,9 @@ bool engine_sweep(struct engine *e, uint64_t now_ns)
 		if (flow->tcp.state == TCP_SYN_SENT &&
 		    handshake_leave(e, flow, now_ns))
 			continue;
-		engine_reset_flow(e, flow, FLOW_CLOSED, now_ns);
+		engine_reset_flow(e, flow,
+				  engine_sweep_end(e, engine_backend(e, flow)),
+				  now_ns);
 	}
 	if (e->sweep_left > 0)
 		return true;
@@ -72,7 +75,7 @@ bool engine_reset_all(struct engine *e, uint64_t now_ns)
 		if (!engine_has_room(e, ENGINE_OUTBOX_MAX))
 			return true;
 		if (flow->open && !tcp_is_closed(flow->tcp.state))
-			engine_reset_flow(e, flow, FLOW_CLOSED, now_ns);
+			engine_reset_flow(e, flow, FLOW_END_SHUTDOWN, now_ns);
 	}
 	e->reset_at = 0;
 	return false;

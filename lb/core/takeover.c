@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/counting.h"
 #include "core/health/evidence.h"
 #include "core/lifecycle.h"
 #include "core/lookup.h"
@@ -124,7 +125,7 @@ static void enlist(struct engine *e, struct flow *flow)
 		if (b->drained)
 			engine_start_sweep(e, b);
 	}
-	b->total++;
+	counting_adopted(e, flow);
 	engine_list_flow(e, flow);
 	engine_set_timer(e, flow);
 }

@@ -280,11 +280,27 @@ static void note_ack(struct tcp_track *t, enum flow_side side,
 		from->limit = limit;
 }
 
+/* See tcp_track(). The segment is in the window. */
+static bool is_repeated(const struct tcp_track *t, enum flow_side side,
+			const struct tcp_segment *seg)
+{
+	const struct tcp_side *from = &t->side[side], *to = &t->side[!side];
+	const uint32_t end = seg->seq + seg->len;
+
+	if (seg->len == 0 || (seg->flags & TCP_SYN) ||
+	    seq_after(end, from->end))
+		return false;
+	if (seg->len > 1 || !(to->flags & TCP_SIDE_ACKED))
+		return true;
+	return seq_after(end, to->ack) && seq_before(seg->seq, to->limit);
+}
+
 enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
 			   const struct tcp_segment *seg)
 {
 	struct tcp_side *from = &t->side[side];
 	uint32_t end = segment_end(seg);
+	bool repeated;
 
 	if (seg->flags & TCP_RST) {
 		if (!rst_is_believed(t, side, seg))
@@ -296,6 +312,7 @@ enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
 	if (!in_window(t, side, seg))
 		return TCP_OUT_OF_WINDOW;
 
+	repeated = is_repeated(t, side, seg);
 	if ((seg->flags & TCP_SYN) && side == FLOW_REPLY)
 		note_syn(t, seg);
 	/* A copy without data came before this SYN with data. */
@@ -312,5 +329,5 @@ enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
 			from->end = end;
 	}
 	t->state = (uint8_t)open_state(t);
-	return TCP_VALID;
+	return repeated ? TCP_REPEATED : TCP_VALID;
 }

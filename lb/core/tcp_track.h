@@ -72,6 +72,7 @@ struct tcp_track {
 
 enum tcp_verdict {
 	TCP_VALID,	   /* of this connection; the state is updated */
+	TCP_REPEATED,	   /* valid, too: nothing but data sent before */
 	TCP_OUT_OF_WINDOW, /* may be forged or very old: nothing changed */
 	TCP_BAD_RST, /* a RST not at the expected sequence: nothing changed */
 };
@@ -96,7 +97,17 @@ static inline bool seq_after(uint32_t a, uint32_t b)
 /* Starts tracking with the client's first SYN. */
 void tcp_track_open(struct tcp_track *t, const struct tcp_segment *syn);
 
-/* Tracks one segment from @side. */
+/*
+ * Tracks one segment from @side.
+ *
+ * TCP_REPEATED is a retransmission, as far as one can see from the middle: a
+ * segment with data, and all of it at or below the highest sequence of that
+ * side so far. It was lost on one of the two ways, or believed to be. Also
+ * counted so is a segment that was overtaken on its way to us. Not counted:
+ * repeated SYNs and bare FINs, segments with new data besides old, and probes.
+ * Those have one byte at most: of a keepalive it is acknowledged already, of a
+ * closed window it is beyond the limit. (Linux sends both without data.)
+ */
 enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
 			   const struct tcp_segment *seg);
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "core/pools.h"
 #include "core/state.h"
 #include "core/view.h"
 
@@ -12,6 +13,24 @@ const struct flow_table *engine_flows(const struct engine *e)
 	return &e->table;
 }
 
+const struct service_counters *engine_service_counters(const struct engine *e,
+						       unsigned service)
+{
+	return &e->services[service].counters;
+}
+
+const struct backend_counters *engine_backend_counters(const struct engine *e,
+						       unsigned service,
+						       unsigned backend)
+{
+	return &e->services[service].backends[backend].counters;
+}
+
+const struct service_counters *engine_request_counters(const struct engine *e)
+{
+	return &e->requests;
+}
+
 unsigned engine_services(const struct engine *e)
 {
 	return e->n_services;
@@ -20,6 +39,34 @@ unsigned engine_services(const struct engine *e)
 unsigned engine_backends(const struct engine *e, unsigned service)
 {
 	return e->services[service].n_backends;
+}
+
+struct service_view engine_view_service(const struct engine *e,
+					unsigned service)
+{
+	const struct service *s = &e->services[service];
+
+	if (service >= e->n_services || s->slot == SLOT_FREE)
+		return (struct service_view){.slot = SLOT_FREE};
+	return (struct service_view){
+		.slot = s->slot,
+		.listen = s->listen,
+		.params = s->params,
+		.away = s->away,
+		.n_backends = s->n_backends,
+		.half_open = s->half_open,
+		.half_open_limit = s->half_open_limit,
+	};
+}
+
+/* A breaker that is half open is not well yet. */
+static uint64_t since_ns(const struct backend *b)
+{
+	const uint64_t turned_ns = b->breaker.state == BREAKER_CLOSED
+					   ? b->breaker.closed_ns
+					   : b->breaker.opened_ns;
+
+	return b->up && turned_ns > b->since_ns ? turned_ns : b->since_ns;
 }
 
 struct backend_view engine_view_backend(const struct engine *e,
@@ -46,15 +93,20 @@ struct backend_view engine_view_backend(const struct engine *e,
 		.proven = b->proven,
 		.gone = b->slot == SLOT_LEAVING,
 		.ejected = b->breaker.state == BREAKER_OPEN,
+		.breaker = b->breaker.state,
+		.since_ns = since_ns(b),
+		.downtime_ns = b->down_ns + (b->up ? 0 : now_ns - b->since_ns),
 		.takes_flows = backend_takes_flows(b) &&
 			       breaker_allows(&b->breaker, now_ns),
 		.answered = pool->answered,
+		.checked = backend_is_checked(&e->services[service], b),
 		.last = b->health.last,
+		.streak = b->health.streak,
 		.backoff_ms = b->breaker.backoff_ms,
 		.flows = b->flows,
 		.refs = b->refs,
-		.total = b->total,
-		.failed = b->failed,
+		.total = b->counters.total,
+		.failed = b->counters.failed,
 	};
 
 	if (b->has_alternate)
@@ -62,18 +114,39 @@ struct backend_view engine_view_backend(const struct engine *e,
 	return view;
 }
 
+unsigned engine_pools(const struct engine *e)
+{
+	return e->n_pools;
+}
+
+struct pool_view engine_view_pool(const struct engine *e, unsigned pool)
+{
+	const struct pool *p = &e->pools[pool];
+	uint32_t room;
+
+	if (pool >= e->n_pools || !pools_in_use(p) || p->ports.size == 0)
+		return (struct pool_view){.size = 0};
+	room = p->ports.free + p->recyclable;
+	return (struct pool_view){
+		.source = p->source,
+		.backend = p->backend,
+		.used = p->ports.size - room,
+		.recyclable = p->recyclable,
+		.size = p->ports.size,
+		.holders = p->holders,
+		.used_percent = (unsigned)(100 - room * 100ull / p->ports.size),
+	};
+}
+
 struct pool_view engine_fullest_pool(const struct engine *e)
 {
 	struct pool_view fullest = {.used_percent = 0};
 
 	for (unsigned i = 0; i < e->n_pools; i++) {
-		const struct pool *p = &e->pools[i];
-		uint32_t room = p->ports.free + p->recyclable;
-		unsigned used = (unsigned)(100 - room * 100ull / p->ports.size);
+		const struct pool_view pool = engine_view_pool(e, i);
 
-		if (used > fullest.used_percent)
-			fullest =
-				(struct pool_view){p->source, p->backend, used};
+		if (pool.used_percent > fullest.used_percent)
+			fullest = pool;
 	}
 	return fullest;
 }

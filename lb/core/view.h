@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "core/addr.h"
+#include "core/counters.h"
 #include "core/drop.h"
 #include "core/flow.h"
 #include "core/params.h"
@@ -45,9 +46,33 @@ struct engine_counters {
 const struct engine_counters *engine_counters(const struct engine *e);
 const struct flow_table *engine_flows(const struct engine *e);
 
+/*
+ * Of one slot, all zero while it is free; and the requests of all services,
+ * also of those whose slots are free now. Valid until the slot is given to
+ * another.
+ */
+const struct service_counters *engine_service_counters(const struct engine *e,
+						       unsigned service);
+const struct backend_counters *engine_backend_counters(const struct engine *e,
+						       unsigned service,
+						       unsigned backend);
+const struct service_counters *engine_request_counters(const struct engine *e);
+
 /* Slots in use so far: some of these may be free (core/slot.h). */
 unsigned engine_services(const struct engine *e);
 unsigned engine_backends(const struct engine *e, unsigned service);
+
+struct service_view {
+	enum slot slot; /* SLOT_FREE: nothing else is set */
+	struct endpoint listen;
+	struct service_params params;
+	bool away;	     /* its address is not on this host now */
+	unsigned n_backends; /* as engine_backends() */
+	uint32_t half_open, half_open_limit;
+};
+
+struct service_view engine_view_service(const struct engine *e,
+					unsigned service);
 
 struct backend_view {
 	enum slot slot; /* SLOT_FREE: nothing else is set */
@@ -55,13 +80,21 @@ struct backend_view {
 	struct ip_addr source;	  /* our first toward it; unset: no route yet */
 	struct ip_addr alternate; /* may replace @source; unset: none */
 	struct backend_params params;
-	bool up;		/* by its checks */
-	bool proven;		/* else a newcomer before its first check */
-	bool gone;		/* it leaves: keeps its old flows */
-	bool ejected;		/* its breaker is open */
+	bool up;      /* by its checks */
+	bool proven;  /* else a newcomer before its first check */
+	bool gone;    /* it leaves: keeps its old flows */
+	bool ejected; /* its breaker is open */
+	enum breaker_state breaker;
+	/* The latest change of what is above: up or not, proven, and its
+	 * breaker closed or not.
+	 */
+	uint64_t since_ns;
+	uint64_t downtime_ns;	/* that its checks found it down, until now */
 	bool takes_flows;	/* new connections may go to it now */
 	bool answered;		/* @source, ever; or it has old flows */
-	enum check_result last; /* of its checks, if it is checked */
+	bool checked;		/* its checks run now */
+	enum check_result last; /* of its checks */
+	uint32_t streak;	/* of results that contradict @up */
 	uint32_t backoff_ms;	/* the latest of its breaker; 0: none */
 	uint32_t flows;		/* open now: neither TIME_WAIT nor RESET */
 	uint32_t refs;		/* flows that name it, closed ones too */
@@ -73,14 +106,25 @@ struct backend_view engine_view_backend(const struct engine *e,
 					unsigned service, unsigned backend,
 					uint64_t now_ns);
 
-/* The NAT ports of the pair of ends that has used most of its own. */
+/* The NAT ports of a pair of ends. Those of flows that may be recycled are
+ * free.
+ */
 struct pool_view {
-	struct ip_addr source;
+	struct ip_addr source; /* unset: no route yet */
 	struct endpoint backend;
-	unsigned
-		used_percent; /* ports of flows that may be recycled are free */
+	/* @size 0: the place is free. @recyclable: ports that are in use, but
+	 * count as free.
+	 */
+	uint32_t used, recyclable, size;
+	unsigned holders; /* backends that have it as a source */
+	unsigned used_percent;
 };
 
+/* Places in use so far; some of these may be free. */
+unsigned engine_pools(const struct engine *e);
+struct pool_view engine_view_pool(const struct engine *e, unsigned pool);
+
+/* The one that has used most of its own. */
 struct pool_view engine_fullest_pool(const struct engine *e);
 
 /* Since when the links have been silent, for BACKEND_HEARD and before. */

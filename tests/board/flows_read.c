@@ -32,7 +32,7 @@ static void make(struct fixture *f)
 	ck_assert_int_eq(flow_table_init(&f->table,
 					 (struct flow *)((char *)f->flows.at +
 							 FLOWS_READ_AT),
-					 SIZE, secret, NULL),
+					 SIZE, secret, NULL, f->notes.at),
 			 0);
 	flows = map_whole(f->flows.fd, FLOWS_READ_AT, &n_flows);
 	notes = map_whole(f->notes.fd, 0, &n_notes);

@@ -38,7 +38,8 @@ static struct fixture *make(uint32_t size)
 	ck_assert_ptr_nonnull(f->flows);
 	memset(f->flows, 0, size * sizeof(struct flow));
 	ck_assert_int_eq(
-		flow_table_init(&f->table, f->flows, size, secret, NULL), 0);
+		flow_table_init(&f->table, f->flows, size, secret, NULL, NULL),
+		0);
 	return f;
 }
 
@@ -321,8 +322,8 @@ START_TEST(hash_depends_on_the_secret)
 	for (size_t i = 0; i < sizeof(secret); i++)
 		secret[i] = (uint8_t)(i * 37 + 1);
 	memset(a->flows, 0, 4 * sizeof(*a->flows));
-	ck_assert_int_eq(flow_table_init(&a->table, a->flows, 4, secret, NULL),
-			 0);
+	ck_assert_int_eq(
+		flow_table_init(&a->table, a->flows, 4, secret, NULL, NULL), 0);
 	ck_assert_uint_ne(flow_hash(&a->table, &key), before);
 	unmake(a);
 }

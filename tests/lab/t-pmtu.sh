@@ -137,7 +137,7 @@ transfer() { # upload|download, while nobody knows the path
 	"$1"
 	expect "$1, offloads $offloads" "$got" "$want"
 	# Without l4lb the last ACK would meet the kernel, which answers RST.
-	wait_log "lb$run" 'flow closed'
+	wait_log "lb$run" 'flow ended'
 	stop "lb$run"
 	expect "  exit status" "$STATUS" 0
 	capture_end "at-sender$run"

@@ -62,7 +62,7 @@ void inside_forget_syn(struct engine *e, struct flow *flow)
 
 void inside_reset(struct engine *e, struct flow *flow, uint64_t now_ns)
 {
-	engine_reset_flow(e, flow, FLOW_CLOSED, now_ns);
+	engine_reset_flow(e, flow, FLOW_END_DOWN, now_ns);
 }
 
 uint32_t inside_sweep_at(const struct engine *e)
@@ -87,7 +87,7 @@ void inside_balance(struct engine *e)
 
 	for (unsigned s = 0; s < e->n_services; s++)
 		for (unsigned i = 0; i < e->services[s].n_backends; i++)
-			total += e->services[s].backends[i].total;
+			total += e->services[s].backends[i].counters.total;
 	e->left_totals += e->table.opened - total;
 }
 

@@ -11,7 +11,8 @@
 #include "rules.h"
 #include "unit.h"
 
-static void note_event(void *arg, enum flow_event what, const struct flow *flow)
+static void note_event(void *arg, enum flow_event what, const struct flow *flow,
+		       const struct flow_note *note)
 {
 	struct rig *r = arg;
 
@@ -20,9 +21,20 @@ static void note_event(void *arg, enum flow_event what, const struct flow *flow)
 	r->events[r->n_events++] = (struct rig_event){
 		.what = what,
 		.state = (enum tcp_state)flow->tcp.state,
+		.note = *note,
 		.id = flow->id,
 		.client = flow_client(flow),
 	};
+}
+
+static void note_refused(void *arg, unsigned service,
+			 const struct endpoint *client, enum drop_reason why)
+{
+	struct rig *r = arg;
+
+	(void)service;
+	(void)client;
+	r->refused[why]++;
 }
 
 static void setup_backend(struct backend_spec *b, unsigned n)
@@ -63,6 +75,7 @@ struct rig *rig_new(unsigned n_backends)
 		.timeouts = ENGINE_TIMEOUTS_DEFAULT,
 		.seed = 1,
 		.on_flow = note_event,
+		.on_refused = note_refused,
 		.on_arg = r,
 	};
 	for (int i = 0; i < FLOW_SECRET_BYTES; i++)
@@ -330,6 +343,18 @@ unsigned rig_events(const struct rig *r, enum flow_event what,
 
 	for (unsigned i = 0; i < r->n_events; i++)
 		n += r->events[i].what == what &&
+		     endpoint_equal(&r->events[i].client, client);
+	return n;
+}
+
+unsigned rig_ended(const struct rig *r, enum flow_end end,
+		   const struct endpoint *client)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->n_events; i++)
+		n += r->events[i].what == FLOW_ENDED &&
+		     r->events[i].note.end == end &&
 		     endpoint_equal(&r->events[i].client, client);
 	return n;
 }

@@ -34,6 +34,7 @@ struct rig_setup {
 struct rig_event {
 	enum flow_event what;
 	enum tcp_state state;
+	struct flow_note note;
 	uint64_t id;
 	struct endpoint client;
 };
@@ -59,6 +60,7 @@ struct rig {
 
 	struct rig_event events[RIG_EVENTS_MAX];
 	unsigned n_events;
+	uint64_t refused[DROP_REASONS]; /* SYNs that opened no flow */
 };
 
 /* One service 198.18.0.1:20000 with @n_backends, 64 flows, 32 ports. */
@@ -111,9 +113,12 @@ unsigned rig_drain(struct rig *r);
 /* The RST that answers @to (RFC 9293 section 3.10.7.1), and nothing else. */
 void rig_check_answer(struct rig *r, const struct frame *to);
 
-/* How often @what happened to the flow of @client. */
+/* How often @what happened to the flow of @client, and how often it ended so.
+ */
 unsigned rig_events(const struct rig *r, enum flow_event what,
 		    const struct endpoint *client);
+unsigned rig_ended(const struct rig *r, enum flow_end end,
+		   const struct endpoint *client);
 
 #define CONN_CLIENT_ISN 1000000
 #define CONN_SERVER_ISN 7000000

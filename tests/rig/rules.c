@@ -76,10 +76,34 @@ static uint32_t count_tried(const struct engine *e, const struct backend *b)
 	return n;
 }
 
+/* @pending: its flows in SYN_SENT. */
+static const char *broken_counters(const struct backend *b, uint32_t pending)
+{
+	const struct backend_counters *c = &b->counters;
+	uint64_t failed = 0, ended = c->redispatched + c->ended_before;
+
+	for (int i = 0; i < BACKEND_FAILURES; i++)
+		failed += c->failed_by[i];
+	for (int i = 0; i < FLOW_ENDS; i++)
+		ended += c->ends[i];
+	if (failed != c->failed)
+		return "a backend fails in one way at a time";
+	if (c->answered + c->failed + pending > c->total)
+		return "a backend answers or fails what it was given, once";
+	if (c->total + c->revived != ended + b->flows)
+		return "a flow ends once at its backend";
+	if (c->ends[FLOW_END_NONE])
+		return "an end has a reason";
+	if (histogram_total(&c->handshake) > c->answered ||
+	    histogram_total(&c->first_byte) > c->answered)
+		return "times are of flows that were answered";
+	return NULL;
+}
+
 static const char *broken_backend(const struct engine *e,
 				  const struct backend *b)
 {
-	uint32_t open = 0, refs = 0;
+	uint32_t open = 0, refs = 0, pending = 0;
 
 	if (b->slot == SLOT_FREE)
 		return b->refs || b->tried || b->flows ? "a free slot is empty"
@@ -93,6 +117,7 @@ static const char *broken_backend(const struct engine *e,
 			continue;
 		refs++;
 		open += !tcp_is_closed(f->tcp.state);
+		pending += f->tcp.state == TCP_SYN_SENT;
 	}
 	if (refs != b->refs)
 		return "a backend counts the flows that name it";
@@ -100,9 +125,7 @@ static const char *broken_backend(const struct engine *e,
 		return "a backend counts the SYNs that were tried with it";
 	if (open != b->flows)
 		return "a backend's flows are those that are not closed";
-	if (b->failed > b->total)
-		return "a backend fails at most what it was given";
-	return NULL;
+	return broken_counters(b, pending);
 }
 
 /* What is kept only until a SYN-ACK was forwarded is given back. */
@@ -170,6 +193,45 @@ static const char *broken_slots(const struct service *s, unsigned *leaving)
 	return credits ? "credits of a service add up to nothing" : NULL;
 }
 
+/* An end is noted when it comes, and taken back with it. */
+static const char *broken_note(const struct engine *e, const struct flow *f)
+{
+	const struct flow_note *note = flow_note(&e->table, f);
+	const bool closed = tcp_is_closed(f->tcp.state);
+
+	if (note->end >= FLOW_ENDS)
+		return "an end that is noted exists";
+	if (!note->end == closed && !(closed && (note->flags & NOTE_ADOPTED)))
+		return "a flow that is closed has an end, and no other";
+	if (f->tcp.state == TCP_SYN_SENT &&
+	    (note->handshake_us || note->first_byte_us))
+		return "a handshake is timed once it is answered";
+	return NULL;
+}
+
+static const char *broken_requests(const struct engine *e,
+				   const struct service *s,
+				   const struct service_counters *c)
+{
+	uint64_t pending = 0, answered = s ? s->left_answered : 0;
+
+	if (c->requests != c->succeeded + c->failed + c->pending)
+		return "requests = succeeded + failed + pending";
+	for (uint32_t i = 0; i < e->table.size; i++) {
+		const struct flow *f = &e->table.flows[i];
+
+		pending += f->open && f->tcp.state == TCP_SYN_SENT &&
+			   (!s || s == &e->services[f->service]);
+	}
+	if (pending != c->pending)
+		return "a request is pending while its flow is in SYN_SENT";
+	for (unsigned i = 0; s && i < s->n_backends; i++)
+		answered += s->backends[i].counters.answered;
+	if (s && answered != c->succeeded)
+		return "what succeeds was answered by one backend";
+	return NULL;
+}
+
 static unsigned count_holders(const struct engine *e, unsigned pool)
 {
 	unsigned n = 0;
@@ -216,10 +278,14 @@ const char *rules_broken(const struct engine *e)
 		if (f->open) {
 			used++;
 			broken = broken_flow(e, f);
+			if (!broken)
+				broken = broken_note(e, f);
 		}
 	}
 	if (!broken)
 		broken = broken_handshakes(e);
+	if (!broken)
+		broken = broken_requests(e, NULL, &e->requests);
 	if (!broken)
 		broken = broken_pools(e);
 	for (unsigned s = 0; s < e->n_services; s++) {
@@ -227,9 +293,12 @@ const char *rules_broken(const struct engine *e)
 
 		if (!broken)
 			broken = broken_slots(service, &leaving);
+		if (!broken)
+			broken =
+				broken_requests(e, service, &service->counters);
 		for (unsigned i = 0; !broken && i < service->n_backends; i++) {
 			broken = broken_backend(e, &service->backends[i]);
-			total += service->backends[i].total;
+			total += service->backends[i].counters.total;
 		}
 	}
 	if (!broken && used != e->table.used)

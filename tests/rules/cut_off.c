@@ -110,6 +110,7 @@ static struct link *link_new(enum check_kind kind)
 	s->spec.probe_lo = PROBE_LO;
 	s->spec.on_backend = on_backend;
 	s->spec.on_flow = NULL;
+	s->spec.on_refused = NULL;
 	s->spec.on_arg = l;
 	return l;
 }

@@ -288,7 +288,7 @@ START_TEST(unanswered_flows_of_a_backend_that_went_down_go_to_another)
 	}
 	ck_assert_uint_eq(moved, 2);
 	ck_assert_uint_eq(engine_counters(r->e)->redispatched, moved);
-	ck_assert_uint_eq(rig_backend(r, 0)->failed, moved);
+	ck_assert_uint_eq(rig_backend(r, 0)->counters.failed, moved);
 	rig_done(r);
 }
 END_TEST

@@ -28,7 +28,7 @@ START_TEST(events_tell_what_happened_to_a_flow)
 	ck_assert(conn_send(r, &c, ORIG, ACK, 0));
 	ck_assert_uint_eq(r->n_events, 1);
 	ck_assert(conn_send(r, &c, ORIG, RST, 0));
-	ck_assert_uint_eq(rig_events(r, FLOW_CLOSED, &c.client), 1);
+	ck_assert_uint_eq(rig_events(r, FLOW_ENDED, &c.client), 1);
 	ck_assert_int_eq(r->events[1].state, TCP_RESET);
 	ck_assert_uint_eq(rig_backend(r, 0)->flows, 0);
 	ck_assert(conn_send(r, &c, ORIG, ACK, 1));
@@ -36,7 +36,7 @@ START_TEST(events_tell_what_happened_to_a_flow)
 	ck_assert_int_eq(r->events[2].state, TCP_ESTABLISHED);
 	ck_assert_uint_eq(rig_backend(r, 0)->flows, 1);
 	conn_close(r, &c);
-	ck_assert_uint_eq(rig_events(r, FLOW_CLOSED, &c.client), 2);
+	ck_assert_uint_eq(rig_events(r, FLOW_ENDED, &c.client), 2);
 	ck_assert_int_eq(r->events[3].state, TCP_TIME_WAIT);
 	rig_wait(r, 61 * S);
 	ck_assert_uint_eq(r->n_events, 4);
@@ -53,7 +53,7 @@ START_TEST(rst_after_the_end_closes_no_flow_twice)
 	ck_assert(conn_send(r, &c, ORIG, RST, 0));
 	ck_assert(conn_send(r, &c, REPLY, RST, 0));
 	ck_assert(conn_send(r, &c, ORIG, RST, 0));
-	ck_assert_uint_eq(rig_events(r, FLOW_CLOSED, &c.client), 1);
+	ck_assert_uint_eq(rig_events(r, FLOW_ENDED, &c.client), 1);
 	ck_assert_uint_eq(rig_backend(r, 0)->flows, 0);
 	rig_done(r);
 }
@@ -83,11 +83,11 @@ START_TEST(refused_connection_counts_as_failed_of_its_backend)
 	ck_assert(conn_send(r, &c, REPLY, RST | ACK, 0));
 	ck_assert(same(r->out.dst, c.client));
 	ck_assert_int_eq(conn_state(r, &c), TCP_RESET);
-	ck_assert_uint_eq(rig_backend(r, 0)->failed, 1);
+	ck_assert_uint_eq(rig_backend(r, 0)->counters.failed, 1);
 	ck_assert_uint_eq(rig_backend(r, 0)->flows, 0);
 	rig_wait(r, 61 * S);
-	ck_assert_uint_eq(rig_backend(r, 0)->failed, 1);
-	ck_assert_uint_eq(rig_backend(r, 0)->total, 1);
+	ck_assert_uint_eq(rig_backend(r, 0)->counters.failed, 1);
+	ck_assert_uint_eq(rig_backend(r, 0)->counters.total, 1);
 	rig_done(r);
 }
 END_TEST
@@ -104,7 +104,7 @@ START_TEST(refused_flow_fails_once_whatever_follows)
 		ck_assert(conn_send(r, &c, REPLY, RST | ACK, 0));
 		rig_send(r, &f); /* acknowledges 0: nothing was received */
 	}
-	ck_assert_uint_eq(rig_backend(r, 0)->failed, 1);
+	ck_assert_uint_eq(rig_backend(r, 0)->counters.failed, 1);
 	rig_done(r);
 }
 END_TEST
@@ -119,8 +119,8 @@ START_TEST(reset_after_the_answer_is_no_failure_of_the_backend)
 	conn_in_state(r, 3, TCP_RESET);
 	rig_wait(r, 7500 * S);
 	ck_assert_uint_eq(engine_flows(r->e)->used, 0);
-	ck_assert_uint_eq(rig_backend(r, 0)->failed, 0);
-	ck_assert_uint_eq(rig_backend(r, 0)->total, 3);
+	ck_assert_uint_eq(rig_backend(r, 0)->counters.failed, 0);
+	ck_assert_uint_eq(rig_backend(r, 0)->counters.total, 3);
 	rig_done(r);
 }
 END_TEST
@@ -139,7 +139,7 @@ START_TEST(closed_connection_is_opened_again_by_a_new_syn)
 	conn_establish(r, &c);
 	ck_assert_uint_ne(conn_flow(r, &c)->id, old);
 	ck_assert_uint_eq(engine_flows(r->e)->used, 1);
-	ck_assert_uint_eq(rig_backend(r, 0)->total, 2);
+	ck_assert_uint_eq(rig_backend(r, 0)->counters.total, 2);
 	ck_assert_uint_eq(rig_events(r, FLOW_OPENED, &c.client), 2);
 	rig_done(r);
 }

@@ -70,8 +70,8 @@ START_TEST(flow_counts_packets_and_bytes_of_each_side)
 	ck_assert_uint_eq(engine_counters(r->e)->forwarded, 5);
 	ck_assert_uint_eq(engine_counters(r->e)->received, 5);
 	ck_assert_uint_eq(rig_backend(r, 0)->flows, 1);
-	ck_assert_uint_eq(rig_backend(r, 0)->total, 1);
-	ck_assert_uint_eq(rig_backend(r, 0)->failed, 0);
+	ck_assert_uint_eq(rig_backend(r, 0)->counters.total, 1);
+	ck_assert_uint_eq(rig_backend(r, 0)->counters.failed, 0);
 	rig_done(r);
 }
 END_TEST
@@ -206,7 +206,7 @@ START_TEST(flows_are_spread_over_the_backends)
 	}
 	for (unsigned i = 0; i < 3; i++) {
 		ck_assert_uint_eq(rig_backend(r, i)->flows, 10);
-		ck_assert_uint_eq(rig_backend(r, i)->total, 10);
+		ck_assert_uint_eq(rig_backend(r, i)->counters.total, 10);
 	}
 	rig_done(r);
 }
@@ -435,7 +435,8 @@ START_TEST(syn_is_refused_when_the_table_is_full_of_connections)
 		conn_establish(r, &c);
 	}
 	conn_is_refused(r, 9, DROP_TABLE_FULL);
-	ck_assert_uint_eq(rig_backend(r, 0)->total + rig_backend(r, 1)->total,
+	ck_assert_uint_eq(rig_backend(r, 0)->counters.total +
+				  rig_backend(r, 1)->counters.total,
 			  4);
 	rig_done(r);
 }

@@ -102,7 +102,7 @@ START_TEST(each_backend_is_asked_once_and_then_the_refusal_passed_on)
 	ck_assert_uint_eq(rst.flags, RST | ACK);
 	ck_assert_uint_eq(rst.ack, c.seq[ORIG]);
 	for (unsigned i = 0; i < 3; i++)
-		ck_assert_uint_eq(rig_backend(r, i)->failed, 1);
+		ck_assert_uint_eq(rig_backend(r, i)->counters.failed, 1);
 	rig_done(r);
 }
 END_TEST
@@ -357,7 +357,7 @@ START_TEST(port_that_the_backend_remembers_is_repaired)
 	ck_assert(same(c.backend, first));
 	conn_finish(r, &c);
 	ck_assert_uint_eq(engine_counters(r->e)->redispatched, 0);
-	ck_assert_uint_eq(rig_backend(r, 0)->failed, 0);
+	ck_assert_uint_eq(rig_backend(r, 0)->counters.failed, 0);
 	ck_assert_uint_ge(engine_counters(r->e)->repaired, 1);
 	rig_done(r);
 }

@@ -62,6 +62,7 @@ static struct many *many_new(unsigned n)
 	s->spec.probe_lo = PROBE_LO;
 	s->spec.on_backend = on_backend;
 	s->spec.on_flow = NULL;
+	s->spec.on_refused = NULL;
 	s->spec.on_arg = m;
 	return m;
 }

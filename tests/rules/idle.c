@@ -23,14 +23,15 @@ static const struct {
 	enum tcp_state state;
 	unsigned limit_s;
 	enum tcp_state then;
+	enum flow_end end;
 } idle_limits[] = {
-	{TCP_SYN_SENT, 10, GONE},
-	{TCP_SYN_RECEIVED, 60, TCP_RESET},
-	{TCP_ESTABLISHED, 7440, TCP_RESET},
-	{TCP_FIN_WAIT, 240, TCP_RESET},
-	{TCP_CLOSING, 240, TCP_RESET},
-	{TCP_TIME_WAIT, 60, GONE},
-	{TCP_RESET, 60, GONE},
+	{TCP_SYN_SENT, 10, GONE, FLOW_END_SYN_TIMEOUT},
+	{TCP_SYN_RECEIVED, 60, TCP_RESET, FLOW_END_CLIENT_LOST},
+	{TCP_ESTABLISHED, 7440, TCP_RESET, FLOW_END_IDLE},
+	{TCP_FIN_WAIT, 240, TCP_RESET, FLOW_END_HALF_CLOSED_IDLE},
+	{TCP_CLOSING, 240, TCP_RESET, FLOW_END_HALF_CLOSED_IDLE},
+	{TCP_TIME_WAIT, 60, GONE, FLOW_END_CLOSED},
+	{TCP_RESET, 60, GONE, FLOW_END_CLIENT_RESET},
 };
 
 START_TEST(idle_flow_ends_at_its_limit_and_not_before)
@@ -46,8 +47,8 @@ START_TEST(idle_flow_ends_at_its_limit_and_not_before)
 	ck_assert_int_eq(conn_state(r, &c), idle_limits[_i].then);
 	/* of a closed flow the end was told before */
 	open = !tcp_is_closed(idle_limits[_i].state);
-	ck_assert_uint_eq(rig_events(r, FLOW_EXPIRED, &c.client), open);
-	ck_assert_uint_eq(rig_events(r, FLOW_CLOSED, &c.client), !open);
+	ck_assert_uint_eq(rig_events(r, FLOW_ENDED, &c.client), 1);
+	ck_assert_uint_eq(rig_ended(r, idle_limits[_i].end, &c.client), 1);
 	ck_assert_uint_eq(engine_counters(r->e)->expired, open);
 	ck_assert_uint_eq(rig_backend(r, 0)->flows, 0);
 	rig_wait(r, 300 * S);
@@ -215,7 +216,7 @@ START_TEST(unanswered_syn_is_refused_at_its_limit)
 	ck_assert_uint_eq(resets_to(r, c.vip, c.client, rst), 1);
 	ck_assert_uint_eq(rst[0].flags, RST | ACK);
 	ck_assert_uint_eq(rst[0].ack, c.seq[ORIG]);
-	ck_assert_uint_eq(rig_backend(r, 0)->failed, 1);
+	ck_assert_uint_eq(rig_backend(r, 0)->counters.failed, 1);
 	rig_done(r);
 }
 END_TEST

@@ -50,7 +50,7 @@ START_TEST(copies_of_a_syn_with_data_stay_with_its_backend)
 	ck_assert(same(r->out.dst, c.backend));
 	ck_assert(conn_send(r, &c, ORIG, ACK, 0));
 	ck_assert_int_eq(conn_state(r, &c), TCP_ESTABLISHED);
-	ck_assert_uint_eq(backend_of(r, &c)->failed, 0);
+	ck_assert_uint_eq(backend_of(r, &c)->counters.failed, 0);
 	rig_done(r);
 }
 END_TEST
@@ -127,7 +127,7 @@ START_TEST(unreachable_backend_is_left_at_once)
 	conn_expect_syn(r, &c);
 	ck_assert(!same(c.backend, first->addr));
 	ck_assert_uint_eq(rig_drain(r), 0); /* nothing to the client */
-	ck_assert_uint_eq(first->failed, 1);
+	ck_assert_uint_eq(first->counters.failed, 1);
 	ck_assert_uint_eq(rig_events(r, FLOW_REDISPATCHED, &c.client), 1);
 	conn_finish(r, &c);
 	rig_done(r);
@@ -415,7 +415,7 @@ START_TEST(no_more_are_asked_than_can_be_remembered)
 	ck_assert_uint_eq(r->out.ack, c.seq[ORIG]);
 	ck_assert_int_eq(conn_state(r, &c), TCP_RESET);
 	for (unsigned i = 0; i < 12; i++)
-		asked += rig_backend(r, i)->total;
+		asked += rig_backend(r, i)->counters.total;
 	ck_assert_uint_eq(asked, 1 + HANDSHAKE_RETRIES_MAX);
 	rig_done(r);
 }

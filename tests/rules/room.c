@@ -44,7 +44,7 @@ static void check_recycling(struct rig *r)
 		ck_assert_int_eq(conn_state(r, &c[order[gone]]), TCP_STATES);
 		/* of a closed flow the end was told before */
 		ck_assert_uint_eq(
-			rig_events(r, FLOW_RECYCLED, &c[order[gone]].client),
+			rig_ended(r, FLOW_END_RECYCLED, &c[order[gone]].client),
 			i >= 3);
 	}
 	ck_assert_uint_eq(engine_counters(r->e)->recycled_closed, 3);
@@ -123,9 +123,9 @@ START_TEST(unanswered_flows_count_as_failed_however_they_end)
 	conn_in_state(r, 0, TCP_SYN_SENT);
 	conn_in_state(r, 1, TCP_SYN_SENT);
 	conn_in_state(r, 2, TCP_SYN_SENT); /* recycles the first */
-	ck_assert_uint_eq(rig_backend(r, 0)->failed, 1);
+	ck_assert_uint_eq(rig_backend(r, 0)->counters.failed, 1);
 	rig_wait(r, 11 * S); /* the others expire */
-	ck_assert_uint_eq(rig_backend(r, 0)->failed, 3);
+	ck_assert_uint_eq(rig_backend(r, 0)->counters.failed, 3);
 	rig_drain(r);
 	rig_done(r);
 }
@@ -139,10 +139,8 @@ START_TEST(superseded_flow_ends_with_an_event)
 	c.seq[ORIG] += 1000000;
 	ck_assert(conn_syn(r, &c));
 	ck_assert_uint_eq(rig_events(r, FLOW_OPENED, &c.client), 2);
-	ck_assert_uint_eq(rig_events(r, FLOW_RECYCLED, &c.client) +
-				  rig_events(r, FLOW_CLOSED, &c.client) +
-				  rig_events(r, FLOW_EXPIRED, &c.client),
-			  1);
+	ck_assert_uint_eq(rig_events(r, FLOW_ENDED, &c.client), 1);
+	ck_assert_uint_eq(rig_ended(r, FLOW_END_SUPERSEDED, &c.client), 1);
 	rig_done(r);
 }
 END_TEST
@@ -191,7 +189,7 @@ START_TEST(moving_download_outlives_those_that_stand)
 		ck_assert_int_eq(conn_state(r, &stand[i]), TCP_STATES);
 		ck_assert_int_eq(conn_state(r, &moving), TCP_FIN_WAIT);
 		ck_assert_uint_eq(
-			rig_events(r, FLOW_RECYCLED, &stand[i].client), 1);
+			rig_ended(r, FLOW_END_RECYCLED, &stand[i].client), 1);
 	}
 	ck_assert_uint_eq(engine_counters(r->e)->recycled_half_closed,
 			  PLACES - 1);
@@ -336,7 +334,7 @@ START_TEST(flood_displaces_its_own_oldest_half_open_flows)
 					 gone ? TCP_STATES
 					      : half_open_state(j));
 			ck_assert_uint_eq(
-				rig_events(r, FLOW_RECYCLED, &c[j].client),
+				rig_ended(r, FLOW_END_RECYCLED, &c[j].client),
 				gone);
 		}
 	}

@@ -41,12 +41,14 @@ static uint32_t below(struct world *w, uint32_t n)
 	return random_below(&w->random, n);
 }
 
-static void on_flow(void *arg, enum flow_event what, const struct flow *f)
+static void on_flow(void *arg, enum flow_event what, const struct flow *f,
+		    const struct flow_note *note)
 {
 	struct world *w = arg;
 
 	w->n_events[what]++;
-	if (what == FLOW_RECYCLED && f->tcp.state == TCP_ESTABLISHED)
+	if (what == FLOW_ENDED && note->end == FLOW_END_RECYCLED &&
+	    f->tcp.state == TCP_ESTABLISHED)
 		w->broken = "an established flow is never recycled";
 }
 
@@ -71,6 +73,7 @@ static struct world *world_new(uint64_t seed)
 	s->spec.n_ports = PORTS;
 	s->spec.seed = seed;
 	s->spec.on_flow = on_flow;
+	s->spec.on_refused = NULL;
 	s->spec.on_arg = w;
 	rig_start(w->r);
 	for (unsigned i = 0; i < CONNS; i++) {
@@ -202,8 +205,7 @@ static void check_flows(struct world *w)
 		memcpy(w->seen[i].pair, f->pair, sizeof(f->pair));
 	}
 	if (w->n_events[FLOW_OPENED] + w->n_events[FLOW_REVIVED] !=
-	    living + w->n_events[FLOW_CLOSED] + w->n_events[FLOW_EXPIRED] +
-		    w->n_events[FLOW_RECYCLED])
+	    living + w->n_events[FLOW_ENDED])
 		w->broken = "each opened flow lives or its end was told";
 }
 

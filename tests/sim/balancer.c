@@ -17,9 +17,20 @@ uint64_t balancer_now(const struct world *w)
 	return w->now + w->lb.ahead;
 }
 
-static void note_flow(void *arg, enum flow_event event, const struct flow *flow)
+static void note_flow(void *arg, enum flow_event event, const struct flow *flow,
+		      const struct flow_note *note)
 {
-	judge_flow(arg, event, flow);
+	judge_flow(arg, event, flow, note);
+}
+
+static void note_refused(void *arg, unsigned service,
+			 const struct endpoint *client, enum drop_reason why)
+{
+	struct world *w = arg;
+
+	(void)service;
+	(void)client;
+	w->lb.refused[why]++;
 }
 
 static void note_backend(void *arg, enum backend_event event, unsigned service,
@@ -77,10 +88,13 @@ static int start(struct world *w, struct flow *flows)
 	for (int i = 0; i < FLOW_SECRET_BYTES; i++)
 		spec->secret[i] = (uint8_t)roll(w, 256);
 	spec->on_flow = note_flow;
+	spec->on_refused = note_refused;
 	spec->on_backend = note_backend;
 	spec->on_arg = w;
 	w->lb.flows = flows;
-	w->lb.sent = 0;
+	w->lb.sent = w->lb.translated = w->lb.left_packets = 0;
+	w->lb.opened = w->lb.ended = 0;
+	memset(w->lb.refused, 0, sizeof(w->lb.refused));
 	w->lb.started = w->now;
 	if (engine_new(&w->lb.e, spec, balancer_now(w), &err))
 		return -1;
@@ -258,6 +272,7 @@ static enum verdict receive_icmp(struct world *w, struct pkt *p)
 	p->len = m.msg.len;
 	memcpy(p->bytes, m.msg.ip, m.msg.len);
 	judge_icmp(w, p);
+	w->lb.translated++;
 	return v;
 }
 
@@ -320,6 +335,14 @@ void balancer_receive(struct world *w, struct pkt *p)
 		world_drop_pkt(w, p);
 	}
 	run(w);
+}
+
+void balancer_leaves(struct world *w, unsigned service, unsigned backend)
+{
+	const struct backend_counters *c =
+		engine_backend_counters(w->lb.e, service, backend);
+
+	w->lb.left_packets += c->packets[FLOW_ORIG] + c->packets[FLOW_REPLY];
 }
 
 void balancer_changed(struct world *w)
@@ -459,6 +482,9 @@ void balancer_back(struct world *w)
 		abort();
 	adopted = engine_adopt(w->lb.e, balancer_now(w), &refused);
 	inside_balance(w->lb.e);
+	for (uint32_t i = 0; i < n; i++)
+		w->lb.opened +=
+			flows[i].open && !tcp_is_closed(flows[i].tcp.state);
 	world_trace(w, "balancer is back with %d flows", (int)adopted);
 	judge_restart(w, open, adopted, refused);
 	run(w);

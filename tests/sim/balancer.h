@@ -33,8 +33,14 @@ struct balancer {
 	uint64_t started;
 	uint64_t heard; /* anything from where backends are, its own clock */
 	uint64_t sent;	/* packets that left */
-	bool leaving;	/* all flows are being reset */
-	bool touched;	/* the engine was called in this step */
+	uint64_t translated; /* ICMP errors that did */
+	/* What the engine has told of flows: begun again and adopted ones are
+	 * opened, too; and of SYNs that opened none.
+	 */
+	uint64_t opened, ended, refused[DROP_REASONS];
+	uint64_t left_packets;	      /* of backends whose slots are free */
+	bool leaving;		      /* all flows are being reset */
+	bool touched;		      /* the engine was called in this step */
 	struct seen_flow *seen;	      /* as judge.c saw them last */
 	uint32_t half_open[PLAN_ALL]; /* the same */
 };
@@ -56,6 +62,9 @@ void balancer_back(struct world *w);
 void balancer_receive(struct world *w, struct pkt *p);
 void balancer_timer(struct world *w);
 void balancer_probe_result(struct world *w, uint32_t which, uint32_t number);
+
+/* The slot of a backend is about to be free. */
+void balancer_leaves(struct world *w, unsigned service, unsigned backend);
 
 /* After something was changed. */
 void balancer_changed(struct world *w);

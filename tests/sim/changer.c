@@ -262,6 +262,7 @@ void changer_finish(struct world *w)
 		w->stats.freed++;
 		world_trace(w, "slot %d of service %u is free", k, s);
 		if (k >= 0) {
+			balancer_leaves(w, s, (unsigned)k);
 			engine_free_backend(w->lb.e, s, (unsigned)k);
 			w->plan.backends[s][k].unused = true;
 			w->plan.backends[s][k].gone = false;

@@ -123,6 +123,44 @@ static void judge_service(struct world *w, unsigned s, const struct tally *t)
 		world_break(w, "what backends are owed adds up to nothing");
 }
 
+/* What is counted of requests, at any moment. */
+static void judge_requests(struct world *w, const struct service_counters *c)
+{
+	if (c->requests != c->succeeded + c->failed + c->pending)
+		world_break(w, "requests = succeeded + failed + pending");
+}
+
+/* What is counted is what was told, and adds up. */
+static void judge_counted(struct world *w, const struct tally *t)
+{
+	const struct engine *e = w->lb.e;
+	const struct service_counters *all = engine_request_counters(e);
+	uint64_t open = 0, packets = w->lb.left_packets;
+
+	judge_requests(w, all);
+	for (unsigned s = 0; s < engine_services(e); s++) {
+		judge_requests(w, engine_service_counters(e, s));
+		for (unsigned i = 0; i < engine_backends(e, s); i++) {
+			const struct backend_counters *c =
+				engine_backend_counters(e, s, i);
+
+			open += t->flows[s][i];
+			packets +=
+				c->packets[FLOW_ORIG] + c->packets[FLOW_REPLY];
+		}
+	}
+	if (w->lb.opened != w->lb.ended + open)
+		world_break(w,
+			    "each flow that was opened ends once: %u of %u, "
+			    "%u open",
+			    (unsigned)w->lb.ended, (unsigned)w->lb.opened,
+			    (unsigned)open);
+	if (packets + w->lb.translated != engine_counters(e)->forwarded)
+		world_break(w, "each packet is of one backend");
+	if (memcmp(all->refused, w->lb.refused, sizeof(w->lb.refused)) != 0)
+		world_break(w, "each SYN that is refused is told");
+}
+
 static void judge_tally(struct world *w, const struct tally *t)
 {
 	const struct engine *e = w->lb.e;
@@ -141,6 +179,7 @@ static void judge_tally(struct world *w, const struct tally *t)
 	}
 	for (unsigned s = 0; s < engine_services(e); s++)
 		judge_service(w, s, t);
+	judge_counted(w, t);
 }
 
 void judge_step(struct world *w)
@@ -366,15 +405,6 @@ static void judge_expiry(struct world *w, const struct flow *flow, unsigned was)
 	excuse(w, flow, EXC_EXPIRED);
 }
 
-static void judge_closed(struct world *w, const struct flow *flow)
-{
-	if (!(flow->flags & FLOW_KILLED))
-		return;
-	if (!inside_backend_of(w->lb.e, flow)->sweep && !w->lb.leaving)
-		world_break(w, "a flow is reset only with its backend");
-	excuse(w, flow, EXC_SWEPT);
-}
-
 /* What nobody else wants to have is gone before, and what is idle longer. */
 static void judge_half_closed(struct world *w, const struct flow *flow)
 {
@@ -425,35 +455,110 @@ static void judge_given(struct world *w, const struct flow *flow)
 			    flow->backend, flow->service);
 }
 
-void judge_flow(struct world *w, enum flow_event event, const struct flow *flow)
+/* Why it ended is what has happened. @was: its state before. */
+static void judge_end(struct world *w, const struct flow *flow,
+		      enum flow_end end, unsigned was)
 {
-	static const char *const names[] = {"opened",	"closed",
-					    "revived",	"expired",
-					    "recycled", "redispatched"};
+	const struct backend *b = inside_backend_of(w->lb.e, flow);
+	const bool reset =
+		flow->tcp.state == TCP_RESET && !(flow->flags & FLOW_KILLED);
+	bool right = false;
+
+	switch (end) {
+	case FLOW_END_NONE:
+	case FLOW_END_KILLED: /* nobody does so here */
+	case FLOW_ENDS: break;
+	case FLOW_END_CLOSED: right = flow->tcp.state == TCP_TIME_WAIT; break;
+	case FLOW_END_CLIENT_RESET: right = reset; break;
+	case FLOW_END_BACKEND_RESET:
+		right = reset && was != TCP_SYN_SENT;
+		break;
+	case FLOW_END_REFUSED: right = reset && was == TCP_SYN_SENT; break;
+	case FLOW_END_SYN_TIMEOUT:
+	case FLOW_END_UNREACHABLE: right = was == TCP_SYN_SENT; break;
+	case FLOW_END_CLIENT_LOST: right = was == TCP_SYN_RECEIVED; break;
+	case FLOW_END_IDLE: right = was == TCP_ESTABLISHED; break;
+	case FLOW_END_HALF_CLOSED_IDLE: right = tcp_is_half_closed(was); break;
+	case FLOW_END_DOWN: right = b->sweep && !b->drained; break;
+	case FLOW_END_DRAINED: right = b->sweep && b->drained; break;
+	case FLOW_END_DISABLED:
+		right = b->sweep && b->drained &&
+			b->params.admin == ADMIN_DISABLED;
+		break;
+	case FLOW_END_REMOVED:
+		right = b->sweep && b->drained && b->slot == SLOT_LEAVING;
+		break;
+	case FLOW_END_SUPERSEDED: right = was == TCP_SYN_SENT; break;
+	case FLOW_END_RECYCLED: right = !tcp_is_closed(was); break;
+	case FLOW_END_SHUTDOWN: right = w->lb.leaving; break;
+	}
+	if (!right)
+		world_break(w, "a flow ends for the reason that is told: %s",
+			    flow_end_name(end));
+}
+
+/* The end of a flow excuses how its connection ends. */
+static void judge_ended(struct world *w, const struct flow *flow,
+			enum flow_end end, unsigned was)
+{
+	judge_end(w, flow, end, was);
+	switch (end) {
+	case FLOW_END_SYN_TIMEOUT:
+	case FLOW_END_UNREACHABLE:
+	case FLOW_END_CLIENT_LOST:
+	case FLOW_END_IDLE:
+	case FLOW_END_HALF_CLOSED_IDLE: judge_expiry(w, flow, was); break;
+	case FLOW_END_SUPERSEDED:
+	case FLOW_END_RECYCLED:
+		judge_recycled(w, flow);
+		excuse(w, flow, EXC_PRESSURE);
+		break;
+	case FLOW_END_DOWN:
+	case FLOW_END_DRAINED:
+	case FLOW_END_DISABLED:
+	case FLOW_END_REMOVED:
+	case FLOW_END_KILLED:
+	case FLOW_END_SHUTDOWN: excuse(w, flow, EXC_SWEPT); break;
+	case FLOW_END_NONE:
+	case FLOW_END_CLOSED:
+	case FLOW_END_CLIENT_RESET:
+	case FLOW_END_BACKEND_RESET:
+	case FLOW_END_REFUSED:
+	case FLOW_ENDS: break;
+	}
+}
+
+void judge_flow(struct world *w, enum flow_event event, const struct flow *flow,
+		const struct flow_note *note)
+{
+	static const char *const names[] = {"opened", "ended", "revived",
+					    "redispatched"};
+	const enum flow_end end = (enum flow_end)note->end;
 	uint32_t i = (uint32_t)(flow - w->lb.flows);
 	struct seen_flow *seen = &w->lb.seen[i];
 	unsigned was = seen->id == flow->id ? seen->state : TCP_SYN_SENT;
 
-	world_trace(w, "flow %u %s, %s", i, names[event],
-		    tcp_state_name(flow->tcp.state));
+	world_trace(w, "flow %u %s, %s, end %s", i, names[event],
+		    tcp_state_name(flow->tcp.state), flow_end_name(end));
 	switch (event) {
-	case FLOW_OPENED: judge_given(w, flow); break;
-	case FLOW_REVIVED: break;
+	case FLOW_OPENED:
+		w->lb.opened++;
+		judge_given(w, flow);
+		break;
+	case FLOW_REVIVED: w->lb.opened++; break;
 	case FLOW_REDISPATCHED:
 		judge_given(w, flow);
 		if (was != TCP_SYN_SENT)
 			world_break(w, "an answered flow is not given away");
 		break;
-	case FLOW_CLOSED: judge_closed(w, flow); break;
-	case FLOW_EXPIRED: judge_expiry(w, flow, was); break;
-	case FLOW_RECYCLED:
-		judge_recycled(w, flow);
-		excuse(w, flow, EXC_PRESSURE);
+	case FLOW_ENDED:
+		w->lb.ended++;
+		judge_ended(w, flow, end, was);
 		break;
 	}
 	if (seen->id == flow->id)
 		seen->state = flow->tcp.state;
-	if (event == FLOW_RECYCLED)
+	if (end == FLOW_END_RECYCLED || end == FLOW_END_SUPERSEDED)
 		seen->id = 0;
 }
 

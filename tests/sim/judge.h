@@ -27,8 +27,8 @@ void judge_forward(struct world *w, const struct origin *by,
 void judge_icmp(struct world *w, const struct pkt *p);
 
 /* The engine tells what happens to a flow. */
-void judge_flow(struct world *w, enum flow_event event,
-		const struct flow *flow);
+void judge_flow(struct world *w, enum flow_event event, const struct flow *flow,
+		const struct flow_note *note);
 void judge_backend(struct world *w, enum backend_event event, unsigned service,
 		   unsigned backend);
 

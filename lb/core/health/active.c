@@ -14,20 +14,20 @@
 #include "core/sched/choose.h"
 #include "core/state.h"
 
-void engine_prove_last(struct service *s)
+void engine_prove_last(struct service *s, uint64_t now_ns)
 {
 	for (unsigned i = 0; i < s->n_backends; i++)
 		if (backend_takes_flows(&s->backends[i]))
 			return;
 	for (unsigned i = 0; i < s->n_backends; i++)
-		s->backends[i].proven = true;
+		backend_set_proven(&s->backends[i], true, now_ns);
 	sched_changed(s);
 }
 
 /* A newcomer has passed a check. */
 static void prove(struct engine *e, struct backend *b, uint64_t now_ns)
 {
-	b->proven = true;
+	backend_set_proven(b, true, now_ns);
 	health_ramp(&b->health, now_ns);
 	sched_changed(&e->services[b->service]);
 	engine_tell(e, BACKEND_PROVEN, b, CHECK_OK);
@@ -41,14 +41,14 @@ static void changed(struct engine *e, struct backend *b,
 	switch (change) {
 	case HEALTH_SAME: break;
 	case HEALTH_WENT_DOWN:
-		b->up = false;
+		backend_set_up(b, false, now_ns);
 		/* A backend that refuses has a live kernel, which resets the
 		 * connections of a process that died. If the process only
 		 * stopped listening, its other connections may go on.
 		 */
 		if (engine_sweeps_down(e, b))
 			engine_start_sweep(e, b);
-		engine_prove_last(&e->services[b->service]);
+		engine_prove_last(&e->services[b->service], now_ns);
 		engine_tell(e, BACKEND_DOWN, b, b->health.last);
 		break;
 	case HEALTH_FELL_SILENT:
@@ -57,7 +57,7 @@ static void changed(struct engine *e, struct backend *b,
 		engine_tell(e, BACKEND_DOWN, b, b->health.last);
 		break;
 	case HEALTH_WENT_UP:
-		b->up = true;
+		backend_set_up(b, true, now_ns);
 		b->proven = true;
 		b->sweep &= b->drained; /* its remaining flows may go on */
 		breaker_reset(&b->breaker, now_ns);
@@ -166,12 +166,21 @@ static void let_go(struct backend *b, uint64_t now_ns)
 	health_hurry(&b->health, now_ns);
 }
 
+/* The running check has this result, and it counts. */
+static void count_check(struct backend *b, enum check_result result,
+			uint64_t now_ns)
+{
+	b->counters.checks_ok += result == CHECK_OK;
+	b->counters.checks_failed += result != CHECK_OK;
+	b->counters.last_check_ns = now_ns - b->health.started_ns;
+}
+
 void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
 			 uint32_t number, enum check_result result,
 			 uint64_t now_ns)
 {
 	struct backend *b = &e->services[service].backends[backend];
-	bool ours = false, passed;
+	bool ours = false, runs;
 
 	if (!is_valid(e, b, number))
 		return;
@@ -199,13 +208,14 @@ void engine_probe_result(struct engine *e, unsigned service, unsigned backend,
 	case CHECK_LOCAL:
 	case CHECK_RESULTS: break;
 	}
-	passed = result == CHECK_OK && b->health.probing &&
-		 number == b->health.number;
-	if (b->health.probing && number == b->health.number)
+	runs = b->health.probing && number == b->health.number;
+	if (runs)
 		half_open_over(b);
+	if (runs && result != CHECK_LOCAL)
+		count_check(b, result, now_ns);
 	changed(e, b, health_result(&b->health, number, result, now_ns),
 		now_ns);
-	if (passed && b->up && !b->proven)
+	if (runs && result == CHECK_OK && b->up && !b->proven)
 		prove(e, b, now_ns);
 }
 
@@ -251,6 +261,8 @@ static void run_check(struct engine *e, struct backend *b, uint64_t heard_ns,
 		return;
 	if (h->probing && excused(e, b, now_ns) && h->probing)
 		return; /* the check goes on for a moment */
+	if (h->probing)
+		count_check(b, CHECK_TIMEOUT, now_ns);
 	changed(e, b, health_tick(h, now_ns, &e->random, &start), now_ns);
 	if (start || !h->probing)
 		half_open_over(b);

@@ -49,6 +49,8 @@ static uint32_t next_backoff_ms(const struct breaker *b, uint64_t now_ns)
 static enum breaker_change open_it(struct breaker *b, uint64_t now_ns)
 {
 	b->backoff_ms = next_backoff_ms(b, now_ns);
+	if (b->state == BREAKER_CLOSED)
+		b->opened_ns = now_ns;
 	set_state(b, BREAKER_OPEN, now_ns + b->backoff_ms * NS_PER_MS);
 	return BREAKER_OPENED;
 }

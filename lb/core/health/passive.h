@@ -80,6 +80,7 @@ struct breaker {
 	uint32_t backoff_ms; /* the latest; 0: none yet */
 	uint64_t due_ns;     /* open: its end; half open: end of trials */
 	uint64_t closed_ns;  /* time of the last closing */
+	uint64_t opened_ns;  /* the last time that it was closed before */
 };
 
 void breaker_init(struct breaker *b, const struct breaker_params *params,
