@@ -32,6 +32,7 @@
 #include "interfaces.h"
 #include "overlay.h"
 #include "planner.h"
+#include "publish.h"
 #include "reach.h"
 #include "reloading.h"
 #include "save.h"
@@ -67,6 +68,7 @@ struct app {
 	struct presence presence;
 	struct reach reach;
 	struct watch watch;
+	struct publish publish;
 	struct change change;
 	struct departure departure;
 	struct overlay overlay;

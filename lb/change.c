@@ -229,14 +229,18 @@ static uint64_t undo(struct app *app)
 	return 0;
 }
 
-static bool tell_line(struct change *c)
+static bool tell_line(struct app *app)
 {
+	struct change *c = &app->change;
 	const char *line = text_get(&c->lines) + c->told;
 	const size_t len = strcspn(line, "\n");
+	char text[JOURNAL_TEXT_MAX + 1];
 
 	if (!*line)
 		return false;
 	log_info("change: %.*s", (int)len, line);
+	snprintf(text, sizeof(text), "%.*s", (int)len, line);
+	publish_operator(app, OPERATOR_CHANGED, "", text);
 	c->told += len + (line[len] == '\n');
 	return true;
 }
@@ -259,7 +263,7 @@ static uint64_t tell(struct app *app)
 	const uint64_t begin_ns = clock_now_ns();
 
 	for (unsigned n = 0; !enough(n, begin_ns); n++)
-		if (!tell_line(&app->change) && !tell_backend(app)) {
+		if (!tell_line(app) && !tell_backend(app)) {
 			end(app);
 			return 0;
 		}

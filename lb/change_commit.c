@@ -137,8 +137,10 @@ void change_enter(struct app *app)
 	packets_follow_plan(app);
 	reach_changed(app);
 	departure_begins(app);
-	if (app->change.lines.len)
+	if (app->change.lines.len) {
 		app->change.generation++;
+		publish_changed(app, app->change.base ? "reload" : "");
+	}
 	if (app->change.base) {
 		overlay_base_free(&app->overlay.base);
 		app->overlay.base = *app->change.base;

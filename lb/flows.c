@@ -90,6 +90,7 @@ static void on_backend(void *arg, enum backend_event event, unsigned service,
 
 	announce_backend(&app->config, app->engine, event, service, backend,
 			 why, clock_now_ns());
+	publish_backend(app, event, service, backend, why);
 }
 
 /* The NAT ports that flows may get; the caller frees them. NULL: no memory. */

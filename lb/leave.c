@@ -32,6 +32,7 @@ static void reset_flows(struct app *app)
 		/* What found no room needs a moment; do not spin. */
 		waits = forward_waits(app->forward);
 		(void)supervision_turn(app);
+		(void)publish_turn(app);
 		if (!loop_turn(app, waits ? 1 : 0))
 			return;
 		if (!told && clock_now_ns() > begin_ns + 100 * NS_PER_MS) {
@@ -54,8 +55,13 @@ static void reset_flows(struct app *app)
 
 static void stop(struct app *app, bool keep)
 {
+	app->publish.stopping = true;
+	publish_operator(app, OPERATOR_STOPS, "",
+			 keep ? "connections go on with the next start"
+			      : "connections are reset");
 	if (!keep)
 		reset_flows(app);
+	publish_all(app); /* the last figures */
 }
 
 const struct step step_leave = {"leave", NULL, stop};

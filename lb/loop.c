@@ -116,6 +116,7 @@ bool app_run(struct app *app)
 		next_ns = earlier(next_ns, departure_turn(app));
 		next_ns = earlier(next_ns, channel_turn(app));
 		next_ns = earlier(next_ns, supervision_turn(app));
+		next_ns = earlier(next_ns, publish_turn(app));
 		if (!loop_turn(app, poll_timeout_ms(next_ns)))
 			return false;
 		presence_take_wanted(app);

@@ -73,6 +73,8 @@ static void refuse(struct app *app, int ret, const struct err *why)
 	struct reloading *r = &app->reloading;
 
 	log_warn("reload: nothing was changed: %s", why->text);
+	if (!r->dry)
+		publish_reloaded(app, false, "", why->text);
 	if (r->announced)
 		supervision_reload_ends(app, why->text);
 	if (r->who.number)
@@ -94,6 +96,9 @@ static void succeed(struct app *app)
 		log_info("reloaded: generation=%llu%s",
 			 (unsigned long long)app->change.generation,
 			 r->result->change.len ? "" : ", nothing is different");
+		publish_reloaded(
+			app, true, "",
+			r->result->change.len ? "" : "nothing is different");
 	}
 	if (r->who.number) {
 		add_lines(&out, "change", &r->result->change);

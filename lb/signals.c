@@ -35,6 +35,7 @@ void signals_read(struct app *app)
 		case SIGHUP:
 			log_info("SIGHUP: the configuration file is read "
 				 "again");
+			publish_hup(app);
 			reload_by_signal(app);
 			break;
 		case SIGUSR1:

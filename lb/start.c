@@ -23,6 +23,8 @@ static const struct step *const steps[] = {
 	&step_ports,
 	&step_inject,
 	&step_index,
+	/* The notes of flows are there before the flows are. */
+	&step_publish,
 	&step_engine,
 	/*
 	 * Before the flows of an earlier process are trusted: that process may

@@ -34,7 +34,8 @@ extern const struct step step_state; /* flows.c */
 extern const struct step step_index;
 extern const struct step step_engine;
 extern const struct step step_takeover;
-extern const struct step step_inject; /* packets.c */
+extern const struct step step_publish; /* publish.c */
+extern const struct step step_inject;  /* packets.c */
 extern const struct step step_forward;
 extern const struct step step_checker;
 extern const struct step step_interfaces;

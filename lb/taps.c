@@ -87,6 +87,8 @@ static int open_ring(struct taps *t, enum tap_ring ring, struct err *err)
 	if (ret)
 		return ret;
 	t->drops_told[ring] = 0;
+	t->closed[ring].received += t->judged[ring].received;
+	t->closed[ring].dropped += t->judged[ring].dropped;
 	t->judged[ring] = (struct capture_stats){0};
 	return 0;
 }
@@ -376,6 +378,18 @@ uint64_t taps_captured(const struct taps *t)
 		frames += stats.received;
 	}
 	return frames;
+}
+
+void taps_stats(const struct taps *t, enum tap_ring ring,
+		struct capture_stats *out)
+{
+	const struct capture_stats *closed = &t->closed[ring],
+				   *open = &t->judged[ring];
+
+	*out = (struct capture_stats){
+		.received = closed->received + open->received,
+		.dropped = closed->dropped + open->dropped,
+	};
 }
 
 uint64_t taps_heard_ns(const struct taps *t, int ifindex)

@@ -59,6 +59,7 @@ struct taps {
 	uint64_t machine_memory;   /* bytes */
 	uint64_t drops_told[TAP_RINGS];
 	struct capture_stats judged[TAP_RINGS]; /* last passed to the engine */
+	struct capture_stats closed[TAP_RINGS]; /* of rings that are closed */
 	uint64_t looked_ns;			/* last look at the drops */
 
 	struct arrivals arrivals;
@@ -105,6 +106,13 @@ unsigned taps_read(struct taps *t, const struct pollfd *fds,
 
 /* Frames that the kernel had for the rings, including those without room. */
 uint64_t taps_captured(const struct taps *t);
+
+/*
+ * What a ring has had since the start, as of its last look at the kernel's
+ * counters: no system call.
+ */
+void taps_stats(const struct taps *t, enum tap_ring ring,
+		struct capture_stats *out);
 
 /* When @ifindex last brought a packet for us; 0: never. */
 uint64_t taps_heard_ns(const struct taps *t, int ifindex);

@@ -30,6 +30,9 @@ void watch_turn_ends(struct app *app, uint64_t now_ns)
 		g->longest_ns = took_ns;
 	if (took_ns > g->recent_ns)
 		g->recent_ns = took_ns;
+	if (took_ns > g->second_ns)
+		g->second_ns = took_ns;
+	g->busy_ns += took_ns;
 	if (!g->begun_cpu_ns)
 		return;
 	cpu_ns = clock_cpu_ns() - g->begun_cpu_ns;
@@ -44,6 +47,15 @@ void watch_take_recent(struct app *app, uint64_t *ns, uint64_t *cpu_ns)
 	*ns = g->recent_ns;
 	*cpu_ns = g->recent_cpu_ns;
 	g->recent_ns = g->recent_cpu_ns = 0;
+}
+
+void watch_take_second(struct app *app, uint64_t *busy_ns, uint64_t *longest_ns)
+{
+	struct gauge *g = &app->watch.turn;
+
+	*busy_ns = g->busy_ns;
+	*longest_ns = g->second_ns;
+	g->second_ns = 0;
 }
 
 /* Warns of lost packets: the guard dropped them and no capture saw them. */

@@ -26,6 +26,8 @@ struct gauge {
 	uint64_t begun_ns;   /* of this turn; 0: it waits for an event */
 	uint64_t longest_ns; /* of all turns */
 	uint64_t recent_ns;  /* of those since it was last asked for */
+	uint64_t second_ns;  /* the same for watch_take_second() */
+	uint64_t busy_ns;    /* all of them together */
 	/*
 	 * The same in processor time, which other processes do not lengthen;
 	 * but only of turns in which something was changed or asked for, as
@@ -60,6 +62,10 @@ void watch_turn_ends(struct app *app, uint64_t now_ns);
 
 /* The longest turns since the last call of this. */
 void watch_take_recent(struct app *app, uint64_t *ns, uint64_t *cpu_ns);
+
+/* All turns so far together, and the longest since the last call of this. */
+void watch_take_second(struct app *app, uint64_t *busy_ns,
+		       uint64_t *longest_ns);
 
 /* Call it at each turn; does its work once a second. */
 void watch_each_second(struct app *app);
