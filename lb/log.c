@@ -24,13 +24,14 @@
  * between poll() and write(); nothing better exists on a shared blocking
  * description.
  *
- * The state is process-wide, as stderr is; log from one thread only.
+ * The state is process-wide, as stderr is.
  */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -65,6 +66,9 @@ static struct {
 	bool broken;	    /* only a part of the last line was written */
 	unsigned long lost; /* lines dropped since the last one written */
 } log_state = {.fd = STDERR_FILENO};
+
+/* Of the threads of l4lb-api; l4lb has one. */
+static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 /*
  * systemd.exec(5): JOURNAL_STREAM is DEVICE:INODE of the journal's socket. A
@@ -205,6 +209,7 @@ __attribute__((format(printf, 3, 0))) static void log_line(int priority,
 	int saved = errno;	  /* the caller's errno must not change */
 	size_t len;
 
+	pthread_mutex_lock(&log_mutex);
 	open_sink();
 	len = format_prefix(line, sizeof(line), priority);
 	len += (size_t)snprintf(line + len, sizeof(line) - len, "%s", kind);
@@ -212,6 +217,7 @@ __attribute__((format(printf, 3, 0))) static void log_line(int priority,
 	len = finish_line(line, len);
 	if ((log_state.lost && !put_lost()) || !put(line, len))
 		log_state.lost++;
+	pthread_mutex_unlock(&log_mutex);
 	errno = saved;
 }
 

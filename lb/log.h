@@ -3,8 +3,8 @@
  * log.h - one line per event on stderr, never per packet
  *
  * When stderr would block, lines are dropped and their number is reported
- * later: a stopped terminal must not stall forwarding (design rule 12). For one
- * thread.
+ * later: a stopped terminal must not stall forwarding (design rule 12). Any
+ * thread may log.
  *
  * main() ignores SIGPIPE, or a pipe whose reader has left would end the
  * process. It calls log_set_level(), which examines stderr, before it opens
