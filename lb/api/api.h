@@ -20,11 +20,14 @@
 
 #define API_STATUS_MAX 600
 
+struct flow_log;
+
 struct api {
 	/* Any number of threads may read with each. */
 	const struct board_reader *board;
 	const struct flows_reader *flows;
 	const struct journal_reader *journal;
+	struct flow_log *flow_log;   /* NULL: none is written */
 	struct channel_end *asks;    /* questions */
 	struct channel_end *changes; /* what changes something, one at a time */
 	_Atomic uint64_t replies[API_STATUS_MAX]; /* by their status */

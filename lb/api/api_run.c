@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "api/api.h"
 #include "api/api_run.h"
 #include "api/auth.h"
+#include "api/flow_log.h"
 #include "api/server.h"
 #include "log.h"
 
@@ -48,6 +50,24 @@ static int open_channels(struct worker *w, const struct api_setup *setup,
 	if (w->api.asks && w->api.changes)
 		return 0;
 	return err_set(err, -ENOMEM, "out of memory");
+}
+
+/* A SIGHUP before this one ends the worker; the keeper starts it again. */
+static int start_flow_log(struct worker *w, const struct api_setup *setup,
+			  struct err *err)
+{
+	const struct flow_log_spec spec = {
+		.path = setup->told->flow_log,
+		.json = setup->told->log_json,
+		.board = w->board,
+		.journal = w->journal,
+		.state = &setup->shared->flow_log,
+	};
+
+	signal(SIGHUP, flow_log_hup);
+	if (!*spec.path)
+		return 0;
+	return flow_log_start(&w->api.flow_log, &spec, err);
 }
 
 static int start_servers(struct worker *w, const struct api_setup *setup,
@@ -100,6 +120,8 @@ int api_run(const struct api_setup *setup)
 	if (!ret)
 		ret = open_channels(w, setup, &err);
 	if (!ret)
+		ret = start_flow_log(w, setup, &err);
+	if (!ret)
 		ret = start_servers(w, setup, &err);
 	if (ret)
 		log_warn("l4lb-api: %s", err.text);
@@ -109,6 +131,7 @@ int api_run(const struct api_setup *setup)
 		return ret;
 	server_stop(w->local);
 	server_stop(w->tcp);
+	flow_log_finish(w->api.flow_log);
 	channel_end_free(w->api.asks);
 	channel_end_free(w->api.changes);
 	flows_reader_close(w->flows);

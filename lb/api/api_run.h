@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/flow_log_state.h"
 #include "board/handover.h"
 
 /* Mapped read-only; .at NULL: l4lb has none. */
@@ -24,6 +25,7 @@ struct api_memory {
 /* Outlives a worker: shared with the keeper and the next ones. Zeroed first. */
 struct api_shared {
 	_Atomic uint32_t workers; /* started so far, with this one */
+	struct flow_log_state flow_log;
 };
 
 struct api_setup {

@@ -5,5 +5,7 @@
 
 const struct route *const route_tables[] = {
 	health_routes,
+	scrape_routes,
+	events_routes,
 	NULL,
 };

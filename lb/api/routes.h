@@ -6,5 +6,7 @@
 #include "api/http.h"
 
 extern const struct route health_routes[];
+extern const struct route scrape_routes[];
+extern const struct route events_routes[];
 
 #endif
