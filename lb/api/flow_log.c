@@ -18,6 +18,8 @@
 #define LOOK_MS	  50
 #define RETRY_NS  NS_PER_S
 #define FINISH_NS (8 * NS_PER_S)
+/* The l4lb-api of the l4lb before us may still write: longer than it may. */
+#define GRACE_NS (12 * NS_PER_S)
 
 struct flow_log {
 	struct flow_log_spec spec;
@@ -26,6 +28,7 @@ struct flow_log {
 	unsigned own_hups;   /* that were followed */
 	uint64_t board_hups; /* the same, of l4lb */
 	uint64_t retry_ns;   /* not opened before */
+	uint64_t locked_ns;  /* another process has the file since; 0: none */
 	int stop;	     /* an eventfd: it is time to end */
 	thrd_t thread;
 
@@ -58,6 +61,16 @@ static void has_failed(struct flow_log *log, const struct err *err)
 	log_warn("%s; lines wait in the journal for room, the oldest are lost "
 		 "first; balancing goes on",
 		 err->text);
+}
+
+/* True: whoever writes to the file now may end by itself. */
+static bool is_patient(struct flow_log *log)
+{
+	const uint64_t now_ns = clock_now_ns();
+
+	if (!log->locked_ns)
+		log->locked_ns = now_ns;
+	return now_ns - log->locked_ns < GRACE_NS;
 }
 
 static void works(struct flow_log *log)
@@ -145,6 +158,7 @@ static bool turn(struct flow_log *log)
 	struct board_global global = {0};
 	struct err err;
 	bool more;
+	int ret;
 
 	(void)board_read_global(log->spec.board, &global);
 	style.wall_offset_ns = global.wall_offset_ns;
@@ -155,10 +169,14 @@ static bool turn(struct flow_log *log)
 	if (log->file.fd == -1) {
 		if (clock_now_ns() < log->retry_ns)
 			return false;
-		if (flow_log_file_open(&log->file, &err)) {
+		ret = flow_log_file_open(&log->file, &err);
+		if (ret == -EAGAIN && is_patient(log))
+			return false;
+		if (ret) {
 			has_failed(log, &err);
 			return false;
 		}
+		log->locked_ns = 0;
 	}
 	more = fill(log, &style);
 	if (flow_log_file_write(&log->file, &log->batch, &err)) {

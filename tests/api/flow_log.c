@@ -2,7 +2,9 @@
 /* flow_log.c - a line for each connection that has ended, from journal to file
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -279,6 +281,30 @@ START_TEST(lines_wait_and_what_is_lost_is_counted)
 }
 END_TEST
 
+/* The l4lb-api of a l4lb that was restarted at once is not done yet. */
+START_TEST(who_writes_to_the_file_still_is_waited_for)
+{
+	struct flow_log_status status;
+	int other;
+
+	begin();
+	other = open(path, O_CREAT | O_RDWR, 0600);
+	ck_assert_int_eq(flock(other, LOCK_EX), 0);
+	start();
+	show_end_of_flow(&show, 1);
+	nap(300000);
+	flow_log_status(log_, &status);
+	ck_assert(!status.failing);
+	ck_assert_uint_eq(status.waiting, 1);
+	close(other);
+	wait_for(s.lines == 1);
+	flow_log_finish(log_);
+	ck_assert_uint_eq(check_file(path, 1), 0);
+	ck_assert_uint_eq(state->errors, 0);
+	end();
+}
+END_TEST
+
 /*
  * Workers are killed at any instant, and others take over, while connections
  * end. The journal is never full: each line is there, once.
@@ -326,6 +352,7 @@ int main(void)
 		{each_end_is_one_line, 0},
 		{a_renamed_file_is_left_alone, 0},
 		{lines_wait_and_what_is_lost_is_counted, 0},
+		{who_writes_to_the_file_still_is_waited_for, 0},
 		{killed_workers_lose_and_repeat_nothing, 0},
 	};
 
