@@ -7,7 +7,7 @@ order; to a line client once and in order while it was connected.
 """
 import json
 
-from mixed_people import Json, Lines, Page, mid_of, tag_of
+from mixed_people import Json, Lines, tag_of
 
 
 def read_log(entries):
@@ -39,7 +39,8 @@ def first_difference(seen, wanted):
 
 
 class Judge:
-    """broken: sentences; outages: [(begin, end)] when Redis was away."""
+    """broken: sentences; outages: [(begin, end, what was under way before)]
+    when Redis was away."""
 
     def __init__(self, entries, people, said, outages):
         self.log, self.again = read_log(entries)
@@ -81,7 +82,9 @@ class Judge:
                    client.stream == self.order,
                    first_difference(client.stream, self.order))
         ids = {mid: id_ for id_, mid, _ in self.log}
-        wrong = [(mid, id_, ids.get(mid)) for mid, id_ in client.acked.items()
+        with client.lock:
+            acked = list(client.acked.items())
+        wrong = [(mid, id_, ids.get(mid)) for mid, id_ in acked
                  if ids.get(mid) != id_]
         self.check(f"{name}: acks of other ids", not wrong, wrong[:5])
 
@@ -95,8 +98,8 @@ class Judge:
 
     def was_away(self, tag):
         """Said while Redis was: it may have come before its place."""
-        return any(begin <= self.said[tag][1] <= end
-                   for begin, end in self.outages)
+        return any(begin <= self.said[tag][1] <= end or tag in under_way
+                   for begin, end, under_way in self.outages)
 
     def is_excused(self, tag, connection):
         """Its place is later than when it was told."""
@@ -111,6 +114,9 @@ class Judge:
                        [t for t in tags if tags.count(t) > 1][:5])
             unknown = [tag for tag in tags if tag not in self.place]
             self.check(f"{name}: not in the log", not unknown, unknown[:5])
+            lost = [tag for tag in connection.said if tag not in self.place]
+            self.check(f"{name}: said, and not in the log",
+                       not lost or not connection.open, lost[:5])
             places = [self.place[tag] for tag in tags
                       if tag in self.place and not self.was_away(tag)]
             late = [self.log[b] for a, b in zip(places, places[1:]) if a >= b]

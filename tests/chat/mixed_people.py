@@ -59,6 +59,15 @@ class Json(Client):
         self.say(mid_of(tag), f"{tag} from {self.nick}")
         return True
 
+    @property
+    def heard(self):
+        return len(self.stream)
+
+    @property
+    def under_way(self):
+        """Tags that it said and that have no place yet."""
+        return [tag_of(mid) for mid in list(self.unacked)]
+
     def hear(self, peer, heard):
         kind, room = heard["t"], heard.get("room", ROOM)
         if kind == "error" and heard.get("ref") in self.unacked:
@@ -163,10 +172,16 @@ class Lines(threading.Thread):
         return bool(self.connections) and self.connections[-1].open
 
     @property
-    def heard_all(self):
-        """What it said on a connection that lives has come back."""
-        return self.is_here and set(self.connections[-1].said) <= set(
-            self.connections[-1].lines)
+    def heard(self):
+        return sum(len(each.lines) for each in self.connections)
+
+    @property
+    def under_way(self):
+        """What it said on a connection that lives and has not come back."""
+        if not self.is_here:
+            return []
+        connection = self.connections[-1]
+        return list(set(connection.said) - set(connection.lines))
 
     def end(self):
         self.ended = True
@@ -209,6 +224,7 @@ class Page(threading.Thread):
         super().__init__(daemon=True)
         self.window, self.nick = window, nick
         self.wanted, self.changed = [], threading.Condition()
+        self.asked = []  # tags
         self.ended = False
         window.run(WATCH)
         self.start()
@@ -223,10 +239,21 @@ class Page(threading.Thread):
             self.window.run(SAY, texts)
 
     def speak(self, tag):
+        self.asked.append(tag)
         with self.changed:
             self.wanted.append(f"{tag} from {self.nick}")
             self.changed.notify()
         return True
+
+    @property
+    def under_way(self):
+        """Also what it has not come to say yet."""
+        placed = {tag for id_, tag in self.shown()[0] if id_}
+        return [tag for tag in list(self.asked) if tag not in placed]
+
+    @property
+    def heard(self):
+        return len(self.shown()[0])
 
     def again(self):
         pass
@@ -259,6 +286,7 @@ class Talk(threading.Thread):
         super().__init__(daemon=True)
         self.people = people
         self.said = {}  # tag -> (who, when)
+        self.last = None
         self.began = time.monotonic()
         self.stopped = threading.Event()
         self.start()
@@ -271,8 +299,10 @@ class Talk(threading.Thread):
                 for each in self.people:
                     each.again()
             tag, now = f"m{i:08d}", time.monotonic()
-            if person.speak(tag):
-                self.said[tag] = (person.nick, now)
+            self.last = tag
+            self.said[tag] = (person.nick, now)
+            if not person.speak(tag):
+                del self.said[tag]
             due = max(due + 1 / self.RATE, now - 1)
             if self.stopped.wait(max(0, due - time.monotonic())):
                 break
