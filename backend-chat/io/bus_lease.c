@@ -66,6 +66,7 @@ static void note_peer(struct bus_redis *b, struct slice id, struct slice value,
 		p = &b->peers[b->peer_count++];
 		*p = (struct peer){.ms = -1};
 		bus_copy(p->of.id, sizeof(p->of.id), id);
+		b->nicks_ms = 0; /* its nicks may have seemed left */
 	}
 	if (p->ms != ms || rested)
 		p->seen_ms = b->now_ms;
@@ -86,6 +87,7 @@ static void end_peer(struct bus_redis *b, unsigned at)
 	const struct slice argv[] = {SLICE("HDEL"), hash, gone.instance};
 
 	b->peers[at] = b->peers[--b->peer_count];
+	b->nicks_ms = 0; /* those that it held are left */
 	if (dead.found)
 		bus_tell(b, hash, 3, argv);
 	bus_others_gone(b, gone.instance);
@@ -253,7 +255,7 @@ void bus_people_attend(struct bus_redis *b)
 	}
 	if (!b->has_peers)
 		return;
-	if (b->now_ms >= b->nicks_ms) {
+	if (b->now_ms >= b->nicks_ms && !b->nicks_under_way) {
 		b->nicks_ms = b->now_ms + NICKS_MS;
 		bus_nicks_read(b);
 	}

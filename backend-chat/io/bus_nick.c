@@ -437,11 +437,23 @@ static void take_nicks(void *arg, const redisReply *reply)
 	struct bus_redis *b = arg;
 	uint64_t number;
 
-	if (!reply_is_list(reply, 0) || b->ending)
+	b->nicks_under_way = false;
+	if (b->ending)
 		return;
+	if (!reply_is_list(reply, 0)) {
+		if (b->nicks_ms > b->now_ms + LEASE_MS)
+			b->nicks_ms = b->now_ms + LEASE_MS;
+		return;
+	}
 	number = number_of_list(reply);
-	if (number < b->nicks_asked)
+	if (number < b->nicks_asked) {
 		forget_numbers(b);
+		/* A notice of the new count may have come before this answer
+		 * and seemed old, or is newer than this list and falls with
+		 * the numbers. The next list has what it told.
+		 */
+		b->nicks_ms = b->tick_ms = 0;
+	}
 	for (unsigned i = 0; i < HASH_SIZE; i++)
 		for (struct known_nick *n = b->nicks[i]; n; n = n->next)
 			n->found = n->claims > 0 || n->number > number;
@@ -466,7 +478,8 @@ void bus_nicks_read(struct bus_redis *b)
 	char key[KEY_MAX];
 
 	b->nicks_asked = b->nicks_number;
-	bus_ask_all(b, bus_chat_key(b, "nicks", key), take_nicks, b);
+	b->nicks_under_way = bus_ask_all(b, bus_chat_key(b, "nicks", key),
+					 take_nicks, b) == 0;
 }
 
 void bus_claims_run(struct bus_redis *b)

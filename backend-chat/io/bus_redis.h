@@ -219,7 +219,8 @@ struct bus_redis {
 	/* The greatest number of a change of the nicks that is known; the same
 	 * when all of them were asked for last. */
 	uint64_t nicks_number, nicks_asked;
-	int64_t archive_ms; /* when to look through all rooms */
+	bool nicks_under_way; /* the answer to that has not come */
+	int64_t archive_ms;   /* when to look through all rooms */
 	bool store_failed;
 	struct archive_job *jobs, *jobs_last;
 	unsigned directory_at; /* rooms of it that were looked at */

@@ -218,9 +218,11 @@ static void take_who(void *arg, const redisReply *reply)
 	r->who_asked = false;
 	if (b->ending)
 		return;
-	r->who_ms = b->now_ms + (reply_is_list(reply, 0) ? WHO_MS : LEASE_MS);
-	if (!reply_is_list(reply, 0))
+	if (!reply_is_list(reply, 0)) {
+		if (r->who_ms > b->now_ms + LEASE_MS)
+			r->who_ms = b->now_ms + LEASE_MS;
 		return;
+	}
 	for (struct person *p = r->others; p; p = p->next)
 		p->found = false;
 	for (struct person *p = r->people; p; p = p->next)
@@ -242,6 +244,7 @@ void bus_who(struct bus_redis *b, struct room_log *r)
 			r) != 0)
 		return;
 	r->who_asked = true;
+	r->who_ms = b->now_ms + WHO_MS;
 	r->asked++;
 }
 

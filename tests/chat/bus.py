@@ -13,7 +13,7 @@ import unittest
 import chatlab
 from dragonfly import Dragonfly
 from proxy import Proxy
-from redislab import SERVER, Client, Cluster, Server, until
+from redislab import SERVER, WAIT, Client, Cluster, Server, until
 
 PROBE = os.environ.get("BUS_PROBE", "bus_probe")
 
@@ -124,6 +124,33 @@ class Talk(threading.Thread):
         self.stopped.set()
         self.join()
         return self.count
+
+
+class LateAnswer(Proxy):
+    """The first list that is_late(words) comes late."""
+
+    def __init__(self, server, is_late):
+        self.is_late = is_late
+        self.made, self.wanted = threading.Event(), threading.Event()
+        super().__init__(server)
+
+    def reply(self, raw, words):
+        if isinstance(words, list) and self.is_late(words):
+            self.made.set()
+            self.wanted.wait()
+        return raw
+
+    def wait(self):
+        """Redis has made it."""
+        if not self.made.wait(WAIT):
+            raise AssertionError("it was not asked for")
+
+    def let_it_come(self):
+        self.wanted.set()
+
+    def end(self):
+        self.let_it_come()
+        super().end()
 
 
 class Case(unittest.TestCase):
@@ -585,8 +612,8 @@ class People(Case):
         instance.follow("ops")
         return instance
 
-    def behind_proxy(self, name, server):
-        proxy = Proxy(server)
+    def behind_proxy(self, name, server, is_late=None):
+        proxy = LateAnswer(server, is_late) if is_late else Proxy(server)
         self.addCleanup(proxy.end)
         return self.one(name, proxy.address), proxy
 
@@ -686,6 +713,32 @@ class People(Case):
             until("all know it",
                   lambda: instance.holder("lan") == "11111111 a here")
 
+    def test_a_claim_while_changes_are_counted_anew(self):
+        """Its notice comes before a list that was made before the claim."""
+        server, address = self.redis()
+        a, proxy = self.behind_proxy(
+            "a", server, lambda words: b"nam" in words and b"lan" not in words)
+        b = self.one("b", address)
+        for nick in ("nam", "lan"):
+            b.say("claim", nick, self.LAN)
+            b.out.wait(f"^claimed {nick}")
+        server.ask("HSET", "{chat}:nicks", "", 8 * 10**15)
+        b.say("claim", "lan", self.LAN)
+        b.out.wait("^claimed lan", 2)
+        self.heard_all(b, a)
+        server.ask("HDEL", "{chat}:nicks", "", "lan")
+        proxy.cut(proxy.followers)  # and it reads all nicks again
+        proxy.wait()
+        b.say("claim", "lan", self.LAN)
+        b.out.wait("^claimed lan", 3)
+        self.heard_all(b, a)
+        since = len(proxy.asked)
+        proxy.let_it_come()
+        # The leases are read each two seconds, the nicks each thirty.
+        until("a has read all", lambda: proxy.asked[since:].count(
+            [b"HGETALL", b"{chat}:inst"]) > 3)
+        self.assertEqual(a.holder("lan"), "11111111 b here")
+
     def test_a_nick_is_kept_for_a_while(self):
         server, address = self.redis()
         a, b, _ = self.three(address)
@@ -758,6 +811,24 @@ class People(Case):
         # For its hub: as often here as gone.
         self.assertEqual(len(b.lines("^signal (join|nick) .*=lan ")),
                          len(b.lines("^signal part .*nick=lan ")))
+
+    def test_a_list_that_was_made_before_the_room_was_followed_again(self):
+        server, address = self.redis()
+        a = self.one("a", address)
+        a.say("join", "ops", "guest")
+        until("it is written", lambda: server.ask(
+            "HGETALL", "{ops}:who") == ["guest", "a"])
+        b, proxy = self.behind_proxy("b", server,
+                                     lambda words: words == [b"guest", b"a"])
+        proxy.wait()
+        b.say("unfollow", "ops")
+        self.heard_all(b, a)
+        a.say("nick", "ops", "guest", "lan")
+        self.heard_all(a, b)  # but not that, as it does not follow the room
+        b.say("follow", "ops")
+        b.out.wait("^open ops", 2)
+        proxy.let_it_come()
+        b.out.wait("^signal join room=ops nick=lan ")
 
     def test_one_of_two_connections_gets_a_new_name(self):
         _, address = self.redis()

@@ -103,9 +103,9 @@ class Proxy:
         for gate in self.gates.values():
             gate.set()
 
-    def cut(self):
-        """Every connection."""
-        for each in list(self.sockets):
+    def cut(self, sockets=None):
+        """Every connection, or those."""
+        for each in list(self.sockets if sockets is None else sockets):
             try:
                 each.shutdown(socket.SHUT_RDWR)
             except OSError:
