@@ -68,6 +68,7 @@ static void note_peer(struct bus_redis *b, struct slice id, struct slice value,
 		bus_copy(p->of.id, sizeof(p->of.id), id);
 		b->nicks_ms = 0; /* its nicks may have seemed left */
 	}
+	p->awaited = false;
 	if (p->ms != ms || rested)
 		p->seen_ms = b->now_ms;
 	p->ms = ms;
@@ -110,6 +111,12 @@ static void show_peers(struct bus_redis *b)
 	pthread_mutex_unlock(&b->lock);
 }
 
+/* It has taken its lease back; unless Redis has lost all of them. */
+static bool has_said_goodbye(const struct peer *p, bool rested)
+{
+	return !p->found && !p->awaited && !rested;
+}
+
 static void take_peers(void *arg, const redisReply *reply)
 {
 	struct bus_redis *b = arg;
@@ -127,7 +134,7 @@ static void take_peers(void *arg, const redisReply *reply)
 			  reply_text(reply->element[i + 1]), rested);
 	for (unsigned i = b->peer_count; i-- > 0;)
 		if (b->now_ms - b->peers[i].seen_ms > LEASE_END_MS ||
-		    (!b->peers[i].found && !rested))
+		    has_said_goodbye(&b->peers[i], rested))
 			end_peer(b, i);
 	b->has_peers = true;
 	show_peers(b);
@@ -164,8 +171,11 @@ static void take_lease(void *arg, const redisReply *reply)
 		return;
 	}
 	/* It was there, and is gone: so may be all else that we had told. */
-	if (b->has_lease && reply->element[0]->integer == 1)
+	if (b->has_lease && reply->element[0]->integer == 1) {
+		for (unsigned i = 0; i < b->peer_count; i++)
+			b->peers[i].awaited = true;
 		bus_people_again(b);
+	}
 	b->has_lease = true;
 	bus_peers_read(b);
 }

@@ -139,6 +139,7 @@ struct peer {
 	int64_t ms;	 /* Redis' time of its lease */
 	int64_t seen_ms; /* our time when that changed */
 	bool found;	 /* in the last answer */
+	bool awaited;	 /* Redis has lost its lease: it will renew it */
 };
 
 struct known_nick {

@@ -401,6 +401,9 @@ class Standalone(Case):
             "HGET", "{chat}:nicks", "lan") == "11" * 32 + " a 0")
         until("all leases are there", lambda: server.ask(
             "HLEN", "{chat}:inst") == 3)
+        # Whose lease was lost is not taken for dead.
+        for instance in instances:
+            self.assertEqual(instance.lines("^signal (gone|part)"), [])
 
     def test_redis_is_stopped_for_ten_seconds(self):
         server, address = self.redis()
