@@ -62,17 +62,18 @@ static void read_if_match(struct exchange *x, const char *header)
 {
 	struct request *r = &x->request;
 	const char *at = header;
+	bool quoted;
 	char *end;
 
 	if (!header || strcmp(header, "*") == 0)
 		return;
 	if (strncmp(at, "W/", 2) == 0)
 		at += 2;
-	at += *at == '"';
+	quoted = *at == '"';
+	at += quoted;
 	r->if_match = strtoull(at, &end, 10);
 	r->has_if_match = true;
-	if (end > at && *at >= '0' && *at <= '9' &&
-	    (!*end || strcmp(end, "\"") == 0))
+	if (*at >= '0' && *at <= '9' && strcmp(end, quoted ? "\"" : "") == 0)
 		return;
 	reply_error(&x->reply, 400, "bad-header",
 		    "If-Match: expected the number of a generation, as in an "

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -106,6 +107,7 @@ static int read_address(struct filter_item *item, const char *text,
 {
 	char host[64], quoted[QUOTED_MAX];
 	char *colon, *slash;
+	struct in_addr v4;
 	uint32_t length = 32;
 	int ret = 0;
 
@@ -120,8 +122,10 @@ static int read_address(struct filter_item *item, const char *text,
 		ret = value_port(colon, &item->port, err);
 	if (!ret && slash)
 		ret = value_number(slash, 0, 32, &length, err);
-	if (!ret && *host)
-		ret = value_host(host, NULL, &item->addr, err);
+	if (!ret && *host && inet_pton(AF_INET, host, &v4) != 1)
+		ret = -EINVAL;
+	else if (!ret && *host)
+		item->addr = addr_from_v4(v4.s_addr);
 	else if (!ret && (!colon || slash))
 		ret = -EINVAL;
 	if (ret)

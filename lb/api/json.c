@@ -103,13 +103,20 @@ void json_put_text(struct json_writer *w, const char *key, const char *value)
 
 void json_put_number(struct json_writer *w, const char *key, uint64_t value)
 {
-	char digits[24];
+	char digits[24], *at = digits + sizeof(digits) - 1;
+	const bool quoted = value > EXACT_MAX;
 
 	put_key(w, key);
-	snprintf(digits, sizeof(digits),
-		 value > EXACT_MAX ? "\"%llu\"" : "%llu",
-		 (unsigned long long)value);
-	put(w, digits);
+	*at = '\0';
+	if (quoted)
+		*--at = '"';
+	do {
+		*--at = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	if (quoted)
+		*--at = '"';
+	put(w, at);
 }
 
 void json_put_real(struct json_writer *w, const char *key, double value,
@@ -146,4 +153,10 @@ void json_put_null(struct json_writer *w, const char *key)
 {
 	put_key(w, key);
 	put(w, "null");
+}
+
+void json_put_json(struct json_writer *w, const char *key, const char *json)
+{
+	put_key(w, key);
+	put(w, json);
 }

@@ -45,5 +45,7 @@ void json_put_real(struct json_writer *w, const char *key, double value,
 		   unsigned decimals);
 void json_put_flag(struct json_writer *w, const char *key, bool value);
 void json_put_null(struct json_writer *w, const char *key);
+/* What is JSON already. */
+void json_put_json(struct json_writer *w, const char *key, const char *json);
 
 #endif

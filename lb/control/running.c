@@ -140,6 +140,20 @@ static int load_lines(struct config *c, const char *lines, struct err *err)
 	return ret ? ret : command_check(c, err);
 }
 
+int running_parse(const char *lines, const char *name, struct config *out,
+		  struct err *err)
+{
+	int ret = config_init(out, err);
+
+	if (ret)
+		return ret;
+	snprintf(out->name, sizeof(out->name), "%s", name);
+	ret = load_lines(out, lines, err);
+	if (ret)
+		config_free(out);
+	return ret;
+}
+
 static int ask_channel(const struct config *c, struct config *running,
 		       struct err *err)
 {
@@ -155,17 +169,8 @@ static int ask_channel(const struct config *c, struct config *running,
 	if (!ret)
 		ret = take_reply(fd, c->control, &lines, err);
 	close(fd);
-	if (!ret)
-		ret = config_init(running, err);
-	if (!ret) {
-		snprintf(running->name, sizeof(running->name), "%s", c->name);
-		ret = load_lines(running, text_get(&lines), &reason);
-		if (ret) {
-			config_free(running);
-			ret = err_set(err, -EIO, "%s: %s", c->control,
-				      reason.text);
-		}
-	}
+	if (!ret && running_parse(text_get(&lines), c->name, running, &reason))
+		ret = err_set(err, -EIO, "%s: %s", c->control, reason.text);
 	text_free(&lines);
 	return ret;
 }

@@ -18,6 +18,14 @@ int running_read(const struct config *c, struct config *base,
 		 struct config *running, struct err *err);
 
 /*
+ * The lines of an answer to `show`, as a configuration; @name: of the instance,
+ * which they do not have if it was not chosen. After an error there is nothing
+ * to free.
+ */
+int running_parse(const char *lines, const char *name, struct config *out,
+		  struct err *err);
+
+/*
  * Prints the commands that a reload of @c would lead to, and on stderr what
  * would stay and what needs a restart.
  */

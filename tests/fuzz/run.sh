@@ -3,8 +3,8 @@
 #
 # run.sh build FOLDER         the fuzz targets, with clang and its sanitizers
 # run.sh TARGET SECONDS FOLDER  fuzz one of them, from the committed corpus:
-#                             chat, command, config, engine, icmp, plan, state,
-#                             state_file; of the chat's core: hook, http,
+#                             chat, command, config, engine, http_query, icmp, plan,
+#                             state, state_file; of the chat's core: hook, http,
 #                             linecmd, resp, ws, wsjson
 # run.sh merge TARGET FOLDER  what of FOLDER/corpus-TARGET reaches new code goes
 #                             into the committed corpus

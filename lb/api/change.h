@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * change.h - what a request changes: commands, carried out together
+ *
+ * The commands of one request are one transaction of the channel (docs/
+ * commands.md, section 5). If-Match is compared in it, after `begin`, when
+ * nobody else can change anything: what was true then is what is changed.
+ */
+#ifndef L4LB_API_CHANGE_H
+#define L4LB_API_CHANGE_H
+
+#include "api/api.h"
+#include "api/http.h"
+
+/*
+ * Carries out the lines of @commands, or checks them if the request says
+ * dry_run. False: nothing was changed, and @reply says why. True: @reply has
+ * the generation; of a dry run, all of the reply.
+ */
+bool change_carry_out(struct api *api, const struct request *request,
+		      const char *commands, struct reply *reply);
+
+/* The reply to a command that was refused. */
+void reply_refused(struct reply *reply, const struct answer *answer);
+
+/* Adds an array of the lines that begin with @word and a blank; "": all. */
+struct json_writer;
+void json_put_lines(struct json_writer *w, const char *key, const char *word,
+		    const char *lines);
+
+#endif
