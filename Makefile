@@ -3,6 +3,8 @@
 BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
+# Programs that only programs start; l4lb looks in ../libexec/l4lb beside itself.
+LIBEXECDIR ?= $(PREFIX)/libexec
 # Where the configuration is.
 SYSCONFDIR ?= /etc
 JOBS    ?= $(shell nproc)
@@ -12,6 +14,7 @@ CMAKE_FLAGS ?=
 
 # What `make install` puts where; uninstall removes the same.
 SBIN := l4lb l4lbctl
+LIBEXEC := l4lb-api
 BIN  := chat_serv chat_clnt
 MAN  := $(wildcard docs/*.[158] docs/man/*.[158])
 # In folders as here, so that their links lead somewhere.
@@ -20,6 +23,7 @@ UNITS := l4lb.service l4lb@.service
 GUARD := $(wildcard iptables/*.sh)
 
 sbindir := $(DESTDIR)$(PREFIX)/sbin
+libexecdir := $(DESTDIR)$(LIBEXECDIR)/l4lb
 bindir  := $(DESTDIR)$(PREFIX)/bin
 mandir  := $(DESTDIR)$(PREFIX)/share/man
 docdir  := $(DESTDIR)$(PREFIX)/share/doc/l4lb
@@ -27,10 +31,11 @@ datadir := $(DESTDIR)$(PREFIX)/share/l4lb
 confdir := $(DESTDIR)$(SYSCONFDIR)/l4lb
 unitdir := $(DESTDIR)$(PREFIX)/lib/systemd/system
 sysusersdir := $(DESTDIR)$(PREFIX)/lib/sysusers.d
+tmpfilesdir := $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 completiondir := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 # What the demo and the lab need.
-LAB_TARGETS := l4lb chat_serv chat_clnt sniff
+LAB_TARGETS := l4lb l4lb-api chat_serv chat_clnt sniff
 
 # Sources of ours, as git knows them, and new ones.
 ours = $(shell git ls-files -co --exclude-standard -- $(1))
@@ -41,7 +46,7 @@ ours = $(shell git ls-files -co --exclude-standard -- $(1))
 
 # The programs. What tests need is built by make test, and by make build.
 all:
-	@$(MAKE) --no-print-directory build TARGETS='$(SBIN) $(BIN)'
+	@$(MAKE) --no-print-directory build TARGETS='$(SBIN) $(LIBEXEC) $(BIN)'
 
 build: $(BUILD)/CMakeCache.txt
 	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL cmake --build $(BUILD) -j$(JOBS) \
@@ -119,10 +124,11 @@ tidy:
 	clang-tidy --quiet -p $(BUILD) $(call ours,'lb/*.c' '*-chat/*.c')
 
 install:
-	@$(MAKE) --no-print-directory build TARGETS='$(SBIN) $(BIN)'
-	install -d $(sbindir) $(bindir) $(docdir) $(datadir) $(confdir) \
-		$(unitdir) $(sysusersdir) $(completiondir)
+	@$(MAKE) --no-print-directory build TARGETS='$(SBIN) $(LIBEXEC) $(BIN)'
+	install -d $(sbindir) $(libexecdir) $(bindir) $(docdir) $(datadir) $(confdir) \
+		$(unitdir) $(sysusersdir) $(tmpfilesdir) $(completiondir)
 	install -m 755 $(SBIN:%=$(BUILD)/%) $(sbindir)
+	install -m 755 $(LIBEXEC:%=$(BUILD)/%) $(libexecdir)
 	install -m 755 $(BIN:%=$(BUILD)/%) $(bindir)
 	$(foreach doc,$(DOCS),install -D -m 644 $(doc) $(docdir)/$(doc) &&) true
 	install -d $(datadir)/iptables
@@ -137,15 +143,18 @@ install:
 		$(SYSCONFDIR) >$(unitdir)/$(unit) && \
 		chmod 644 $(unitdir)/$(unit) &&) true
 	install -m 644 lb/service/l4lb.sysusers $(sysusersdir)/l4lb.conf
+	install -m 644 lb/service/l4lb.tmpfiles $(tmpfilesdir)/l4lb.conf
 	install -m 644 lb/ctl/l4lbctl.bash $(completiondir)/l4lbctl
-	$(if $(DESTDIR),,lb/service/registered.sh $(sysusersdir)/l4lb.conf)
+	$(if $(DESTDIR),,lb/service/registered.sh $(sysusersdir)/l4lb.conf \
+		$(tmpfilesdir)/l4lb.conf)
 
 # The configuration and the user stay.
 uninstall:
 	rm -f $(SBIN:%=$(sbindir)/%) $(BIN:%=$(bindir)/%)
 	rm -f $(foreach page,$(MAN),\
 		$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
-	rm -f $(UNITS:%=$(unitdir)/%) $(sysusersdir)/l4lb.conf
+	rm -f $(UNITS:%=$(unitdir)/%) $(sysusersdir)/l4lb.conf $(tmpfilesdir)/l4lb.conf
+	rm -f $(LIBEXEC:%=$(libexecdir)/%)
 	rm -f $(completiondir)/l4lbctl
 	rm -rf $(docdir) $(datadir)
 

@@ -25,6 +25,7 @@
 #include "io/inject.h"
 #include "net/netlink.h"
 
+#include "api_start.h"
 #include "change.h"
 #include "channel.h"
 #include "departure.h"
@@ -74,6 +75,7 @@ struct app {
 	struct overlay overlay;
 	struct saver saver;
 	struct reloading reloading;
+	struct api_child api;
 	struct channel channel;
 	struct supervision supervision;
 	bool filter_stale; /* see packets_follow_plan() */

@@ -34,6 +34,7 @@ int change_begin(struct app *app, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	}
 	c->phase = CHANGE_OPEN;
+	c->by[0] = 0;
 	c->n_steps = c->made = 0;
 	c->ret = 0;
 	return 0;
@@ -240,7 +241,7 @@ static bool tell_line(struct app *app)
 		return false;
 	log_info("change: %.*s", (int)len, line);
 	snprintf(text, sizeof(text), "%.*s", (int)len, line);
-	publish_operator(app, OPERATOR_CHANGED, "", text);
+	publish_operator(app, OPERATOR_CHANGED, app->change.by, text);
 	c->told += len + (line[len] == '\n');
 	return true;
 }

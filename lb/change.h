@@ -37,6 +37,8 @@ enum change_phase {
 	CHANGE_TELLS, /* committed, not all of it is in the log yet */
 };
 
+#define CHANGE_BY_MAX 64
+
 struct change_step {
 	uint8_t kind;
 	uint8_t service;
@@ -54,7 +56,9 @@ struct change {
 	unsigned n_steps, made;
 	struct overlay_base *base; /* the new one after a reload, or NULL */
 	change_done_fn *done;
-	int ret; /* why it is undone */
+	char by[CHANGE_BY_MAX]; /* who asked for it, for the journal; "": not
+				   known */
+	int ret;		/* why it is undone */
 	struct err why;
 };
 

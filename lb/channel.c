@@ -6,10 +6,12 @@
 #include "app.h"
 #include "channel.h"
 #include "channel_jobs.h"
+#include "channel_who.h"
 #include "clock.h"
 #include "control/command.h"
 #include "control/config_value.h"
 #include "core/time.h"
+#include "log.h"
 #include "save.h"
 #include "steps.h"
 
@@ -23,7 +25,7 @@ void channel_refuse(struct app *app, const struct asker *who, int ret,
 		{-EINVAL, "invalid"}, {-ENOENT, "not-found"},
 		{-EEXIST, "exists"},  {-EBUSY, "busy"},
 		{-EPERM, "fixed"},    {-ENOSPC, "no-room"},
-		{-ENOMEM, "no-room"},
+		{-ENOMEM, "no-room"}, {-EACCES, "denied"},
 	};
 	const char *code = "refused";
 
@@ -41,6 +43,12 @@ void channel_ok(struct app *app, const struct asker *who)
 }
 
 /* ------------------------------------------------------------------ changes */
+
+/* Whoever looks at the change later shall know. */
+static void note_who(struct app *app)
+{
+	snprintf(app->change.by, sizeof(app->change.by), "%s", app->channel.by);
+}
 
 static bool is_changing(const struct app *app, const struct asker *who)
 {
@@ -88,6 +96,7 @@ static void begin(struct app *app, const struct asker *who)
 		channel_refuse(app, who, ret, &err);
 		return;
 	}
+	note_who(app);
 	app->channel.changes = *who;
 	app->channel.begun = true;
 	app->channel.begun_ns = clock_now_ns();
@@ -177,6 +186,7 @@ static void apply(struct app *app, const struct asker *who, const char *text)
 		channel_refuse(app, who, ret, &err);
 		return;
 	}
+	note_who(app);
 	ret = command_is_known(text) ? change_apply(app, text, &err)
 				     : refuse_unknown(text, &err);
 	if (!ret && alone) {
@@ -201,10 +211,12 @@ static void apply(struct app *app, const struct asker *who, const char *text)
 
 static void saved(struct app *app, int ret, const struct err *why)
 {
-	if (ret)
+	if (ret) {
 		channel_refuse(app, &app->channel.saves, ret, why);
-	else
-		channel_ok(app, &app->channel.saves);
+		return;
+	}
+	publish_operator(app, OPERATOR_SAVED, app->channel.saves_by, "");
+	channel_ok(app, &app->channel.saves);
 }
 
 static void save(struct app *app, const struct asker *who)
@@ -212,10 +224,13 @@ static void save(struct app *app, const struct asker *who)
 	struct err err;
 	int ret = save_begin(app, saved, &err);
 
-	if (ret)
+	if (ret) {
 		channel_refuse(app, who, ret, &err);
-	else
-		app->channel.saves = *who;
+		return;
+	}
+	app->channel.saves = *who;
+	memcpy(app->channel.saves_by, app->channel.by,
+	       sizeof(app->channel.saves_by));
 }
 
 static void reload(struct app *app, const struct asker *who)
@@ -238,6 +253,26 @@ static void reload_reset_dry(struct app *app, const struct asker *who)
 	reload_by_command(app, who, true, true);
 }
 
+static void show(struct app *app, const struct asker *who)
+{
+	channel_show(app, who, &app->config);
+}
+
+static void show_base(struct app *app, const struct asker *who)
+{
+	channel_show(app, who, &app->overlay.base.config);
+}
+
+/* As SIGTERM, but also with guard = keep; a second one insists, too. */
+static void stop_all(struct app *app, const struct asker *who)
+{
+	log_info("stop: asked for by %s", app->channel.by);
+	channel_ok(app, who);
+	memcpy(app->channel.stops_by, app->channel.by, CHANNEL_BY_MAX);
+	app->signals.ends = true;
+	app->signals.stops++;
+}
+
 static void answer_generation(struct app *app, const struct asker *who)
 {
 	channel_ok(app, who);
@@ -251,10 +286,12 @@ static const struct {
 	{"commit", commit},
 	{"commit dry", commit_dry},
 	{"abort", abort_change},
-	{"show", channel_show},
+	{"show", show},
+	{"show base", show_base},
 	{"status", channel_status},
 	{"generation", answer_generation},
 	{"loop", channel_loop},
+	{"stop", stop_all},
 	{"save", save},
 	{"reload", reload},
 	{"reload dry", reload_dry},
@@ -275,6 +312,18 @@ static int refuse_unknown(const char *text, struct err *err)
 		       value_quote(text, quoted), list);
 }
 
+/*
+ * All replies before this one are of earlier commands: so a new l4lb-api finds
+ * out where its own begin.
+ */
+static void answer_sync(struct app *app, const struct asker *who,
+			const char *word)
+{
+	command_socket_end(app->channel.socket, who,
+			   "ok sync=%.64s generation=%llu", word,
+			   (unsigned long long)app->change.generation);
+}
+
 static void answer(struct app *app, const struct asker *who, const char *text)
 {
 	unsigned long long id;
@@ -288,6 +337,8 @@ static void answer(struct app *app, const struct asker *who, const char *text)
 	if (sscanf(text, "flow kill %llu%n", &id, &end) == 1 && end &&
 	    !text[end])
 		channel_kill(app, who, id);
+	else if (strncmp(text, "sync ", 5) == 0)
+		answer_sync(app, who, text + 5);
 	else
 		apply(app, who, text);
 }
@@ -301,13 +352,20 @@ void channel_read(struct app *app, const struct pollfd *fds)
 {
 	struct channel *ch = &app->channel;
 	char text[ASKED_MAX + 1];
+	const char *command;
 	struct asker who;
+	struct err err;
+	int ret;
 
 	if (!command_socket_take(ch->socket, fds, clock_now_ns(), &who, text))
 		return;
 	if (is_changing(app, &who))
 		ch->touched_ns = clock_now_ns();
-	answer(app, &who, text);
+	command = channel_judge(app, &who, text, &ret, &err);
+	if (command)
+		answer(app, &who, command);
+	else
+		channel_refuse(app, &who, ret, &err);
 	if (is_changing(app, &who))
 		ch->touched_ns = clock_now_ns();
 }
@@ -336,8 +394,16 @@ uint64_t channel_turn(struct app *app)
 
 static int start(struct app *app, struct err *err)
 {
-	return command_socket_open(&app->channel.socket, app->config.control,
-				   err);
+	int ret = command_socket_open(&app->channel.socket, app->config.control,
+				      err);
+
+	for (unsigned i = 0; !ret && i < API_CHANNELS; i++) {
+		if (app->api.channels[i] == -1)
+			continue;
+		command_socket_adopt(app->channel.socket, app->api.channels[i]);
+		app->api.channels[i] = -1;
+	}
+	return ret;
 }
 
 static void stop(struct app *app, bool keep)

@@ -24,27 +24,33 @@ struct app;
 #define CHANNEL_IDLE_MAX_S 2
 #define CHANNEL_OPEN_MAX_S 10
 
+#define CHANNEL_BY_MAX 64 /* bytes of who gives a command, with the final 0 */
+
 /* Something that is answered in parts. */
 struct channel_job {
 	/* Answers the next part; false: that was the last. NULL: no job. */
 	bool (*part)(struct app *app, struct channel_job *job);
 	struct asker who;
-	uint64_t generation; /* of the configuration when it began */
+	uint64_t generation;	     /* of the configuration when it began */
+	const struct config *config; /* of `show` */
 	unsigned service, backend;
 	uint32_t index;
 	uint64_t id;
+	char by[CHANNEL_BY_MAX];
 };
 
 /* Zeroed: closed. */
 struct channel {
 	struct command_socket *socket;
-	struct asker changes; /* whose change is open or is being made */
+	char by[CHANNEL_BY_MAX]; /* who gives the command that is read now */
+	struct asker changes;	 /* whose change is open or is being made */
 	uint64_t begun_ns;
 	uint64_t touched_ns; /* its last command */
 	bool begun;	     /* by `begin` */
 	int refused;	     /* a command of it was; then all of it is */
 	struct err why;
 	struct asker saves; /* who waits for it */
+	char saves_by[CHANNEL_BY_MAX], stops_by[CHANNEL_BY_MAX];
 	struct channel_job jobs[COMMAND_CONNECTIONS];
 };
 

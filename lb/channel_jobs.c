@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "app.h"
@@ -71,7 +72,7 @@ static void cut_globals(struct text *t)
 /* One service in each turn: 256 backends take a fraction of a millisecond. */
 static bool show_part(struct app *app, struct channel_job *job)
 {
-	struct config one = app->config;
+	struct config one = *job->config;
 	struct text t = {.bytes = NULL};
 
 	if (job->service < one.n_services) {
@@ -89,9 +90,11 @@ static bool show_part(struct app *app, struct channel_job *job)
 	return true;
 }
 
-void channel_show(struct app *app, const struct asker *who)
+void channel_show(struct app *app, const struct asker *who,
+		  const struct config *config)
 {
 	begin_job(app, who, show_part);
+	app->channel.jobs[who->connection].config = config;
 }
 
 /* ------------------------------------------------------------------- status */
@@ -183,6 +186,15 @@ void channel_status(struct app *app, const struct asker *who)
 
 /* ------------------------------------------------------------- flow kill ID */
 
+static void killed(struct app *app, const struct channel_job *job)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "flow %" PRIu64, job->id);
+	publish_operator(app, OPERATOR_KILLED, job->by, text);
+	channel_ok(app, &job->who);
+}
+
 static bool kill_part(struct app *app, struct channel_job *job)
 {
 	const struct flow_table *flows = engine_flows(app->engine);
@@ -196,7 +208,7 @@ static bool kill_part(struct app *app, struct channel_job *job)
 			continue;
 		if (engine_kill_flow(app->engine, job->index, job->id,
 				     clock_now_ns()))
-			channel_ok(app, &job->who);
+			killed(app, job);
 		else
 			channel_refuse(
 				app, &job->who, -EAGAIN,
@@ -219,6 +231,8 @@ void channel_kill(struct app *app, const struct asker *who, uint64_t id)
 {
 	begin_job(app, who, kill_part);
 	app->channel.jobs[who->connection].id = id;
+	memcpy(app->channel.jobs[who->connection].by, app->channel.by,
+	       CHANNEL_BY_MAX);
 }
 
 /* --------------------------------------------------------------------- loop */

@@ -13,7 +13,11 @@
 
 struct err;
 
-void channel_show(struct app *app, const struct asker *who);
+struct config;
+
+/* @config: what runs, or what the file said (overlay.h). */
+void channel_show(struct app *app, const struct asker *who,
+		  const struct config *config);
 void channel_status(struct app *app, const struct asker *who);
 void channel_loop(struct app *app, const struct asker *who);
 void channel_kill(struct app *app, const struct asker *who, uint64_t id);

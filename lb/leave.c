@@ -56,7 +56,7 @@ static void reset_flows(struct app *app)
 static void stop(struct app *app, bool keep)
 {
 	app->publish.stopping = true;
-	publish_operator(app, OPERATOR_STOPS, "",
+	publish_operator(app, OPERATOR_STOPS, app->channel.stops_by,
 			 keep ? "connections go on with the next start"
 			      : "connections are reset");
 	if (!keep)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,13 +69,18 @@ static void clear(struct app *app)
 	};
 }
 
+static const char *who_asked(const struct reloading *r)
+{
+	return r->who.number ? r->by : "SIGHUP";
+}
+
 static void refuse(struct app *app, int ret, const struct err *why)
 {
 	struct reloading *r = &app->reloading;
 
 	log_warn("reload: nothing was changed: %s", why->text);
 	if (!r->dry)
-		publish_reloaded(app, false, "", why->text);
+		publish_reloaded(app, false, who_asked(r), why->text);
 	if (r->announced)
 		supervision_reload_ends(app, why->text);
 	if (r->who.number)
@@ -97,7 +103,7 @@ static void succeed(struct app *app)
 			 (unsigned long long)app->change.generation,
 			 r->result->change.len ? "" : ", nothing is different");
 		publish_reloaded(
-			app, true, "",
+			app, true, who_asked(r),
 			r->result->change.len ? "" : "nothing is different");
 	}
 	if (r->who.number) {
@@ -138,6 +144,7 @@ static int begin_applying(struct app *app, struct err *err)
 		return ret;
 	}
 	memcpy(c->name, app->config.name, sizeof(c->name));
+	snprintf(app->change.by, sizeof(app->change.by), "%s", who_asked(r));
 	r->change = text_get(&r->result->change);
 	r->base = text_get(&r->result->base);
 	r->phase = RELOAD_APPLIES;
@@ -306,6 +313,7 @@ void reload_by_command(struct app *app, const struct asker *who, bool reset,
 	}
 	r->phase = RELOAD_WAITS;
 	r->who = *who;
+	memcpy(r->by, app->channel.by, sizeof(r->by));
 	r->reset = reset;
 	r->dry = dry;
 }

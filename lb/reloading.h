@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "channel.h"
 #include "control/reload_client.h"
 #include "host/command_socket.h"
 #include "overlay.h"
@@ -31,9 +32,10 @@ struct reloading {
 	enum reload_phase phase;
 	bool again; /* SIGHUP came meanwhile: once more after this one */
 	bool reset, dry;
-	bool announced;	     /* systemd waits for its end */
-	struct asker who;    /* .number 0: SIGHUP */
-	uint64_t generation; /* what the planner was told to run */
+	bool announced;		 /* systemd waits for its end */
+	struct asker who;	 /* .number 0: SIGHUP */
+	char by[CHANNEL_BY_MAX]; /* the same, in words */
+	uint64_t generation;	 /* what the planner was told to run */
 	unsigned tries;
 	struct plan_result *result;
 	const char *change, *base; /* the next lines of .result */

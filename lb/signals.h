@@ -15,6 +15,7 @@ struct signals {
 	int fd;
 	unsigned stops; /* signals to stop so far; the second one insists */
 	bool keeps;	/* one of them: leave all to the next start */
+	bool ends;	/* the command `stop`: leave nothing to it */
 	struct dumper dumper;
 };
 

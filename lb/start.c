@@ -20,12 +20,16 @@ static const struct step *const steps[] = {
 	&step_save,
 	&step_changes,
 	&step_plan,
+	/* Before a port of it could become a NAT port. */
+	&step_api_address,
 	&step_ports,
 	&step_inject,
 	&step_index,
 	/* The notes of flows are there before the flows are. */
 	&step_publish,
 	&step_engine,
+	/* While it may still become another user. */
+	&step_api,
 	/*
 	 * Before the flows of an earlier process are trusted: that process may
 	 * have been broken into and have written anything.
@@ -80,8 +84,9 @@ int app_start(struct app *app, struct err *err)
 void app_finish(struct app *app)
 {
 	const bool complete = app->steps == STEPS;
-	const bool keep = complete ? (app->config.guard == GUARD_KEEP ||
-				      app->signals.keeps)
+	const bool keep = complete ? !app->signals.ends &&
+					     (app->config.guard == GUARD_KEEP ||
+					      app->signals.keeps)
 				   : app->state && state_found(app->state);
 
 	while (app->steps > 0)

@@ -34,7 +34,7 @@ struct api_setup {
 	int asks, changes;
 	int local_listener, tcp_listener; /* -1: none */
 	struct api_memory board, journal, notes;
-	struct api_memory flows; /* .at: an array of told->flows struct flow */
+	struct api_memory flows; /* from the first flow on */
 	struct api_shared *shared;
 };
 

@@ -5,12 +5,11 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/handed.h"
-#include "core/flow.h"
-#include "host/state_file.h"
+#include "board/flows_read.h"
+#include "board/shared.h"
 
 static bool has(const struct handover *told, enum handover_fd fd)
 {
@@ -37,53 +36,13 @@ static int read_told(struct handover *told, struct err *err)
 	return 0;
 }
 
-static int map(struct api_memory *out, enum handover_fd fd, off_t at,
-	       size_t bytes, struct err *err)
+static int map(const struct handover *told, struct api_memory *out,
+	       enum handover_fd fd, const char *name, size_t from,
+	       struct err *err)
 {
-	void *memory = mmap(NULL, bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE,
-			    fd, at);
-
-	if (memory == MAP_FAILED)
-		return err_set(err, -errno,
-			       "cannot map what l4lb shares (descriptor %d): "
-			       "%s",
-			       fd, strerror(errno));
-	*out = (struct api_memory){memory, bytes};
-	return 0;
-}
-
-/* All of it, as large as it is. */
-static int map_whole(const struct handover *told, struct api_memory *out,
-		     enum handover_fd fd, struct err *err)
-{
-	struct stat st;
-
-	if (!has(told, fd))
-		return 0;
-	if (fstat(fd, &st) == -1 || st.st_size <= 0)
-		return err_set(err, -EPROTO,
-			       "what l4lb shares (descriptor %d) is empty", fd);
-	return map(out, fd, 0, (size_t)st.st_size, err);
-}
-
-/*
- * Without the first page, which has the secret of the flow table. Beyond the
- * end of the file an access would be a SIGBUS.
- */
-static int map_flows(const struct handover *told, struct api_memory *out,
-		     struct err *err)
-{
-	struct stat st;
-
-	if (!has(told, HANDOVER_FLOWS) || told->flows == 0)
-		return 0;
-	if (fstat(HANDOVER_FLOWS, &st) == -1 ||
-	    (uint64_t)st.st_size < state_file_bytes(told->flows))
-		return err_set(err, -EPROTO,
-			       "the flow table is smaller than %u flows",
-			       told->flows);
-	return map(out, HANDOVER_FLOWS, STATE_FLOWS_AT,
-		   told->flows * sizeof(struct flow), err);
+	return has(told, fd)
+		       ? shared_map(fd, name, from, &out->at, &out->bytes, err)
+		       : 0;
 }
 
 static void close_mapped(const struct handover *told)
@@ -118,13 +77,18 @@ int handed_take(struct handover *told, struct api_setup *setup, struct err *err)
 	if (!ret && (!has(told, HANDOVER_ASKS) || !has(told, HANDOVER_CHANGES)))
 		ret = err_set(err, -EPROTO, "l4lb gave no channel");
 	if (!ret)
-		ret = map_whole(told, &setup->board, HANDOVER_BOARD, err);
+		ret = map(told, &setup->board, HANDOVER_BOARD, "the board", 0,
+			  err);
 	if (!ret)
-		ret = map_whole(told, &setup->journal, HANDOVER_JOURNAL, err);
+		ret = map(told, &setup->journal, HANDOVER_JOURNAL,
+			  "the journal", 0, err);
 	if (!ret)
-		ret = map_whole(told, &setup->notes, HANDOVER_NOTES, err);
+		ret = map(told, &setup->notes, HANDOVER_NOTES, "the notes", 0,
+			  err);
+	/* Without the first page, which has the secret of the hashes. */
 	if (!ret)
-		ret = map_flows(told, &setup->flows, err);
+		ret = map(told, &setup->flows, HANDOVER_FLOWS, "the flow table",
+			  FLOWS_READ_AT, err);
 	if (ret)
 		return ret;
 	setup->shared =

@@ -42,7 +42,6 @@ int main(int argc, char *argv[])
 {
 	static struct handover told;
 	struct api_setup setup;
-	const char *stays;
 	struct err err;
 
 	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
@@ -55,11 +54,8 @@ int main(int argc, char *argv[])
 		return fail(&err);
 	log_set_level(told.verbosity);
 	come_second();
-	if (powerless_become(&told, &stays, &err))
+	if (powerless_become(&told, &err))
 		return fail(&err);
-	if (stays)
-		log_info("l4lb-api runs as uid=%u, as l4lb does: %s",
-			 (unsigned)geteuid(), stays);
 	keeper_run(&setup, argv[0]);
 	return 0;
 }

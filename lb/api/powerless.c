@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "api/powerless.h"
+#include "host/syscall_filter.h"
+#include "log.h"
 
 static int drop(const struct handover *told, struct err *err)
 {
@@ -44,13 +46,28 @@ static int check(const struct handover *told, struct err *err)
 	return 0;
 }
 
-int powerless_become(const struct handover *told, const char **stays,
-		     struct err *err)
+/* Filters are not everywhere; that is said, but no error. */
+static int filter(const struct handover *told, struct err *err)
+{
+	int ret = told->filter ? filter_load_api(err) : 0;
+
+	if (ret == -EOPNOTSUPP)
+		log_info("l4lb-api: system calls are not filtered: %s",
+			 err->text);
+	return ret == -EOPNOTSUPP ? 0 : ret;
+}
+
+int powerless_become(const struct handover *told, struct err *err)
 {
 	int ret = drop(told, err);
 
-	*stays = told->change ? NULL : "it cannot become another user here";
+	if (!ret && !told->change)
+		log_info("l4lb-api runs as uid=%u, as l4lb does: it cannot "
+			 "become another user here",
+			 (unsigned)geteuid());
 	if (!ret && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		ret = err_set(err, -errno, "no_new_privs: %s", strerror(errno));
-	return ret ? ret : check(told, err);
+	if (!ret)
+		ret = check(told, err);
+	return ret ? ret : filter(told, err);
 }

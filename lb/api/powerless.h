@@ -8,10 +8,9 @@
 
 /*
  * Cannot be undone: becomes the user that l4lb names, without any capability
- * and without a way to gain one. Where that user cannot be (a user namespace),
- * *@stays says so; else it is NULL.
+ * and without a way to gain one. What only a break-in would ask of the kernel
+ * ends the process (host/syscall_filter.h), if there can be such a filter.
  */
-int powerless_become(const struct handover *told, const char **stays,
-		     struct err *err);
+int powerless_become(const struct handover *told, struct err *err);
 
 #endif

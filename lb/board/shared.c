@@ -97,12 +97,15 @@ void shared_free(struct shared *s)
 	*s = (struct shared){.fd = -1};
 }
 
-/* A memfd has seals; of other files fcntl() says that it cannot know. */
-static bool may_shrink(int fd)
+/*
+ * A memfd has no name. A file in a tmpfs has seals, too, but none can be added:
+ * who may write to it must not truncate it, and l4lb does not.
+ */
+static bool may_shrink(int fd, const struct stat *st)
 {
 	const int seals = fcntl(fd, F_GET_SEALS);
 
-	return seals != -1 && !(seals & F_SEAL_SHRINK);
+	return st->st_nlink == 0 && seals != -1 && !(seals & F_SEAL_SHRINK);
 }
 
 int shared_map(int fd, const char *name, size_t from, const void **at,
@@ -124,7 +127,7 @@ int shared_map(int fd, const char *name, size_t from, const void **at,
 			       "%s cannot be mapped from byte %zu on: it has "
 			       "%lld bytes",
 			       name, from, (long long)st.st_size);
-	if (may_shrink(fd))
+	if (may_shrink(fd, &st))
 		return err_set(err, -EINVAL,
 			       "%s is not mapped: it may shrink, as its memory "
 			       "is not sealed",

@@ -219,10 +219,10 @@ static int keep_only(int fd)
 }
 
 /*
- * To read any file, to become another user, and to end a child that has become
- * one; none that it has not now.
+ * To read any file, and if @changes to become another user, and to end a child
+ * that has become one; none that it has not now.
  */
-static int keep_capabilities(void)
+static int keep_capabilities(bool changes)
 {
 	static const unsigned wanted[] = {CAP_DAC_READ_SEARCH, CAP_SETUID,
 					  CAP_SETGID, CAP_SETPCAP, CAP_KILL};
@@ -230,7 +230,8 @@ static int keep_capabilities(void)
 
 	capng_get_caps_process();
 	for (size_t i = 0; i < sizeof(has) / sizeof(*has); i++)
-		has[i] = capng_have_capability(CAPNG_PERMITTED, wanted[i]);
+		has[i] = (changes || wanted[i] == CAP_DAC_READ_SEARCH) &&
+			 capng_have_capability(CAPNG_PERMITTED, wanted[i]);
 	capng_clear(CAPNG_SELECT_CAPS);
 	for (size_t i = 0; i < sizeof(has) / sizeof(*has); i++)
 		if (has[i])
@@ -315,7 +316,7 @@ __attribute__((noreturn)) static void keep(const struct keeper_spec *spec,
 
 	prctl(PR_SET_NAME, "l4lb-plan");
 	ignore_signals();
-	if (keep_only(fd) || keep_capabilities() < 0)
+	if (keep_only(fd) || keep_capabilities(spec->user->change) < 0)
 		_exit(1);
 	(void)!nice(NICENESS);
 	sigemptyset(&set);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,10 +14,12 @@
 #include "host/command_socket.h"
 
 struct connection {
-	int fd;		  /* -1: not in use */
-	uint32_t number;  /* of all that there ever were */
-	bool asked;	  /* a command was taken and is not answered yet */
-	bool unread;	  /* the last datagram found no room */
+	int fd;		 /* -1: not in use */
+	uint32_t number; /* of all that there ever were */
+	bool asked;	 /* a command was taken and is not answered yet */
+	bool unread;	 /* the last datagram found no room */
+	bool adopted;
+	uint32_t uid;	  /* the peer's */
 	uint64_t used_ns; /* last command; then since when it reads nothing */
 	char *lines;	  /* those to send, owned; NULL: none */
 	size_t at, len;	  /* the next of them; all */
@@ -137,9 +140,8 @@ int command_socket_open(struct command_socket **out, const char *path,
 	}
 	if (!ret) {
 		strcpy(s->path, path);
-		ret = listen(s->fd, COMMAND_CONNECTIONS)
-			      ? explain(err, path, -errno)
-			      : 0;
+		ret = listen(s->fd, COMMAND_PEERS) ? explain(err, path, -errno)
+						   : 0;
 	}
 	if (ret)
 		command_socket_close(s);
@@ -154,6 +156,42 @@ static void drop(struct connection *c)
 		close(c->fd);
 	free(c->lines);
 	*c = (struct connection){.fd = -1};
+}
+
+/* Who does not read loses what waits; then it may ask again. */
+static void give_up_on(struct command_socket *s, struct connection *c)
+{
+	struct connection kept = {
+		.fd = c->fd,
+		.number = ++s->numbers,
+		.adopted = true,
+		.uid = c->uid,
+	};
+
+	if (!c->adopted) {
+		drop(c);
+		return;
+	}
+	free(c->lines);
+	*c = kept;
+}
+
+void command_socket_adopt(struct command_socket *s, int fd)
+{
+	for (unsigned i = COMMAND_PEERS; i < COMMAND_CONNECTIONS; i++) {
+		struct connection *c = &s->connections[i];
+
+		if (c->fd != -1)
+			continue;
+		*c = (struct connection){
+			.fd = fd,
+			.number = ++s->numbers,
+			.adopted = true,
+			.uid = geteuid(),
+		};
+		return;
+	}
+	assert(!"more were adopted than COMMAND_ADOPTED");
 }
 
 void command_socket_close(struct command_socket *s)
@@ -179,6 +217,22 @@ static struct connection *find(const struct command_socket *s,
 
 	return c->fd != -1 && c->number == who->number ? (struct connection *)c
 						       : NULL;
+}
+
+bool command_socket_is_adopted(const struct command_socket *s,
+			       const struct asker *who)
+{
+	const struct connection *c = find(s, who);
+
+	return c && c->adopted;
+}
+
+uint32_t command_socket_uid(const struct command_socket *s,
+			    const struct asker *who)
+{
+	const struct connection *c = find(s, who);
+
+	return c ? c->uid : UINT32_MAX;
 }
 
 /* 0, -EAGAIN: no room; or another error, and the connection is dropped. */
@@ -255,7 +309,7 @@ void command_socket_lines(struct command_socket *s, const struct asker *who,
 		return;
 	lines = realloc(c->lines, c->len + len);
 	if (!lines) {
-		drop(c);
+		give_up_on(s, c);
 		return;
 	}
 	memcpy(lines + c->len, text, len);
@@ -281,19 +335,21 @@ void command_socket_end(struct command_socket *s, const struct asker *who,
 		n = sizeof(text) - 1;
 	c->asked = false;
 	/* Lines that still wait, or no room: it asks and does not read. */
-	if (c->lines || n < 0 || send_datagram(c, text, (size_t)n))
-		drop(c);
+	if (c->lines || n < 0 || send_datagram(c, text, (size_t)n) == -EAGAIN)
+		give_up_on(s, c);
 }
 
 /* ---------------------------------------------------------------- commands */
 
-static bool is_allowed(int fd)
+static bool is_allowed(int fd, uint32_t *uid)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       (peer.uid == 0 || peer.uid == geteuid());
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
+		return false;
+	*uid = peer.uid;
+	return peer.uid == 0 || peer.uid == geteuid();
 }
 
 /* A free place, or that of the connection which said nothing for longest. */
@@ -301,7 +357,7 @@ static struct connection *make_place(struct command_socket *s)
 {
 	struct connection *oldest = &s->connections[0];
 
-	for (unsigned i = 0; i < COMMAND_CONNECTIONS; i++) {
+	for (unsigned i = 0; i < COMMAND_PEERS; i++) {
 		struct connection *c = &s->connections[i];
 
 		if (c->fd == -1)
@@ -319,10 +375,11 @@ static void accept_one(struct command_socket *s, uint64_t now_ns)
 		"error denied only root and the user of l4lb are served";
 	const int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct connection *c;
+	uint32_t uid;
 
 	if (fd == -1)
 		return;
-	if (!is_allowed(fd)) {
+	if (!is_allowed(fd, &uid)) {
 		(void)send(fd, denied, sizeof(denied) - 1,
 			   MSG_DONTWAIT | MSG_NOSIGNAL);
 		close(fd);
@@ -333,6 +390,7 @@ static void accept_one(struct command_socket *s, uint64_t now_ns)
 		.fd = fd,
 		.number = ++s->numbers,
 		.used_ns = now_ns,
+		.uid = uid,
 	};
 }
 
@@ -398,14 +456,15 @@ void command_socket_poll(const struct command_socket *s, struct pollfd *fds)
 }
 
 /* Sends what waits; drops those that are gone or do not read. */
-static void look_after(struct connection *c, short events, uint64_t now_ns)
+static void look_after(struct command_socket *s, struct connection *c,
+		       short events, uint64_t now_ns)
 {
 	if (c->fd == -1)
 		return;
 	if (c->lines && events & POLLOUT)
 		send_lines(c, now_ns);
 	if (c->unread && now_ns - c->used_ns > COMMAND_PATIENCE_S * NS_PER_S)
-		drop(c);
+		give_up_on(s, c);
 	else if (events & (POLLHUP | POLLERR) && !(events & POLLIN))
 		drop(c);
 }
@@ -419,7 +478,7 @@ bool command_socket_take(struct command_socket *s, const struct pollfd *fds,
 	if (!s)
 		return false;
 	for (unsigned i = 0; i < COMMAND_CONNECTIONS; i++)
-		look_after(&s->connections[i], fds[1 + i].revents, now_ns);
+		look_after(s, &s->connections[i], fds[1 + i].revents, now_ns);
 	for (unsigned n = 0; n < COMMAND_CONNECTIONS; n++) {
 		const unsigned i = (s->next + n) % COMMAND_CONNECTIONS;
 		struct connection *c = &s->connections[i];

@@ -6,7 +6,8 @@
  * one datagram or more: those that begin with '+' hold lines of text and are
  * followed by others; the last one begins with "ok" or "error". Nothing here
  * waits for a peer: one whose replies find no room is dropped. Only root and
- * the user of this process are served.
+ * the user of this process are served, and who holds the other end of a socket
+ * pair that was adopted.
  *
  * What a command means is not known here (channel.h).
  */
@@ -22,7 +23,9 @@
 
 #define ASKED_MAX	    2048  /* bytes of a command */
 #define ANSWER_MAX	    16384 /* bytes of a datagram of a reply */
-#define COMMAND_CONNECTIONS 8
+#define COMMAND_PEERS	    8	  /* who connect */
+#define COMMAND_ADOPTED	    2
+#define COMMAND_CONNECTIONS (COMMAND_PEERS + COMMAND_ADOPTED)
 #define COMMAND_FDS	    (1 + COMMAND_CONNECTIONS)
 
 struct command_socket;
@@ -40,6 +43,22 @@ struct asker {
  */
 int command_socket_open(struct command_socket **out, const char *path,
 			struct err *err);
+
+/*
+ * Serves @fd, one end of a pair of such sockets, too, as long as there is an
+ * other end; takes it over. It is never given up to make room, nor because its
+ * peer does not read: what waits for that is forgotten then. At most
+ * COMMAND_ADOPTED.
+ */
+void command_socket_adopt(struct command_socket *s, int fd);
+
+/* True if the connection of @who was adopted. */
+bool command_socket_is_adopted(const struct command_socket *s,
+			       const struct asker *who);
+
+/* The user who connected; of one that was adopted, our own. */
+uint32_t command_socket_uid(const struct command_socket *s,
+			    const struct asker *who);
 
 /* Closes all connections and removes the socket. Accepts NULL. */
 void command_socket_close(struct command_socket *s);

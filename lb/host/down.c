@@ -50,6 +50,8 @@ int down_instance(const char *name, struct err *err)
 	if (!ret)
 		ret = remove_file(name, ".control", err);
 	if (!ret)
+		ret = remove_file(name, ".sock", err);
+	if (!ret)
 		ret = remove_file(name, ".changes", err);
 	if (!ret)
 		ret = remove_guard(name, err);

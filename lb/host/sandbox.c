@@ -30,12 +30,22 @@ static bool is_mapped(const char *map, uint32_t id)
 	return found;
 }
 
-/* The reason why root cannot become @to, or NULL. */
-static const char *obstacle(const struct owner *to)
+/* The reason why nobody can become @to here, or NULL. */
+static const char *no_such_user(const struct owner *to)
 {
 	if (!is_mapped("/proc/self/uid_map", to->uid) ||
 	    !is_mapped("/proc/self/gid_map", to->gid))
 		return "this user namespace has no other user";
+	return NULL;
+}
+
+/* The reason why root cannot become @to, or NULL. */
+static const char *obstacle(const struct owner *to)
+{
+	const char *why = no_such_user(to);
+
+	if (why)
+		return why;
 	capng_get_caps_process();
 	if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_SETUID) ||
 	    !capng_have_capability(CAPNG_EFFECTIVE, CAP_SETGID) ||
@@ -46,13 +56,13 @@ static const char *obstacle(const struct owner *to)
 }
 
 /*
- * The same uid at each start, or our files would belong to somebody else. If it
- * is taken, the next free one. All instances use the same, as they share
- * /run/l4lb.
+ * Whom the name @name would mean. The same uid at each start, or our files
+ * would belong to somebody else. If it is taken, the next free one. All
+ * instances use the same, as they share /run/l4lb.
  */
-static struct owner nobodys(void)
+static struct owner nobodys(const char *name)
 {
-	const char *c = SANDBOX_USER;
+	const char *c = name;
 	uint32_t hash = 2166136261u, n = SANDBOX_UID_HI - SANDBOX_UID_LO + 1;
 	uid_t uid = 0;
 
@@ -92,7 +102,7 @@ int sandbox_user(struct user *out, const char *wanted, struct err *err)
 		out->owner = (struct owner){pw->pw_uid, pw->pw_gid};
 		snprintf(out->name, sizeof(out->name), "%s", pw->pw_name);
 	} else if (automatic) {
-		out->owner = nobodys();
+		out->owner = nobodys(SANDBOX_USER);
 	} else if (wanted[strspn(wanted, "0123456789")] == '\0') {
 		return err_set(err, -ENOENT,
 			       "--user \"%s\": a number is not the name of a "
@@ -114,6 +124,42 @@ int sandbox_user(struct user *out, const char *wanted, struct err *err)
 		return stay(out, wanted, why, err);
 	out->change = true;
 	return 0;
+}
+
+/*
+ * Not only root may be allowed to make that user: a unit with User=l4lb has
+ * these two capabilities for us.
+ */
+static const char *api_obstacle(const struct owner *to)
+{
+	const char *why = no_such_user(to);
+
+	if (why)
+		return why;
+	capng_get_caps_process();
+	if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_SETUID) ||
+	    !capng_have_capability(CAPNG_EFFECTIVE, CAP_SETGID))
+		return "another user needs CAP_SETUID and CAP_SETGID";
+	return NULL;
+}
+
+void sandbox_api_user(struct user *out)
+{
+	const struct passwd *pw = getpwnam(SANDBOX_API_USER);
+
+	memset(out, 0, sizeof(*out));
+	if (pw) {
+		out->owner = (struct owner){pw->pw_uid, pw->pw_gid};
+		snprintf(out->name, sizeof(out->name), "%s", pw->pw_name);
+	} else {
+		out->owner = nobodys(SANDBOX_API_USER);
+	}
+	out->stays = api_obstacle(&out->owner);
+	out->change = !out->stays;
+	if (out->stays) {
+		out->owner = (struct owner){geteuid(), getegid()};
+		out->name[0] = '\0';
+	}
 }
 
 /* -------------------------------------------------------------- becoming it */

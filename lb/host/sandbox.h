@@ -15,6 +15,7 @@
 #include "host/owner.h"
 
 #define SANDBOX_USER	 "l4lb" /* the user that `auto` looks for */
+#define SANDBOX_API_USER "l4lb-api"
 #define SANDBOX_AUTO	 "auto"
 #define SANDBOX_NAME_MAX 33
 
@@ -37,6 +38,13 @@ struct user {
  * given and l4lb cannot become that user. -ENOENT: there is no such user.
  */
 int sandbox_user(struct user *out, const char *wanted, struct err *err);
+
+/*
+ * The user of l4lb-api, which we start: its own, else a uid that nobody has and
+ * that is not ours. Where another user is not possible, it has ours, and .stays
+ * says why.
+ */
+void sandbox_api_user(struct user *out);
 
 /*
  * Cannot be undone: becomes that user, with CAP_NET_RAW, CAP_NET_ADMIN and, if

@@ -443,6 +443,11 @@ struct flow *state_flows(struct state *s)
 	return s->flows;
 }
 
+int state_fd(const struct state *s)
+{
+	return s->fd;
+}
+
 const uint8_t *state_secret(const struct state *s)
 {
 	return s->head.secret;

@@ -56,6 +56,12 @@ void state_remove(struct state *s);
 /* Memory of the flow table, 64-byte aligned. */
 struct flow *state_flows(struct state *s);
 
+/*
+ * The file, or the memfd that is there instead; for others to map from
+ * STATE_FLOWS_AT on (state_file.h). It stays open as long as @s.
+ */
+int state_fd(const struct state *s);
+
 /* Random bytes, drawn when the file was first created. */
 const uint8_t *state_secret(const struct state *s);
 

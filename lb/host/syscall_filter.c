@@ -131,14 +131,15 @@ static int add_memory(scmp_filter_ctx ctx)
 }
 
 /* Allows a child, but no new namespaces. */
+static const uint64_t new_spaces = CLONE_NEWNS | CLONE_NEWCGROUP |
+				   CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+				   CLONE_NEWPID | CLONE_NEWNET;
+
 static int add_clone(scmp_filter_ctx ctx)
 {
-	const uint64_t spaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |
-				CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
-				CLONE_NEWNET;
-	int ret = add_masked(ctx, "clone", 0, spaces, 0);
+	int ret = add_masked(ctx, "clone", 0, new_spaces, 0);
 
-	return ret ? ret : kill_bits(ctx, "clone", 0, spaces);
+	return ret ? ret : kill_bits(ctx, "clone", 0, new_spaces);
 }
 
 #define SOCKET_TYPE 0xf /* without its flags */
@@ -217,7 +218,67 @@ static int build(scmp_filter_ctx ctx)
 #define SANITIZED false
 #endif
 
-int filter_load(struct err *err)
+/*
+ * l4lb-api uses libraries that make many calls, which nobody lists for ever. So
+ * it is denied what it never does.
+ */
+static int refuse(scmp_filter_ctx ctx, const char *name, int error)
+{
+	return add(ctx, SCMP_ACT_ERRNO((uint32_t)error), name, 0, NULL);
+}
+
+/* UNIX, IP and netlink: what a name server is asked by. */
+static int refuse_families(scmp_filter_ctx ctx)
+{
+	static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+	const struct scmp_arg_cmp above = SCMP_CMP(0, SCMP_CMP_GT, AF_NETLINK);
+	const uint32_t action = SCMP_ACT_ERRNO(EAFNOSUPPORT);
+	int ret = add(ctx, action, "socket", 1, &above);
+
+	for (int family = 0; family <= AF_NETLINK && !ret; family++) {
+		const struct scmp_arg_cmp one =
+			SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)family);
+		bool known = false;
+
+		for (size_t i = 0; i < COUNT_OF(families); i++)
+			known |= families[i] == family;
+		if (!known)
+			ret = add(ctx, action, "socket", 1, &one);
+	}
+	return ret;
+}
+
+/* Memory that can be written and executed; libraries need only one of both. */
+static int kill_writable_code(scmp_filter_ctx ctx)
+{
+	static const char *const calls[] = {"mmap", "mmap2", "mprotect"};
+	const uint64_t both = PROT_WRITE | PROT_EXEC;
+	const struct scmp_arg_cmp cmp =
+		SCMP_CMP(2, SCMP_CMP_MASKED_EQ, both, both);
+	int ret = 0;
+
+	for (size_t i = 0; i < COUNT_OF(calls) && !ret; i++)
+		ret = add(ctx, SCMP_ACT_KILL_PROCESS, calls[i], 1, &cmp);
+	return ret;
+}
+
+static int build_api(scmp_filter_ctx ctx)
+{
+	int ret =
+		add_names(ctx, SCMP_ACT_KILL_PROCESS, deadly, COUNT_OF(deadly));
+
+	if (!ret)
+		ret = kill_bits(ctx, "clone", 0, new_spaces);
+	/* Its flags cannot be seen here; glibc then takes clone(). */
+	if (!ret)
+		ret = refuse(ctx, "clone3", ENOSYS);
+	if (!ret)
+		ret = refuse_families(ctx);
+	return ret ? ret : kill_writable_code(ctx);
+}
+
+static int load(uint32_t otherwise, int (*build_list)(scmp_filter_ctx ctx),
+		struct err *err)
 {
 	scmp_filter_ctx ctx;
 	int ret;
@@ -225,14 +286,14 @@ int filter_load(struct err *err)
 	if (SANITIZED)
 		return err_set(err, -EOPNOTSUPP,
 			       "built with sanitizers, which need more");
-	ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+	ctx = seccomp_init(otherwise);
 	if (!ctx)
 		return err_set(err, -ENOMEM, "out of memory");
 	/* Logs refusals to the kernel's log; older kernels cannot. */
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_LOG, 1);
 	/* A binary tree, not a list: the filter runs at each system call. */
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	ret = build(ctx);
+	ret = build_list(ctx);
 	if (!ret)
 		ret = seccomp_load(ctx);
 	seccomp_release(ctx);
@@ -244,4 +305,14 @@ int filter_load(struct err *err)
 			       strerror(-ret));
 	return err_set(err, ret, "cannot filter system calls: %s",
 		       strerror(-ret));
+}
+
+int filter_load(struct err *err)
+{
+	return load(SCMP_ACT_ERRNO(ENOSYS), build, err);
+}
+
+int filter_load_api(struct err *err)
+{
+	return load(SCMP_ACT_ALLOW, build_api, err);
 }

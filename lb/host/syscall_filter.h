@@ -29,4 +29,10 @@
  */
 int filter_load(struct err *err);
 
+/*
+ * The same for l4lb-api: allowed is everything but what only a break-in would
+ * ask, and sockets other than UNIX, IP and netlink.
+ */
+int filter_load_api(struct err *err);
+
 #endif

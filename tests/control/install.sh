@@ -30,7 +30,7 @@ list() { (cd "$1" && find . -type f | sort); }
 
 install_to "$dir/a" install
 for file in sbin/l4lb sbin/l4lbctl bin/chat_serv bin/chat_clnt \
-	lib/systemd/system/l4lb.service lib/systemd/system/l4lb@.service \
+	libexec/l4lb/l4lb-api lib/tmpfiles.d/l4lb.conf lib/systemd/system/l4lb.service lib/systemd/system/l4lb@.service \
 	lib/sysusers.d/l4lb.conf share/man/man8/l4lb.8 \
 	share/man/man8/l4lbctl.8 share/bash-completion/completions/l4lbctl \
 	share/man/man5/l4lb.conf.5 share/man/man1/chat_serv.1 \
@@ -49,7 +49,7 @@ done >"$dir/want"
 sort -o "$dir/want" "$dir/want"
 list "$dir/a" | diff "$dir/want" - >&2 || complain "other files are installed"
 for file in sbin/l4lb sbin/l4lbctl bin/chat_serv bin/chat_clnt \
-	share/l4lb/iptables/guard.sh; do
+	libexec/l4lb/l4lb-api share/l4lb/iptables/guard.sh; do
 	[ -x "$dir/a/usr/local/$file" ] || complain "$file cannot be executed"
 done
 unit=$dir/a/usr/local/lib/systemd/system/l4lb.service
@@ -121,7 +121,8 @@ if command -v systemd-analyze >/dev/null; then
 		"$dir/c/units/l4lb.service" 2>/dev/null |
 		sed -n 's/.*Overall exposure level.*: \([0-9.]*\) .*/\1/p')
 	echo "exposure level: $exposure"
-	[ "$(echo "${exposure:-99}" | tr -d .)" -le 25 ] ||
+	# 2.5 without CAP_SETUID and CAP_SETGID, which only the start has.
+	[ "$(echo "${exposure:-99}" | tr -d .)" -le 27 ] ||
 		complain "the unit is exposed more than it was: $exposure"
 else
 	echo "systemd-analyze is not installed: the unit was not verified"

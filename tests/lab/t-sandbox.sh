@@ -134,7 +134,7 @@ say "  -- two instances in one folder"
 start_l4lb one --name one -p 20001 "$VIP" "${B1[@]}"
 start_l4lb two --name two -p 20002 "${NEAR[@]}" "$VIP" "${B1[@]}"
 stop one
-expect "the files that are left" "$(cd /run/l4lb && echo *)" "two.control two.flows two.ports"
+expect "the files that are left" "$(cd /run/l4lb && echo *)" "two.control two.flows two.ports two.sock"
 start_l4lb one --name one -p 20001 "$VIP" "${B1[@]}"
 stop two
 stop one

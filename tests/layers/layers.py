@@ -45,7 +45,7 @@ MAY_INCLUDE = {
 ALSO = {
     # One sentence for the user.
     "ctl": {"core/err.h"},
-    "api": {"host/state_file.h", "host/syscall_filter.h", "log.h"},
+    "api": {"host/syscall_filter.h", "log.h"},
 }
 # What any layer but core may include, though it lies in lb/ itself.
 SHARED = {"clock.h"}

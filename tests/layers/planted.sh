@@ -97,17 +97,17 @@ rm -r "$tmp/lb/net"
 
 plant
 mkdir -p "$tmp/lb/api" "$tmp/lb/host" "$tmp/lb/board"
-: >"$tmp/lb/host/state_file.h"
+: >"$tmp/lb/host/syscall_filter.h"
 : >"$tmp/lb/host/guard.h"
 printf '#include "core/a.h"\n' >"$tmp/lb/board/board.h"
-printf '#include "board/board.h"\n#include "host/state_file.h"\n' \
+printf '#include "board/board.h"\n#include "host/syscall_filter.h"\n' \
 	>"$tmp/lb/api/main.c"
 expect 0 'no circle, layers kept'
 printf '#include "host/guard.h"\n' >>"$tmp/lb/api/main.c"
 expect 1 'api includes host/guard.h of host'
 rm "$tmp/lb/api/main.c"
-printf '#include "host/state_file.h"\n' >>"$tmp/lb/board/board.h"
-expect 1 'board includes host/state_file.h of host'
+printf '#include "host/syscall_filter.h"\n' >>"$tmp/lb/board/board.h"
+expect 1 'board includes host/syscall_filter.h of host'
 rm -r "$tmp/lb/api" "$tmp/lb/host" "$tmp/lb/board"
 
 plant
