@@ -122,29 +122,38 @@ static enum flow_end end_by(const struct flow *flow, enum flow_side side,
 	return was == TCP_SYN_SENT ? FLOW_END_REFUSED : FLOW_END_BACKEND_RESET;
 }
 
+/* A segment that is not just the next one. True: it is of the connection. */
+static bool is_followed(struct engine *e, const struct flow *flow,
+			enum flow_side side, enum tcp_verdict verdict)
+{
+	switch (verdict) {
+	case TCP_VALID: break;
+	case TCP_REPEATED: counting_repeated(e, flow, side); break;
+	case TCP_OUT_OF_WINDOW: e->counters.out_of_window++; return false;
+	case TCP_BAD_RST: e->counters.bad_rst++; return false;
+	}
+	return true;
+}
+
 static void follow(struct engine *e, struct flow *flow, enum flow_side side,
 		   const struct packet *p, uint64_t now_ns)
 {
 	enum tcp_state was = flow->tcp.state;
+	enum tcp_verdict verdict = tcp_track(&flow->tcp, side, &p->tcp);
 
-	switch (tcp_track(&flow->tcp, side, &p->tcp)) {
-	case TCP_REPEATED:
-		counting_repeated(e, flow, side);
-		note_alive(e, flow, side, p, was, now_ns);
-		break;
-	case TCP_VALID: note_alive(e, flow, side, p, was, now_ns); break;
-	case TCP_OUT_OF_WINDOW: e->counters.out_of_window++; return;
-	case TCP_BAD_RST: e->counters.bad_rst++; return;
-	}
+	if (verdict != TCP_VALID && !is_followed(e, flow, side, verdict))
+		return;
+	note_alive(e, flow, side, p, was, now_ns);
 	if (flow->tcp.state != was) {
 		if (was == TCP_SYN_SENT && !tcp_is_closed(flow->tcp.state))
 			counting_answered(e, flow, now_ns);
 		engine_state_changed(e, flow, was, end_by(flow, side, was));
+	} else if (was == TCP_SYN_SENT && side == FLOW_ORIG &&
+		   packet_opens(p)) {
+		handshake_repeated(e, flow, p, now_ns);
 	}
 	if ((flow->flags & FLOW_UNSERVED) && side == FLOW_REPLY && p->tcp.len)
 		counting_served(e, flow, now_ns);
-	if (was == TCP_SYN_SENT && side == FLOW_ORIG && packet_opens(p))
-		handshake_repeated(e, flow, p, now_ns);
 }
 
 /*
@@ -189,39 +198,55 @@ static enum verdict on_stray(struct engine *e, const struct packet *p,
 			    now_ns);
 }
 
-/* A SYN that opens no flow. */
-static enum verdict refuse(struct engine *e, unsigned service,
-			   const struct packet *syn, enum drop_reason why)
+/* The flow that a SYN opens, or NULL with the reason in *why. */
+static struct flow *admit(struct engine *e, unsigned service, struct packet *p,
+			  uint64_t now_ns, enum drop_reason *why)
 {
-	counting_refused(e, service, syn, why);
-	return drop(e, why);
+	*why = DROP_SYN_OVERLOAD;
+	if (!syn_gate_passes(&e->gate, p->hash, p->tcp.seq, now_ns))
+		return NULL;
+	*why = DROP_MPTCP_JOIN;
+	if (refuses_join(e, service, p, now_ns))
+		return NULL;
+	return engine_open_flow(e, service, p, now_ns, why);
 }
 
-/* A first SYN without a flow. */
-static enum verdict on_first(struct engine *e, struct packet *p,
-			     uint64_t now_ns)
+/*
+ * Silence makes the client try again. That only helps if the backends, an
+ * address or a route of this host may come back, or fewer SYNs come.
+ */
+static bool may_try_again(const struct service *s, enum drop_reason why)
+{
+	return why == DROP_SYN_OVERLOAD || why == DROP_NOT_OURS ||
+	       why == DROP_NO_ROUTE ||
+	       (why == DROP_NO_BACKEND && s->params.drop_all_down);
+}
+
+/*
+ * A first SYN without a flow. The flow that it opens; NULL: it opens none, and
+ * *verdict is what becomes of it.
+ */
+static struct flow *on_first(struct engine *e, struct packet *p,
+			     uint64_t now_ns, enum verdict *verdict)
 {
 	const int service = engine_find_service(e, &p->key.pair.dst);
 	enum drop_reason why;
 	struct flow *flow;
 
-	if (service < 0 || !endpoint_is_host(&p->key.pair.src))
-		return on_stray(e, p, now_ns);
-	if (!syn_gate_passes(&e->gate, p->hash, p->tcp.seq, now_ns))
-		return refuse(e, (unsigned)service, p, DROP_SYN_OVERLOAD);
-	if (refuses_join(e, (unsigned)service, p, now_ns))
-		return refuse(e, (unsigned)service, p, DROP_MPTCP_JOIN);
-	flow = engine_open_flow(e, (unsigned)service, p, now_ns, &why);
+	if (service < 0 || !endpoint_is_host(&p->key.pair.src)) {
+		*verdict = on_stray(e, p, now_ns);
+		return NULL;
+	}
+	flow = admit(e, (unsigned)service, p, now_ns, &why);
 	if (flow)
-		return forward(e, flow, FLOW_ORIG, p);
-	/* Silence makes the client try again. That only helps if the backends,
-	 * an address or a route of this host may come back.
-	 */
-	if (why != DROP_NOT_OURS && why != DROP_NO_ROUTE &&
-	    (why != DROP_NO_BACKEND ||
-	     !e->services[service].params.drop_all_down))
+		return flow;
+	/* A join was told by refuses_join(). */
+	if (!may_try_again(&e->services[service], why) &&
+	    why != DROP_MPTCP_JOIN)
 		engine_answer_reset(e, p, &e->limit_refused, now_ns);
-	return refuse(e, (unsigned)service, p, why);
+	counting_refused(e, (unsigned)service, p, why);
+	*verdict = drop(e, why);
+	return NULL;
 }
 
 /* What a packet is to the flow of its addresses. */
@@ -273,39 +298,60 @@ static enum packet_kind classify(const struct flow *flow, enum flow_side side,
 	return PACKET_CONTINUES;
 }
 
+/*
+ * True: the packet is to be forwarded by @flow, which is the one that it opens
+ * if there was none. Otherwise *verdict is what becomes of it.
+ */
+static bool belongs(struct engine *e, struct flow **flow, enum flow_side side,
+		    struct packet *p, uint64_t now_ns, enum verdict *verdict)
+{
+	switch (classify(*flow, side, p)) {
+	case PACKET_STRAY: *verdict = on_stray(e, p, now_ns); return false;
+	case PACKET_SUPERSEDES:
+	case PACKET_FIRST:
+		if (*flow)
+			engine_displace_flow(e, *flow, FLOW_END_SUPERSEDED);
+		*flow = on_first(e, p, now_ns, verdict);
+		return *flow;
+	case PACKET_WRONG_WAY: *verdict = drop(e, DROP_WRONG_WAY); return false;
+	case PACKET_OF_KILLED: /* its sender did not accept our RST */
+		engine_answer_reset(e, p, &e->limit_killed, now_ns);
+		*verdict = drop(e, DROP_RESET);
+		return false;
+	case PACKET_INTRUDES:
+		engine_challenge(e, *flow, p, now_ns);
+		*verdict = consume(e);
+		return false;
+	case PACKET_REPEATS:
+		if (refuses_join(e, (*flow)->service, p, now_ns)) {
+			*verdict = drop(e, DROP_MPTCP_JOIN);
+			return false;
+		}
+		break;
+	case PACKET_ANSWERS:
+		if (handshake_answer(e, *flow, p, now_ns)) {
+			*verdict = consume(e);
+			return false;
+		}
+		break;
+	case PACKET_CONTINUES: break;
+	}
+	follow(e, *flow, side, p, now_ns);
+	return true;
+}
+
 enum verdict engine_packet(struct engine *e, struct packet *p, uint64_t now_ns)
 {
 	enum flow_side side = FLOW_ORIG;
+	enum verdict verdict;
 	struct flow *flow;
 
 	e->counters.received++;
 	if (packet_ttl(p) <= 1)
 		return drop(e, DROP_TTL);
 	flow = flow_find(&e->table, &p->key, p->hash, &side);
-	switch (classify(flow, side, p)) {
-	case PACKET_STRAY: return on_stray(e, p, now_ns);
-	case PACKET_FIRST: return on_first(e, p, now_ns);
-	case PACKET_SUPERSEDES:
-		engine_displace_flow(e, flow, FLOW_END_SUPERSEDED);
-		return on_first(e, p, now_ns);
-	case PACKET_WRONG_WAY: return drop(e, DROP_WRONG_WAY);
-	case PACKET_OF_KILLED: /* its sender did not accept our RST */
-		engine_answer_reset(e, p, &e->limit_killed, now_ns);
-		return drop(e, DROP_RESET);
-	case PACKET_INTRUDES:
-		engine_challenge(e, flow, p, now_ns);
-		return consume(e);
-	case PACKET_REPEATS:
-		if (refuses_join(e, flow->service, p, now_ns))
-			return drop(e, DROP_MPTCP_JOIN);
-		break;
-	case PACKET_ANSWERS:
-		if (handshake_answer(e, flow, p, now_ns))
-			return consume(e);
-		break;
-	case PACKET_CONTINUES: break;
-	}
-	follow(e, flow, side, p, now_ns);
+	if (!belongs(e, &flow, side, p, now_ns, &verdict))
+		return verdict;
 	return forward(e, flow, side, p);
 }
 

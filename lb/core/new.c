@@ -18,6 +18,12 @@
 #define STRAY_PER_S   1000 /* enough for any restart, too slow to reflect */
 #define REFUSED_PER_S 10000
 
+static_assert(sizeof(struct flow) + sizeof(struct flow_note) +
+			      FLOW_SLOTS * sizeof(struct flow_slot) +
+			      3 * sizeof(struct list_node) ==
+		      256,
+	      "what a flow takes in the tables");
+
 /* Pools that the spec needs; -1 if it exceeds a limit. */
 static int count_pools(const struct engine_spec *spec)
 {

@@ -280,7 +280,7 @@ static void note_ack(struct tcp_track *t, enum flow_side side,
 		from->limit = limit;
 }
 
-/* See tcp_track(). The segment is in the window. */
+/* See tcp_track(). The segment is valid, and has not advanced .end. */
 static bool is_repeated(const struct tcp_track *t, enum flow_side side,
 			const struct tcp_segment *seg)
 {
@@ -300,7 +300,7 @@ enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
 {
 	struct tcp_side *from = &t->side[side];
 	uint32_t end = segment_end(seg);
-	bool repeated;
+	bool fresh = false;
 
 	if (seg->flags & TCP_RST) {
 		if (!rst_is_believed(t, side, seg))
@@ -312,7 +312,6 @@ enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
 	if (!in_window(t, side, seg))
 		return TCP_OUT_OF_WINDOW;
 
-	repeated = is_repeated(t, side, seg);
 	if ((seg->flags & TCP_SYN) && side == FLOW_REPLY)
 		note_syn(t, seg);
 	/* A copy without data came before this SYN with data. */
@@ -325,9 +324,10 @@ enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
 	if (!(from->flags & TCP_SIDE_FIN)) {
 		if ((seg->flags & TCP_FIN) && !seq_before(end, from->end))
 			from->flags |= TCP_SIDE_FIN;
-		if (seq_after(end, from->end))
+		fresh = seq_after(end, from->end);
+		if (fresh)
 			from->end = end;
 	}
 	t->state = (uint8_t)open_state(t);
-	return repeated ? TCP_REPEATED : TCP_VALID;
+	return !fresh && is_repeated(t, side, seg) ? TCP_REPEATED : TCP_VALID;
 }

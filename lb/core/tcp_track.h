@@ -104,9 +104,10 @@ void tcp_track_open(struct tcp_track *t, const struct tcp_segment *syn);
  * segment with data, and all of it at or below the highest sequence of that
  * side so far. It was lost on one of the two ways, or believed to be. Also
  * counted so is a segment that was overtaken on its way to us. Not counted:
- * repeated SYNs and bare FINs, segments with new data besides old, and probes.
- * Those have one byte at most: of a keepalive it is acknowledged already, of a
- * closed window it is beyond the limit. (Linux sends both without data.)
+ * repeated SYNs and bare FINs, segments that have new data or a new FIN besides
+ * old data, and probes. Probes have one byte at most: that of a keepalive is
+ * acknowledged already, that of a closed window is beyond its limit. (Linux
+ * sends both without data.)
  */
 enum tcp_verdict tcp_track(struct tcp_track *t, enum flow_side side,
 			   const struct tcp_segment *seg);

@@ -614,6 +614,75 @@ START_TEST(keep_alive_probe_and_its_answer_are_valid)
 END_TEST
 
 /* The window is a limit: up to it, not beyond. */
+/* --- retransmissions ------------------------------------------------------ */
+
+/* Of each side: @seq is counted from the end of what it has sent. */
+static const struct {
+	int32_t seq;
+	uint32_t len;
+	enum tcp_verdict verdict;
+} copies[] = {
+	{-100, 100, TCP_REPEATED}, /* the last segment */
+	{-100, 99, TCP_REPEATED},  /* but for a byte */
+	{-50, 50, TCP_REPEATED},   {-100, 101, TCP_VALID}, /* with new data */
+	{-99, 100, TCP_VALID},	   {0, 100, TCP_VALID},	   {0, 1, TCP_VALID},
+	{100, 100, TCP_VALID}, /* one before was lost */
+	{-2, 1, TCP_REPEATED},	   {-1, 1, TCP_REPEATED}, /* not acknowledged:
+							     no keepalive */
+	{-1, 0, TCP_VALID},				  /* without data */
+	{-100, 0, TCP_VALID},
+};
+
+START_TEST(nothing_but_old_data_is_a_retransmission)
+{
+	for (int side = 0; side < FLOW_SIDES; side++) {
+		for (size_t i = 0; i < ARRAY_LEN(copies); i++) {
+			struct conn c = established(_i);
+			uint32_t end[2] = {CLIENT_END, SERVER_END};
+
+			valid(&c, side, ACK, end[side], end[!side], 100,
+			      TCP_ESTABLISHED);
+			taken(&c, side, ACK,
+			      end[side] + 100 + (uint32_t)copies[i].seq,
+			      end[!side], copies[i].len, TCP_ESTABLISHED,
+			      copies[i].verdict);
+		}
+	}
+}
+END_TEST
+
+/* Its ACK was lost behind us: the sender cannot know. */
+START_TEST(what_was_acknowledged_may_be_sent_again_too)
+{
+	struct conn c = established(_i);
+
+	repeated(&c, ORIG, ACK, 1, SERVER_END, 100);
+	repeated(&c, REPLY, ACK, 1, CLIENT_END, 200);
+	/* one byte of it would be a keepalive */
+	valid(&c, ORIG, ACK, CLIENT_END - 1, SERVER_END, 1, TCP_ESTABLISHED);
+	valid(&c, REPLY, ACK, SERVER_END - 1, CLIENT_END, 1, TCP_ESTABLISHED);
+}
+END_TEST
+
+START_TEST(repeated_syns_and_bare_fins_are_no_retransmissions)
+{
+	struct conn c = syn_received(_i);
+
+	valid(&c, ORIG, SYN, 0, 0, 0, TCP_SYN_RECEIVED);
+	valid(&c, REPLY, SYN | ACK, 0, 1, 0, TCP_SYN_RECEIVED);
+	c = established(_i);
+	valid(&c, ORIG, FIN | ACK, CLIENT_END, SERVER_END, 0, TCP_FIN_WAIT);
+	valid(&c, ORIG, FIN | ACK, CLIENT_END, SERVER_END, 0, TCP_FIN_WAIT);
+	/* but with the data before it the FIN is one the second time */
+	c = established(_i);
+	valid(&c, ORIG, FIN | ACK, CLIENT_END, SERVER_END, 50, TCP_FIN_WAIT);
+	taken(&c, ORIG, FIN | ACK, CLIENT_END, SERVER_END, 50, TCP_FIN_WAIT,
+	      TCP_REPEATED);
+	taken(&c, ORIG, ACK, CLIENT_END, SERVER_END, 50, TCP_FIN_WAIT,
+	      TCP_REPEATED);
+}
+END_TEST
+
 START_TEST(sender_may_fill_the_window_and_no_more)
 {
 	struct conn c = established(_i);
@@ -946,6 +1015,9 @@ int main(void)
 		 ALL},
 		{data_after_a_hole_is_valid, ALL},
 		{keep_alive_probe_and_its_answer_are_valid, ALL},
+		{nothing_but_old_data_is_a_retransmission, ALL},
+		{what_was_acknowledged_may_be_sent_again_too, ALL},
+		{repeated_syns_and_bare_fins_are_no_retransmissions, ALL},
 		{sender_may_fill_the_window_and_no_more, ALL},
 		{zero_window_probe_is_valid, ALL},
 		{fin_into_a_closed_window_is_valid, ALL},
