@@ -79,8 +79,14 @@ const struct step step_index = {"index", make_index, free_index};
 static void on_flow(void *arg, enum flow_event event, const struct flow *flow,
 		    const struct flow_note *note)
 {
-	(void)arg;
 	announce_flow(event, flow, note);
+	publish_flow(arg, event, flow, note);
+}
+
+static void on_refused(void *arg, unsigned service,
+		       const struct endpoint *client, enum drop_reason why)
+{
+	publish_refused(arg, service, client, why);
 }
 
 static void on_backend(void *arg, enum backend_event event, unsigned service,
@@ -119,10 +125,12 @@ static int make_engine(struct app *app, struct err *err)
 		.n_flows = app->config.flows,
 		.timeouts = app->config.timeouts,
 		.on_flow = on_flow,
+		.on_refused = on_refused,
 		.on_backend = on_backend,
 		.probe_lo = app->probe_lo,
 		.flows = state_flows(app->state),
 		.slots = app->slots,
+		.notes = app->publish.notes.at,
 		.on_arg = app,
 	};
 	uint16_t *ports;

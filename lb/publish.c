@@ -117,13 +117,30 @@ static void each_second(struct app *app, uint64_t now_ns)
 	app->publish.wall_offset_ns = (int64_t)(wall_ns() - now_ns);
 }
 
+static void begin_service(struct publish_walk *w, unsigned service)
+{
+	w->service = service;
+	w->backend = 0;
+	w->flows = w->live = w->takes_flows = w->up = 0;
+}
+
 /* Writes the next row; false: that was the last. */
 static bool write_next(struct app *app, uint64_t now_ns)
 {
 	struct publish_walk *w = &app->publish.walk;
+	const struct engine *e = app->engine;
 
-	(void)now_ns;
-	if (w->tap < publish_taps(app)) {
+	if (w->service < engine_services(e)) {
+		if (w->backend < engine_backends(e, w->service)) {
+			publish_row_backend(app, w->service, w->backend++,
+					    now_ns);
+		} else {
+			publish_row_service(app, w->service);
+			begin_service(w, w->service + 1);
+		}
+	} else if (w->pool < publish_pools(app)) {
+		publish_row_pool(app, w->pool++);
+	} else if (w->tap < publish_taps(app)) {
 		publish_row_tap(app, w->tap++);
 	} else {
 		return false;

@@ -82,6 +82,10 @@ void publish_all(struct app *app);
 void publish_soon(struct app *app);
 
 /* Callbacks of the engine, @arg is the app (core/engine.h). */
+void publish_flow(struct app *app, enum flow_event event,
+		  const struct flow *flow, const struct flow_note *note);
+void publish_refused(struct app *app, unsigned service,
+		     const struct endpoint *client, enum drop_reason why);
 void publish_backend(struct app *app, enum backend_event event,
 		     unsigned service, unsigned backend, enum check_result why);
 

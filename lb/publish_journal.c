@@ -9,6 +9,85 @@
 #include "core/view.h"
 #include "publish_rows.h"
 
+/* -------------------------------------------------------------------- flows */
+
+static enum journal_kind kind_of(enum flow_event event)
+{
+	switch (event) {
+	case FLOW_OPENED: return JOURNAL_OPENED;
+	case FLOW_ENDED: return JOURNAL_ENDED;
+	case FLOW_REVIVED: return JOURNAL_REVIVED;
+	case FLOW_REDISPATCHED: break;
+	}
+	return JOURNAL_REDISPATCHED;
+}
+
+void publish_flow(struct app *app, enum flow_event event,
+		  const struct flow *flow, const struct flow_note *note)
+{
+	const uint64_t now_ns = clock_now_ns();
+	struct journal_record r = {
+		.time_ns = now_ns,
+		.id = flow->id,
+		.index = flow_index(engine_flows(app->engine), flow),
+		.service = flow->service,
+		.backend = flow->backend,
+		.kind = (uint8_t)kind_of(event),
+		.reason = note->end,
+		.flow =
+			{
+				.client = flow_client(flow),
+				.vip = flow_vip(flow),
+				.nat = flow_nat(flow),
+				.backend = flow_backend(flow),
+				.duration_ns = now_ns - flow->opened_ns,
+				.handshake_us = note->handshake_us,
+				.first_byte_us = note->first_byte_us,
+				.tries = note->tries,
+				.why = note->why,
+				.flags = note->flags,
+				.state = (uint8_t)flow->tcp.state,
+			},
+	};
+
+	for (int side = 0; side < FLOW_SIDES; side++) {
+		r.flow.packets[side] = flow->packets[side];
+		r.flow.bytes[side] = flow->bytes[side];
+		r.flow.retransmits[side] = note->retransmits[side];
+	}
+	journal_write(app->publish.journal, &r);
+}
+
+/* Of a flood a thousand a second are enough. */
+static bool is_one_too_many(struct publish *p)
+{
+	if (p->turn_ns - p->refusals_ns >= NS_PER_S) {
+		p->refusals_ns = p->turn_ns;
+		p->refusals = 0;
+	}
+	return p->refusals++ >= PUBLISH_REFUSALS;
+}
+
+void publish_refused(struct app *app, unsigned service,
+		     const struct endpoint *client, enum drop_reason why)
+{
+	struct journal_record r = {
+		.service = (uint16_t)service,
+		.backend = JOURNAL_NO_SLOT,
+		.kind = JOURNAL_REFUSED,
+		.reason = (uint8_t)why,
+		.flow = {.client = *client},
+	};
+
+	if (is_one_too_many(&app->publish)) {
+		app->publish.skipped++;
+		return;
+	}
+	r.time_ns = clock_now_ns();
+	r.flow.vip = app->config.services[service].listen;
+	journal_write(app->publish.journal, &r);
+}
+
 /* ------------------------------------------------------------------- events */
 
 static void copy_text(char *out, size_t size, const char *text)

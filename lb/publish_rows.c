@@ -60,9 +60,11 @@ void publish_row_global(struct app *app, uint64_t now_ns)
 		.flows_size = flows->size,
 		.flows_high = flows->fresh,
 		.services = engine_services(app->engine),
+		.pools = publish_pools(app),
 		.taps = publish_taps(app),
 		.journal_written = journal_written(p->journal),
 		.journal_skipped = p->skipped,
+		.requests = *engine_request_counters(app->engine),
 		.engine = *engine_counters(app->engine),
 		.loop = loop_of(app, now_ns),
 		.fullest = fullest_of(app),
@@ -80,6 +82,160 @@ void publish_row_global(struct app *app, uint64_t now_ns)
 			(struct board_ring){stats.received, stats.dropped};
 	}
 	board_write_global(app->publish.board, &row);
+}
+
+/* ----------------------------------------------------------------- services */
+
+static void fill_service(struct app *app, const struct service_view *v,
+			 unsigned i, struct board_service *row)
+{
+	const struct publish_walk *w = &app->publish.walk;
+
+	*row = (struct board_service){
+		.slot = v->slot,
+		.n_backends = v->n_backends,
+		.listen = v->listen,
+		.away = v->away,
+		.reset_out_of_state = v->params.reset_out_of_state,
+		.scheduler = v->params.scheduler,
+		.checked = v->params.checked,
+		.check = v->params.check.kind,
+		.rise = v->params.health.rise,
+		.fall = v->params.health.fall,
+		.half_open = v->half_open,
+		.half_open_limit = v->half_open_limit,
+		.flows = w->flows,
+		.live = w->live,
+		.takes_flows = w->takes_flows,
+		.up = w->up,
+		.counters = *engine_service_counters(app->engine, i),
+	};
+	if (i < app->config.n_services)
+		memcpy(row->name, app->config.services[i].name,
+		       sizeof(row->name));
+}
+
+void publish_row_service(struct app *app, unsigned service)
+{
+	const struct service_view v = engine_view_service(app->engine, service);
+	struct board *board = app->publish.board;
+	const struct board_service *last = board_last_service(board, service);
+	struct board_service row;
+
+	if (v.slot == SLOT_FREE) {
+		row = *last;
+		row.slot = SLOT_FREE;
+	} else {
+		fill_service(app, &v, service, &row);
+		row.since_ns = last->slot == SLOT_FREE ? app->publish.turn_ns
+						       : last->since_ns;
+	}
+	if (memcmp(&row, last, sizeof(row)) != 0)
+		board_write_service(board, service, &row);
+}
+
+/* ----------------------------------------------------------------- backends */
+
+static const struct backend_config *config_of(const struct app *app, unsigned i,
+					      unsigned k)
+{
+	const struct config *c = &app->config;
+
+	return i < c->n_services && k < c->services[i].n_backends
+		       ? &c->services[i].backends[k]
+		       : NULL;
+}
+
+static enum board_health health_of(const struct backend_view *v)
+{
+	if (!v->up)
+		return BOARD_DOWN;
+	return v->proven ? BOARD_UP : BOARD_UNPROVEN;
+}
+
+static void fill_backend(struct app *app, const struct backend_view *v,
+			 unsigned i, unsigned k, struct board_backend *row)
+{
+	const struct backend_config *c = config_of(app, i, k);
+
+	*row = (struct board_backend){
+		.slot = v->slot,
+		.addr = v->addr,
+		.service = (uint16_t)i,
+		.source = v->source,
+		.alternate = v->alternate,
+		.weight = v->params.weight,
+		.backup = v->params.backup,
+		.admin = (uint8_t)v->params.admin,
+		.health = (uint8_t)health_of(v),
+		.breaker = (uint8_t)v->breaker,
+		.takes_flows = v->takes_flows,
+		.answered = v->answered,
+		.last = (uint8_t)v->last,
+		.checked = v->checked,
+		.check_streak = v->streak,
+		.backoff_ms = v->backoff_ms,
+		.flows = v->flows,
+		.refs = v->refs,
+		.since_ns = v->since_ns,
+		.downtime_ns = v->downtime_ns,
+		.counters = *engine_backend_counters(app->engine, i, k),
+	};
+	if (c)
+		memcpy(row->id, c->id, sizeof(row->id));
+}
+
+static void sum_up(struct publish_walk *w, const struct backend_view *v)
+{
+	w->flows += v->flows;
+	w->live += v->slot == SLOT_LIVE;
+	w->takes_flows += v->takes_flows;
+	w->up += v->slot == SLOT_LIVE && v->up && v->proven;
+}
+
+void publish_row_backend(struct app *app, unsigned service, unsigned backend,
+			 uint64_t now_ns)
+{
+	const struct backend_view v =
+		engine_view_backend(app->engine, service, backend, now_ns);
+	struct board *board = app->publish.board;
+	const struct board_backend *last =
+		board_last_backend(board, service, backend);
+	struct board_backend row;
+
+	if (v.slot == SLOT_FREE) {
+		row = *last;
+		row.slot = SLOT_FREE;
+	} else {
+		fill_backend(app, &v, service, backend, &row);
+	}
+	sum_up(&app->publish.walk, &v);
+	if (memcmp(&row, last, sizeof(row)) != 0)
+		board_write_backend(board, service, backend, &row);
+}
+
+/* ------------------------------------------------------- pools, interfaces */
+
+unsigned publish_pools(const struct app *app)
+{
+	const unsigned n = engine_pools(app->engine);
+
+	return n < BOARD_POOLS_MAX ? n : BOARD_POOLS_MAX;
+}
+
+void publish_row_pool(struct app *app, unsigned pool)
+{
+	const struct pool_view v = engine_view_pool(app->engine, pool);
+	const struct board_pool row = {
+		.source = v.source,
+		.backend = v.backend,
+		.holders = (uint16_t)v.holders,
+		.size = v.size,
+		.used = v.used,
+		.recyclable = v.recyclable,
+	};
+
+	board_write_pool(app->publish.board, pool, &row);
 }
 
 unsigned publish_taps(const struct app *app)

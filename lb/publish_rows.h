@@ -12,9 +12,16 @@ struct app;
  * slot it writes that, and the rest stays.
  */
 void publish_row_global(struct app *app, uint64_t now_ns);
+/* With what the walk has summed up of its backends. */
+void publish_row_service(struct app *app, unsigned service);
+/* Adds it to the sums of the walk if that is at its service. */
+void publish_row_backend(struct app *app, unsigned service, unsigned backend,
+			 uint64_t now_ns);
+void publish_row_pool(struct app *app, unsigned pool);
 void publish_row_tap(struct app *app, unsigned tap);
 
-/* Rows of interfaces in use. */
+/* Rows of pools and interfaces in use. */
+unsigned publish_pools(const struct app *app);
 unsigned publish_taps(const struct app *app);
 
 #endif

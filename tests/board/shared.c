@@ -123,6 +123,26 @@ START_TEST(what_cannot_be_trusted_is_not_mapped)
 }
 END_TEST
 
+/* The state file is one: on a tmpfs it says that it has seals. */
+START_TEST(a_file_with_a_name_is_mapped)
+{
+	char path[] = "/dev/shm/l4lb-test-XXXXXX";
+	const int fd = mkstemp(path);
+	const void *at;
+	size_t bytes;
+	struct err err = {""};
+
+	if (fd == -1)
+		return;
+	ck_assert_int_eq(ftruncate(fd, BYTES), 0);
+	ck_assert_msg(shared_map(fd, "test", 65536, &at, &bytes, &err) == 0,
+		      "%s", err.text);
+	ck_assert_uint_eq(bytes, BYTES - 65536);
+	ck_assert_int_eq(unlink(path), 0);
+	close(fd);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
@@ -130,6 +150,7 @@ int main(void)
 		{nobody_can_write_to_it_or_change_its_size, 0},
 		{it_takes_memory_only_as_far_as_it_is_written, 0},
 		{what_cannot_be_trusted_is_not_mapped, 0},
+		{a_file_with_a_name_is_mapped, 0},
 	};
 
 	return unit_run("board/shared", tests, ARRAY_LEN(tests));
