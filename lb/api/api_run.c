@@ -129,9 +129,11 @@ int api_run(const struct api_setup *setup)
 		wait_for_end(w, setup);
 	if (!w)
 		return ret;
+	/* First: whoever ends l4lb does not wait for us for long. */
+	flow_log_finish(w->api.flow_log);
 	server_stop(w->local);
 	server_stop(w->tcp);
-	flow_log_finish(w->api.flow_log);
+	flow_log_free(w->api.flow_log);
 	channel_end_free(w->api.asks);
 	channel_end_free(w->api.changes);
 	flows_reader_close(w->flows);

@@ -241,8 +241,10 @@ static bool start_thread(struct flow_log *log)
 	return started;
 }
 
-static void free_log(struct flow_log *log)
+void flow_log_free(struct flow_log *log)
 {
+	if (!log)
+		return;
 	if (log->stop != -1)
 		close(log->stop);
 	mtx_destroy(&log->mutex);
@@ -269,7 +271,7 @@ int flow_log_start(struct flow_log **out, const struct flow_log_spec *spec,
 	mtx_init(&log->mutex, mtx_plain);
 	log->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (log->stop == -1 || !start_thread(log)) {
-		free_log(log);
+		flow_log_free(log);
 		return err_set(err, -EAGAIN,
 			       "flow log: no descriptor or no thread left");
 	}
@@ -283,7 +285,6 @@ void flow_log_finish(struct flow_log *log)
 		return;
 	(void)eventfd_write(log->stop, 1);
 	(void)thrd_join(log->thread, NULL);
-	free_log(log);
 }
 
 void flow_log_status(struct flow_log *log, struct flow_log_status *out)

@@ -21,7 +21,7 @@
 
 struct flow_log;
 
-/* All of it stays the caller's, until flow_log_finish(). */
+/* All of it stays the caller's, until flow_log_free(). */
 struct flow_log_spec {
 	const char *path; /* absolute */
 	bool json;
@@ -38,11 +38,12 @@ int flow_log_start(struct flow_log **out, const struct flow_log_spec *spec,
 		   struct err *err);
 
 /*
- * l4lb is gone: writes what the journal still has, ends the thread and frees
- * @log, which may be NULL. Takes as long as the disk does, but gives up after
- * some seconds.
+ * l4lb is gone: writes what the journal still has, and ends the thread. Takes
+ * as long as the disk does, but gives up after some seconds. flow_log_status()
+ * may be asked until flow_log_free(). Both accept NULL.
  */
 void flow_log_finish(struct flow_log *log);
+void flow_log_free(struct flow_log *log);
 
 /*
  * A handler for SIGHUP: all flow logs of the process open their file again,

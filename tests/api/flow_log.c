@@ -57,6 +57,12 @@ static void start(void)
 	ck_assert_msg(flow_log_start(&log_, &spec, &err) == 0, "%s", err.text);
 }
 
+static void finish(void)
+{
+	flow_log_finish(log_);
+	flow_log_free(log_);
+}
+
 static void nap(long us)
 {
 	nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
@@ -206,7 +212,7 @@ START_TEST(each_end_is_one_line)
 			wait_for(s.waiting < SHOW_RECORDS / 4);
 	}
 	/* What comes right before the end is written, too. */
-	flow_log_finish(log_);
+	finish();
 	ck_assert_uint_eq(check_file(path, 5000), 0);
 	ck_assert_uint_eq(state->done.lines, 5000);
 	end();
@@ -241,7 +247,7 @@ START_TEST(a_renamed_file_is_left_alone)
 	while (stat(path, &st) == -1)
 		nap(1000);
 	show_end_of_flow(&show, 1);
-	flow_log_finish(log_);
+	finish();
 	ck_assert_uint_eq(check_file(path, 1), 0);
 	unlink(old);
 	end();
@@ -271,7 +277,7 @@ START_TEST(lines_wait_and_what_is_lost_is_counted)
 	flow_log_status(log_, &status);
 	ck_assert(!status.failing);
 	ck_assert_uint_eq(status.errors, 1);
-	flow_log_finish(log_);
+	finish();
 	lost = check_file(path, many);
 	ck_assert_uint_ge(lost, many - SHOW_RECORDS / 2);
 	ck_assert_uint_eq(status.lost, lost);
@@ -298,7 +304,7 @@ START_TEST(who_writes_to_the_file_still_is_waited_for)
 	ck_assert_uint_eq(status.waiting, 1);
 	close(other);
 	wait_for(s.lines == 1);
-	flow_log_finish(log_);
+	finish();
 	ck_assert_uint_eq(check_file(path, 1), 0);
 	ck_assert_uint_eq(state->errors, 0);
 	end();
@@ -335,7 +341,7 @@ START_TEST(killed_workers_lose_and_repeat_nothing)
 		ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 	}
 	start();
-	flow_log_finish(log_);
+	finish();
 	ck_assert_uint_gt(id, 2000);
 	ck_assert_uint_eq(check_file(path, id), 0);
 	end();
