@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: MIT
 """flowlog.py - clients of web servers, and what the flow log says of them
 
-    flowlog.py load ADDRESS PORT PER_S
-            opens so many connections a second, each with one request for /ID,
-            until its input says "stop". Says "load" once it has begun, and at
+    flowlog.py load NAME ADDRESS PORT PER_S
+            opens so many connections a second, each with one request for
+            /NAME-NUMBER, until its input says "stop". Says "load" once it has begun, and at
             the end "done ok=N failed=N". Each line before is
-                ID SOURCE_PORT
+                NAME-NUMBER SOURCE_PORT
             of one that was answered.
     flowlog.py check CLIENT FLOW_LOG[,FLOW_LOG...] HOST=NGINX_LOG...
-            Each request that nginx has logged (MSEC ADDRESS:PORT STATUS /ID)
+            Each request that nginx has logged (MSEC ADDRESS:PORT STATUS /NAME-NUMBER)
             leads by nat=, backend= and its time to exactly one line of the flow
             log, whose client= is the one that sent this request; no line is led
             to twice. Prints "requests=N lines=N lost=N repeated=N ends=NAME:N,...".
@@ -24,28 +24,28 @@ import sys
 SLOP_S = 0.25  # between nginx's clock reading and the packet
 
 
-async def visit(address, port, number, seen):
+async def visit(address, port, what, seen):
     try:
         reader, writer = await asyncio.wait_for(
             asyncio.open_connection(address, int(port)), 30)
         source = writer.get_extra_info("sockname")[1]
-        writer.write(b"GET /%d HTTP/1.1\r\nHost: lab\r\n"
-                     b"Connection: close\r\n\r\n" % number)
+        writer.write(b"GET /%s HTTP/1.1\r\nHost: lab\r\n"
+                     b"Connection: close\r\n\r\n" % what.encode())
         answer = await asyncio.wait_for(reader.read(), 30)
         writer.close()
     except (OSError, asyncio.TimeoutError) as e:
         seen["failed"] += 1
-        print(f"failed: {number}: {e!r}", file=sys.stderr, flush=True)
+        print(f"failed: {what}: {e!r}", file=sys.stderr, flush=True)
         return
     if not answer.startswith(b"HTTP/1.1 200 "):
         seen["failed"] += 1
-        print(f"failed: {number}: {answer[:40]!r}", file=sys.stderr, flush=True)
+        print(f"failed: {what}: {answer[:40]!r}", file=sys.stderr, flush=True)
         return
     seen["ok"] += 1
-    print(number, source)
+    print(what, source)
 
 
-async def load(address, port, per_s):
+async def load(name, address, port, per_s):
     loop = asyncio.get_running_loop()
     stop = loop.run_in_executor(None, sys.stdin.readline)
     seen, visits, number = collections.Counter(), set(), 0
@@ -54,7 +54,7 @@ async def load(address, port, per_s):
     while not stop.done():
         await asyncio.sleep(max(0, began + number / float(per_s) - loop.time()))
         number += 1
-        task = asyncio.create_task(visit(address, port, number, seen))
+        task = asyncio.create_task(visit(address, port, f"{name}-{number}", seen))
         visits.add(task)
         task.add_done_callback(visits.discard)
     await asyncio.gather(*visits)
@@ -106,9 +106,9 @@ def check(client, logs, *nginx_logs):
     ports = {}
     with open(client, encoding="ascii") as lines:
         for line in lines:
-            if re.fullmatch(r"\d+ \d+\n", line):
-                number, port = line.split()
-                ports[number] = port
+            if re.fullmatch(r"\w+-\d+ \d+\n", line):
+                what, port = line.split()
+                ports[what] = port
     requests = unmatched = 0
     for host_and_name in nginx_logs:
         backend, name = host_and_name.split("=", 1)

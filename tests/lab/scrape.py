@@ -6,7 +6,8 @@
             the sum of all series of that name with these labels
     scrape.py equation SOCKET COUNT
             scrapes COUNT times by one connection. In each, total = succeeded +
-            failed + pending, of all and of each service; no counter ever falls.
+            failed + pending, of all and of each service; packets received = the
+            sum by verdict; and no counter falls.
             Prints "scrapes=N connections=FIRST-LAST per_s=N pending_seen=N".
     scrape.py manual SOCKET METRICS_MD
             Prometheus's own parser takes the answer; each metric of the manual
@@ -62,7 +63,8 @@ def value(path, name, *labels):
 def numbers(body):
     """{series: number} of what must add up, without Prometheus's slow parser."""
     return {name: float(number) for name, number in re.findall(
-        r"^(l4lb_(?:service_)?connections_\w+(?:\{[^}]*\})?) (\d+)$", body, re.M)}
+        r"^(l4lb_(?:(?:service_)?connections|packets)_\w+(?:\{[^}]*\})?) (\d+)$",
+        body, re.M)}
 
 
 def equation(path, count):
@@ -82,6 +84,11 @@ def equation(path, count):
                 sys.exit(f"scrape.py: scrape {i}: {name} is {now[name]}, "
                          f"not the sum of {part}")
             pending += part[2] > 0
+        verdicts = sum(n for name, n in now.items()
+                       if name.startswith("l4lb_packets_total{"))
+        if now["l4lb_packets_received_total"] != verdicts:
+            sys.exit(f"scrape.py: scrape {i}: the verdicts are {verdicts} of "
+                     f"{now['l4lb_packets_received_total']} packets")
         for name, number in before.items():
             if not re.search("pending", name) and now[name] < number:
                 sys.exit(f"scrape.py: scrape {i}: {name} fell from {number} "
