@@ -15,6 +15,8 @@
             says, and there is no other. Prints "metrics=N series=N".
     scrape.py json SOCKET     /metrics.json, and /metrics with Accept, are equal
     scrape.py csv SOCKET SERVICE NAME COLUMN...    these columns of that row
+    scrape.py events SOCKET QUERY WHAT
+            SERVICE/BACKEND of each event of that kind, sorted
 """
 import csv
 import http.client
@@ -163,5 +165,11 @@ def as_csv(path, service, name, *columns):
     sys.exit(f"scrape.py: no row {service},{name}")
 
 
+def events(path, query, what):
+    body, _ = get(Connection(path), f"/lb/events?{query}")
+    print(*sorted(f"{e.get('service')}/{e.get('backend')}"
+                  for e in json.loads(body)["events"] if e["what"] == what))
+
+
 {"value": value, "equation": equation, "manual": manual, "json": as_json,
- "csv": as_csv}[sys.argv[1]](*sys.argv[2:])
+ "csv": as_csv, "events": events}[sys.argv[1]](*sys.argv[2:])

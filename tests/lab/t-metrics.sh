@@ -88,5 +88,10 @@ expect "  a server that is down" \
 	"$(scrape csv web three status stot type mode)" "status=DOWN stot=0 type=2 mode=tcp"
 expect "  a backend without servers" \
 	"$(scrape csv empty BACKEND status act)" "status=DOWN act=0"
+expect "as events, those that went down" \
+	"$(scrape events kind=backend down)" "empty/none web/three"
+expect "  all connections" \
+	"$(scrape events "kind=flow&limit=1000&since=1" opened | tr ' ' '\n' | sort -u | paste -sd ' ')" \
+	"web/one web/two"
 stop lb
 expect "exit status" "$STATUS" 0
