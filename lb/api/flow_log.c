@@ -81,17 +81,24 @@ static void works(struct flow_log *log)
 
 /* ------------------------------------------ from the journal into the file */
 
-static void add_lost(struct flow_log_batch *b, uint64_t before,
-		     uint64_t time_ns, const struct flow_log_style *style)
+/*
+ * Records were lost before @r, which was read just now. If the disk has room
+ * for that line alone, the next one to be read is @r again.
+ */
+static void add_lost_before(struct flow_log_batch *b, uint64_t lost,
+			    const struct journal_record *r,
+			    const struct flow_log_style *style)
 {
-	const uint64_t lost = b->mark.at.lost_ends - before;
+	const struct flow_log_mark after = b->mark;
+	struct flow_log_mark before = after;
 	char line[FLOW_LOG_LINE_MAX];
-	size_t len;
 
-	if (!lost)
-		return;
-	len = flow_log_lost_line(line, lost, time_ns, style);
-	flow_log_batch_add(b, line, len, &b->mark);
+	before.at.next = r->seq;
+	before.at.ends = r->ends;
+	flow_log_batch_add(b, line,
+			   flow_log_lost_line(line, lost, r->time_ns, style),
+			   &before);
+	b->mark = after;
 }
 
 static void add_end(struct flow_log *log, const struct journal_record *r,
@@ -122,17 +129,16 @@ static bool fill(struct flow_log *log, const struct flow_log_style *style)
 	if (!b->mark.at.next)
 		b->mark.at = journal_seek(log->spec.journal, 1);
 	told = b->mark.at.lost_ends;
-	/* A record may need two lines. */
-	while (b->n + 2 <= FLOW_LOG_BATCH_LINES) {
+	while (flow_log_batch_has_room(b)) {
 		switch (journal_next(log->spec.journal, &b->mark.at, &record,
 				     &lost)) {
-		case JOURNAL_NONE:
-			add_lost(b, told, clock_now_ns(), style);
-			return false;
+		case JOURNAL_NONE: return false;
 		case JOURNAL_LOST: continue;
 		case JOURNAL_RECORD: break;
 		}
-		add_lost(b, told, record.time_ns, style);
+		if (b->mark.at.lost_ends != told)
+			add_lost_before(b, b->mark.at.lost_ends - told, &record,
+					style);
 		told = b->mark.at.lost_ends;
 		if (record.kind == JOURNAL_ENDED)
 			add_end(log, &record, style);

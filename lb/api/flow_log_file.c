@@ -54,7 +54,7 @@ void flow_log_batch_begin(struct flow_log_batch *b,
 
 bool flow_log_batch_has_room(const struct flow_log_batch *b)
 {
-	return b->n < FLOW_LOG_BATCH_LINES;
+	return b->n + 2 <= FLOW_LOG_BATCH_LINES;
 }
 
 void flow_log_batch_add(struct flow_log_batch *b, const char *line, size_t len,

@@ -50,7 +50,7 @@ struct flow_log_file {
 void flow_log_batch_begin(struct flow_log_batch *b,
 			  const struct flow_log_state *state);
 
-/* True if there is room for another line. */
+/* True if there is room for two lines: a record may need as many. */
 bool flow_log_batch_has_room(const struct flow_log_batch *b);
 
 /*

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -287,6 +288,37 @@ START_TEST(lines_wait_and_what_is_lost_is_counted)
 }
 END_TEST
 
+/*
+ * The disk has room for the line that says how many are lost, and not for the
+ * line after it.
+ */
+START_TEST(a_line_that_waits_is_not_lost)
+{
+	const uint64_t many = 3 * SHOW_RECORDS;
+	struct rlimit limit, before;
+	uint64_t id, lost;
+
+	begin();
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &before);
+	for (id = 1; id <= many; id++)
+		show_end_of_flow(&show, id);
+	limit = before;
+	limit.rlim_cur = 100;
+	setrlimit(RLIMIT_FSIZE, &limit);
+	start();
+	wait_for(s.failing && s.lost);
+	setrlimit(RLIMIT_FSIZE, &before);
+	flow_log_hup(SIGHUP);
+	wait_for(s.waiting == 0);
+	finish();
+	lost = check_file(path, many);
+	ck_assert_uint_eq(state->done.lost_ends, lost);
+	ck_assert_uint_eq(state->done.lines, many - lost);
+	end();
+}
+END_TEST
+
 /* The l4lb-api of a l4lb that was restarted at once is not done yet. */
 START_TEST(who_writes_to_the_file_still_is_waited_for)
 {
@@ -358,6 +390,7 @@ int main(void)
 		{each_end_is_one_line, 0},
 		{a_renamed_file_is_left_alone, 0},
 		{lines_wait_and_what_is_lost_is_counted, 0},
+		{a_line_that_waits_is_not_lost, 0},
 		{who_writes_to_the_file_still_is_waited_for, 0},
 		{killed_workers_lose_and_repeat_nothing, 0},
 	};
