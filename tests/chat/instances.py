@@ -192,10 +192,21 @@ class Instances(WebTest):
               lambda: all(client.peer for client in self.clients))
         self.said = itertools.count()
         self.count = 0
+        self.greet()
+
+    def greet(self):
+        """Until each listener hears: it is connected before it is let in."""
+        for client in itertools.cycle(self.clients):
+            if all(listener.lines for listener in self.listeners):
+                return
+            client.say(f"test-hello-{self.count:08d}", f"hello {self.count}")
+            self.count += 1
+            until("it is acked", lambda: not client.unacked)
 
     def talk(self, count):
         for _ in range(count):
             i = next(self.said)
+            self.texts = i + 1
             self.count += 1
             self.clients[i % self.CLIENTS].say(
                 f"test-message-{i:08d}", f"text {i}")
@@ -216,7 +227,7 @@ class Instances(WebTest):
             self.assertEqual(ids, sorted(ids), client.nick)
         for listener in self.listeners[:alive]:
             until("lines have come", lambda: len(
-                [l for l in listener.lines if b"text" in l]) >= self.count)
+                [l for l in listener.lines if b"text" in l]) >= self.texts)
             self.assertEqual(len(listener.lines), len(set(listener.lines)))
         for server in self.servers:
             if server.process.poll() is None:

@@ -55,8 +55,12 @@ class Proxy:
                 client, _ = self.listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(
-                ("127.0.0.1", self.server.port), WAIT)
+            try:
+                server = socket.create_connection(
+                    ("127.0.0.1", self.server.port), WAIT)
+            except OSError:  # it is down
+                client.close()
+                continue
             server.settimeout(None)
             self.sockets |= {client, server}
             for run in (self.ask, self.answer):
