@@ -9,7 +9,8 @@
  *   bus_post.c    what is said, until it has an id
  *   bus_signal.c  what is told to all instances and is in no log
  *   bus_lease.c   which instances live
- *   bus_nick.c    who holds a nick
+ *   bus_nick.c    who wants a nick, and who has it no more
+ *   bus_nick_list.c  who holds one, as far as is known here
  *   bus_who.c     who is in which room, which rooms there are
  *   bus_hash.c    what these three share
  *   bus_archive.c what the store lacks
@@ -376,6 +377,13 @@ bool bus_holder(struct bus *bus, struct slice nick, char *hash,
 void bus_nick_known(struct bus_redis *b, struct slice nick, struct slice hash,
 		    struct slice instance, int64_t left_ms, uint64_t number);
 void bus_nick_gone(struct bus_redis *b, struct slice nick, uint64_t number);
+/* One connection more or less of this instance. Returns how many there were. */
+unsigned bus_nick_count(struct bus_redis *b, struct slice nick,
+			struct slice hash, int change);
+/* A value of {chat}:nicks, and a number as the scripts give it. */
+bool bus_nick_holder(struct slice value, struct slice *hash,
+		     struct slice *instance, int64_t *left_ms);
+uint64_t bus_nick_number(const redisReply *element);
 void bus_nicks_read(struct bus_redis *b);
 void bus_nicks_free(struct bus_redis *b);
 
