@@ -58,6 +58,7 @@ static void take_claim(void *arg, const redisReply *reply)
 	int64_t left_ms;
 	bool taken;
 
+	b->claims_under_way--;
 	free(asking);
 	if (b->ending) {
 		task_free(t);
@@ -117,14 +118,19 @@ static int send_claim(struct bus_redis *b, struct task *t)
 	writer_free(&notice.text);
 	if (ret)
 		free(asking);
+	else
+		b->claims_under_way++;
 	return ret;
 }
 
 void bus_claim(struct bus_redis *b, struct task *t)
 {
 	const bool reachable = bus_chat_is_reachable(b);
+	/* Nobody asked, and nobody has it here any more. */
+	const bool is_vain =
+		t->flag && bus_nick_count(b, t->name, t->hash, 0) == 0;
 
-	if (t->name.len >= NAME_MAX_BYTES) {
+	if (t->name.len >= NAME_MAX_BYTES || is_vain) {
 		task_free(t);
 		return;
 	}
@@ -231,19 +237,39 @@ void bus_claims_run(struct bus_redis *b)
 	}
 }
 
+bool bus_leave_again(struct bus_redis *b, struct slice nick, struct slice hash)
+{
+	struct task *t;
+
+	/* A claim that is under way may be the reason; the next list tells. */
+	if (b->claims_under_way > 0 || nick.len >= NAME_MAX_BYTES ||
+	    bus_nick_count(b, nick, hash, 0) > 0)
+		return false;
+	t = task_new(b, NULL, nick, hash);
+	if (!t)
+		return false;
+	t->flag = true; /* who comes back has it again */
+	if (send_leave(b, t) == 0)
+		return true;
+	task_free(t);
+	return false;
+}
+
+void bus_claim_again(struct bus_redis *b, const struct known_nick *n)
+{
+	struct task *t =
+		task_new(b, bus_claim, slice_of(n->key), slice_of(n->hash));
+
+	if (!t)
+		return;
+	t->flag = true; /* nobody asked */
+	bus_enqueue(b, t);
+}
+
 void bus_claims_again(struct bus_redis *b)
 {
 	for (unsigned i = 0; i < HASH_SIZE; i++)
-		for (struct known_nick *n = b->nicks[i]; n; n = n->next) {
-			struct task *t;
-
-			if (n->claims == 0)
-				continue;
-			t = task_new(b, bus_claim, slice_of(n->key),
-				     slice_of(n->hash));
-			if (!t)
-				continue;
-			t->flag = true; /* nobody asked */
-			bus_enqueue(b, t);
-		}
+		for (struct known_nick *n = b->nicks[i]; n; n = n->next)
+			if (n->claims > 0)
+				bus_claim_again(b, n);
 }

@@ -200,7 +200,9 @@ static void note_nick(struct bus_redis *b, struct slice key, struct slice value,
 			       value);
 		return;
 	}
-	if (left_ms == 0 && !bus_peer_lives(b, instance))
+	if (left_ms == 0 &&
+	    (!bus_peer_lives(b, instance) ||
+	     (bus_is_ours(b, instance) && bus_leave_again(b, key, hash))))
 		left_ms = bus_time(b);
 	bus_nick_known(b, key, hash, instance, left_ms, number);
 }
@@ -221,6 +223,12 @@ static void forget_numbers(struct bus_redis *b)
 	for (unsigned i = 0; i < HASH_SIZE; i++)
 		for (struct known_nick *n = b->nicks[i]; n; n = n->next)
 			n->number = 0;
+}
+
+/* The list, as of that change, knows more than we do, and lacks it. */
+static bool is_lost(const struct known_nick *n, uint64_t number)
+{
+	return !n->found && n->number <= number;
 }
 
 static void take_nicks(void *arg, const redisReply *reply)
@@ -247,19 +255,23 @@ static void take_nicks(void *arg, const redisReply *reply)
 	}
 	for (unsigned i = 0; i < HASH_SIZE; i++)
 		for (struct known_nick *n = b->nicks[i]; n; n = n->next)
-			n->found = n->claims > 0 || n->number > number;
+			n->found = false;
 	for (size_t i = 0; i + 1 < reply->elements; i += 2)
 		note_nick(b, reply_text(reply->element[i]),
 			  reply_text(reply->element[i + 1]), number);
+	for (unsigned i = 0; i < HASH_SIZE; i++)
+		for (struct known_nick *n = b->nicks[i]; n; n = n->next)
+			if (is_lost(n, number) && n->claims > 0)
+				bus_claim_again(b, n);
 	pthread_mutex_lock(&b->lock);
 	for (unsigned i = 0; i < HASH_SIZE; i++) {
 		struct known_nick **at = &b->nicks[i];
 
 		while (*at)
-			if ((*at)->found)
-				at = &(*at)->next;
-			else
+			if (is_lost(*at, number) && (*at)->claims == 0)
 				nick_drop(b, at);
+			else
+				at = &(*at)->next;
 	}
 	pthread_mutex_unlock(&b->lock);
 }

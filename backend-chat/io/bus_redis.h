@@ -218,6 +218,7 @@ struct bus_redis {
 	struct peer peers[PEERS_MAX];
 	unsigned peer_count;
 	struct task *claims; /* wait until the peers are known */
+	unsigned claims_under_way;
 	/* The greatest number of a change of the nicks that is known; the same
 	 * when all of them were asked for last. */
 	uint64_t nicks_number, nicks_asked;
@@ -368,6 +369,13 @@ void bus_release(struct bus_redis *b, struct task *t);
 void bus_claims_run(struct bus_redis *b);
 /* All nicks of this instance. */
 void bus_claims_again(struct bus_redis *b);
+/* Redis has lost this one. */
+void bus_claim_again(struct bus_redis *b, const struct known_nick *n);
+/*
+ * Redis says that a nick is held here. Returns true if nobody here has it, and
+ * Redis is told: its leave was lost, or an earlier run was killed.
+ */
+bool bus_leave_again(struct bus_redis *b, struct slice nick, struct slice hash);
 bool bus_holder(struct bus *bus, struct slice nick, char *hash,
 		char instance[INSTANCE_MAX], bool *here);
 /*

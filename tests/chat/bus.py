@@ -779,6 +779,49 @@ class People(Case):
         a.say("claim", "lan", self.LINH)
         a.out.wait("^claimed lan")
 
+    def test_a_nick_that_redis_alone_has_lost(self):
+        server, address = self.redis()
+        a = self.one("a", address)
+        a.say("claim", "lan", self.LAN)
+        a.out.wait("^claimed lan")
+        server.ask("HDEL", "{chat}:nicks", "lan")
+        server.ask("CLIENT", "KILL", "TYPE", "pubsub")  # it reads all again
+        until("it is claimed again", lambda: server.ask(
+            "HGET", "{chat}:nicks", "lan") == f"{self.LAN} a 0")
+
+    def holder_is_away(self, server, instance):
+        """And is known to be."""
+        until("it is said to be away", lambda: not server.ask(
+            "HGET", "{chat}:nicks", "lan").endswith(" 0"))
+        until("it is known to be away", lambda: instance.holder(
+            "lan") == "11111111 a left")
+
+    def test_a_leave_that_was_lost(self):
+        server, address = self.redis("--appendonly", "yes",
+                                     "--appendfsync", "always")
+        a, b, _ = self.three(address)
+        a.say("claim", "lan", self.LAN)
+        a.out.wait("^claimed lan")
+        server.kill()
+        a.out.wait("^state down")
+        a.say("release", "lan", self.LAN, "drop")
+        # What is asked after it is given up, and so is it.
+        a.say("read", "bus", "ops", "before", "0-0", 5)
+        a.out.wait("^page ops 0 failed")
+        server.start()
+        a.up(2)
+        b.up(2)
+        self.holder_is_away(server, b)
+
+    def test_a_nick_of_an_instance_that_was_killed_and_is_back(self):
+        server, address = self.redis()
+        a, b, _ = self.three(address)
+        a.say("claim", "lan", self.LAN)
+        a.out.wait("^claimed lan")
+        a.program.process.kill()
+        self.instance("a", address)
+        self.holder_is_away(server, b)
+
     def test_joins_and_parts(self):
         server, address = self.redis()
         a, b, _ = self.three(address)
