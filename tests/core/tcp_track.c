@@ -680,6 +680,8 @@ START_TEST(repeated_syns_and_bare_fins_are_no_retransmissions)
 	      TCP_REPEATED);
 	taken(&c, ORIG, ACK, CLIENT_END, SERVER_END, 50, TCP_FIN_WAIT,
 	      TCP_REPEATED);
+	/* beyond the FIN nothing was sent before, whatever it is */
+	valid(&c, ORIG, ACK, CLIENT_END + 51, SERVER_END, 50, TCP_FIN_WAIT);
 }
 END_TEST
 

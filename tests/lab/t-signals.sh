@@ -48,10 +48,10 @@ logged() { # how many flows with: client, NAT, backend, state, bytes
 	grep -Ec "flow $1 .*client=198\.18\.0\.2:[0-9]+ nat=198\.18\.0\.1:[0-9]+ backend=$IP:9001 state=$STATE .*bytes=" \
 		"$LAB_TMP/lb.err"
 }
-six_closed() { [ "$(logged closed)" -eq 6 ]; }
+six_closed() { [ "$(logged ended)" -eq 6 ]; }
 wait_until 10 "six closed flows in the log" six_closed
 expect "-v logs each flow when it opens" "$(logged opened)" 6
-expect "  and when it closes" "$(logged closed)" 6
+expect "  and when it closes" "$(logged ended)" 6
 stop lb
 expect "exit status" "$STATUS" 0
 

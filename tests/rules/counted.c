@@ -174,6 +174,33 @@ START_TEST(a_request_that_is_redispatched_is_one)
 }
 END_TEST
 
+/* The backend remembers the port: it is asked again, from another one. */
+START_TEST(a_port_that_is_repaired_is_no_other_backend)
+{
+	struct rig *r = rig_started(1);
+	struct conn c = conn_make(r, 1);
+	struct endpoint first;
+
+	ck_assert(conn_syn(r, &c));
+	first = c.nat;
+	for (int i = 0; i < 2; i++) {
+		struct frame ack = conn_frame(&c, REPLY, ACK, 0);
+
+		ack.ack += 12345;
+		ck_assert(!rig_send(r, &ack));
+		rig_drain(r);
+		conn_refresh(r, &c);
+	}
+	ck_assert(!same(c.nat, first));
+	conn_finish(r, &c);
+	ck_assert_uint_eq(note_of(r, &c)->tries, 1);
+	ck_assert_uint_eq(of_backend(r, 0)->total, 1);
+	ck_assert_uint_eq(of_backend(r, 0)->redispatched, 0);
+	check_requests(r, 1, 0, 0);
+	rig_done(r);
+}
+END_TEST
+
 /* --- packets -------------------------------------------------------------- */
 
 START_TEST(a_backend_counts_the_packets_of_its_flows)
@@ -373,6 +400,7 @@ int main(void)
 		{a_refused_request_has_failed, 0},
 		{what_comes_again_by_itself_is_no_request, 0},
 		{a_request_that_is_redispatched_is_one, 0},
+		{a_port_that_is_repaired_is_no_other_backend, 0},
 		{a_backend_counts_the_packets_of_its_flows, 0},
 		{retransmissions_are_counted_by_side, 0},
 		{a_note_counts_as_far_as_it_can, 0},
