@@ -142,6 +142,24 @@ static int cannot(const struct flow_log_file *f, const char *what, int error,
 		       strerror(error));
 }
 
+/* The user may not know as whom we run. */
+static int cannot_open(const struct flow_log_file *f, int error,
+		       struct err *err)
+{
+	if (error == EACCES || error == EPERM)
+		return err_set(err, -error,
+			       "flow log %s: l4lb-api runs as uid %u, which is "
+			       "not allowed to write it; let that user write "
+			       "the file, and its folder if it is renamed",
+			       f->path, (unsigned)geteuid());
+	if (error == ENOENT || error == ENOTDIR)
+		return err_set(err, -error,
+			       "flow log %s: its folder does not exist; make "
+			       "it, and let uid %u write there",
+			       f->path, (unsigned)geteuid());
+	return cannot(f, "it cannot be opened", error, err);
+}
+
 static int open_path(const char *path)
 {
 	const int flags = O_RDWR | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
@@ -182,7 +200,7 @@ int flow_log_file_open(struct flow_log_file *f, struct err *err)
 
 	f->fd = open_path(f->path);
 	if (f->fd == -1)
-		return cannot(f, "it cannot be opened", errno, err);
+		return cannot_open(f, errno, err);
 	if (fstat(f->fd, &st) == -1) {
 		ret = cannot(f, "it cannot be examined", errno, err);
 		goto fail;

@@ -251,6 +251,9 @@ START_TEST(what_is_no_file_of_ours_is_refused)
 	file.path = dir;
 	ck_assert_int_eq(flow_log_file_open(&file, &err), -EISDIR);
 	ck_assert_ptr_nonnull(strstr(err.text, dir));
+	file.path = "/tmp/l4lb-no-such-folder/flows.log";
+	ck_assert_int_eq(flow_log_file_open(&file, &err), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(err.text, "folder does not exist"));
 	file.path = "/dev/null";
 	ck_assert_int_eq(flow_log_file_open(&file, &err), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(err.text, "not a regular file"));
