@@ -158,7 +158,26 @@ seen=$(leads "$LOGS") || fail "nginx's log leads to clients" "$seen"
 expect "  and lost no line: they waited" \
 	"$(sed -E 's/.* (lines=.*) ends.*/\1/' <<<"$seen")" "lines=$(ended) lost=0 repeated=0"
 
-# --- and for longer than the journal lasts ------------------------------------------
+# --- it cannot be opened ---------------------------------------------------------
+start_load unopened
+mv "$LOG" "$LOG.$files"
+mkdir "$LOG"
+LOGS=$LOG.$files,$LOGS
+kill -HUP "$(pgrep -x l4lb-keep)"
+wait_until 20 "it to be noticed" failing 1
+had=$(wc -l <"$LAB_TMP/unopened.out")
+wait_until 20 "more connections" new_ids unopened $((had + RATE))
+rmdir "$LOG"
+wait_until 10 "it to be written again" failing 0
+end_load unopened
+wait_until 30 "a line for each end" all_ended
+expect "a folder in its place was said once" \
+	"$(grep -c "flow log .*: it cannot be opened: Is a directory" "$LAB_TMP/lb.err")" 1
+seen=$(leads "$LOGS") || fail "nginx's log leads to clients" "$seen"
+expect "  and lost no line" \
+	"$(sed -E 's/.* (lines=.*) ends.*/\1/' <<<"$seen")" "lines=$(ended) lost=0 repeated=0"
+
+# --- the disk is full for longer than the journal lasts ------------------------------------------
 start_load third
 head -c 1G /dev/zero >"$LAB_TMP/log/filler" 2>/dev/null || true
 wait_until 20 "the full disk to be noticed" failing 1
