@@ -109,7 +109,7 @@ END
 start_l4lb lb --config "$LAB_TMP/lb.conf"
 wait_until 20 "the API" answers
 
-# --- killed and rotated --------------------------------------------------------
+# --- killed and rotated ------------------------------------------------------
 # In a long run, one that has lived for 10 s, so that its keeper is not patient.
 life=$((SECS > 60 ? 11 * RATE : RATE / 2))
 start_load first
@@ -142,7 +142,7 @@ expect "  a line for each connection that ended" \
 expect "  and as many as requests" "$(ended)" "$requests"
 expect "  mode of all files" "$(stat -c %a "$LOG"* | sort -u)" 640
 
-# --- the disk is full, for a short time ------------------------------------------
+# --- the disk is full, for a short time --------------------------------------
 start_load second
 head -c 1G /dev/zero >"$LAB_TMP/log/filler" 2>/dev/null || true
 wait_until 20 "the full disk to be noticed" failing 1
@@ -158,7 +158,7 @@ seen=$(leads "$LOGS") || fail "nginx's log leads to clients" "$seen"
 expect "  and lost no line: they waited" \
 	"$(sed -E 's/.* (lines=.*) ends.*/\1/' <<<"$seen")" "lines=$(ended) lost=0 repeated=0"
 
-# --- it cannot be opened ---------------------------------------------------------
+# --- it cannot be opened -----------------------------------------------------
 start_load unopened
 mv "$LOG" "$LOG.$files"
 mkdir "$LOG"
@@ -177,7 +177,7 @@ seen=$(leads "$LOGS") || fail "nginx's log leads to clients" "$seen"
 expect "  and lost no line" \
 	"$(sed -E 's/.* (lines=.*) ends.*/\1/' <<<"$seen")" "lines=$(ended) lost=0 repeated=0"
 
-# --- the disk is full for longer than the journal lasts ------------------------------------------
+# --- the disk is full for longer than the journal lasts ----------------------
 start_load third
 head -c 1G /dev/zero >"$LAB_TMP/log/filler" 2>/dev/null || true
 wait_until 20 "the full disk to be noticed" failing 1
@@ -193,7 +193,7 @@ lines=$(sed -E 's/.*lines=([0-9]+).*/\1/' <<<"$seen")
 expect_true "  lines were lost" [ "$lost" -gt 1000 ]
 expect "  and exactly those that are missing" $((lines + lost)) "$(ended)"
 
-# --- the end --------------------------------------------------------------------
+# --- the end -----------------------------------------------------------------
 start_hold held client "$VIP" "$VIP_PORT" 7
 ended_before=$(ended)
 stop lb
