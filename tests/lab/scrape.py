@@ -17,6 +17,7 @@
     scrape.py csv SOCKET SERVICE NAME COLUMN...    these columns of that row
     scrape.py events SOCKET QUERY WHAT
             SERVICE/BACKEND of each event of that kind, sorted
+    scrape.py status SOCKET PATH...                the status of each answer
 """
 import csv
 import http.client
@@ -171,5 +172,15 @@ def events(path, query, what):
                   for e in json.loads(body)["events"] if e["what"] == what))
 
 
+def status(path, *paths):
+    connection, seen = Connection(path), []
+    for what in paths:
+        connection.request("GET", what)
+        answer = connection.getresponse()
+        answer.read()
+        seen.append(answer.status)
+    print(*seen)
+
+
 {"value": value, "equation": equation, "manual": manual, "json": as_json,
- "csv": as_csv, "events": events}[sys.argv[1]](*sys.argv[2:])
+ "csv": as_csv, "events": events, "status": status}[sys.argv[1]](*sys.argv[2:])

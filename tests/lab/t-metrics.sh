@@ -93,5 +93,9 @@ expect "as events, those that went down" \
 expect "  all connections" \
 	"$(scrape events "kind=flow&limit=1000&since=1" opened | tr ' ' '\n' | sort -u | paste -sd ' ')" \
 	"web/one web/two"
+expect "wrong questions are refused" \
+	"$(scrape status '/metrics?scope=all' '/metrics?histograms=no' '/metrics?x=1' \
+		'/lb/events?since=x' '/lb/events?kind=' '/lb/events?limit=1001')" \
+	"400 400 400 400 400 400"
 stop lb
 expect "exit status" "$STATUS" 0
