@@ -83,8 +83,10 @@ static enum guess check_token(struct auth *auth, const struct caller *caller,
 /* NAME or NAME:PORT or [ADDRESS]:PORT, without the port. */
 static bool host_name(const char *header, char name[HOST_MAX])
 {
-	const char *end = *header == '[' ? strchr(header, ']') : NULL;
-	size_t len = end ? (size_t)(end + 1 - header) : strcspn(header, ":");
+	const char *end = strchr(header, ']');
+	size_t len = *header != '[' ? strcspn(header, ":")
+		     : end	    ? (size_t)(end + 1 - header)
+				    : 0;
 	const char *port = header + len;
 
 	if (!len || len >= HOST_MAX || (*port && *port != ':'))
@@ -96,6 +98,7 @@ static bool host_name(const char *header, char name[HOST_MAX])
 	return true;
 }
 
+/* Of what host_name() gives: a [ at its begin has its ]. */
 static bool is_literal(const char *name)
 {
 	char inside[HOST_MAX];

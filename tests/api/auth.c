@@ -168,6 +168,8 @@ static const struct host_case {
 	{"127.0.0.1.evil:80", false},
 	{"[::1", false},
 	{"[::1]x", false},
+	{"[", false},
+	{"[]", false},
 	{"[evil]:80", false},
 	{"[]", false},
 	{"1.2.3.4, evil", false},
