@@ -64,22 +64,27 @@ static void put_sides(struct json_writer *w, const char *key,
 static void put_check(struct json_writer *w, const struct board_backend *b)
 {
 	const uint64_t ns = b->counters.last_check_ns;
+	const bool ok = b->last == CHECK_OK;
 
 	if (!b->checked) {
 		json_put_null(w, "check");
 		return;
 	}
 	json_put_object(w, "check");
-	json_put_text(w, "last", b->last == CHECK_OK ? "ok" : "failed");
-	json_put_text(w, "text",
-		      b->last == CHECK_OK
-			      ? "ok"
-			      : check_result_text((enum check_result)b->last));
+	if (b->counters.checks_ok || b->counters.checks_failed) {
+		json_put_text(w, "last", ok ? "ok" : "failed");
+		json_put_text(
+			w, "text",
+			ok ? "ok"
+			   : check_result_text((enum check_result)b->last));
+	} else {
+		json_put_null(w, "last");
+	}
 	if (ns)
 		json_put_real(w, "ms", (double)ns / NS_PER_MS_REAL, 3);
 	json_put_number(w, "passed", b->counters.checks_ok);
 	json_put_number(w, "failed", b->counters.checks_failed);
-	json_put_number(w, "fails", b->last == CHECK_OK ? 0 : b->check_streak);
+	json_put_number(w, "fails", ok ? 0 : b->check_streak);
 	json_put_end(w);
 }
 

@@ -43,6 +43,18 @@ void json_put_lines(struct json_writer *w, const char *key, const char *word,
 	json_put_end(w);
 }
 
+void json_put_changes(struct json_writer *w, const char *key, const char *lines)
+{
+	static const char own[] = "set next_id=";
+	char line[COMMAND_MAX + 64];
+
+	json_put_array(w, key);
+	while (text_next_line(&lines, line, sizeof(line)))
+		if (*line && strncmp(line, own, strlen(own)) != 0)
+			json_put_text(w, NULL, line);
+	json_put_end(w);
+}
+
 static void reply_dry(struct reply *reply, const struct answer *answer)
 {
 	struct json_writer w = json_writer(&reply->body);
@@ -50,7 +62,7 @@ static void reply_dry(struct reply *reply, const struct answer *answer)
 	json_put_object(&w, NULL);
 	json_put_number(&w, "generation", reply->generation);
 	json_put_flag(&w, "dry_run", true);
-	json_put_lines(&w, "changes", "", text_get(&answer->lines));
+	json_put_changes(&w, "changes", text_get(&answer->lines));
 	json_put_end(&w);
 }
 

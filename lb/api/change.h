@@ -27,5 +27,8 @@ void reply_refused(struct reply *reply, const struct answer *answer);
 struct json_writer;
 void json_put_lines(struct json_writer *w, const char *key, const char *word,
 		    const char *lines);
+/* Adds an array of all lines but those that are l4lb's own (next_id). */
+void json_put_changes(struct json_writer *w, const char *key,
+		      const char *lines);
 
 #endif

@@ -150,7 +150,7 @@ static void diff(struct api *api, const struct request *request,
 		reply->body.failed = true;
 	json_put_object(&w, NULL);
 	json_put_number(&w, "generation", reply->generation);
-	json_put_lines(&w, "changes", "", text_get(&lines));
+	json_put_changes(&w, "changes", text_get(&lines));
 	json_put_end(&w);
 	text_free(&lines);
 	configs_free(&c);

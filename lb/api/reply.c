@@ -19,8 +19,7 @@ static void say(struct reply *reply, unsigned status, const char *code,
 	json_put_object(&w, "error");
 	json_put_text(&w, "code", code);
 	json_put_text(&w, "message", message);
-	if (reply->generation)
-		json_put_number(&w, "generation", reply->generation);
+	json_put_number(&w, "generation", reply->generation);
 	json_put_end(&w);
 	json_put_end(&w);
 }

@@ -199,8 +199,7 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, struct reply *reply)
 	snprintf(etag, sizeof(etag), "\"%llu\"",
 		 (unsigned long long)reply->generation);
 	add(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
-	if (reply->generation)
-		add(response, MHD_HTTP_HEADER_ETAG, etag);
+	add(response, MHD_HTTP_HEADER_ETAG, etag);
 	if (!reply->cached)
 		add(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	add(response, "X-Content-Type-Options", "nosniff");

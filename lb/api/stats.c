@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "api/api.h"
+#include "api/flow_log.h"
 #include "api/json.h"
 #include "api/look.h"
 #include "api/routes.h"
@@ -238,6 +239,24 @@ static void put_rings(struct json_writer *w, const struct board_global *g)
 	json_put_end(w);
 }
 
+static void put_flow_log(struct json_writer *w, const struct api *api)
+{
+	struct flow_log_status status;
+
+	if (!api->flow_log) {
+		json_put_null(w, "flow_log");
+		return;
+	}
+	flow_log_status(api->flow_log, &status);
+	json_put_object(w, "flow_log");
+	json_put_number(w, "lines", status.lines);
+	json_put_number(w, "lost", status.lost);
+	json_put_number(w, "errors", status.errors);
+	json_put_flag(w, "failing", status.failing);
+	json_put_text(w, "trouble", status.trouble);
+	json_put_end(w);
+}
+
 static void put_process(struct json_writer *w, const struct api *api,
 			const struct board_global *g)
 {
@@ -306,6 +325,7 @@ static void stats(struct api *api, const struct request *request,
 	put_ports(&w, &g.fullest);
 	put_rings(&w, &g);
 	put_process(&w, api, &g);
+	put_flow_log(&w, api);
 	json_put_end(&w);
 	reply->body.failed |= listed.failed;
 	text_free(&listed);
