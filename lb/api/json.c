@@ -20,6 +20,12 @@ static void put(struct json_writer *w, const char *bytes)
 	text_put(w->out, bytes, strlen(bytes));
 }
 
+/* What stands for itself, one byte each: nearly all text. */
+static bool is_plain(char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 static void put_escaped(struct json_writer *w, const char *text, size_t len)
 {
 	size_t begun = 0, n;
@@ -28,7 +34,7 @@ static void put_escaped(struct json_writer *w, const char *text, size_t len)
 	for (size_t i = 0; i < len; i += n) {
 		const unsigned char c = (unsigned char)text[i];
 
-		n = utf8_length(text + i, len - i);
+		n = is_plain(text[i]) ? 1 : utf8_length(text + i, len - i);
 		if (n && c >= 0x20 && c != '"' && c != '\\')
 			continue;
 		text_put(w->out, text + begun, i - begun);
@@ -101,46 +107,60 @@ void json_put_text(struct json_writer *w, const char *key, const char *value)
 	put_string(w, value);
 }
 
+/* Writes the digits of @value so that they end before @end. */
+static char *digits_before(char *end, uint64_t value)
+{
+	do {
+		*--end = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	return end;
+}
+
 void json_put_number(struct json_writer *w, const char *key, uint64_t value)
 {
-	char digits[24], *at = digits + sizeof(digits) - 1;
 	const bool quoted = value > EXACT_MAX;
+	char text[24], *at = text + sizeof(text) - 1;
 
 	put_key(w, key);
 	*at = '\0';
 	if (quoted)
 		*--at = '"';
-	do {
-		*--at = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
+	at = digits_before(at, value);
 	if (quoted)
 		*--at = '"';
 	put(w, at);
 }
 
+/* printf() would take most of the time of a long listing. */
 void json_put_real(struct json_writer *w, const char *key, double value,
 		   unsigned decimals)
 {
-	char digits[64];
-	size_t len;
+	char text[64], *at = text + sizeof(text) - 1;
+	uint64_t scaled, one = 1;
 
-	if (!isfinite(value) || fabs(value) > 1e30) {
+	for (unsigned i = 0; i < decimals && i < 9; i++)
+		one *= 10;
+	if (!isfinite(value) || fabs(value) * (double)one > (double)EXACT_MAX) {
 		json_put_null(w, key);
 		return;
 	}
 	put_key(w, key);
-	len = (size_t)snprintf(digits, sizeof(digits), "%.*f",
-			       (int)(decimals > 9 ? 9 : decimals), value);
-	while (strchr(digits, '.') &&
-	       (digits[len - 1] == '0' || digits[len - 1] == '.')) {
-		const bool point = digits[len - 1] == '.';
+	scaled = (uint64_t)llround(fabs(value) * (double)one);
+	*at = '\0';
+	if (scaled % one) {
+		uint64_t part = scaled % one, left = one;
 
-		digits[--len] = '\0';
-		if (point)
-			break;
+		for (; part % 10 == 0; part /= 10)
+			left /= 10;
+		for (; left > 1; left /= 10, part /= 10)
+			*--at = (char)('0' + part % 10);
+		*--at = '.';
 	}
-	put(w, strcmp(digits, "-0") == 0 ? "0" : digits);
+	at = digits_before(at, scaled / one);
+	if (value < 0 && scaled)
+		*--at = '-';
+	put(w, at);
 }
 
 void json_put_flag(struct json_writer *w, const char *key, bool value)

@@ -40,7 +40,10 @@ void json_put_end(struct json_writer *w);
 void json_put_text(struct json_writer *w, const char *key, const char *value);
 /* Above 2^53, where a browser would round it, a string. */
 void json_put_number(struct json_writer *w, const char *key, uint64_t value);
-/* With at most @decimals digits after the point; not finite: null. */
+/*
+ * With at most @decimals digits after the point, of which there may be 9. What
+ * is not finite, or has more than 53 bits of such digits: null.
+ */
 void json_put_real(struct json_writer *w, const char *key, double value,
 		   unsigned decimals);
 void json_put_flag(struct json_writer *w, const char *key, bool value);
