@@ -19,7 +19,7 @@ mkdir -p /etc/l4lb
 printf 'a-token-of-the-lab\n' >/etc/l4lb/token
 chmod 600 /etc/l4lb/token
 # The configuration of the manual, as it stands there.
-sed -n '/^\[global\]/,/^\.Ed/p' "$MANUAL" | sed '$d' >"$LAB_TMP/demo.conf"
+awk '/^\[global\]/ { on = 1 } on && /^\.Ed/ { exit } on' "$MANUAL" >"$LAB_TMP/demo.conf"
 start_l4lb lb --config "$LAB_TMP/demo.conf"
 
 # ask STATUS ARGUMENTS...: curl's status; the answer is in $LAB_TMP/answer
