@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* backend_changes.c - backends come, go, and are told what to do */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -114,12 +115,15 @@ static bool read_address(const struct request *r, struct endpoint *out,
 	}
 	snprintf(both, sizeof(both), port ? "%s:%" PRIu64 : "%s", host, port);
 	ret = strlen(host) > 255
-		      ? err_set(&err, -1, "longer than a name may be")
-		      : value_endpoint(both, host_name_lookup, out, &err);
+		      ? err_set(&err, -EINVAL, "longer than a name may be")
+		      : value_endpoint(both, host_name_ask, out, &err);
 	if (!ret)
 		return true;
-	reply_error(reply, 400, "bad-value", "backend \"%s\": %s",
-		    value_quote(both, quoted), err.text);
+	if (ret == -EAGAIN)
+		reply_error(reply, 503, "no-name-server", "%s", err.text);
+	else
+		reply_error(reply, 400, "bad-value", "backend \"%s\": %s",
+			    value_quote(both, quoted), err.text);
 	return false;
 }
 

@@ -93,6 +93,20 @@ static void give_up(struct channel_end *end)
 	answer_free(&answer);
 }
 
+static bool is_expected(const struct request *request, uint64_t generation,
+			struct reply *reply)
+{
+	reply->generation = generation;
+	if (!request->has_if_match || request->if_match == generation)
+		return true;
+	reply_error(reply, 412, "changed-meanwhile",
+		    "the generation is %llu, not %llu: somebody else has "
+		    "changed the configuration",
+		    (unsigned long long)generation,
+		    (unsigned long long)request->if_match);
+	return false;
+}
+
 static bool transact(struct channel_end *end, const struct request *request,
 		     const char *commands, struct answer *answer,
 		     struct reply *reply)
@@ -101,13 +115,7 @@ static bool transact(struct channel_end *end, const struct request *request,
 		reply_refused(reply, answer);
 		return false;
 	}
-	reply->generation = answer->generation;
-	if (request->has_if_match && request->if_match != answer->generation) {
-		reply_error(reply, 412, "changed-meanwhile",
-			    "the generation is %llu, not %llu: somebody else "
-			    "has changed the configuration",
-			    (unsigned long long)answer->generation,
-			    (unsigned long long)request->if_match);
+	if (!is_expected(request, answer->generation, reply)) {
 		give_up(end);
 		return false;
 	}
@@ -140,5 +148,43 @@ bool change_carry_out(struct api *api, const struct request *request,
 			(void)api_wait_generation(api, reply->generation);
 	}
 	answer_free(&answer);
+	return done;
+}
+
+/* With the channel locked. */
+static bool command_locked(struct channel_end *end,
+			   const struct request *request, const char *command,
+			   unsigned wait_ms, struct answer *answer,
+			   struct reply *reply)
+{
+	if (request->has_if_match) {
+		if (!ask_locked(end, NULL, "generation", ASK_REPLY_MS,
+				answer)) {
+			reply_refused(reply, answer);
+			return false;
+		}
+		if (!is_expected(request, answer->generation, reply))
+			return false;
+		answer_free(answer);
+	}
+	if (ask_locked(end, request->who, command, wait_ms, answer))
+		return true;
+	reply_refused(reply, answer);
+	return false;
+}
+
+bool change_command(struct api *api, const struct request *request,
+		    const char *command, unsigned wait_ms,
+		    struct answer *answer, struct reply *reply)
+{
+	struct channel_end *end = api->changes;
+	bool done;
+
+	if (!ask_lock(end, answer)) {
+		reply_refused(reply, answer);
+		return false;
+	}
+	done = command_locked(end, request, command, wait_ms, answer, reply);
+	ask_unlock(end);
 	return done;
 }

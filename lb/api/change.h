@@ -20,6 +20,15 @@
 bool change_carry_out(struct api *api, const struct request *request,
 		      const char *commands, struct reply *reply);
 
+/*
+ * Gives one command that is not a change of the configuration, or is more than
+ * that. False: @reply says why not; 412 if the generation is not that of
+ * If-Match. @answer is freed with answer_free() in any case.
+ */
+bool change_command(struct api *api, const struct request *request,
+		    const char *command, unsigned wait_ms,
+		    struct answer *answer, struct reply *reply);
+
 /* The reply to a command that was refused. */
 void reply_refused(struct reply *reply, const struct answer *answer);
 

@@ -62,7 +62,8 @@ static void ask_alone(struct api *api, const struct request *request,
 			    "reload has \"reload dry\"");
 		return;
 	}
-	if (ask(api->changes, request->who, line, patience_ms(line), &answer)) {
+	if (change_command(api, request, line, patience_ms(line), &answer,
+			   reply)) {
 		if (answer.generation)
 			reply->generation = answer.generation;
 		(void)api_wait_generation(api, reply->generation);
@@ -72,8 +73,6 @@ static void ask_alone(struct api *api, const struct request *request,
 			json_put_text(&w, "answer", answer.sentence);
 		json_put_lines(&w, "lines", "", text_get(&answer.lines));
 		json_put_end(&w);
-	} else {
-		reply_refused(reply, &answer);
 	}
 	answer_free(&answer);
 }
@@ -184,7 +183,7 @@ static void reload(struct api *api, const struct request *request,
 		return;
 	snprintf(line, sizeof(line), "reload%s%s", reset ? " reset" : "",
 		 request->dry_run ? " dry" : "");
-	if (ask(api->changes, request->who, line, RELOAD_MS, &answer)) {
+	if (change_command(api, request, line, RELOAD_MS, &answer, reply)) {
 		reply->generation = answer.generation;
 		(void)api_wait_generation(api, reply->generation);
 		json_put_object(&w, NULL);
@@ -198,11 +197,9 @@ static void reload(struct api *api, const struct request *request,
 			       text_get(&answer.lines));
 		json_put_lines(&w, "warnings", "warn", text_get(&answer.lines));
 		json_put_end(&w);
-	} else {
-		reply_refused(reply, &answer);
+	} else if (strcmp(answer.code, "invalid") == 0) {
 		/* The request is right; what the file says is not. */
-		if (reply->status == 400 || reply->status == 502)
-			reply->status = 422;
+		reply->status = 422;
 	}
 	answer_free(&answer);
 }
@@ -215,15 +212,13 @@ static void save(struct api *api, const struct request *request,
 	struct answer answer;
 	char path[128];
 
-	if (ask(api->changes, request->who, "save", SAVE_MS, &answer)) {
+	if (change_command(api, request, "save", SAVE_MS, &answer, reply)) {
 		snprintf(path, sizeof(path), "/var/lib/l4lb/%.31s.changes",
 			 name);
 		json_put_object(&w, NULL);
 		json_put_number(&w, "generation", answer.generation);
 		json_put_text(&w, "saved", path);
 		json_put_end(&w);
-	} else {
-		reply_refused(reply, &answer);
 	}
 	answer_free(&answer);
 }
@@ -235,7 +230,8 @@ static void stop(struct api *api, const struct request *request,
 	struct board_global global;
 	struct answer answer;
 
-	if (ask(api->changes, request->who, "stop", ASK_REPLY_MS, &answer)) {
+	if (change_command(api, request, "stop", ASK_REPLY_MS, &answer,
+			   reply)) {
 		reply->status = 202;
 		json_put_object(&w, NULL);
 		json_put_text(&w, "state", "stopping");
@@ -244,8 +240,6 @@ static void stop(struct api *api, const struct request *request,
 					? global.flows_used
 					: 0);
 		json_put_end(&w);
-	} else {
-		reply_refused(reply, &answer);
 	}
 	answer_free(&answer);
 }

@@ -145,14 +145,12 @@ static void kill_it(struct api *api, const struct request *request,
 		return;
 	snprintf(line, sizeof(line), "flow kill %" PRIu64, one.id);
 	if (request->dry_run ||
-	    ask(api->changes, request->who, line, ASK_COMMIT_MS, &answer)) {
+	    change_command(api, request, line, ASK_COMMIT_MS, &answer, reply)) {
 		reply->status = request->dry_run ? 200 : 202;
 		json_put_object(&w, NULL);
 		json_put_number(&w, "id", one.id);
 		json_put_text(&w, "state", request->dry_run ? "open" : "reset");
 		json_put_end(&w);
-	} else {
-		reply_refused(reply, &answer);
 	}
 	answer_free(&answer);
 }

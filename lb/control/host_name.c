@@ -77,7 +77,7 @@ static bool is_never(const char *host)
 	return strcasecmp(dot ? dot + 1 : host, "invalid") == 0;
 }
 
-int host_name_lookup(const char *host, struct ip_addr *out, struct err *err)
+int host_name_ask(const char *host, struct ip_addr *out, struct err *err)
 {
 	const struct addrinfo hints = {.ai_family = AF_INET,
 				       .ai_socktype = SOCK_STREAM};
@@ -102,8 +102,16 @@ int host_name_lookup(const char *host, struct ip_addr *out, struct err *err)
 	memcpy(&sin, found->ai_addr, sizeof(sin));
 	freeaddrinfo(found);
 	*out = addr_from_v4(sin.sin_addr.s_addr);
-	remember(host, out);
 	return 0;
+}
+
+int host_name_lookup(const char *host, struct ip_addr *out, struct err *err)
+{
+	int ret = host_name_ask(host, out, err);
+
+	if (!ret)
+		remember(host, out);
+	return ret;
 }
 
 /* The answer of this reload, or the address of before. */

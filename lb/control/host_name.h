@@ -18,6 +18,9 @@
  */
 int host_name_lookup(const char *host, struct ip_addr *out, struct err *err);
 
+/* The same, and nothing is remembered: any thread may call it. */
+int host_name_ask(const char *host, struct ip_addr *out, struct err *err);
+
 /* Before fork(): the child's memory is ours, also if it is empty so far. */
 void host_name_share(void);
 

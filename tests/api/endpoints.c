@@ -18,6 +18,45 @@ static const char text[] = "[service chat]\n"
 			   "check = http GET /health\n"
 			   "backend = 198.18.0.11:9001 id=spare\n";
 
+static struct endpoint endpoint(const char *addr, uint16_t port)
+{
+	struct endpoint e;
+	struct in_addr v4;
+
+	memset(&e, 0, sizeof(e));
+	ck_assert_int_eq(inet_pton(AF_INET, addr, &v4), 1);
+	e.addr = addr_from_v4(v4.s_addr);
+	e.port = htons(port);
+	return e;
+}
+
+/* @n flows to backend1 and backend2 of chat in turn, ids from 1. */
+static void open_flows(struct fake *f, unsigned n)
+{
+	static const uint8_t secret[FLOW_SECRET_BYTES] = {1};
+	struct flow_table t;
+
+	ck_assert_int_eq(flow_table_init(&t, f->flows, FAKE_FLOWS, secret, NULL,
+					 f->notes),
+			 0);
+	for (unsigned i = 0; i < n; i++) {
+		const struct flow_identity id = {
+			.client = endpoint("203.0.113.9", (uint16_t)(4000 + i)),
+			.vip = endpoint("198.18.0.1", 20000),
+			.nat = endpoint("198.18.0.1", (uint16_t)(10240 + i)),
+			.backend = endpoint(
+				i % 2 ? "198.18.0.12" : "198.18.0.11", 9001),
+			.proto = 6,
+			.backend_index = (uint16_t)(i % 2),
+		};
+
+		ck_assert_ptr_nonnull(flow_open(&t, &id, 1));
+		f->notes[i].handshake_us = 410;
+		f->notes[i].tries = 1;
+	}
+	flow_table_free(&t);
+}
+
 /* Each changes something, and is carried out as those commands. */
 static const struct change {
 	const char *method, *uri, *body;
@@ -292,6 +331,40 @@ START_TEST(if_match_is_compared_when_nobody_else_can_change_anything)
 }
 END_TEST
 
+START_TEST(if_match_holds_for_what_is_no_transaction_too)
+{
+	static const struct {
+		const char *method, *uri, *body;
+		unsigned status;
+	} cases[] = {
+		{"POST", "/lb/save", NULL, 200},
+		{"POST", "/lb/stop", NULL, 202},
+		{"POST", "/lb/reload", NULL, 422},
+		{"POST", "/lb/commands", "generation", 200},
+		{"DELETE", "/lb/flows/2", NULL, 202},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fake f;
+		struct told told;
+
+		fake_start(&f, text);
+		open_flows(&f, 2);
+		told = fake_ask(&f, cases[i].method, cases[i].uri,
+				cases[i].body, "\"40\"");
+		ck_assert_uint_eq(told.status, 412);
+		ck_assert_str_eq(f.said, "generation\n");
+		told_free(&told);
+		told = fake_ask(&f, cases[i].method, cases[i].uri,
+				cases[i].body, "\"41\"");
+		ck_assert_msg(told.status == cases[i].status, "%s: %u",
+			      cases[i].uri, told.status);
+		told_free(&told);
+		fake_stop(&f);
+	}
+}
+END_TEST
+
 START_TEST(what_l4lb_refuses_has_its_status)
 {
 	static const struct {
@@ -533,45 +606,6 @@ END_TEST
 /* --------------------------------------------------------------------- flows
  */
 
-static struct endpoint endpoint(const char *addr, uint16_t port)
-{
-	struct endpoint e;
-	struct in_addr v4;
-
-	memset(&e, 0, sizeof(e));
-	ck_assert_int_eq(inet_pton(AF_INET, addr, &v4), 1);
-	e.addr = addr_from_v4(v4.s_addr);
-	e.port = htons(port);
-	return e;
-}
-
-/* @n flows to backend1 and backend2 of chat in turn, ids from 1. */
-static void open_flows(struct fake *f, unsigned n)
-{
-	static const uint8_t secret[FLOW_SECRET_BYTES] = {1};
-	struct flow_table t;
-
-	ck_assert_int_eq(flow_table_init(&t, f->flows, FAKE_FLOWS, secret, NULL,
-					 f->notes),
-			 0);
-	for (unsigned i = 0; i < n; i++) {
-		const struct flow_identity id = {
-			.client = endpoint("203.0.113.9", (uint16_t)(4000 + i)),
-			.vip = endpoint("198.18.0.1", 20000),
-			.nat = endpoint("198.18.0.1", (uint16_t)(10240 + i)),
-			.backend = endpoint(
-				i % 2 ? "198.18.0.12" : "198.18.0.11", 9001),
-			.proto = 6,
-			.backend_index = (uint16_t)(i % 2),
-		};
-
-		ck_assert_ptr_nonnull(flow_open(&t, &id, 1));
-		f->notes[i].handshake_us = 410;
-		f->notes[i].tries = 1;
-	}
-	flow_table_free(&t);
-}
-
 START_TEST(flows_come_in_pages_and_each_of_them_once)
 {
 	bool seen[21] = {false};
@@ -721,6 +755,7 @@ int main(void)
 		{what_is_wrong_is_refused_and_nothing_changes,
 		 ARRAY_LEN(refusals)},
 		{if_match_is_compared_when_nobody_else_can_change_anything, 0},
+		{if_match_holds_for_what_is_no_transaction_too, 0},
 		{what_l4lb_refuses_has_its_status, 0},
 		{a_change_of_others_that_is_open_is_busy, 0},
 		{an_l4lb_that_is_silent_is_503, 0},
