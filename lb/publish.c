@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
-#include <string.h>
+#include <limits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -124,16 +123,39 @@ static void begin_service(struct publish_walk *w, unsigned service)
 	w->flows = w->live = w->takes_flows = w->up = 0;
 }
 
+/*
+ * Slots to walk: those in use, and those that were when they were shown last,
+ * since the last ones of a table are no longer in use once they are free.
+ */
+static unsigned services(struct app *app)
+{
+	const unsigned n = engine_services(app->engine);
+
+	if (n > app->publish.services)
+		app->publish.services = n;
+	return app->publish.services;
+}
+
+static unsigned backends(const struct app *app, unsigned service)
+{
+	const struct board_service *last =
+		board_last_service(app->publish.board, service);
+	const unsigned n = service < engine_services(app->engine)
+				   ? engine_backends(app->engine, service)
+				   : 0;
+
+	return n > last->n_backends ? n : last->n_backends;
+}
+
 /* Writes the next row; false: that was the last. */
 static bool write_next(struct app *app, uint64_t now_ns)
 {
 	struct publish_walk *w = &app->publish.walk;
-	const struct engine *e = app->engine;
 
-	if (w->service < engine_services(e)) {
-		if (w->backend < engine_backends(e, w->service)) {
+	if (w->service < services(app)) {
+		if (w->backend < backends(app, w->service)) {
 			publish_row_backend(app, w->service, w->backend++,
-					    now_ns);
+					    now_ns, w);
 		} else {
 			publish_row_service(app, w->service);
 			begin_service(w, w->service + 1);
@@ -148,11 +170,30 @@ static bool write_next(struct app *app, uint64_t now_ns)
 	return true;
 }
 
+/* These do not wait until a long round comes to them. */
+static void write_urgent(struct app *app, uint64_t now_ns)
+{
+	struct publish *p = &app->publish;
+
+	for (unsigned i = 0; i < p->n_urgent; i++)
+		publish_row_backend(app, p->urgent[i].service,
+				    p->urgent[i].backend, now_ns, NULL);
+	p->n_urgent = 0;
+}
+
 static void begin_round(struct publish *p, uint64_t now_ns)
 {
-	p->walk = (struct publish_walk){.runs = true};
+	const bool pools = now_ns - p->pools_ns >= NS_PER_S;
+
+	p->walk = (struct publish_walk){
+		.runs = true,
+		.pool = pools ? 0 : UINT_MAX,
+		.tap = pools ? 0 : UINT_MAX,
+	};
 	p->round_ns = now_ns;
 	p->soon = false;
+	if (pools)
+		p->pools_ns = now_ns;
 }
 
 /* When the next round is to begin. */
@@ -167,6 +208,7 @@ uint64_t publish_turn(struct app *app)
 	const uint64_t now_ns = clock_now_ns();
 
 	p->turn_ns = now_ns;
+	write_urgent(app, now_ns);
 	if (!p->walk.runs && now_ns < due_ns(p))
 		return due_ns(p);
 	each_second(app, now_ns);
@@ -188,6 +230,7 @@ void publish_all(struct app *app)
 {
 	const uint64_t now_ns = clock_now_ns();
 
+	app->publish.pools_ns = 0;
 	begin_round(&app->publish, now_ns);
 	publish_row_global(app, now_ns);
 	while (write_next(app, now_ns))
@@ -198,4 +241,14 @@ void publish_all(struct app *app)
 void publish_soon(struct app *app)
 {
 	app->publish.soon = true;
+}
+
+void publish_soon_backend(struct app *app, unsigned service, unsigned backend)
+{
+	struct publish *p = &app->publish;
+
+	p->soon = true;
+	if (p->n_urgent < PUBLISH_ROWS)
+		p->urgent[p->n_urgent++] = (struct publish_place){
+			(uint16_t)service, (uint16_t)backend};
 }

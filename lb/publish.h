@@ -2,10 +2,14 @@
 /*
  * publish.h - what l4lb shows to l4lb-api: fills the board and the journal
  *
- * The rows of the board are written in rounds, a round every 100 ms, at most
+ * The rows of the board are written in rounds, a round every 100 ms (those of
+ * ports and interfaces once a second), at most
  * PUBLISH_ROWS of them in each turn of the loop. After a change and what
- * happens to a backend a round begins at once. Nothing is asked of the kernel
- * for it.
+ * happens to a backend the next round begins at once, with that backend.
+ * Nothing is asked of the kernel for it.
+ *
+ * All rows are written between two calls of the engine, so what holds then
+ * between its numbers holds in each row.
  *
  * Whoever reads is not known here: all of this is the same without l4lb-api.
  */
@@ -25,6 +29,10 @@ struct app;
 
 #define PUBLISH_ROWS	 64    /* a turn */
 #define PUBLISH_REFUSALS 1000u /* recorded in a second; all are counted */
+
+struct publish_place {
+	uint16_t service, backend;
+};
 
 /* The row that is written next. */
 struct publish_walk {
@@ -49,10 +57,15 @@ struct publish {
 	struct shared notes;
 	uint64_t turn_ns;  /* the time at the last turn */
 	uint64_t round_ns; /* the last round began */
+	uint64_t pools_ns; /* the last one with ports and interfaces */
 	uint64_t part_ns;  /* it goes on, but not before */
 	uint64_t global_ns;
 	bool soon; /* something happened since then */
+	/* Backends that something happened to: written in the next turn. */
+	struct publish_place urgent[PUBLISH_ROWS];
+	unsigned n_urgent;
 	struct publish_walk walk;
+	unsigned services; /* slots that were ever in use */
 	struct publish_second second;
 	int64_t wall_offset_ns;
 	uint64_t refusals_ns; /* the second of .refusals began */
@@ -80,6 +93,7 @@ void publish_all(struct app *app);
 
 /* The next round begins at once. */
 void publish_soon(struct app *app);
+void publish_soon_backend(struct app *app, unsigned service, unsigned backend);
 
 /* Callbacks of the engine, @arg is the app (core/engine.h). */
 void publish_flow(struct app *app, enum flow_event event,

@@ -168,6 +168,7 @@ void publish_backend(struct app *app, enum backend_event event,
 
 	tell_why(app, event, service, &b, why, text);
 	write_event(app, &r, "", text);
+	publish_soon_backend(app, service, backend);
 }
 
 void publish_operator(struct app *app, enum journal_operator what,

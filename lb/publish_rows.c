@@ -194,7 +194,7 @@ static void sum_up(struct publish_walk *w, const struct backend_view *v)
 }
 
 void publish_row_backend(struct app *app, unsigned service, unsigned backend,
-			 uint64_t now_ns)
+			 uint64_t now_ns, struct publish_walk *sums)
 {
 	const struct backend_view v =
 		engine_view_backend(app->engine, service, backend, now_ns);
@@ -209,7 +209,8 @@ void publish_row_backend(struct app *app, unsigned service, unsigned backend,
 	} else {
 		fill_backend(app, &v, service, backend, &row);
 	}
-	sum_up(&app->publish.walk, &v);
+	if (sums)
+		sum_up(sums, &v);
 	if (memcmp(&row, last, sizeof(row)) != 0)
 		board_write_backend(board, service, backend, &row);
 }

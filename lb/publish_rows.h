@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct app;
+struct publish_walk;
 
 /*
  * Each writes the row of its slot, unless it would be what it is. Of a free
@@ -14,9 +15,9 @@ struct app;
 void publish_row_global(struct app *app, uint64_t now_ns);
 /* With what the walk has summed up of its backends. */
 void publish_row_service(struct app *app, unsigned service);
-/* Adds it to the sums of the walk if that is at its service. */
+/* @sums: NULL, or where it is added. */
 void publish_row_backend(struct app *app, unsigned service, unsigned backend,
-			 uint64_t now_ns);
+			 uint64_t now_ns, struct publish_walk *sums);
 void publish_row_pool(struct app *app, unsigned pool);
 void publish_row_tap(struct app *app, unsigned tap);
 
