@@ -139,7 +139,8 @@ void change_enter(struct app *app)
 	departure_begins(app);
 	if (app->change.lines.len) {
 		app->change.generation++;
-		publish_changed(app, app->change.base ? "reload" : app->change.by);
+		publish_changed(app,
+				app->change.base ? "reload" : app->change.by);
 	}
 	if (app->change.base) {
 		overlay_base_free(&app->overlay.base);

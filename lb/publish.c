@@ -13,7 +13,7 @@
 #define ROUND_NS (100 * NS_PER_MS)
 /* Rounds that begin at once, and the turns of a long one. */
 #define SOON_NS (10 * NS_PER_MS)
-#define PART_NS NS_PER_MS
+#define PART_NS (2 * NS_PER_MS)
 
 int publish_board_fd(const struct app *app)
 {

@@ -136,6 +136,8 @@ void publish_row_service(struct app *app, unsigned service)
 
 /* ----------------------------------------------------------------- backends */
 
+#define BACKEND_HEAD offsetof(struct board_backend, counters)
+
 static const struct backend_config *config_of(const struct app *app, unsigned i,
 					      unsigned k)
 {
@@ -153,36 +155,68 @@ static enum board_health health_of(const struct backend_view *v)
 	return v->proven ? BOARD_UP : BOARD_UNPROVEN;
 }
 
+/* All but the counters. */
 static void fill_backend(struct app *app, const struct backend_view *v,
 			 unsigned i, unsigned k, struct board_backend *row)
 {
 	const struct backend_config *c = config_of(app, i, k);
 
-	*row = (struct board_backend){
-		.slot = v->slot,
-		.addr = v->addr,
-		.service = (uint16_t)i,
-		.source = v->source,
-		.alternate = v->alternate,
-		.weight = v->params.weight,
-		.backup = v->params.backup,
-		.admin = (uint8_t)v->params.admin,
-		.health = (uint8_t)health_of(v),
-		.breaker = (uint8_t)v->breaker,
-		.takes_flows = v->takes_flows,
-		.answered = v->answered,
-		.last = (uint8_t)v->last,
-		.checked = v->checked,
-		.check_streak = v->streak,
-		.backoff_ms = v->backoff_ms,
-		.flows = v->flows,
-		.refs = v->refs,
-		.since_ns = v->since_ns,
-		.downtime_ns = v->downtime_ns,
-		.counters = *engine_backend_counters(app->engine, i, k),
-	};
+	memset(row, 0, BACKEND_HEAD);
+	row->slot = v->slot;
+	row->addr = v->addr;
+	row->service = (uint16_t)i;
+	row->source = v->source;
+	row->alternate = v->alternate;
+	row->weight = v->params.weight;
+	row->backup = v->params.backup;
+	row->admin = (uint8_t)v->params.admin;
+	row->health = (uint8_t)health_of(v);
+	row->breaker = (uint8_t)v->breaker;
+	row->takes_flows = v->takes_flows;
+	row->answered = v->answered;
+	row->last = (uint8_t)v->last;
+	row->checked = v->checked;
+	row->check_streak = v->streak;
+	row->backoff_ms = v->backoff_ms;
+	row->flows = v->flows;
+	row->refs = v->refs;
+	row->since_ns = v->since_ns;
+	row->downtime_ns = v->downtime_ns;
 	if (c)
 		memcpy(row->id, c->id, sizeof(row->id));
+}
+
+/*
+ * The counters, which are most of a row, are compared where they are: of many
+ * backends few have changed.
+ */
+static void write_backend(struct app *app, const struct backend_view *v,
+			  unsigned i, unsigned k)
+{
+	const struct backend_counters *counters =
+		engine_backend_counters(app->engine, i, k);
+	struct board *board = app->publish.board;
+	const struct board_backend *last = board_last_backend(board, i, k);
+	struct board_backend row;
+
+	fill_backend(app, v, i, k, &row);
+	if (memcmp(&row, last, BACKEND_HEAD) == 0 &&
+	    memcmp(counters, &last->counters, sizeof(*counters)) == 0)
+		return;
+	row.counters = *counters;
+	board_write_backend(board, i, k, &row);
+}
+
+/* The rest of the row is what its last owner was. */
+static void write_free(struct app *app, unsigned i, unsigned k)
+{
+	struct board *board = app->publish.board;
+	struct board_backend row = *board_last_backend(board, i, k);
+
+	if (row.slot == SLOT_FREE)
+		return;
+	row.slot = SLOT_FREE;
+	board_write_backend(board, i, k, &row);
 }
 
 static void sum_up(struct publish_walk *w, const struct backend_view *v)
@@ -198,21 +232,13 @@ void publish_row_backend(struct app *app, unsigned service, unsigned backend,
 {
 	const struct backend_view v =
 		engine_view_backend(app->engine, service, backend, now_ns);
-	struct board *board = app->publish.board;
-	const struct board_backend *last =
-		board_last_backend(board, service, backend);
-	struct board_backend row;
 
-	if (v.slot == SLOT_FREE) {
-		row = *last;
-		row.slot = SLOT_FREE;
-	} else {
-		fill_backend(app, &v, service, backend, &row);
-	}
 	if (sums)
 		sum_up(sums, &v);
-	if (memcmp(&row, last, sizeof(row)) != 0)
-		board_write_backend(board, service, backend, &row);
+	if (v.slot == SLOT_FREE)
+		write_free(app, service, backend);
+	else
+		write_backend(app, &v, service, backend);
 }
 
 /* ------------------------------------------------------- pools, interfaces */
