@@ -35,7 +35,7 @@ tmpfilesdir := $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 completiondir := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 # What the demo and the lab need.
-LAB_TARGETS := l4lb l4lb-api chat_serv chat_clnt sniff
+LAB_TARGETS := l4lb l4lb-api l4lbctl chat_serv chat_clnt sniff
 
 # Sources of ours, as git knows them, and new ones.
 ours = $(shell git ls-files -co --exclude-standard -- $(1))

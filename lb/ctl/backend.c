@@ -203,6 +203,7 @@ int backend_remove_run(struct ctl *c, struct err *err)
 
 int backend_list_run(struct ctl *c, struct err *err)
 {
+	struct table *t;
 	json_t *answer;
 	struct url u;
 	int ret;
@@ -211,8 +212,14 @@ int backend_list_run(struct ctl *c, struct err *err)
 	if (c->n_words)
 		url_query(&u, "service", c->words[0]);
 	ret = ask(c, "GET", &u, NULL, &answer, err);
-	if (answer)
-		ret = backend_table(c, answer, NULL, NULL, 0, err);
+	if (!answer)
+		return ret;
+	t = backend_table_new(c, false);
+	if (t)
+		backend_table_add(t, answer, NULL, NULL, 0);
+	if (!t || !table_flush(t, c->out))
+		ret = err_set(err, CTL_REFUSED, "no memory");
+	table_free(t);
 	json_decref(answer);
 	return ret;
 }

@@ -93,8 +93,9 @@ static void show(struct ctl *c, const json_t *b)
 	show_text(c, get_text(b, "health"));
 	fprintf(c->out, " for %s", units_age(get_number(b, "since_s"), age));
 	if (get_number(b, "downs") > 0)
-		fprintf(c->out, "; down %.0f times, %s in all",
+		fprintf(c->out, "; down %.0f time%s, %s in all",
 			get_number(b, "downs"),
+			get_number(b, "downs") > 1 ? "s" : "",
 			units_age(get_number(b, "downtime_s"), total));
 	fputc('\n', c->out);
 	check_row(c, b);
@@ -129,7 +130,7 @@ static void last_event(struct ctl *c, const json_t *b)
 	}
 	if (last) {
 		fprintf(c->out, LABEL, "last event");
-		event_line(c, last);
+		event_line_of_one(c, last);
 	}
 	json_decref(answer);
 }

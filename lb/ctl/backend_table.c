@@ -156,24 +156,25 @@ static void add_row(struct table *t, const json_t *backend,
 			    both(backend, "packets.to", "packets.from"), text));
 }
 
-int backend_table(struct ctl *c, const json_t *backends, const char *service,
-		  const json_t *before, double seconds, struct err *err)
+struct table *backend_table_new(const struct ctl *c, bool with_rates)
 {
-	struct table *t = table_new(before ? rates : totals, COLUMNS, 2,
-				    c->width, c->utf8);
+	return table_new(with_rates ? rates : totals, COLUMNS, 2, c->width,
+			 c->utf8);
+}
+
+unsigned backend_table_add(struct table *t, const json_t *backends,
+			   const char *service, const json_t *before,
+			   double seconds)
+{
+	const unsigned rows = table_rows(t);
 	const json_t *backend;
-	bool whole;
 	size_t i;
 
-	if (!t)
-		return err_set(err, CTL_REFUSED, "no memory");
 	json_array_foreach(backends, i, backend)
 	{
 		if (!service ||
 		    strcmp(get_text(backend, "service"), service) == 0)
 			add_row(t, backend, before, seconds);
 	}
-	whole = table_flush(t, c->out);
-	table_free(t);
-	return whole ? CTL_OK : err_set(err, CTL_REFUSED, "no memory");
+	return table_rows(t) - rows;
 }

@@ -8,14 +8,21 @@
 #include <jansson.h>
 
 #include "ctl/ctl.h"
+#include "ctl/table.h"
 
 /*
- * Prints the backends of @service, a text, out of @backends, an array of the
- * API's objects; NULL: of all. @before: those of @seconds earlier, for figures
- * a second; NULL: those since the start. CTL_OK or CTL_REFUSED.
+ * A table without rows. @rates: figures a second, not since the start. NULL:
+ * there is no memory.
  */
-int backend_table(struct ctl *c, const json_t *backends, const char *service,
-		  const json_t *before, double seconds, struct err *err);
+struct table *backend_table_new(const struct ctl *c, bool rates);
+/*
+ * Adds the backends of @service, a text, out of @backends, an array of the
+ * API's objects; NULL: all. @before: those of @seconds earlier if it is a table
+ * of rates, else NULL. Returns how many.
+ */
+unsigned backend_table_add(struct table *t, const json_t *backends,
+			   const char *service, const json_t *before,
+			   double seconds);
 
 /* The object with that service and id in @backends, or NULL. Borrowed. */
 const json_t *backend_in(const json_t *backends, const char *service,

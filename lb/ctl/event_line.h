@@ -8,5 +8,7 @@
 
 /* Prints an event of the API as one line: when, which, what, why, by whom. */
 void event_line(const struct ctl *c, const json_t *event);
+/* The same of a backend that is known: when, what, why. */
+void event_line_of_one(const struct ctl *c, const json_t *event);
 
 #endif

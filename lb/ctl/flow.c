@@ -69,9 +69,17 @@ static void figures(struct ctl *c, const json_t *f)
 	side(t, "to client", f, "s2c");
 	table_flush(t, c->out);
 	table_free(t);
-	fprintf(c->out, "  handshake %s, first byte %s\n",
+	fprintf(c->out, "  handshake %s, first byte %s",
 		units_ms(get_number(f, "handshake_ms"), shake),
 		units_ms(get_number(f, "first_byte_ms"), first));
+	if (get_number(f, "tries") > 1)
+		fprintf(c->out, ", %.0f backends tried",
+			get_number(f, "tries"));
+	if (get_value(f, "end")) {
+		fputs(", ended: ", c->out);
+		show_text(c, get_text(f, "end"));
+	}
+	fputc('\n', c->out);
 }
 
 static int show(struct ctl *c, const struct url *u, struct err *err)

@@ -16,7 +16,8 @@
 #include "ctl/http.h"
 
 #define CONNECT_S 5
-#define REPLY_S	  60 /* a reload may have to ask a slow name server */
+#define REPLY_S	  15
+#define CHANGE_S  60 /* a reload may have to ask a slow name server */
 #define SILENCE_S 30 /* of a reply that comes by lines */
 #define BODY_MAX  (64u << 20)
 #define LINE_SIZE (64u << 10)
@@ -240,7 +241,10 @@ static void prepare(struct http *h, const struct http_request *r,
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, r->body);
 	}
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, r->method);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT, r->on_line ? 0L : REPLY_S);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT,
+			 r->on_line			 ? 0L
+			 : strcmp(r->method, "GET") == 0 ? REPLY_S
+							 : CHANGE_S);
 	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, r->on_line ? 1L : 0L);
 	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_S);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);

@@ -32,7 +32,7 @@ const char *get_text(const json_t *object, const char *path)
 {
 	const char *text = json_string_value(get_value(object, path));
 
-	return text ? text : "-";
+	return text && *text ? text : "-";
 }
 
 double get_number(const json_t *object, const char *path)

@@ -2,9 +2,9 @@
 /*
  * json_get.h - values of an answer, whatever is missing in it
  *
- * @path: keys with dots between them, "bytes.to". What is not there, or is of
- * another kind, is "-" or NAN, both of which are shown as "-": a balancer of
- * another version may know less.
+ * @path: keys with dots between them, "bytes.to". What is not there, is empty,
+ * or is of another kind, is "-" or NAN, both of which are shown as "-": a
+ * balancer of another version may know less.
  */
 #ifndef L4LBCTL_JSON_GET_H
 #define L4LBCTL_JSON_GET_H

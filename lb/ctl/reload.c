@@ -2,6 +2,8 @@
 /*
  * reload.c - the file, what runs, and what is between them
  */
+#include <string.h>
+
 #include "ctl/ask.h"
 #include "ctl/json_get.h"
 #include "ctl/show.h"
@@ -42,21 +44,37 @@ int reload_run(struct ctl *c, struct err *err)
 	return ret;
 }
 
+/* Not what l4lb notes for itself: which numbers of ids were used. */
+static bool is_of_the_user(const json_t *command)
+{
+	const char *text = json_string_value(command);
+
+	return text && strncmp(text, "set next_id=", 12) != 0;
+}
+
 int diff_run(struct ctl *c, struct err *err)
 {
-	const json_t *changes;
+	const json_t *command;
+	unsigned shown = 0;
 	json_t *answer;
 	struct url u;
+	size_t i;
 	int ret;
 
 	url_start(&u, "/lb/diff");
 	ret = ask(c, "GET", &u, NULL, &answer, err);
 	if (!answer)
 		return ret;
-	changes = get_value(answer, "changes");
-	if (json_array_size(changes) == 0)
+	json_array_foreach(get_value(answer, "changes"), i, command)
+	{
+		if (!is_of_the_user(command))
+			continue;
+		show_text(c, json_string_value(command));
+		fputc('\n', c->out);
+		shown++;
+	}
+	if (!shown)
 		fputs("nothing was changed at run time\n", c->out);
-	show_lines(c, "", changes);
 	json_decref(answer);
 	return ret;
 }
@@ -69,7 +87,8 @@ int save_run(struct ctl *c, struct err *err)
 
 	if (ctl_has(c, OPTION_PRINT)) {
 		url_start(&u, "/lb/config");
-		url_query(&u, "format", "ini");
+		if (!c->json)
+			url_query(&u, "format", "ini");
 		return ask_for_text(c, &u, err);
 	}
 	url_start(&u, "/lb/save");

@@ -35,25 +35,40 @@ static void add_row(struct table *t, const json_t *s)
 		   units_count(get_number(s, "failed_requests"), text));
 }
 
+static int show(struct ctl *c, const json_t *services, struct err *err)
+{
+	struct table *t = table_new(columns, COLUMNS, 0, c->width, c->utf8);
+	const json_t *service;
+	bool whole;
+	size_t i;
+
+	if (!t)
+		return err_set(err, CTL_REFUSED, "no memory");
+	json_array_foreach(services, i, service) add_row(t, service);
+	whole = table_flush(t, c->out);
+	table_free(t);
+	return whole ? CTL_OK : err_set(err, CTL_REFUSED, "no memory");
+}
+
 int service_list_run(struct ctl *c, struct err *err)
 {
-	const json_t *service;
-	struct table *t;
+	const json_t *services;
 	json_t *answer;
 	struct url u;
-	size_t i;
 	int ret;
 
-	url_start(&u, "/lb/services");
-	ret = ask(c, "GET", &u, NULL, &answer, err);
-	if (!answer)
+	/* What they count is there, and not in /lb/services. */
+	url_start(&u, "/lb/stats");
+	ret = ask_quietly(c, "GET", &u, NULL, &answer, err);
+	if (ret)
 		return ret;
-	t = table_new(columns, COLUMNS, 0, c->width, c->utf8);
-	if (t) {
-		json_array_foreach(answer, i, service) add_row(t, service);
-		table_flush(t, c->out);
+	services = get_value(answer, "services");
+	if (c->json) {
+		json_dumpf(services, c->out, JSON_COMPACT);
+		fputc('\n', c->out);
+	} else {
+		ret = show(c, services, err);
 	}
-	table_free(t);
 	json_decref(answer);
 	return ret;
 }

@@ -145,25 +145,46 @@ static void service_line(struct ctl *c, const json_t *s)
 	fprintf(c->out, "%s\n", backends);
 }
 
+static unsigned backends_of(const json_t *backends, const char *service)
+{
+	const json_t *backend;
+	unsigned n = 0;
+	size_t i;
+
+	json_array_foreach(backends, i, backend)
+	{
+		n += strcmp(get_text(backend, "service"), service) == 0;
+	}
+	return n;
+}
+
 static int show(struct ctl *c, const struct look *now,
 		const struct look *before, struct err *err)
 {
 	const json_t *services = get_value(now->stats, "services");
+	struct table *t = backend_table_new(c, before->stats);
 	const json_t *service;
-	int ret = CTL_OK;
+	unsigned first = 0, n;
 	size_t i;
 
+	if (!t)
+		return err_set(err, CTL_REFUSED, "no memory");
+	/* All rows first: the services have one layout. */
+	json_array_foreach(services, i, service)
+	{
+		backend_table_add(t, now->backends, get_text(service, "name"),
+				  before->backends, now->at_s - before->at_s);
+	}
 	head(c, now, before);
 	json_array_foreach(services, i, service)
 	{
+		n = backends_of(now->backends, get_text(service, "name"));
 		service_line(c, service);
-		ret = backend_table(c, now->backends, get_text(service, "name"),
-				    before->backends, now->at_s - before->at_s,
-				    err);
-		if (ret)
-			break;
+		table_part(t, first, n, c->out);
+		first += n;
 	}
-	return ret;
+	table_free(t);
+	return CTL_OK;
 }
 
 int status_run(struct ctl *c, struct err *err)

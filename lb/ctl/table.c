@@ -167,17 +167,25 @@ static void print_row(const struct table *t, char *const *row, FILE *out)
 	fputc('\n', out);
 }
 
+void table_part(struct table *t, unsigned first, unsigned n, FILE *out)
+{
+	if (!t->laid_out)
+		lay_out(t);
+	print_row(t, NULL, out);
+	for (unsigned r = first; r < first + n && r < table_rows(t); r++)
+		print_row(t, t->text + (size_t)r * t->n, out);
+}
+
 bool table_flush(struct table *t, FILE *out)
 {
 	const unsigned rows = table_rows(t);
 	const bool whole = !t->failed;
 
-	if (!t->laid_out) {
-		lay_out(t);
-		print_row(t, NULL, out);
-	}
-	for (unsigned r = 0; r < rows; r++)
-		print_row(t, t->text + (size_t)r * t->n, out);
+	if (t->laid_out)
+		for (unsigned r = 0; r < rows; r++)
+			print_row(t, t->text + (size_t)r * t->n, out);
+	else
+		table_part(t, 0, rows, out);
 	while (t->used)
 		free(t->text[--t->used]);
 	t->failed = false;

@@ -38,6 +38,11 @@ __attribute__((format(printf, 2, 3))) void table_cell(struct table *t,
 						      const char *fmt, ...);
 unsigned table_rows(const struct table *t);
 /*
+ * Prints the titles and @n rows from @first on, laid out for all rows that
+ * there are: for one table in several parts.
+ */
+void table_part(struct table *t, unsigned first, unsigned n, FILE *out);
+/*
  * Prints the rows since the last time, and forgets them. The first time fixes
  * the layout and prints the titles; a later row that is wider shifts. False:
  * some were lost as there was no memory.

@@ -33,7 +33,8 @@ char *units_age(double seconds, char *text)
 
 	if (!is_number(seconds))
 		return put(text, "-");
-	if (seconds < 10)
+	/* Whole ones are not known better. */
+	if (seconds < 10 && seconds > s)
 		return put(text, "%.1fs", floor(seconds * 10) / 10);
 	if (s < MINUTE)
 		return put(text, "%.0fs", s);

@@ -10,7 +10,7 @@
 
 #define UNITS_TEXT_MAX 32
 
-/* 0.8s 12s 4m05s 2h03m 3d04h 120d */
+/* 0.8s 4s 12s 4m05s 2h03m 3d04h 120d */
 char *units_age(double seconds, char *text);
 /* 212 1.1k 20.9M 3.0G: thousands, as the filters of flows */
 char *units_bytes(double bytes, char *text);

@@ -74,7 +74,7 @@ def flow(number):
         "state": "ESTABLISHED", "age_s": 12.4 * number, "idle_s": 0.8,
         "c2s": {"packets": 4, "bytes": 212, "retransmits": 0},
         "s2c": {"packets": 9, "bytes": 1140, "retransmits": 1},
-        "handshake_ms": 0.41, "first_byte_ms": 3.2}
+        "handshake_ms": 0.41, "first_byte_ms": 3.2, "tries": 2, "why": "wrr"}
 
 
 EVENTS = [
@@ -82,8 +82,10 @@ EVENTS = [
      "what": "down", "service": "chat", "backend": "backend3",
      "why": "no answer, 3 checks", "by": None},
     {"seq": 9812, "time": "2026-11-29T06:25:50.456Z", "kind": "operator",
-     "what": "command", "text": "backend drain chat backend2",
-     "by": "uid:0"},
+     "what": "command", "why": "backend drain chat backend2", "by": "uid:0"},
+    {"seq": 9813, "time": "2026-11-29T06:26:00.456Z", "kind": "flow",
+     "what": "ended", "service": "chat", "backend": "backend1", "flow": 17,
+     "client": "203.0.113.17:40112", "why": "closed"},
 ]
 
 
@@ -172,9 +174,8 @@ def start(path=None):
     server.answers = {
         "GET /lb/stats": (200, STATS),
         "GET /lb/backends": (200, BACKENDS),
-        "GET /lb/services": (200, SERVICES),
         "GET /lb/health": (200, {"status": "healthy"}),
-        "GET /lb/events": (200, {"events": EVENTS, "next": 9813, "lost": 0}),
+        "GET /lb/events": (200, {"events": EVENTS, "next": 9814, "lost": 0}),
     }
     threading.Thread(target=server.serve_forever, args=(0.02,),
                      daemon=True).start()

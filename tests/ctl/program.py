@@ -149,7 +149,7 @@ SERVICE chat  198.18.0.1:20000  wrr  check http GET /  3 of 4 up
             for answer in {}, [], [7], {"flows": [7], "events": 7}:
                 for method in "GET", "POST":
                     for path in ("flows/7", "backends/b", "events", "flows",
-                                 "services", "reload", "diff", "save",
+                                 "stats", "reload", "diff", "save",
                                  "backends/b/enable", "commands"):
                         self.answer(f"{method} /lb/{path}", answer)
                 self.ok(*words)
@@ -171,7 +171,7 @@ SERVICE chat  198.18.0.1:20000  wrr  check http GET /  3 of 4 up
 backend3  198.18.0.13:9001 of chat
   admin        enabled
   weight       1
-  health       down for 41s; down 1 times, 41s in all
+  health       down for 41s; down 1 time, 41s in all
   last check   connection refused, took 0.2ms, 12 failed in a row
   breaker      closed
   connections  0 open, 17 in all, 9 failed
@@ -179,7 +179,7 @@ backend3  198.18.0.13:9001 of chat
   retransmits  10 to it, 20 from it
   handshake    last -, average -, half below -, 99% below -
   first byte   last 3.2ms, average 3.1ms, half below 3.0ms, 99% below 12ms
-  last event   Nov 29 06:25:09  chat/backend3  down: no answer, 3 checks
+  last event   Nov 29 06:25:09  down: no answer, 3 checks
 """)
 
     def test_flows(self):
@@ -199,7 +199,11 @@ there are more: --limit N or --all
 
     def test_flow(self):
         self.answer("GET /lb/flows/17", {
-            **canned.flow(17), "events": canned.EVENTS[:1]})
+            **canned.flow(17), "end": "closed", "events": [
+                {"seq": 7, "t_s": 0, "what": "opened", "backend": "backend3",
+                 "why": "wrr"},
+                {"seq": 8, "t_s": 0.302, "what": "redispatched",
+                 "backend": "backend1", "why": "wrr"}]})
         self.assertEqual(self.ok("flow", "17"), """\
 flow 17  chat  ESTABLISHED  age 3m30s  idle 0.8s
   client    203.0.113.17:40112 -> 198.18.0.1:20000
@@ -207,14 +211,16 @@ flow 17  chat  ESTABLISHED  age 3m30s  idle 0.8s
               PACKETS  BYTES  RETRANSMITS
   to backend        4    212            0
   to client         9   1140            1
-  handshake 0.4ms, first byte 3.2ms
-  Nov 29 06:25:09  chat/backend3  down: no answer, 3 checks
+  handshake 0.4ms, first byte 3.2ms, 2 backends tried, ended: closed
+  +0.000s  backend3  opened: wrr
+  +0.302s  backend1  redispatched: wrr
 """)
 
     def test_events(self):
         self.assertEqual(self.ok("events", "kind=backend"), """\
 Nov 29 06:25:09  chat/backend3  down: no answer, 3 checks
 Nov 29 06:25:50  command: backend drain chat backend2  (by uid:0)
+Nov 29 06:26:00  chat/backend1  203.0.113.17:40112  flow 17  ended: closed
 """)
         self.assertEqual(self.asked()[2], "kind=backend")
 
@@ -317,7 +323,8 @@ needs a restart: flows 65536 -> 131072
         self.answer("POST /lb/reload", {"generation": 43, "changes": []})
         self.assertEqual(self.ok("reload"),
                          "nothing had to change; generation 43\n")
-        self.answer("GET /lb/diff", reload)
+        self.answer("GET /lb/diff", {
+            "changes": [*reload["changes"], "set next_id=7"]})
         self.assertEqual(self.ok("diff"), told.splitlines(True)[0])
         self.answer("POST /lb/save", {"saved": "/var/lib/l4lb/x.changes"})
         self.assertEqual(self.ok("save"), "saved in /var/lib/l4lb/x.changes\n")
@@ -359,11 +366,11 @@ needs a restart: flows 65536 -> 131072
                 self.assertIn("is not JSON", err)
 
     def test_a_balancer_that_does_not_answer_is_exit_3(self):
-        self.answer("GET /lb/services", {"error": {
+        self.answer("GET /lb/stats", {"error": {
             "message": "l4lb does not answer"}}, 503)
         self.assertEqual(run("service", "list"), (
             3, "", "l4lbctl: l4lb does not answer\n"))
-        self.answer("GET /lb/services", lambda _query, _body: "hang up")
+        self.answer("GET /lb/stats", lambda _query, _body: "hang up")
         code, _, err = run("service", "list")
         self.assertEqual(code, 3)
         self.assertIn("broke the connection", err)
@@ -371,6 +378,8 @@ needs a restart: flows 65536 -> 131072
     def test_json_is_passed_on(self):
         self.assertEqual(json.loads(self.ok("status", "--json")),
                          canned.STATS)
+        self.assertEqual(json.loads(self.ok("service", "list", "--json")),
+                         canned.SERVICES)
         self.assertEqual(json.loads(self.ok("-j", "backend", "list")),
                          canned.BACKENDS)
         self.assertEqual(
@@ -465,7 +474,6 @@ class Finding(Balancer):
         code, out, err = run("status")
         self.assertEqual((code, out), (2, ""))
         self.assertIn("20000, web; choose one with -n NAME", err)
-        self.answer("GET /lb/services", [])
         self.ok("-n", "20000", "status")
         self.assertEqual(other.seen, [])
         self.ok("status", "--name", "web")

@@ -109,6 +109,31 @@ START_TEST(later_rows_have_the_layout_of_the_first)
 }
 END_TEST
 
+START_TEST(parts_of_a_table_have_one_layout)
+{
+	struct table *t = table_new(columns, 3, 0, 80, true);
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	table_cell(t, "a");
+	table_cell(t, "1.1.1.1:1");
+	table_cell(t, "1");
+	table_cell(t, "long");
+	table_cell(t, "1.1.1.1:12345");
+	table_cell(t, "2");
+	table_part(t, 0, 1, out);
+	table_part(t, 1, 7, out);
+	fclose(out);
+	table_free(t);
+	ck_assert_str_eq(text, "ID    ADDRESS        N\n"
+			       "a     1.1.1.1:1      1\n"
+			       "ID    ADDRESS        N\n"
+			       "long  1.1.1.1:12345  2\n");
+	free(text);
+}
+END_TEST
+
 static char *shown(const char *from, unsigned width, unsigned pad, bool utf8)
 {
 	char *text = NULL;
@@ -160,6 +185,7 @@ int main(void)
 		{columns_are_as_wide_as_their_widest_cell, 0},
 		{without_room_they_move_closer_then_shrink_then_go, 0},
 		{later_rows_have_the_layout_of_the_first, 0},
+		{parts_of_a_table_have_one_layout, 0},
 		{text_from_outside_does_nothing_to_a_terminal, 0},
 	};
 

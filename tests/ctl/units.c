@@ -28,12 +28,13 @@ static void check_all(char *(*unit)(double, char *), const struct expected *e,
 START_TEST(an_age_is_cut_never_rounded_up)
 {
 	static const struct expected e[] = {
-		{0, "0.0s"},	   {0.84, "0.8s"},	{9.99, "9.9s"},
-		{10, "10s"},	   {59.9, "59s"},	{60, "1m00s"},
-		{245, "4m05s"},	   {3599.9, "59m59s"},	{3600, "1h00m"},
-		{7439, "2h03m"},   {86399, "23h59m"},	{86400, "1d00h"},
-		{273845, "3d04h"}, {8639999, "99d23h"}, {8640000, "100d"},
-		{-1, "-"},	   {(double)NAN, "-"},	{(double)INFINITY, "-"},
+		{0, "0s"},	     {0.04, "0.0s"},	      {4, "4s"},
+		{0.84, "0.8s"},	     {9.99, "9.9s"},	      {10, "10s"},
+		{59.9, "59s"},	     {60, "1m00s"},	      {245, "4m05s"},
+		{3599.9, "59m59s"},  {3600, "1h00m"},	      {7439, "2h03m"},
+		{86399, "23h59m"},   {86400, "1d00h"},	      {273845, "3d04h"},
+		{8639999, "99d23h"}, {8640000, "100d"},	      {-1, "-"},
+		{(double)NAN, "-"},  {(double)INFINITY, "-"},
 	};
 
 	check_all(units_age, e, ARRAY_LEN(e));
