@@ -92,8 +92,15 @@ static bool is_type(const char *header, const char *type)
 static void check_type(struct exchange *x, const struct asked *asked)
 {
 	const bool text = x->request.route->flags & ROUTE_TEXT;
+	const char *encoding = asked->content_encoding;
 	const char *want = text ? "text/plain" : "application/json";
 
+	if (encoding && strcasecmp(encoding, "identity") != 0) {
+		reply_error(&x->reply, 415, "wrong-type",
+			    "the body must not be compressed");
+		x->decided = true;
+		return;
+	}
 	if (!asked->content_type || is_type(asked->content_type, want) ||
 	    (!text && !x->request.route->fields))
 		return;

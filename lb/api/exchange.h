@@ -18,7 +18,7 @@ struct asked {
 	const char *method;
 	const char *uri;
 	struct caller caller;
-	const char *content_type, *if_match, *accept;
+	const char *content_type, *content_encoding, *if_match, *accept;
 	uint64_t length; /* of the body, as announced; 0: none or unknown */
 };
 

@@ -219,6 +219,46 @@ START_TEST(who_waits_for_100_is_not_made_to_send_what_is_refused)
 }
 END_TEST
 
+START_TEST(requests_may_follow_each_other_at_once)
+{
+	static const char requests[] =
+		"GET /lb/health HTTP/1.1\r\nHost: x\r\n\r\n"
+		"POST /lb/commands HTTP/1.1\r\nHost: x\r\n"
+		"Content-Length: 10\r\n\r\ngeneration"
+		"DELETE /lb/backends/backend1?dry_run=1" HEAD_END "\r\n";
+	struct text reply = {0};
+	unsigned n = 0;
+	struct place p;
+
+	place_open(&p);
+	visit(&p, requests, strlen(requests), &reply);
+	for (const char *at = text_get(&reply);
+	     (at = strstr(at, "HTTP/1.1 200 OK")); at++)
+		n++;
+	ck_assert_msg(n == 3, "%s", text_get(&reply));
+	ck_assert_ptr_nonnull(strstr(text_get(&reply), "backend remove chat"));
+	text_free(&reply);
+	place_close(&p);
+}
+END_TEST
+
+START_TEST(a_compressed_body_is_refused)
+{
+	static const char request[] =
+		"POST /lb/commands" HEAD_END
+		"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nshow";
+	struct text reply = {0};
+	struct place p;
+
+	place_open(&p);
+	visit(&p, request, strlen(request), &reply);
+	ck_assert_msg(strncmp(text_get(&reply), "HTTP/1.1 415 ", 13) == 0, "%s",
+		      text_get(&reply));
+	text_free(&reply);
+	place_close(&p);
+}
+END_TEST
+
 /* Nothing of it is answered with 200, and the server goes on. */
 static const char *const garbage[] = {
 	"\r\n\r\n\r\n",
@@ -380,6 +420,8 @@ int main(void)
 		{a_head_is_a_get_without_its_body, 0},
 		{a_body_may_have_64_kib, 0},
 		{who_waits_for_100_is_not_made_to_send_what_is_refused, 0},
+		{requests_may_follow_each_other_at_once, 0},
+		{a_compressed_body_is_refused, 0},
 		{what_is_no_http_is_refused, ARRAY_LEN(garbage)},
 		{whoever_fills_the_tcp_port_does_not_shut_the_unix_socket, 0},
 		{by_tcp_the_host_and_the_token_are_asked_for, 0},
