@@ -32,6 +32,7 @@ install_to "$dir/a" install
 for file in sbin/l4lb sbin/l4lbctl bin/chat_serv bin/chat_clnt \
 	libexec/l4lb/l4lb-api lib/tmpfiles.d/l4lb.conf lib/systemd/system/l4lb.service lib/systemd/system/l4lb@.service \
 	lib/sysusers.d/l4lb.conf share/man/man8/l4lb.8 \
+	share/man/man8/l4lb-api.8 \
 	share/man/man8/l4lbctl.8 share/bash-completion/completions/l4lbctl \
 	share/man/man5/l4lb.conf.5 share/man/man1/chat_serv.1 \
 	share/man/man1/chat_clnt.1 share/l4lb/iptables/guard.sh \
