@@ -12,18 +12,21 @@
 
 static int drop(const struct handover *told, struct err *err)
 {
+	capng_flags_t flags = CAPNG_DROP_SUPP_GRP;
 	int ret;
 
+	/* The bounding set needs a capability that a unit does not give. */
+	capng_get_caps_process();
+	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
+		flags |= CAPNG_CLEAR_BOUNDING;
 	capng_clear(CAPNG_SELECT_BOTH);
 	if (told->change) {
 		ret = capng_change_id((int)told->api_uid, (int)told->api_gid,
-				      CAPNG_DROP_SUPP_GRP |
-					      CAPNG_CLEAR_BOUNDING);
+				      flags);
 	} else {
 		/* May be refused: then there are no groups that matter. */
 		if (geteuid() == 0)
 			(void)!setgroups(0, NULL);
-		/* The bounding set needs a capability that we may lack. */
 		ret = capng_apply(CAPNG_SELECT_CAPS);
 	}
 	if (ret < 0)

@@ -406,9 +406,9 @@ static bool is_command(char *text, size_t n)
 	return n > 0;
 }
 
-/* Reads one datagram; true if it is a command. */
-static bool take(struct command_socket *s, unsigned i, uint64_t now_ns,
-		 char text[ASKED_MAX + 1])
+/* Reads one datagram; true if it is a command. @events: what poll() said. */
+static bool take(struct command_socket *s, unsigned i, short events,
+		 uint64_t now_ns, char text[ASKED_MAX + 1])
 {
 	struct connection *c = &s->connections[i];
 	const struct asker who = {i, c->number};
@@ -417,7 +417,8 @@ static bool take(struct command_socket *s, unsigned i, uint64_t now_ns,
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return false;
-	if (n <= 0) {
+	/* An empty datagram looks as the end does. */
+	if (n == -1 || (n == 0 && events & (POLLRDHUP | POLLHUP))) {
 		drop(c);
 		return false;
 	}
@@ -448,6 +449,7 @@ void command_socket_poll(const struct command_socket *s, struct pollfd *fds)
 		const struct connection *c = &s->connections[i];
 
 		fds[1 + i].fd = c->fd;
+		fds[1 + i].events = POLLIN | POLLRDHUP;
 		if (c->lines)
 			fds[1 + i].events = POLLOUT;
 		else if (c->asked) /* only whether it is gone */
@@ -487,7 +489,7 @@ bool command_socket_take(struct command_socket *s, const struct pollfd *fds,
 		    !(fds[1 + i].revents & POLLIN))
 			continue;
 		*who = (struct asker){i, c->number};
-		taken = take(s, i, now_ns, text);
+		taken = take(s, i, fds[1 + i].revents, now_ns, text);
 		s->next = i + 1;
 		break;
 	}

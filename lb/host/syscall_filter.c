@@ -231,13 +231,15 @@ static int refuse(scmp_filter_ctx ctx, const char *name, int error)
 static int refuse_families(scmp_filter_ctx ctx)
 {
 	static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
-	const struct scmp_arg_cmp above = SCMP_CMP(0, SCMP_CMP_GT, AF_NETLINK);
+	const struct scmp_arg_cmp above = {
+		.arg = 0, .op = SCMP_CMP_GT, .datum_a = AF_NETLINK};
 	const uint32_t action = SCMP_ACT_ERRNO(EAFNOSUPPORT);
 	int ret = add(ctx, action, "socket", 1, &above);
 
 	for (int family = 0; family <= AF_NETLINK && !ret; family++) {
-		const struct scmp_arg_cmp one =
-			SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)family);
+		const struct scmp_arg_cmp one = {.arg = 0,
+						 .op = SCMP_CMP_EQ,
+						 .datum_a = (uint64_t)family};
 		bool known = false;
 
 		for (size_t i = 0; i < COUNT_OF(families); i++)

@@ -183,11 +183,12 @@ START_TEST(rubbish_is_answered)
 	ck_assert_int_gt(send(a, big, sizeof(big), 0), 0);
 	ck_assert_int_gt(send(a, "a\0b", 3, 0), 0);
 	ck_assert_int_gt(send(a, "\n", 1, 0), 0);
+	ck_assert_int_eq(send(a, "", 0, 0), 0);
 	ck_assert_int_gt(send(a, "status\r\n", 8, 0), 0);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		ck_assert(!turn(&who, text));
 	ck_assert_ptr_nonnull(strstr(hear(a), "error too-long"));
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		ck_assert_ptr_nonnull(strstr(hear(a), "error bad-command"));
 	say(a, "status");
 	ck_assert(turn(&who, text));
@@ -283,6 +284,23 @@ START_TEST(it_ends_with_its_peer)
 }
 END_TEST
 
+/* It says that it will ask no more, but stays: that is the end, too. */
+START_TEST(half_an_end_is_one)
+{
+	char text[ASKED_MAX + 1];
+	const int a = adopt();
+	struct asker who;
+
+	say(a, "status");
+	ck_assert(turn(&who, text));
+	command_socket_end(s, &who, "ok");
+	ck_assert_int_eq(shutdown(a, SHUT_WR), 0);
+	ck_assert(!turn(&who, text));
+	ck_assert(!command_socket_serves(s, &who));
+	close(a);
+}
+END_TEST
+
 START_TEST(the_end_is_seen_by_the_peer)
 {
 	const int a = adopt();
@@ -310,6 +328,7 @@ int main(void)
 	tcase_add_test(t, one_that_does_not_read_may_ask_again);
 	tcase_add_test(t, a_reply_without_room_is_forgotten);
 	tcase_add_test(t, it_ends_with_its_peer);
+	tcase_add_test(t, half_an_end_is_one);
 	tcase_add_test(t, the_end_is_seen_by_the_peer);
 	suite_add_tcase(suite, t);
 	r = srunner_create(suite);

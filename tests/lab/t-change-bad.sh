@@ -220,9 +220,9 @@ expect_true "until the file is all that counts" bash -c \
 
 # --- the planner
 say "  -- the planner"
-planner() { cat "/proc/$(pid_of lb)/task/$(pid_of lb)/children"; }
+planner() { pgrep -P "$(pid_of lb)" -x l4lb-plan; }
 read -ra planners <<<"$(planner)"
-expect "l4lb has one child" "${#planners[@]}" 1
+expect "l4lb has one planner" "${#planners[@]}" 1
 kill -KILL "${planners[0]}"
 wait_until 20 "the log to say that the planner is gone" log_has lb 'plan'
 good >"$CONF"

@@ -32,7 +32,8 @@ chown 1234:1234 /run/l4lb
 chmod 755 "$LAB_TMP" "$LAB_TMP/l4lb"
 
 caps=$(of_unit CapabilityBoundingSet | tr 'A-Z ' 'a-z,' | sed 's/cap_/+/g')
-expect "the unit lets it have" "$caps" +net_admin,+net_raw,+net_bind_service
+expect "the unit lets it have" "$caps" \
+	+net_admin,+net_raw,+net_bind_service,+setuid,+setgid
 AS_UNIT=(setpriv --reuid 1234 --regid 1234 --clear-groups --no-new-privs
 	--inh-caps "$caps" --ambient-caps "$caps" --bounding-set "-all,$caps")
 read -ra EXEC <<<"$(of_unit ExecStart)"
