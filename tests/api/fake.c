@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -19,7 +20,8 @@
 /* ---------------------------------------------------------------- the channel
  */
 
-static void say(int fd, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void say(int fd,
+						      const char *format, ...)
 {
 	char line[1024];
 	va_list args;
@@ -363,6 +365,49 @@ void fake_forget(struct fake *f)
 	mtx_lock(&f->lock);
 	f->said[0] = '\0';
 	mtx_unlock(&f->lock);
+}
+
+/* --------------------------------------------------------------------- flows
+ */
+
+struct endpoint fake_endpoint(const char *addr, uint16_t port)
+{
+	struct endpoint e;
+	struct in_addr v4;
+
+	memset(&e, 0, sizeof(e));
+	ck_assert_int_eq(inet_pton(AF_INET, addr, &v4), 1);
+	e.addr = addr_from_v4(v4.s_addr);
+	e.port = htons(port);
+	return e;
+}
+
+void fake_open_flows(struct fake *f, unsigned n)
+{
+	static const uint8_t secret[FLOW_SECRET_BYTES] = {1};
+	struct flow_table t;
+
+	ck_assert_int_eq(flow_table_init(&t, f->flows, FAKE_FLOWS, secret, NULL,
+					 f->notes),
+			 0);
+	for (unsigned i = 0; i < n; i++) {
+		const struct flow_identity id = {
+			.client = fake_endpoint("203.0.113.9",
+						(uint16_t)(4000 + i)),
+			.vip = fake_endpoint("198.18.0.1", 20000),
+			.nat = fake_endpoint("198.18.0.1",
+					     (uint16_t)(10240 + i)),
+			.backend = fake_endpoint(
+				i % 2 ? "198.18.0.12" : "198.18.0.11", 9001),
+			.proto = 6,
+			.backend_index = (uint16_t)(i % 2),
+		};
+
+		ck_assert_ptr_nonnull(flow_open(&t, &id, 1));
+		f->notes[i].handshake_us = 410;
+		f->notes[i].tries = 1;
+	}
+	flow_table_free(&t);
 }
 
 /* ------------------------------------------------------------------ a request

@@ -53,6 +53,11 @@ void fake_stop(struct fake *f);
 uint64_t fake_generation(struct fake *f);
 void fake_forget(struct fake *f);
 
+struct endpoint fake_endpoint(const char *addr, uint16_t port);
+
+/* @n flows to the first two backends in turn; their ids are from 1 on. */
+void fake_open_flows(struct fake *f, unsigned n);
+
 struct told {
 	unsigned status;
 	uint64_t generation; /* as in the ETag */

@@ -89,11 +89,14 @@ ask 200 "http://$TCP/lb/stats" -H "$TOKEN"
 ask 421 "http://$TCP/lb/stats" -H "$TOKEN" -H 'Host: evil.example'
 ask 403 -X POST "http://$TCP/lb/backends/backend1/disable" -H "$TOKEN" \
 	-H 'Origin: http://evil.example'
-for _ in $(seq 12); do
-	on client curl -s -o /dev/null -w '%{http_code}\n' "http://$TCP/lb/stats" \
-		-H 'Authorization: Bearer guess'
-done >"$LAB_TMP/guesses"
-expect_true "who guesses is told to wait" grep -q 429 "$LAB_TMP/guesses"
+# One curl asks quickly enough, if the machine has time for it.
+mapfile -t guesses < <(for _ in $(seq 20); do printf '%s\n' -o /dev/null "http://$TCP/lb/stats"; done)
+guesses_too_often() {
+	on client curl -s -w '%{http_code}\n' -H 'Authorization: Bearer guess' \
+		"${guesses[@]}" | grep -q 429
+}
+wait_until 60 "who guesses to be told to wait" guesses_too_often
+ok "who guesses is told to wait"
 ask 200 "http://$TCP/lb/stats" -H "$TOKEN"
 status=$(on lb setpriv --reuid 65534 --clear-groups curl -s -o /dev/null \
 	-w '%{http_code}' --unix-socket "$S" http://l4lb/lb/stats || true)
@@ -120,6 +123,8 @@ backend = 198.18.0.11:$PORT
 backend = 198.18.0.12:$PORT
 backend = 198.18.0.13:$PORT
 END
+# Ids are not used again, not even after /lb/save and a stop.
+rm -f /var/lib/l4lb/demo.changes
 start_l4lb lb2 --config "$LAB_TMP/demo.conf"
 wait_until 10 "the API answers" is_up
 ask 200 http://localhost:8080/lb/health
