@@ -16,13 +16,20 @@ const struct flow_table *engine_flows(const struct engine *e)
 const struct service_counters *engine_service_counters(const struct engine *e,
 						       unsigned service)
 {
-	return &e->services[service].counters;
+	static const struct service_counters none;
+
+	return service < e->n_services ? &e->services[service].counters : &none;
 }
 
 const struct backend_counters *engine_backend_counters(const struct engine *e,
 						       unsigned service,
 						       unsigned backend)
 {
+	static const struct backend_counters none;
+
+	if (service >= e->n_services ||
+	    backend >= e->services[service].n_backends)
+		return &none;
 	return &e->services[service].backends[backend].counters;
 }
 

@@ -38,10 +38,11 @@ struct balancer {
 	 * opened, too; and of SYNs that opened none.
 	 */
 	uint64_t opened, ended, refused[DROP_REASONS];
-	uint64_t left_packets;	      /* of backends whose slots are free */
-	bool leaving;		      /* all flows are being reset */
-	bool touched;		      /* the engine was called in this step */
-	struct seen_flow *seen;	      /* as judge.c saw them last */
+	uint64_t left_packets;	/* of backends whose slots are free */
+	uint64_t killed;	/* the flow that is being killed; 0: none */
+	bool leaving;		/* all flows are being reset */
+	bool touched;		/* the engine was called in this step */
+	struct seen_flow *seen; /* as judge.c saw them last */
 	uint32_t half_open[PLAN_ALL]; /* the same */
 };
 

@@ -212,6 +212,20 @@ static void set_timeouts(struct world *w)
 		engine_set_timeouts(w->lb.e, t, balancer_now(w));
 }
 
+/* Any flow that is there, if the outbox has room for its resets. */
+static void kill_flow(struct world *w)
+{
+	const struct flow_table *t = engine_flows(w->lb.e);
+	const struct flow *f = flow_next(t, roll(w, t->size));
+
+	if (!f)
+		return;
+	w->lb.killed = f->id;
+	world_trace(w, "flow %u is killed", flow_index(t, f));
+	engine_kill_flow(w->lb.e, flow_index(t, f), f->id, balancer_now(w));
+	w->lb.killed = 0;
+}
+
 /* ----------------------------------------------------------------- all this */
 
 static void command(struct world *w)
@@ -226,6 +240,8 @@ static void command(struct world *w)
 		remove_service(w, which);
 	else if (roll(w, 10) == 0)
 		set_timeouts(w);
+	else if (w->lb.e && roll(w, 8) == 0)
+		kill_flow(w);
 	else if (s >= 0 && s == w->plan.slots[which])
 		switch (roll(w, 5)) {
 		case 0:

@@ -466,7 +466,6 @@ static void judge_end(struct world *w, const struct flow *flow,
 
 	switch (end) {
 	case FLOW_END_NONE:
-	case FLOW_END_KILLED: /* nobody does so here */
 	case FLOW_ENDS: break;
 	case FLOW_END_CLOSED: right = flow->tcp.state == TCP_TIME_WAIT; break;
 	case FLOW_END_CLIENT_RESET: right = reset; break;
@@ -488,6 +487,7 @@ static void judge_end(struct world *w, const struct flow *flow,
 	case FLOW_END_REMOVED:
 		right = b->sweep && b->drained && b->slot == SLOT_LEAVING;
 		break;
+	case FLOW_END_KILLED: right = w->lb.killed == flow->id; break;
 	case FLOW_END_SUPERSEDED: right = was == TCP_SYN_SENT; break;
 	case FLOW_END_RECYCLED: right = !tcp_is_closed(was); break;
 	case FLOW_END_SHUTDOWN: right = w->lb.leaving; break;
@@ -545,7 +545,10 @@ void judge_flow(struct world *w, enum flow_event event, const struct flow *flow,
 		w->lb.opened++;
 		judge_given(w, flow);
 		break;
-	case FLOW_REVIVED: w->lb.opened++; break;
+	case FLOW_REVIVED:
+		w->lb.opened++;
+		w->stats.revived++;
+		break;
 	case FLOW_REDISPATCHED:
 		judge_given(w, flow);
 		if (was != TCP_SYN_SENT)
@@ -553,6 +556,7 @@ void judge_flow(struct world *w, enum flow_event event, const struct flow *flow,
 		break;
 	case FLOW_ENDED:
 		w->lb.ended++;
+		w->stats.ended[end]++;
 		judge_ended(w, flow, end, was);
 		break;
 	}

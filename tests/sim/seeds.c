@@ -67,25 +67,37 @@ START_TEST(a_seed_is_the_same_history_every_time)
 }
 END_TEST
 
-START_TEST(every_reason_to_drop_of_the_core_is_reached)
+/* Of @n counters; those of which nothing is to be seen here are not 0. */
+static unsigned count_missing(const uint64_t *counters, int n)
+{
+	unsigned missing = 0;
+
+	for (int i = 0; i < n; i++)
+		missing += counters[i] == 0;
+	return missing;
+}
+
+START_TEST(every_reason_to_drop_and_to_end_is_reached)
 {
 	static const enum drop_reason io[] = {DROP_MARTIAN, DROP_NO_ROUTE,
 					      DROP_TOO_BIG, DROP_SEND_FULL,
 					      DROP_SEND_FAILED};
 	struct stats sum = {0};
-	unsigned seed = 0, missing;
+	unsigned seed = 0;
 
-	do {
+	for (unsigned i = 0; i < ARRAY_LEN(io); i++)
+		sum.dropped[io[i]] = 1;
+	sum.ended[FLOW_END_NONE] = 1;
+	do
 		run_seed(++seed, &sum);
-		for (unsigned i = 0; i < ARRAY_LEN(io); i++)
-			sum.dropped[io[i]] = 1;
-		missing = 0;
-		for (int i = 0; i < DROP_REASONS; i++)
-			missing += sum.dropped[i] == 0;
-	} while (missing && seed < 300);
+	while (seed < 300 && count_missing(sum.dropped, DROP_REASONS) +
+				     count_missing(sum.ended, FLOW_ENDS));
 	for (int i = 0; i < DROP_REASONS; i++)
 		ck_assert_msg(sum.dropped[i], "nothing was dropped for %s",
 			      drop_name((enum drop_reason)i));
+	for (int i = 0; i < FLOW_ENDS; i++)
+		ck_assert_msg(sum.ended[i], "no flow ended for %s",
+			      flow_end_name((enum flow_end)i));
 }
 END_TEST
 
@@ -95,7 +107,7 @@ int main(void)
 		{rules_hold_whatever_the_network_does, BATCHES},
 		{a_seed_that_broke_a_rule_does_not_any_more, ARRAY_LEN(cases)},
 		{a_seed_is_the_same_history_every_time, 3},
-		{every_reason_to_drop_of_the_core_is_reached, 1},
+		{every_reason_to_drop_and_to_end_is_reached, 1},
 	};
 
 	return unit_run("sim", tests, ARRAY_LEN(tests));

@@ -30,6 +30,11 @@ void totals_print(const struct stats *s)
 	       ", expired %" PRIu64 "\n",
 	       s->restarts, s->cuts, s->redispatched, s->repaired, s->lb_resets,
 	       s->recycled, s->expired);
+	printf("revived %" PRIu64 ", ended:", s->revived);
+	for (int i = 1; i < FLOW_ENDS; i++)
+		printf(" %s %" PRIu64, flow_end_name((enum flow_end)i),
+		       s->ended[i]);
+	putchar('\n');
 	printf("dropped:");
 	for (int i = 0; i < DROP_REASONS; i++)
 		printf(" %s %" PRIu64, drop_name((enum drop_reason)i),

@@ -85,6 +85,7 @@ struct stats {
 	uint64_t steps, packets, opened, established, clean, reset, excused;
 	uint64_t changes, freed, restarts, cuts, forged, dropped[DROP_REASONS];
 	uint64_t redispatched, repaired, lb_resets, recycled, expired;
+	uint64_t ended[FLOW_ENDS], revived;
 };
 
 struct world {
