@@ -10,28 +10,39 @@
 #include "host/syscall_filter.h"
 #include "log.h"
 
+/* Not capng_change_id(): it needs CAP_SETPCAP, which a unit does not give. */
+static int change_user(const struct handover *told)
+{
+	if (setgroups(0, NULL) == -1 ||
+	    setresgid(told->api_gid, told->api_gid, told->api_gid) == -1 ||
+	    setresuid(told->api_uid, told->api_uid, told->api_uid) == -1)
+		return -errno;
+	return 0;
+}
+
 static int drop(const struct handover *told, struct err *err)
 {
-	capng_flags_t flags = CAPNG_DROP_SUPP_GRP;
-	int ret;
+	int ret = 0;
 
-	/* The bounding set needs a capability that a unit does not give. */
 	capng_get_caps_process();
-	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
-		flags |= CAPNG_CLEAR_BOUNDING;
-	capng_clear(CAPNG_SELECT_BOTH);
-	if (told->change) {
-		ret = capng_change_id((int)told->api_uid, (int)told->api_gid,
-				      flags);
-	} else {
-		/* May be refused: then there are no groups that matter. */
-		if (geteuid() == 0)
-			(void)!setgroups(0, NULL);
-		ret = capng_apply(CAPNG_SELECT_CAPS);
+	/* What can be gained by a file is nothing with no_new_privs, anyway. */
+	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP)) {
+		capng_clear(CAPNG_SELECT_BOUNDS);
+		(void)capng_apply(CAPNG_SELECT_BOUNDS);
 	}
-	if (ret < 0)
-		return err_set(err, -EPERM, "cannot become uid %u: %s (%d)",
-			       told->api_uid, strerror(errno), ret);
+	if (told->change)
+		ret = change_user(told);
+	else if (geteuid() == 0)
+		/* May be refused: then there are no groups that matter. */
+		(void)!setgroups(0, NULL);
+	if (ret)
+		return err_set(err, ret, "cannot become uid %u: %s",
+			       told->api_uid, strerror(-ret));
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	capng_clear(CAPNG_SELECT_CAPS);
+	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
+		return err_set(err, -EPERM, "cannot drop capabilities: %s",
+			       strerror(errno));
 	return 0;
 }
 
