@@ -11,7 +11,7 @@
 int ask_connect(struct ctl *c, struct err *err)
 {
 	struct http_target target = {.socket = c->socket, .url = c->url};
-	char path[FIND_PATH_MAX], token[TOKEN_MAX];
+	char path[FIND_PATH_MAX] = "", token[TOKEN_MAX] = "";
 	int ret = CTL_OK;
 
 	if (c->http)
@@ -70,7 +70,7 @@ static int converse(struct ctl *c, const struct http_request *request,
 		    const struct url *u, bool quiet, json_t **answer,
 		    struct err *err)
 {
-	struct http_reply reply;
+	struct http_reply reply = {.status = 0};
 	json_error_t wrong;
 	int ret = send(c, request, u, &reply, err);
 
@@ -145,7 +145,7 @@ int ask_with_text(struct ctl *c, const struct url *u, const char *text,
 int ask_for_text(struct ctl *c, const struct url *u, struct err *err)
 {
 	const struct http_request request = {.method = "GET", .path = u->text};
-	struct http_reply reply;
+	struct http_reply reply = {.status = 0};
 	int ret = send(c, &request, u, &reply, err);
 
 	if (ret)
@@ -168,7 +168,7 @@ int ask_for_lines(struct ctl *c, const struct url *u,
 		.on_line = on_line,
 		.arg = arg,
 	};
-	struct http_reply reply;
+	struct http_reply reply = {.status = 0};
 	int ret = send(c, &request, u, &reply, err);
 
 	if (ret)
@@ -183,7 +183,7 @@ bool ask_is_there(struct ctl *c)
 {
 	const struct http_request request = {.method = "GET",
 					     .path = "/lb/health"};
-	struct http_reply reply;
+	struct http_reply reply = {.status = 0};
 	struct err ignored;
 
 	if (http_ask(c->http, &request, &reply, &ignored))

@@ -62,7 +62,7 @@ static int collect(json_t *body, char *const *words, unsigned n,
 int backend_words(struct backend_words *w, char *const *words, unsigned n,
 		  bool figure, struct err *err)
 {
-	const char *places[PLACES_MAX];
+	const char *places[PLACES_MAX] = {NULL};
 	unsigned n_places = 0;
 	const unsigned least = figure ? 2 : 1;
 	int ret;

@@ -12,7 +12,7 @@
 
 int stop_run(struct ctl *c, struct err *err)
 {
-	const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000};
+	const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
 	json_t *answer;
 	struct url u;
 	int ret;
