@@ -198,7 +198,7 @@ start_hold held client "$VIP" "$VIP_PORT" 7
 ended_before=$(ended)
 stop lb
 expect "exit status" "$STATUS" 0
-no_api() { ! pgrep -x 'l4lb-keep|l4lb-api' >/dev/null; }
+no_api() { [ -z "$(pgrep -x l4lb-keep)$(worker)" ]; }
 wait_until 20 "l4lb-api to end" no_api
 seen=$(leads "$LOGS") || fail "nginx's log leads to clients" "$seen"
 expect "connections that l4lb reset at its end are in the log, too" \
