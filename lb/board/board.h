@@ -109,7 +109,7 @@ struct board_global {
 	struct board_loop loop;
 	struct board_fullest fullest;
 	uint32_t guard;	   /* enum board_guard */
-	uint32_t stopping; /* 1: it ends, and refuses what is new */
+	uint32_t stopping; /* 1: it ends */
 	char datapath[16]; /* "pcap" */
 };
 

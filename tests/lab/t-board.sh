@@ -43,13 +43,16 @@ expect "the service" "$(row service 0 chat | cut -d ' ' -f 1-9)" \
 	"service 0 chat $VIP:$VIP_PORT slot=2 live=2 up=2 takes_flows=2 flows=0"
 start_hold hold client "$VIP" "$VIP_PORT" 6
 tell hold "say hello" '^said'
-becomes 10 flows 6 service 0 chat
+becomes 10 succeeded 6 service 0 chat
+expect "  its flows" "$(value flows service 0 chat)" 6
 expect "  its requests" "$(row service 0 chat | cut -d ' ' -f 10-)" \
 	"requests=6 succeeded=6 failed=0 pending=0"
 expect "the backends share them" "$(value flows backend 0 backend1) $(value flows backend 0 backend2)" "3 3"
 expect "flows with notes" "$(board | grep -cE '^flow .*state=ESTABLISHED handshake_us=[1-9][0-9]* tries=1 end=none')" 6
 becomes 10 used 3 pool "198.18.0.11:$PORT"
-expect_true "  and what came by the interface" [ "$(value captured tap eth0)" -ge 18 ]
+came() { [ "$(value captured tap eth0)" -ge 18 ]; }
+wait_until 10 "18 frames by eth0" came
+ok "  and what came by the interface"
 wait_until 10 "six records" said journal '^[0-9]+ opened ' 6
 ok "six flows opened in the journal"
 
@@ -88,8 +91,8 @@ rows=$(sed -nE 's/.*rows=([0-9]+).*/\1/p' "$LAB_TMP/check.out")
 expect_true "  of $rows" [ "$rows" -gt 10000 ]
 finish load 60
 expect "all were served" "$(tail -n 1 "$LAB_TMP/load.out" | cut -d ' ' -f 2,3)" "failed=0 cut=0"
-becomes 10 requests 1506 global
-expect "their sum" "$(row global | grep -o 'succeeded=.*')" "succeeded=1506 failed=0 pending=0"
+becomes 10 succeeded 1506 global
+expect "their sum" "$(row global | grep -o 'requests=.*')" "requests=1506 succeeded=1506 failed=0 pending=0"
 
 # --- the end: all flows have one, before l4lb is gone
 start_hold last client "$VIP" "$VIP_PORT" 5
