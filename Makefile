@@ -3,8 +3,6 @@
 BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
-# Programs that only programs start; l4lb looks in ../libexec/l4lb beside itself.
-LIBEXECDIR ?= $(PREFIX)/libexec
 # Where the configuration is.
 SYSCONFDIR ?= /etc
 JOBS    ?= $(shell nproc)
@@ -23,7 +21,8 @@ UNITS := l4lb.service l4lb@.service
 GUARD := $(wildcard iptables/*.sh)
 
 sbindir := $(DESTDIR)$(PREFIX)/sbin
-libexecdir := $(DESTDIR)$(LIBEXECDIR)/l4lb
+# What only l4lb starts: that is where it looks, from its own folder.
+libexecdir := $(DESTDIR)$(PREFIX)/libexec/l4lb
 bindir  := $(DESTDIR)$(PREFIX)/bin
 mandir  := $(DESTDIR)$(PREFIX)/share/man
 docdir  := $(DESTDIR)$(PREFIX)/share/doc/l4lb

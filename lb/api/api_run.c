@@ -52,7 +52,7 @@ static int open_channels(struct worker *w, const struct api_setup *setup,
 	return err_set(err, -ENOMEM, "out of memory");
 }
 
-/* A SIGHUP before this one ends the worker; the keeper starts it again. */
+/* Until here the keeper had it ignored. */
 static int start_flow_log(struct worker *w, const struct api_setup *setup,
 			  struct err *err)
 {

@@ -66,6 +66,8 @@ __attribute__((noreturn)) static void work(struct keeper *k, char *arg0)
 
 	set_name(arg0, WORKER_NAME);
 	close(k->signals);
+	/* Until it has a handler of its own: logrotate may be quick. */
+	signal(SIGHUP, SIG_IGN);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	exit(api_run(k->setup) ? EXIT_FAILURE : EXIT_SUCCESS);
