@@ -181,8 +181,21 @@ static void write_urgent(struct app *app, uint64_t now_ns)
 	p->n_urgent = 0;
 }
 
-static void begin_round(struct publish *p, uint64_t now_ns)
+/* Whoever has changed something waits for this, and then reads the rows. */
+static void end_round(struct app *app, uint64_t now_ns)
 {
+	struct publish *p = &app->publish;
+
+	p->walk.runs = false;
+	if (p->rows_generation == p->round_generation)
+		return;
+	p->rows_generation = p->round_generation;
+	publish_row_global(app, now_ns);
+}
+
+static void begin_round(struct app *app, uint64_t now_ns)
+{
+	struct publish *p = &app->publish;
 	const bool pools = now_ns - p->pools_ns >= NS_PER_S;
 
 	p->walk = (struct publish_walk){
@@ -191,6 +204,7 @@ static void begin_round(struct publish *p, uint64_t now_ns)
 		.tap = pools ? 0 : UINT_MAX,
 	};
 	p->round_ns = now_ns;
+	p->round_generation = app->change.generation;
 	p->soon = false;
 	if (pools)
 		p->pools_ns = now_ns;
@@ -213,7 +227,7 @@ uint64_t publish_turn(struct app *app)
 		return due_ns(p);
 	each_second(app, now_ns);
 	if (!p->walk.runs)
-		begin_round(p, now_ns);
+		begin_round(app, now_ns);
 	else if (now_ns < p->part_ns)
 		return p->part_ns;
 	if (now_ns - p->global_ns >= SOON_NS) {
@@ -221,7 +235,8 @@ uint64_t publish_turn(struct app *app)
 		publish_row_global(app, now_ns);
 	}
 	for (unsigned n = 0; n < PUBLISH_ROWS && p->walk.runs; n++)
-		p->walk.runs = write_next(app, now_ns);
+		if (!write_next(app, now_ns))
+			end_round(app, now_ns);
 	p->part_ns = now_ns + PART_NS;
 	return p->walk.runs ? p->part_ns : due_ns(p);
 }
@@ -231,11 +246,11 @@ void publish_all(struct app *app)
 	const uint64_t now_ns = clock_now_ns();
 
 	app->publish.pools_ns = 0;
-	begin_round(&app->publish, now_ns);
+	begin_round(app, now_ns);
 	publish_row_global(app, now_ns);
 	while (write_next(app, now_ns))
 		;
-	app->publish.walk.runs = false;
+	end_round(app, now_ns);
 }
 
 void publish_soon(struct app *app)

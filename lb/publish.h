@@ -55,10 +55,12 @@ struct publish {
 	struct board *board;
 	struct journal *journal;
 	struct shared notes;
-	uint64_t turn_ns;  /* the time at the last turn */
-	uint64_t round_ns; /* the last round began */
-	uint64_t pools_ns; /* the last one with ports and interfaces */
-	uint64_t part_ns;  /* it goes on, but not before */
+	uint64_t turn_ns;	   /* the time at the last turn */
+	uint64_t round_ns;	   /* the last round began */
+	uint64_t round_generation; /* of the configuration when it began */
+	uint64_t rows_generation;  /* the same of the last one that is over */
+	uint64_t pools_ns;	   /* the last one with ports and interfaces */
+	uint64_t part_ns;	   /* it goes on, but not before */
 	uint64_t global_ns;
 	bool soon; /* something happened since then */
 	/* Backends that something happened to: written in the next turn. */

@@ -51,6 +51,7 @@ void publish_row_global(struct app *app, uint64_t now_ns)
 		.published_ns = now_ns,
 		.wall_offset_ns = p->wall_offset_ns,
 		.generation = app->change.generation,
+		.rows_generation = app->publish.rows_generation,
 		.changed_ns = p->changed_ns,
 		.hups = p->hups,
 		.reloads_ok = p->reloads_ok,

@@ -15,12 +15,20 @@ uint64_t api_generation(const struct api *api)
 	return board_read_global(api->board, &global) ? global.generation : 0;
 }
 
+static uint64_t rows_generation(const struct api *api)
+{
+	struct board_global global;
+
+	return board_read_global(api->board, &global) ? global.rows_generation
+						      : 0;
+}
+
 bool api_wait_generation(const struct api *api, uint64_t generation)
 {
 	const struct timespec look = {.tv_nsec = BOARD_LOOK_NS};
 	const uint64_t until_ns = clock_now_ns() + BOARD_WAIT_NS;
 
-	while (api_generation(api) < generation) {
+	while (rows_generation(api) < generation) {
 		if (clock_now_ns() >= until_ns)
 			return false;
 		(void)nanosleep(&look, NULL);

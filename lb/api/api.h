@@ -37,8 +37,8 @@ struct api {
 uint64_t api_generation(const struct api *api);
 
 /*
- * Waits until the board shows a generation, as it does within a turn of l4lb's
- * loop; false: not within a second.
+ * Waits until all rows of the board are of a generation or a later one, as they
+ * are some milliseconds after a change; false: not within a second.
  */
 bool api_wait_generation(const struct api *api, uint64_t generation);
 

@@ -92,6 +92,7 @@ struct board_global {
 	uint64_t published_ns;	      /* when this row was written */
 	int64_t wall_offset_ns;	      /* time of day = time + this */
 	uint64_t generation;	      /* changes of the configuration so far */
+	uint64_t rows_generation;     /* all rows are of this one or later */
 	uint64_t changed_ns;	      /* the last of them; 0: none */
 	char changed[BOARD_TEXT_MAX]; /* why: "reload", or who: "uid:0" */
 	uint64_t hups; /* SIGHUPs so far: reopen what is written to */

@@ -354,6 +354,24 @@ START_TEST(what_l4lb_refuses_has_its_status)
 }
 END_TEST
 
+/* The board shows the generation at once, and the rows when it comes to them.
+ */
+START_TEST(a_change_answers_with_what_is_true_after_it)
+{
+	struct fake f;
+	struct told told;
+
+	fake_start(&f, text);
+	f.lags = true;
+	told = fake_ask(&f, "POST", "/lb/backends/backend1/disable", NULL,
+			NULL);
+	ck_assert_msg(strstr(text_get(&told.body), "\"admin\":\"disabled\""),
+		      "%s", text_get(&told.body));
+	told_free(&told);
+	fake_stop(&f);
+}
+END_TEST
+
 START_TEST(a_change_of_others_that_is_open_is_busy)
 {
 	struct fake f;
@@ -407,6 +425,7 @@ int main(void)
 		{if_match_is_compared_when_nobody_else_can_change_anything, 0},
 		{if_match_holds_for_what_is_no_transaction_too, 0},
 		{what_l4lb_refuses_has_its_status, 0},
+		{a_change_answers_with_what_is_true_after_it, 0},
 		{a_change_of_others_that_is_open_is_busy, 0},
 		{an_l4lb_that_is_silent_is_503, 0},
 	};

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "control/command.h"
 #include "control/diff.h"
+#include "core/time.h"
 #include "fake.h"
 #include "unit.h"
 
@@ -50,6 +51,7 @@ static void say_lines(const struct fake *f, int fd, struct text *lines)
 	text_free(lines);
 }
 
+static void publish_head(struct fake *f, uint64_t rows_generation);
 static void publish(struct fake *f);
 
 static void refuse(int fd, int ret, const struct err *err)
@@ -71,6 +73,7 @@ static void give_up(struct fake *f)
 
 static void commit(struct fake *f, int fd, bool dry)
 {
+	const struct timespec lag = {.tv_nsec = 50 * NS_PER_MS};
 	struct text lines = {0};
 	struct err err;
 	int ret;
@@ -92,8 +95,14 @@ static void commit(struct fake *f, int fd, bool dry)
 		config_free(&f->running);
 		(void)config_copy(&f->running, &f->changing);
 		f->generation++;
-		publish(f);
+		if (f->lags)
+			publish_head(f, f->generation - 1);
+		else
+			publish(f);
 		ok(f, fd);
+		if (f->lags)
+			(void)thrd_sleep(&lag, NULL);
+		publish(f);
 	}
 	give_up(f);
 }
@@ -239,20 +248,26 @@ static void show_service(struct fake *f, unsigned i,
 	board_write_service(f->board, i, &row);
 }
 
-static void publish(struct fake *f)
+static void publish_head(struct fake *f, uint64_t rows_generation)
 {
-	struct board_global row = {
+	const struct board_global row = {
 		.published_ns = clock_now_ns(),
 		.generation = f->generation,
+		.rows_generation = rows_generation,
 		.services = f->running.n_services,
 		.flows_high = FAKE_FLOWS,
 		.flows_size = FAKE_FLOWS,
 		.datapath = "none",
 	};
 
+	board_write_global(f->board, &row);
+}
+
+static void publish(struct fake *f)
+{
 	for (unsigned i = 0; i < f->running.n_services; i++)
 		show_service(f, i, &f->running.services[i]);
-	board_write_global(f->board, &row);
+	publish_head(f, f->generation);
 }
 
 static void open_memory(struct fake *f)

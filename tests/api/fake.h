@@ -33,6 +33,7 @@ struct fake {
 	/* How it is to be. */
 	const char *refuses; /* the code with which it refuses `commit` */
 	bool silent;	     /* it answers nothing */
+	bool lags;	     /* its rows come after its answer */
 	bool never_ours;     /* a change of others is open */
 	/* Inside. */
 	struct config changing;
