@@ -34,6 +34,7 @@ chmod 755 "$LAB_TMP" "$LAB_TMP/l4lb"
 caps=$(of_unit CapabilityBoundingSet | tr 'A-Z ' 'a-z,' | sed 's/cap_/+/g')
 expect "the unit lets it have" "$caps" \
 	+net_admin,+net_raw,+net_bind_service,+setuid,+setgid
+expect "l4lb-api may die of want of memory, and only it" "$(of_unit OOMPolicy)" continue
 AS_UNIT=(setpriv --reuid 1234 --regid 1234 --clear-groups --no-new-privs
 	--inh-caps "$caps" --ambient-caps "$caps" --bounding-set "-all,$caps")
 read -ra EXEC <<<"$(of_unit ExecStart)"
