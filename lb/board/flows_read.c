@@ -60,11 +60,12 @@ uint32_t flows_reader_end(const struct flows_reader *r, uint32_t high)
 /*
  * The checksum is of the addresses and the generation. Service, backend and
  * pool change with the addresses, while .open is 0, so a copy that has new ones
- * beside old addresses sees here either that or the new checksum.
+ * beside old addresses sees here either that or the new checksum: if .open is 1
+ * again, acquiring it makes what was stored before visible to the next loads.
  */
 static bool is_same(const struct flow *live, const struct flow *copy)
 {
-	return __atomic_load_n(&live->open, __ATOMIC_RELAXED) == 1 &&
+	return __atomic_load_n(&live->open, __ATOMIC_ACQUIRE) == 1 &&
 	       __atomic_load_n(&live->generation, __ATOMIC_RELAXED) ==
 		       copy->generation &&
 	       __atomic_load_n(&live->check, __ATOMIC_RELAXED) == copy->check &&

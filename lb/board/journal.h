@@ -48,7 +48,7 @@ enum journal_kind {
 enum journal_operator {
 	OPERATOR_STARTED,  /* this process of l4lb did */
 	OPERATOR_CHANGED,  /* .text: the command */
-	OPERATOR_RELOADED, /* .text: how many changes */
+	OPERATOR_RELOADED, /* .text: "nothing is different", or "" */
 	OPERATOR_REFUSED,  /* a reload; .text: why */
 	OPERATOR_SAVED,
 	OPERATOR_KILLED, /* .flow: the flow that was to end */
