@@ -197,6 +197,10 @@ void keeper_run(const struct api_setup *setup, char *arg0)
 	sigset_t set;
 
 	set_name(arg0, KEEPER_NAME);
+	/* Away from the terminal of who started l4lb: whoever breaks in here
+	 * could type into it (TIOCSTI).
+	 */
+	(void)setsid();
 	ignore_signals();
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);

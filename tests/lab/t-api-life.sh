@@ -50,6 +50,10 @@ say "  -- the worker is killed"
 lb
 find_api
 wait_until 20 "an answer" answers
+for pid in "$KEEPER" "$WORKER"; do
+	expect "$(cat "/proc/$pid/comm") has left the session of who started l4lb" \
+		"$(ps -o sid= -p "$pid" | tr -d ' ')" "$KEEPER"
+done
 start_traffic t "$VIP" "$VIP_PORT" 10
 order t 'hold 50' '^holding 50'
 order t 'rate 200' '^rate 200'
