@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -10,11 +11,13 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "board/flows_read.h"
 #include "board/handover.h"
 #include "clock.h"
 #include "core/time.h"
 #include "host/listener.h"
 #include "host/spawn.h"
+#include "host/state_file.h"
 #include "log.h"
 #include "steps.h"
 
@@ -23,6 +26,9 @@
 #define WAIT_KEEP_MS 500 /* the next start waits for us: its packets do */
 
 #define TOKEN_MIN 16
+
+static_assert(FLOWS_READ_AT == STATE_FLOWS_AT,
+	      "or it would see the secret, which is before the flows");
 
 /* What the child gets: descriptors by their numbers there; -1: none. */
 struct gifts {
@@ -242,9 +248,9 @@ static void on_end(void *arg, int status)
 	app->api.pid = 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return;
-	log_warn("l4lb-api has ended for good (%s %d): nobody can ask or "
-		 "change this balancer by HTTP until its next start; it "
-		 "balances all the same",
+	/* A worker that was there may serve on. */
+	log_warn("l4lb-api has ended for good (%s %d): nobody starts it again "
+		 "before this balancer's next start; it balances all the same",
 		 WIFSIGNALED(status) ? "signal" : "exit",
 		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
@@ -341,10 +347,10 @@ static void wait_for_child(struct app *app, bool keep)
 {
 	const uint64_t until_ns =
 		clock_now_ns() + (keep ? WAIT_KEEP_MS : WAIT_MS) * NS_PER_MS;
-	struct pollfd fd = {app->signals.fd, POLLIN, 0};
 
+	/* Not for signals: nobody reads them now, so one would make us spin. */
 	while (app->api.pid && clock_now_ns() < until_ns) {
-		(void)poll(&fd, 1, 10);
+		(void)poll(NULL, 0, 5);
 		children_reap(&app->children);
 	}
 }

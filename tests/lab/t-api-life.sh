@@ -129,6 +129,23 @@ finish t 20
 stop lb
 expect "what is left in /run/l4lb" "$(ls /run/l4lb)" ""
 
+say "  -- it hangs, and l4lb is told to end, twice"
+lb
+find_api
+kill -STOP "$KEEPER" "$WORKER"
+kill -TERM "$LB"
+naps() { awk '$1 == "voluntary_ctxt_switches:" { print $2 }' "/proc/$LB/status" 2>/dev/null; }
+gave_up() { [ ! -e /run/l4lb/20000.sock ]; }
+wait_until 10 "the end of the API's socket" gave_up
+kill -TERM "$LB"
+begun=$(naps)
+naps_more() { [ "$(naps || true)" -ge $((begun + 50)) ]; } 2>/dev/null
+wait_until 2 "l4lb sleeps while it waits for l4lb-api" naps_more
+ok "it sleeps while it waits"
+finish lb 20
+expect "  and ends without it, status" "$STATUS" 0
+kill -KILL "$KEEPER" "$WORKER"
+
 say "  -- the address is somebody else's"
 start other lb nc -lk 127.0.0.1 9090
 wait_listens lb 9090
