@@ -109,6 +109,7 @@ static void fill_service(struct app *app, const struct service_view *v,
 		.live = w->live,
 		.takes_flows = w->takes_flows,
 		.up = w->up,
+		.since_ns = v->since_ns,
 		.counters = *engine_service_counters(app->engine, i),
 	};
 	if (i < app->config.n_services)
@@ -128,8 +129,6 @@ void publish_row_service(struct app *app, unsigned service)
 		row.slot = SLOT_FREE;
 	} else {
 		fill_service(app, &v, service, &row);
-		row.since_ns = last->slot == SLOT_FREE ? app->publish.turn_ns
-						       : last->since_ns;
 	}
 	if (memcmp(&row, last, sizeof(row)) != 0)
 		board_write_service(board, service, &row);

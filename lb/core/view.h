@@ -67,6 +67,7 @@ struct service_view {
 	struct endpoint listen;
 	struct service_params params;
 	bool away;	     /* its address is not on this host now */
+	uint64_t since_ns;   /* it became SLOT_LIVE */
 	unsigned n_backends; /* as engine_backends() */
 	uint32_t half_open, half_open_limit;
 };

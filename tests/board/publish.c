@@ -304,6 +304,20 @@ START_TEST(a_slot_that_is_free_again_says_whose_it_was)
 }
 END_TEST
 
+/* An hour later. */
+static void free_last_service(struct fixture *f, unsigned service)
+{
+	struct engine *e = f->app->engine;
+
+	engine_leave_service(e, service, LEAVE_RESET, now_ns);
+	now_ns += 3600 * NS_PER_S;
+	while (engine_tick(e, now_ns, 1000) == now_ns)
+		;
+	for (unsigned k = engine_backends(e, service); k-- > 0;)
+		engine_free_backend(e, service, k);
+	engine_free_service(e, service);
+}
+
 START_TEST(so_does_a_whole_service)
 {
 	struct fixture f = make(2, 3);
@@ -311,13 +325,7 @@ START_TEST(so_does_a_whole_service)
 	struct board_backend backend;
 
 	publish_all(f.app);
-	engine_leave_service(f.app->engine, 1, LEAVE_RESET, now_ns);
-	now_ns += 3600 * NS_PER_S;
-	while (engine_tick(f.app->engine, now_ns, 1000) == now_ns)
-		;
-	for (unsigned k = 3; k-- > 0;)
-		engine_free_backend(f.app->engine, 1, k);
-	engine_free_service(f.app->engine, 1);
+	free_last_service(&f, 1);
 	f.app->config.n_services = 1;
 	publish_all(f.app);
 	f.app->config.n_services = 2;
@@ -327,6 +335,34 @@ START_TEST(so_does_a_whole_service)
 		ck_assert(!board_read_backend(f.board, 1, k, &backend));
 	ck_assert_str_eq(backend.id, "b1-2");
 	ck_assert_uint_eq(shown(&f), 4);
+	unmake(&f);
+}
+END_TEST
+
+START_TEST(a_service_is_as_old_as_it_is_whoever_had_its_slot)
+{
+	struct fixture f = make(2, 3);
+	const struct service_spec spec = {
+		.listen = f.app->config.services[1].listen,
+		.params = f.app->config.services[1].params,
+	};
+	struct board_service service;
+	struct err err;
+
+	publish_all(f.app);
+	ck_assert(board_read_service(f.board, 1, &service));
+	ck_assert_uint_eq(service.since_ns, now_ns);
+	free_last_service(&f, 1);
+	/* No row was written meanwhile. */
+	ck_assert_int_eq(engine_prepare_service(f.app->engine, 1, &spec, now_ns,
+						&err),
+			 0);
+	engine_begin_changes(f.app->engine);
+	engine_enter_service(f.app->engine, 1, now_ns);
+	engine_end_changes(f.app->engine);
+	publish_all(f.app);
+	ck_assert(board_read_service(f.board, 1, &service));
+	ck_assert_uint_eq(service.since_ns, now_ns);
 	unmake(&f);
 }
 END_TEST
@@ -452,6 +488,7 @@ int main(void)
 		{after_a_change_the_next_round_begins_at_once, 0},
 		{a_slot_that_is_free_again_says_whose_it_was, 0},
 		{so_does_a_whole_service, 0},
+		{a_service_is_as_old_as_it_is_whoever_had_its_slot, 0},
 		{of_a_flood_a_thousand_refusals_a_second_are_recorded, 0},
 		{a_flow_is_recorded_with_its_note, 0},
 		{a_text_that_is_too_long_is_cut_and_says_so, 0},
