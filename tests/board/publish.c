@@ -354,9 +354,9 @@ START_TEST(a_service_is_as_old_as_it_is_whoever_had_its_slot)
 	ck_assert_uint_eq(service.since_ns, now_ns);
 	free_last_service(&f, 1);
 	/* No row was written meanwhile. */
-	ck_assert_int_eq(engine_prepare_service(f.app->engine, 1, &spec, now_ns,
-						&err),
-			 0);
+	ck_assert_int_eq(
+		engine_prepare_service(f.app->engine, 1, &spec, now_ns, &err),
+		0);
 	engine_begin_changes(f.app->engine);
 	engine_enter_service(f.app->engine, 1, now_ns);
 	engine_end_changes(f.app->engine);
