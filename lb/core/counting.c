@@ -65,7 +65,8 @@ static void note_choice(const struct engine *e, const struct flow *flow)
 	struct flow_note *note = flow_note(&e->table, flow);
 	const struct backend *b = engine_backend(e, flow);
 
-	note->tries++;
+	if (note->tries < UINT8_MAX)
+		note->tries++;
 	note->why = (uint8_t)(1 + e->services[flow->service].params.scheduler);
 	note->flags &= (uint8_t) ~(NOTE_BACKUP | NOTE_UNREACHABLE);
 	if (b->params.backup)

@@ -47,7 +47,7 @@ struct flow_note {
 	 */
 	uint16_t retransmits[FLOW_SIDES];
 	uint8_t end;   /* enum flow_end */
-	uint8_t tries; /* backends that were asked, from 1 */
+	uint8_t tries; /* backends that were asked, from 1; 255: or more */
 	uint8_t why; /* 1 + the enum sched_kind that chose the last of these */
 	uint8_t flags; /* enum note_flag */
 };

@@ -174,6 +174,23 @@ START_TEST(a_request_that_is_redispatched_is_one)
 }
 END_TEST
 
+/* With 256 backends and as many retries, all of them may have refused. */
+START_TEST(tries_are_counted_up_to_255)
+{
+	struct rig *r = rig_retrying(3, 2);
+	struct conn c = conn_make(r, 1);
+
+	ck_assert(conn_syn(r, &c));
+	((struct flow_note *)note_of(r, &c))->tries = UINT8_MAX - 1;
+	for (int i = 0; i < 2; i++) {
+		conn_refuse(r, &c);
+		conn_expect_syn(r, &c);
+		ck_assert_uint_eq(note_of(r, &c)->tries, UINT8_MAX);
+	}
+	rig_done(r);
+}
+END_TEST
+
 /* The backend remembers the port: it is asked again, from another one. */
 START_TEST(a_port_that_is_repaired_is_no_other_backend)
 {
@@ -400,6 +417,7 @@ int main(void)
 		{a_refused_request_has_failed, 0},
 		{what_comes_again_by_itself_is_no_request, 0},
 		{a_request_that_is_redispatched_is_one, 0},
+		{tries_are_counted_up_to_255, 0},
 		{a_port_that_is_repaired_is_no_other_backend, 0},
 		{a_backend_counts_the_packets_of_its_flows, 0},
 		{retransmissions_are_counted_by_side, 0},
