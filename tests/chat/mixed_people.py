@@ -63,11 +63,6 @@ class Json(Client):
     def heard(self):
         return len(self.stream)
 
-    @property
-    def under_way(self):
-        """Tags that it said and that have no place yet."""
-        return [tag_of(mid) for mid in list(self.unacked)]
-
     def hear(self, peer, heard):
         kind, room = heard["t"], heard.get("room", ROOM)
         if kind == "error" and heard.get("ref") in self.unacked:
@@ -175,14 +170,6 @@ class Lines(threading.Thread):
     def heard(self):
         return sum(len(each.lines) for each in self.connections)
 
-    @property
-    def under_way(self):
-        """What it said on a connection that lives and has not come back."""
-        if not self.is_here:
-            return []
-        connection = self.connections[-1]
-        return list(set(connection.said) - set(connection.lines))
-
     def end(self):
         self.ended = True
         if self.connections:
@@ -224,7 +211,6 @@ class Page(threading.Thread):
         super().__init__(daemon=True)
         self.window, self.nick = window, nick
         self.wanted, self.changed = [], threading.Condition()
-        self.asked = []  # tags
         self.ended = False
         window.run(WATCH)
         self.start()
@@ -239,17 +225,10 @@ class Page(threading.Thread):
             self.window.run(SAY, texts)
 
     def speak(self, tag):
-        self.asked.append(tag)
         with self.changed:
             self.wanted.append(f"{tag} from {self.nick}")
             self.changed.notify()
         return True
-
-    @property
-    def under_way(self):
-        """Also what it has not come to say yet."""
-        placed = {tag for id_, tag in self.shown()[0] if id_}
-        return [tag for tag in list(self.asked) if tag not in placed]
 
     @property
     def heard(self):
@@ -286,7 +265,6 @@ class Talk(threading.Thread):
         super().__init__(daemon=True)
         self.people = people
         self.said = {}  # tag -> (who, when)
-        self.last = None
         self.began = time.monotonic()
         self.stopped = threading.Event()
         self.start()
@@ -299,7 +277,6 @@ class Talk(threading.Thread):
                 for each in self.people:
                     each.again()
             tag, now = f"m{i:08d}", time.monotonic()
-            self.last = tag
             self.said[tag] = (person.nick, now)
             if not person.speak(tag):
                 del self.said[tag]
