@@ -39,8 +39,8 @@ def first_difference(seen, wanted):
 
 
 class Judge:
-    """broken: sentences; outages: [(begin, end, what was under way before)]
-    when Redis was away."""
+    """broken: sentences; outages: [(what had its place before, end)] of each
+    time when Redis was away."""
 
     def __init__(self, entries, people, said, outages):
         self.log, self.again = read_log(entries)
@@ -97,9 +97,10 @@ class Judge:
                    first_difference(said, self.order))
 
     def was_away(self, tag):
-        """Said while Redis was: it may have come before its place."""
-        return any(begin <= self.said[tag][1] <= end or tag in under_way
-                   for begin, end, under_way in self.outages)
+        """Said while Redis was, or under way then: it may have come before
+        its place."""
+        return any(self.said[tag][1] <= end and tag not in in_place
+                   for in_place, end in self.outages)
 
     def is_excused(self, tag, connection):
         """Its place is later than when it was told."""

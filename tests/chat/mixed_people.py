@@ -63,6 +63,10 @@ class Json(Client):
     def heard(self):
         return len(self.stream)
 
+    def lacks(self, said):
+        """Those of it that had no place here until now."""
+        return [tag for tag in said if tag not in self.known]
+
     def hear(self, peer, heard):
         kind, room = heard["t"], heard.get("room", ROOM)
         if kind == "error" and heard.get("ref") in self.unacked:
@@ -170,6 +174,14 @@ class Lines(threading.Thread):
     def heard(self):
         return sum(len(each.lines) for each in self.connections)
 
+    def lacks(self, said):
+        if not self.connections:
+            return []
+        connection = self.connections[-1]
+        lines = set(connection.lines)
+        return [tag for tag, (_, when) in said.items()
+                if tag not in lines and when >= connection.began]
+
     def end(self):
         self.ended = True
         if self.connections:
@@ -233,6 +245,10 @@ class Page(threading.Thread):
     @property
     def heard(self):
         return len(self.shown()[0])
+
+    def lacks(self, said):
+        """To ask the page would take long, and it is shown all by its id."""
+        return []
 
     def again(self):
         pass
