@@ -30,6 +30,9 @@ REDIS, CHAT = "198.18.0.2", 9001
 SERVERS = 3
 # Of a chat_serv, which needs 10 MiB for this; sanitizers need more.
 RSS_MAX_KB = 32 * 1024
+# When nobody heard more for so long, nobody will: a page whose server died
+# tries again after 15 s at most, and each try may take 10 s.
+QUIET = 120
 SANITIZED = os.environ.get("CHAT_SANITIZED")
 LASTING = ("--bind", "127.0.0.1", REDIS, "--appendonly", "yes",
            "--appendfsync", "always")
@@ -229,8 +232,10 @@ class Mixed(WebTest):
             return not broken
         while broken and heard != self.heard():
             heard = self.heard()
+            self.note("waits for " + "; ".join(
+                each[:60] for each in broken[:5]))
             try:
-                until("all of it holds", holds)
+                until("all of it holds", holds, QUIET)
             except AssertionError as error:
                 self.note(f"never: {error}")
         json_ = [p for p in self.people if isinstance(p, Json)]

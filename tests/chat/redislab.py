@@ -17,15 +17,15 @@ WAIT = 30
 SERVER = shutil.which("redis-server")
 
 
-def until(what, condition):
+def until(what, condition, wait=WAIT):
     """Waits until condition() is true and returns its value."""
-    end = time.monotonic() + WAIT
+    end = time.monotonic() + wait
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"in {WAIT} s not: {what}")
+            raise AssertionError(f"in {wait} s not: {what}")
         time.sleep(0.02)  # between two looks, not instead of one
 
 
