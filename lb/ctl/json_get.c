@@ -55,6 +55,16 @@ bool get_bool(const json_t *object, const char *path)
 	return json_is_true(get_value(object, path));
 }
 
+/* What is printed as it is, so it must do nothing to a terminal. */
+static void copy_plain(const char *from, char *text, size_t size)
+{
+	size_t i;
+
+	for (i = 0; from[i] && i + 1 < size; i++)
+		text[i] = from[i] < ' ' || from[i] > '~' ? '?' : from[i];
+	text[i] = 0;
+}
+
 const char *get_any(const json_t *object, const char *path, char *text,
 		    size_t size)
 {
@@ -68,6 +78,6 @@ const char *get_any(const json_t *object, const char *path, char *text,
 	else if (json_is_boolean(value))
 		snprintf(text, size, "%s", json_is_true(value) ? "yes" : "no");
 	else
-		snprintf(text, size, "%s", get_text(object, path));
+		copy_plain(get_text(object, path), text, size);
 	return text;
 }

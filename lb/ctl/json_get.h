@@ -19,7 +19,10 @@ const char *get_text(const json_t *object, const char *path);
 /* Numbers too large for JSON come as text; they are read as well. */
 double get_number(const json_t *object, const char *path);
 bool get_bool(const json_t *object, const char *path);
-/* The text of a value of any kind, into @text: a number as it came. */
+/*
+ * The text of a value of any kind, into @text: a number as it came, of a string
+ * what is printable ASCII, with ? for the rest.
+ */
 const char *get_any(const json_t *object, const char *path, char *text,
 		    size_t size);
 

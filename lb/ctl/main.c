@@ -16,6 +16,7 @@
 #include "ctl/complete.h"
 #include "ctl/http.h"
 #include "ctl/options.h"
+#include "ctl/table.h"
 
 #define WIDTH_MIN 40 /* a narrower terminal breaks the lines itself */
 
@@ -66,7 +67,11 @@ int main(int argc, char *argv[])
 	if (!code && subcommand)
 		code = subcommand->run(&c, &err);
 	http_close(c.http);
-	if (code)
-		fprintf(stderr, "l4lbctl: %s\n", err.text);
+	if (code) {
+		/* Most of it may be what the other side has said. */
+		fputs("l4lbctl: ", stderr);
+		table_text(stderr, err.text, 0, 0, c.utf8);
+		fputc('\n', stderr);
+	}
 	return finish_output(code);
 }

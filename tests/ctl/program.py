@@ -161,6 +161,17 @@ SERVICE chat  198.18.0.1:20000  wrr  check http GET /  3 of 4 up
         self.assertNotIn("\x1b", out)
         self.assertIn("?[2J", out)
 
+    def test_neither_do_errors_and_what_should_be_a_number(self):
+        self.answer("GET /lb/backends", {"error": {
+            "code": "x", "message": "\x1b[2J \x9b2J"}}, 400)
+        code, _, err = run("backend", "list")
+        self.assertEqual((code, err), (1, "l4lbctl: ?[2J ?2J\n"))
+        self.answer("GET /lb/stats", {**canned.STATS, "generation": "\x1b[2J"})
+        self.answer("GET /lb/backends", [])
+        self.assertIn("generation ?[2J", self.ok("status"))
+        self.answer("GET /lb/flows/17", {**canned.flow(17), "id": "\x1b[2J"})
+        self.assertIn("flow ?[2J ", self.ok("flow", "17"))
+
     def test_backend_show(self):
         self.answer("GET /lb/backends/backend3", {
             **canned.BACKENDS[2], "downs": 1,
