@@ -35,22 +35,35 @@ static bool is_token(const char *token, const char *given)
 	return !differ;
 }
 
-/* That of @from, or the one that is least missed. */
+/* NULL: no wrong token came from there of late. */
 static struct auth_guesser *find_guesser(struct auth *auth,
-					 const struct ip_addr *from)
+					 const struct ip_addr *from,
+					 uint64_t now_ns)
 {
-	struct auth_guesser *oldest = &auth->guessers[0];
-
 	for (unsigned i = 0; i < AUTH_GUESSERS; i++) {
 		struct auth_guesser *g = &auth->guessers[i];
 
-		if (g->wrong && addr_equal(&g->from, from))
+		if (g->wrong && addr_equal(&g->from, from) &&
+		    now_ns - g->since_ns < NS_PER_S)
 			return g;
-		if (g->since_ns < oldest->since_ns)
-			oldest = g;
 	}
-	*oldest = (struct auth_guesser){.from = *from};
-	return oldest;
+	return NULL;
+}
+
+/* Only who was wrong takes a place: else right ones would wash them out. */
+static void remember_guess(struct auth *auth, const struct ip_addr *from,
+			   uint64_t now_ns)
+{
+	struct auth_guesser *oldest = &auth->guessers[0];
+
+	for (unsigned i = 1; i < AUTH_GUESSERS; i++)
+		if (auth->guessers[i].since_ns < oldest->since_ns)
+			oldest = &auth->guessers[i];
+	*oldest = (struct auth_guesser){
+		.from = *from,
+		.since_ns = now_ns,
+		.wrong = 1,
+	};
 }
 
 enum guess { GUESS_RIGHT, GUESS_WRONG, GUESS_TOO_MANY };
@@ -62,16 +75,15 @@ static enum guess check_token(struct auth *auth, const struct caller *caller,
 	struct auth_guesser *g;
 
 	(void)mtx_lock(&auth->lock);
-	g = find_guesser(auth, &caller->from);
-	if (now_ns - g->since_ns >= NS_PER_S || !g->wrong) {
-		g->since_ns = now_ns;
-		g->wrong = 0;
-	}
-	if (g->wrong >= AUTH_GUESSES) {
+	g = find_guesser(auth, &caller->from, now_ns);
+	if (g && g->wrong >= AUTH_GUESSES) {
 		guess = GUESS_TOO_MANY;
 	} else if (!is_token(auth->token, given)) {
-		g->wrong++;
 		guess = GUESS_WRONG;
+		if (g)
+			g->wrong++;
+		else
+			remember_guess(auth, &caller->from, now_ns);
 	}
 	(void)mtx_unlock(&auth->lock);
 	return guess;

@@ -103,17 +103,21 @@ static bool read_address(const struct request *r, struct endpoint *out,
 {
 	const char *host = field_text(r, "host");
 	char both[300], quoted[QUOTED_MAX];
-	uint64_t port = 0;
+	uint64_t port;
+	const bool has_port = field_number(r, "port", &port);
 	struct err err;
 	int ret;
 
-	if (!host || (!field_number(r, "port", &port) && !strchr(host, ':'))) {
+	if (!host || (!has_port && !strchr(host, ':'))) {
 		reply_error(reply, 400, "bad-value",
 			    "\"host\" and \"port\" are needed, for example "
 			    "{\"host\":\"192.0.2.7\",\"port\":9001}");
 		return false;
 	}
-	snprintf(both, sizeof(both), port ? "%s:%" PRIu64 : "%s", host, port);
+	if (has_port)
+		snprintf(both, sizeof(both), "%s:%" PRIu64, host, port);
+	else
+		snprintf(both, sizeof(both), "%s", host);
 	ret = strlen(host) > 255
 		      ? err_set(&err, -EINVAL, "longer than a name may be")
 		      : value_endpoint(both, host_name_ask, out, &err);

@@ -10,6 +10,8 @@
 
 #define NAME_BYTES_MAX 96
 #define LABELS_MAX     256 /* bytes, with the final 0 */
+/* An interface, all of it escaped. */
+#define LABEL_VALUE_MAX (2 * sizeof(((struct board_tap *)0)->interface))
 
 static const char *const type_names[] = {
 	[METRIC_COUNTER] = "counter",
@@ -176,14 +178,25 @@ static void print_pools(struct text *out, const struct metric *m,
 	}
 }
 
+/* The kernel lets an interface be called nearly anything. */
+static void put_escaped(char text[LABEL_VALUE_MAX], const char *name)
+{
+	for (; *name; name++) {
+		if (*name == '"' || *name == '\\')
+			*text++ = '\\';
+		*text++ = *name;
+	}
+	*text = '\0';
+}
+
 static void print_taps(struct text *out, const struct metric *m,
 		       const struct snapshot *shot)
 {
 	for (unsigned i = 0; i < shot->n_taps; i++) {
-		char labels[LABELS_MAX];
+		char labels[LABELS_MAX], name[LABEL_VALUE_MAX];
 
-		snprintf(labels, sizeof(labels), "interface=\"%s\"",
-			 shot->taps[i].interface);
+		put_escaped(name, shot->taps[i].interface);
+		snprintf(labels, sizeof(labels), "interface=\"%s\"", name);
 		print_row(out, m, &shot->taps[i], labels);
 	}
 }

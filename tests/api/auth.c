@@ -270,6 +270,30 @@ START_TEST(many_guessers_do_not_push_each_other_out_for_ever)
 }
 END_TEST
 
+START_TEST(right_tokens_do_not_wash_out_the_wrong_ones)
+{
+	struct caller guesser = {
+		.from = client("192.0.2.7"),
+		.host = "localhost",
+		.authorization = "Bearer wrong",
+	};
+	struct caller other = {
+		.from = client("192.0.2.8"),
+		.host = "localhost",
+		.authorization = RIGHT,
+	};
+	struct auth a = an_auth();
+	uint64_t now_ns = 5 * NS_PER_S;
+	char who[WHO_MAX];
+
+	for (int i = 0; i < AUTH_GUESSES; i++)
+		ck_assert_uint_eq(decide(&a, &guesser, 0, now_ns++, who), 401);
+	for (int i = 0; i < 2 * AUTH_GUESSERS; i++)
+		ck_assert_uint_eq(decide(&a, &other, 0, now_ns++, who), 0);
+	ck_assert_uint_eq(decide(&a, &guesser, 0, now_ns, who), 429);
+}
+END_TEST
+
 int main(void)
 {
 	const struct unit_test tests[] = {
@@ -279,6 +303,7 @@ int main(void)
 		{a_page_of_another_site_changes_nothing, 0},
 		{who_guesses_must_wait_and_others_need_not, 0},
 		{many_guessers_do_not_push_each_other_out_for_ever, 0},
+		{right_tokens_do_not_wash_out_the_wrong_ones, 0},
 	};
 
 	return unit_run("auth", tests, ARRAY_LEN(tests));

@@ -118,6 +118,22 @@ END_TEST
 #define WEB1 "{service=\"web\",backend=\"web1\",address=\"198.18.0.11:9001\""
 #define CHAT "{service=\"chat\",backend=\"chat1\",address=\"198.18.0.13:9001\""
 
+START_TEST(an_interface_with_an_odd_name_is_one_label)
+{
+	const struct board_tap tap = {.interface = "a\"b\\c}",
+				      .captured = {7, 1}};
+
+	begin();
+	board_write_tap(show.board, 0, &tap);
+	snapshot_free(&shot);
+	ck_assert_int_eq(snapshot_take(&shot, show.reader), 0);
+	print(METRICS_ALL);
+	has("l4lb_interface_captured_total{interface=\"a\\\"b\\\\c}\",ring="
+	    "\"flows\"} 7");
+	end();
+}
+END_TEST
+
 START_TEST(each_number_of_a_backend_is_shown)
 {
 	begin();
@@ -282,6 +298,7 @@ int main(void)
 {
 	const struct unit_test tests[] = {
 		{each_number_of_the_board_is_shown, 0},
+		{an_interface_with_an_odd_name_is_one_label, 0},
 		{each_number_of_a_backend_is_shown, 0},
 		{no_series_appears_twice, 0},
 		{every_metric_is_introduced, 0},
