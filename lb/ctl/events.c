@@ -18,6 +18,7 @@
 
 #define POLL_MS	    500
 #define PATIENCE_MS 10000 /* how long nobody may answer */
+#define LIMIT	    100	  /* of the API, if none is given */
 
 static void print_events(struct ctl *c, const json_t *answer)
 {
@@ -59,10 +60,18 @@ static void make_url(const struct ctl *c, struct url *u, const char *since)
 		url_query(u, "limit", c->limit);
 }
 
+/* As many as an answer may have: there are more, which do not wait for us. */
+static bool is_full(const struct ctl *c, const json_t *answer)
+{
+	const size_t n = json_array_size(get_value(answer, "events"));
+
+	return n && n >= (c->limit ? strtoul(c->limit, NULL, 10) : LIMIT);
+}
+
 static int follow(struct ctl *c, struct err *err)
 {
 	char since[UNITS_TEXT_MAX];
-	bool answered = false;
+	bool answered = false, more;
 	long silent_ms = 0;
 	json_t *answer;
 	struct url u;
@@ -76,6 +85,7 @@ static int follow(struct ctl *c, struct err *err)
 		if (ret &&
 		    (ret != CTL_NOBODY || !answered || silent_ms > PATIENCE_MS))
 			return ret;
+		more = !ret && is_full(c, answer);
 		if (!ret) {
 			answered = true;
 			print_events(c, answer);
@@ -83,7 +93,8 @@ static int follow(struct ctl *c, struct err *err)
 				 get_any(answer, "next", since, sizeof(since)));
 			json_decref(answer);
 		}
-		pause_ms(POLL_MS);
+		if (!more)
+			pause_ms(POLL_MS);
 	}
 	return CTL_OK;
 }

@@ -474,6 +474,27 @@ class Streams(Balancer):
             self.assertRegex(ctl.stdout.readline(), "number 981[34]")
             ctl.kill()
 
+    def test_follow_keeps_up_with_many(self):
+        asked_at = []
+        def events(query, _body):
+            since = int(query.get("since", ["1"])[0])
+            asked_at.append(time.monotonic())
+            return 200, {"events": [{**canned.EVENTS[0], "seq": since + i,
+                                     "why": f"number {since + i}"}
+                                    for i in range(100)],
+                         "next": since + 100, "lost": 0}
+        self.answer("GET /lb/events", events)
+        with subprocess.Popen([CTL, "events", "-f"], text=True,
+                              stdout=subprocess.PIPE,
+                              env={"TZ": "UTC"}) as ctl:
+            for _ in range(2000):
+                line = ctl.stdout.readline()
+            ctl.kill()
+        self.assertIn("number 2000\n", line)
+        # It pauses for half a second only when there is no more.
+        self.assertLess(min(after - before for before, after
+                            in zip(asked_at, asked_at[1:])), 0.45)
+
 
 class Finding(Balancer):
     """Which balancer is asked."""
