@@ -89,7 +89,8 @@ class Judge:
         self.check(f"{name}: acks of other ids", not wrong, wrong[:5])
 
     def page(self, page):
-        said, gaps, pending = page.shown()
+        said, gaps, pending, disorder = page.shown()
+        self.check("page: out of order", not disorder, disorder[:5])
         self.check("page: gaps", not gaps, gaps[:5])
         self.check("page: not acknowledged", not pending, pending[:5])
         said = [tuple(one) for one in said]

@@ -192,21 +192,37 @@ class Lines(threading.Thread):
         self.join(10)
 
 
-# What has scrolled out at the top of the page was shown, too.
+# What has scrolled out at the top of the page was shown, too: not always in its
+# order, as what has its place early, by an ack, may go before what is late. What
+# is on the screen is there once and in order at any time.
 WATCH = """
 window.gone = [];
+window.disorder = [];
 const list = document.querySelector("#log"), top = list.firstElementChild;
+function order() {
+	const items = [...list.children].map(node => node.item)
+		.filter(item => item?.id && !item.kind);
+	for (let i = 1; i < items.length; i++) {
+		const [one, other] = [items[i - 1].id, items[i].id];
+		const [epoch, seq] = one.split("-").map(Number);
+		const [nextEpoch, nextSeq] = other.split("-").map(Number);
+		if (epoch > nextEpoch || (epoch === nextEpoch && seq >= nextSeq))
+			disorder.push(one + " before " + other);
+	}
+}
 new MutationObserver(records => {
 	for (const record of records)
 		if (record.previousSibling === top && !record.addedNodes.length)
 			for (const node of record.removedNodes)
 				if (node.item)
 					gone.push(node);
+	order();
 }).observe(list, { childList: true });"""
 SHOWN = """
-return [...window.gone, ...document.querySelector("#log").children]
+return [[...window.gone, ...document.querySelector("#log").children]
 	.filter(node => node.item)
-	.map(({ item }) => [item.id, item.text, item.kind, item.state])"""
+	.map(({ item }) => [item.id, item.text, item.kind, item.state]),
+	window.disorder]"""
 SAY = """
 const field = document.querySelector("#text");
 for (const text of arguments[0]) {
@@ -256,15 +272,21 @@ class Page(threading.Thread):
     is_here = True  # it shows nothing of its connection that we rely on
 
     def shown(self):
-        """([(id, tag)], gaps, what is not acknowledged)"""
-        items = self.window.run(SHOWN)
+        """([(id, tag)], gaps, what is not acknowledged, what was out of order
+        or twice)"""
+        items, disorder = self.window.run(SHOWN)
         said = [(id_, tag_of(text)) for id_, text, kind, _ in items
                 if not kind and tag_of(text)]
         # Without an id it scrolls out and comes again, in its place.
         placed = {tag for id_, tag in said if id_}
-        said = [(id_, tag) for id_, tag in said if id_ or tag not in placed]
-        return (said, [item for item in items if item[2] == "gap"],
-                [item for item in items if item[3] not in (None, "sent")])
+        unplaced = [(id_, tag) for id_, tag in said
+                    if not id_ and tag not in placed]
+        # When it gets its id at the top, it goes from there to its place.
+        said = sorted({one for one in said if one[0]},
+                      key=lambda one: number(one[0]))
+        return (said + unplaced, [item for item in items if item[2] == "gap"],
+                [item for item in items if item[3] not in (None, "sent")],
+                disorder)
 
     def end(self):
         with self.changed:
