@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +21,13 @@
 /* More is not read before the connection is closed. */
 #define IGNORED_MAX (1u << 20)
 
+/* Replies up to this do not count: what a change did is always said. */
+#define SMALL_BYTES 65536
+
 struct server {
 	struct MHD_Daemon *daemon;
+	_Atomic size_t waiting; /* bytes of replies, see server_set_room() */
+	size_t room;
 	struct api *api;
 	struct auth *auth;
 	bool local;
@@ -166,11 +172,83 @@ static struct MHD_Response *streamed(struct reply *reply)
 	return response;
 }
 
-static struct MHD_Response *whole(struct reply *reply)
+/* A big body, until it is sent or its client has gone. */
+struct waiting {
+	struct server *server;
+	struct text body;
+};
+
+static ssize_t waiting_read(void *arg, uint64_t pos, char *to, size_t max)
+{
+	const struct waiting *w = arg;
+	size_t n;
+
+	if (pos >= w->body.len)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	n = w->body.len - (size_t)pos;
+	n = n > max ? max : n;
+	memcpy(to, w->body.bytes + pos, n);
+	return (ssize_t)n;
+}
+
+static void waiting_free(void *arg)
+{
+	struct waiting *w = arg;
+
+	w->server->waiting -= w->body.len;
+	text_free(&w->body);
+	free(w);
+}
+
+/* Whoever reads slowly has memory for as long as he likes: not all of it. */
+static void refuse_if_full(struct server *s, struct reply *reply)
+{
+	const size_t len = reply->body.len;
+	size_t waiting;
+
+	if (reply->more || len <= SMALL_BYTES)
+		return;
+	waiting = atomic_fetch_add(&s->waiting, len);
+	if (!waiting || waiting + len <= s->room)
+		return;
+	s->waiting -= len;
+	atomic_fetch_sub(&s->api->replies[reply->status], 1);
+	atomic_fetch_add(&s->api->replies[503], 1);
+	text_free(&reply->body);
+	reply_error(reply, 503, "busy",
+		    "others have not read what they asked for yet, and there "
+		    "is no room for %zu bytes more; ask again later, or for "
+		    "less",
+		    len);
+	reply->type = "application/json";
+}
+
+/* Counted in refuse_if_full(). Takes over the body of @reply. */
+static struct MHD_Response *big(struct server *s, struct reply *reply)
+{
+	struct waiting *w = malloc(sizeof(*w));
+	struct MHD_Response *response;
+
+	if (!w) {
+		s->waiting -= reply->body.len;
+		return NULL;
+	}
+	*w = (struct waiting){.server = s, .body = reply->body};
+	reply->body = (struct text){0};
+	response = MHD_create_response_from_callback(
+		w->body.len, PART_BYTES, waiting_read, w, waiting_free);
+	if (!response)
+		waiting_free(w);
+	return response;
+}
+
+static struct MHD_Response *whole(struct server *s, struct reply *reply)
 {
 	struct text *body = &reply->body;
 	struct MHD_Response *response;
 
+	if (body->len > SMALL_BYTES)
+		return big(s, reply);
 	if (!body->len)
 		return MHD_create_response_from_buffer(0, (void *)"",
 						       MHD_RESPMEM_PERSISTENT);
@@ -188,13 +266,15 @@ static void add(struct MHD_Response *response, const char *name,
 		(void)MHD_add_response_header(response, name, value);
 }
 
-static enum MHD_Result send_reply(struct MHD_Connection *c, struct reply *reply)
+static enum MHD_Result send_reply(struct server *s, struct MHD_Connection *c,
+				  struct reply *reply)
 {
-	struct MHD_Response *response =
-		reply->more ? streamed(reply) : whole(reply);
+	struct MHD_Response *response;
 	enum MHD_Result ret;
 	char etag[32];
 
+	refuse_if_full(s, reply);
+	response = reply->more ? streamed(reply) : whole(s, reply);
 	if (!response)
 		return MHD_NO;
 	snprintf(etag, sizeof(etag), "\"%llu\"",
@@ -267,7 +347,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 	}
 	patience_end(&s->patience, descriptor(c));
 	exchange_finish(x, s->api);
-	return send_reply(c, &x->reply);
+	return send_reply(s, c, &x->reply);
 }
 
 static void on_completed(void *arg, struct MHD_Connection *c, void **own,
@@ -326,6 +406,7 @@ int server_start(struct server **out, struct api *api, struct auth *auth,
 	s->api = api;
 	s->auth = auth;
 	s->local = local;
+	s->room = SERVER_ROOM;
 	patience_init(&s->patience);
 	s->daemon = MHD_start_daemon(
 		MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL,
@@ -352,6 +433,11 @@ int server_start(struct server **out, struct api *api, struct auth *auth,
 void server_tick(struct server *s)
 {
 	patience_tick(&s->patience, SERVER_REQUEST_S, clock_now_ns());
+}
+
+void server_set_room(struct server *s, size_t bytes)
+{
+	s->room = bytes;
 }
 
 void server_stop(struct server *s)

@@ -18,6 +18,7 @@
 #define SERVER_CONNECTIONS 64 /* of each listener */
 #define SERVER_PATIENCE_S  10
 #define SERVER_REQUEST_S   30 /* from the first byte of a request to its last */
+#define SERVER_ROOM	   ((size_t)256 << 20)
 
 struct server;
 
@@ -30,6 +31,13 @@ int server_start(struct server **out, struct api *api, struct auth *auth,
 
 /* Closes those that take too long; call it each second. */
 void server_tick(struct server *s);
+
+/*
+ * How many bytes of big replies may wait until their clients read them,
+ * SERVER_ROOM if this is not called; before the first request. One that would
+ * be more is refused by 503, unless it is the only one.
+ */
+void server_set_room(struct server *s, size_t bytes);
 
 /* Waits for requests under way. Accepts NULL. */
 void server_stop(struct server *s);
