@@ -146,6 +146,14 @@ static int cannot(const struct flow_log_file *f, const char *what, int error,
 static int cannot_open(const struct flow_log_file *f, int error,
 		       struct err *err)
 {
+	struct stat st;
+
+	if (error == ENOENT && lstat(f->path, &st) == 0)
+		return err_set(err, -error,
+			       "flow log %s: it is a link to what does not "
+			       "exist; make that file for uid %u, or remove "
+			       "the link",
+			       f->path, (unsigned)geteuid());
 	if (error == EACCES || error == EPERM)
 		return err_set(err, -error,
 			       "flow log %s: l4lb-api runs as uid %u, which is "

@@ -261,6 +261,10 @@ START_TEST(what_is_no_file_of_ours_is_refused)
 	file.path = path;
 	ck_assert_int_eq(flow_log_file_open(&file, &err), -EINVAL);
 	unlink(path);
+	ck_assert_int_eq(symlink("/tmp/l4lb-no-such-file", path), 0);
+	ck_assert_int_eq(flow_log_file_open(&file, &err), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(err.text, "a link to what does not"));
+	unlink(path);
 	other = open(path, O_CREAT | O_RDWR, 0600);
 	ck_assert_int_eq(flock(other, LOCK_EX), 0);
 	ck_assert_int_eq(flow_log_file_open(&file, &err), -EAGAIN);
