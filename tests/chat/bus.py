@@ -427,15 +427,17 @@ class Standalone(Case):
         a.follow("ops")
         operator = Client(server.port)
         self.addCleanup(operator.close)
-        server.pause()
+        # Redis keeps the order of what waits: the operator is before us.
+        server.ask("CLIENT", "PAUSE", 120000, "WRITE")
+        operator.send("SET", "{ops}:log", "no log any more")
+        until("the operator waits",
+              lambda: " cmd=set " in server.ask("CLIENT", "LIST"))
         for i in range(2):
             a.say("post", "ops", mid(i), "x")
         a.out.wait("^queued ops ", 2)
-        operator.send("SET", "{ops}:log", "no log any more")
-        server.resume()
-        # The first one may still have come before that; the second one comes
-        # after the first one's answer.
-        a.out.wait(f"^untaken ops 0-0 {mid(1)}")
+        server.ask("CLIENT", "UNPAUSE")
+        for i in range(2):
+            a.out.wait(f"^untaken ops 0-0 {mid(i)}")
         self.assertEqual(a.answers("ops", "refused"), [])
         a.say("post", "ops", mid(2), "x")
         a.out.wait(f"^refused ops 0-0 {mid(2)}")
