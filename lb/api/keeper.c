@@ -18,9 +18,13 @@
 
 #define KEEPER_NAME "l4lb-keep"
 #define WORKER_NAME "l4lb-api"
-/* A worker that ends is started again after so long, then after 1, 2, 4... s */
+/*
+ * A worker that ends is started again after so long, later each 4 s at least.
+ * Not later: under load the journal goes round in some seconds, and what the
+ * flow log has not read by then is lost.
+ */
 #define FIRST_DELAY_MS 200
-#define DELAY_MAX_MS   60000
+#define DELAY_MAX_MS   4000
 /* One that lived so long was not broken from its start. */
 #define GOOD_LIFE_NS (10 * NS_PER_S)
 /* To write out the flow log, on a disk that is slow. */
