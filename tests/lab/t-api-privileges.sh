@@ -92,7 +92,7 @@ expect "processes of l4lb" "$(pgrep -P "$LB" -l | awk '{ print $2 }' | sort | xa
 	"${plan:+l4lb-plan }l4lb-keep"
 listening=$(find "/proc/$LB/fd" -type l -printf '%l\n' | sort)
 for listener in $(on lb ss -Hltnxe | grep -e ':9090 ' -e 20000.sock | grep -o 'ino:[0-9]*' | cut -d : -f 2); do
-	! grep -q "$listener" <<<"$listening" || fail "l4lb still has a listener of the API"
+	! grep -qxF "socket:[$listener]" <<<"$listening" || fail "l4lb still has a listener of the API"
 done
 ok "l4lb has no listener of the API"
 expect "the socket's mode" "$(stat -c %a /run/l4lb/20000.sock)" 600

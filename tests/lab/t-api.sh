@@ -12,12 +12,16 @@ for n in 1 2 3 4; do
 	[ "$n" -lt 4 ] || on b1 ip address add 198.18.0.14/24 dev eth0
 	start_echo "e$n" "b$((n % 4 + n / 4))" "198.18.0.1$n" "$PORT"
 done
-MANUAL=$LAB_DIR/../../docs/l4lb-api.8
+# Its /etc/l4lb/token, the default, is a file of the lab's own here, and so is
+# printed with the configuration.
+MANUAL=$LAB_TMP/l4lb-api.8
+sed -e "/^api = /{n;s,^\$,api_token_file = $LAB_TMP/token\n,}" \
+	-e "s,/etc/l4lb/token,$LAB_TMP/token,g" \
+	"$LAB_DIR/../../docs/l4lb-api.8" >"$MANUAL"
 S=/run/l4lb/demo.sock
 TCP=198.18.0.1:8404
-mkdir -p /etc/l4lb
-printf 'a-token-of-the-lab\n' >/etc/l4lb/token
-chmod 600 /etc/l4lb/token
+printf 'a-token-of-the-lab\n' >"$LAB_TMP/token"
+chmod 600 "$LAB_TMP/token"
 # The configuration of the manual, as it stands there.
 awk '/^\[global\]/ { on = 1 } on && /^\.Ed/ { exit } on' "$MANUAL" >"$LAB_TMP/demo.conf"
 start_l4lb lb --config "$LAB_TMP/demo.conf"
@@ -98,9 +102,13 @@ guesses_too_often() {
 wait_until 60 "who guesses to be told to wait" guesses_too_often
 ok "who guesses is told to wait"
 ask 200 "http://$TCP/lb/stats" -H "$TOKEN"
-status=$(on lb setpriv --reuid 65534 --clear-groups curl -s -o /dev/null \
-	-w '%{http_code}' --unix-socket "$S" http://l4lb/lb/stats || true)
-expect "another user does not get to the UNIX socket" "$status" 000
+if setpriv --reuid 65534 --clear-groups true 2>/dev/null; then
+	status=$(on lb setpriv --reuid 65534 --clear-groups curl -s -o /dev/null \
+		-w '%{http_code}' --unix-socket "$S" http://l4lb/lb/stats || true)
+	expect "another user does not get to the UNIX socket" "$status" 000
+else
+	say "        this user namespace has no other user to try the UNIX socket"
+fi
 expect "the generation is what it was" "$(generation)" "$before"
 tell hold "say still" '^said' 2
 expect "  and so are the connections" "$(grep ^said "$LAB_TMP/hold.out" | uniq | wc -l)" 1
