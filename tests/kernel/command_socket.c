@@ -282,10 +282,10 @@ END_TEST
 
 START_TEST(a_newcomer_takes_the_place_of_who_was_silent_longest)
 {
-	int fds[COMMAND_CONNECTIONS], more;
+	int fds[COMMAND_PEERS], more;
 
 	open_socket();
-	for (unsigned i = 0; i < COMMAND_CONNECTIONS; i++) {
+	for (unsigned i = 0; i < COMMAND_PEERS; i++) {
 		now_ns++;
 		fds[i] = join();
 	}
@@ -294,13 +294,13 @@ START_TEST(a_newcomer_takes_the_place_of_who_was_silent_longest)
 	ck_assert(turn());
 	command_socket_end(s, &who, "ok");
 	more = join();
-	for (unsigned i = 0; i < COMMAND_CONNECTIONS; i++)
+	for (unsigned i = 0; i < COMMAND_PEERS; i++)
 		ck_assert_int_eq(is_gone(fds[i]), i == 1);
 	ck_assert(!is_gone(more));
-	for (unsigned i = 0; i < COMMAND_CONNECTIONS; i++)
+	for (unsigned i = 0; i < COMMAND_PEERS; i++)
 		close(fds[i]);
 	close(more);
-	for (int i = 0; i < 2 * COMMAND_CONNECTIONS; i++)
+	for (int i = 0; i < 2 * COMMAND_PEERS; i++)
 		if (turn())
 			command_socket_end(s, &who, "ok");
 	command_socket_close(s);
