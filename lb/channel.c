@@ -392,10 +392,25 @@ uint64_t channel_turn(struct app *app)
 /* -------------------------------------------------------------- start and end
  */
 
+static int open_socket(struct app *app, struct err *err)
+{
+	if (app->channel.socket)
+		return 0;
+	return command_socket_open(&app->channel.socket, app->config.control,
+				   err);
+}
+
+/* In a folder of root's, for which there is no other time. */
+static int open_as_root(struct app *app, struct err *err)
+{
+	return command_socket_is_roots(app->config.control)
+		       ? open_socket(app, err)
+		       : 0;
+}
+
 static int start(struct app *app, struct err *err)
 {
-	int ret = command_socket_open(&app->channel.socket, app->config.control,
-				      err);
+	int ret = open_socket(app, err);
 
 	for (unsigned i = 0; !ret && i < API_CHANNELS; i++) {
 		if (app->api.channels[i] == -1)
@@ -410,6 +425,9 @@ static void stop(struct app *app, bool keep)
 {
 	(void)keep;
 	command_socket_close(app->channel.socket);
+	app->channel.socket = NULL;
 }
 
+const struct step step_channel_of_root = {"channel of root", open_as_root,
+					  stop};
 const struct step step_channel = {"channel", start, stop};

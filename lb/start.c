@@ -30,13 +30,14 @@ static const struct step *const steps[] = {
 	&step_engine,
 	/* While it may still become another user. */
 	&step_api,
+	&step_channel_of_root,
 	/*
 	 * Before the flows of an earlier process are trusted: that process may
 	 * have been broken into and have written anything.
 	 */
 	&step_user,
 	&step_takeover,
-	/* As the user who runs: the folder is that user's. */
+	/* As the user who runs, if the folder is that user's. */
 	&step_channel,
 	&step_forward,
 	&step_checker,

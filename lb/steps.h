@@ -40,11 +40,12 @@ extern const struct step step_forward;
 extern const struct step step_checker;
 extern const struct step step_interfaces;
 extern const struct step step_taps;
-extern const struct step step_guard;	   /* guarding.c */
-extern const struct step step_leave;	   /* leave.c */
-extern const struct step step_changes;	   /* overlay_start.c */
-extern const struct step step_save;	   /* save.c */
-extern const struct step step_channel;	   /* channel.c */
+extern const struct step step_guard;	       /* guarding.c */
+extern const struct step step_leave;	       /* leave.c */
+extern const struct step step_changes;	       /* overlay_start.c */
+extern const struct step step_save;	       /* save.c */
+extern const struct step step_channel_of_root; /* channel.c */
+extern const struct step step_channel;
 extern const struct step step_api_address; /* api_address.c */
 extern const struct step step_api;	   /* api_start.c */
 

@@ -51,6 +51,11 @@ static bool is_private(const char *path)
 	       !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
+bool command_socket_is_roots(const char *path)
+{
+	return geteuid() == 0 && is_private(path);
+}
+
 /*
  * True if the socket of that name is nobody's any more. One that we may not
  * connect to is of another user: in a folder that is ours now, that is an

@@ -37,6 +37,12 @@ struct asker {
 };
 
 /*
+ * True if we are root and only root may create a socket at @path: whoever gives
+ * up root has to do it before.
+ */
+bool command_socket_is_roots(const char *path);
+
+/*
  * Creates the socket, with mode 0600. One that a dead process has left is
  * replaced. -EADDRINUSE: another process listens there. -EEXIST: there is
  * something else of that name. Others as of bind(2).

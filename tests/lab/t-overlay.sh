@@ -132,3 +132,15 @@ expect_true "saved with another weight" grep -q weight=4 "$SAVED"
 stop lb KILL
 start_it
 expect_false "killed after the weight was taken back: it is there again" grep -q weight=4 <<<"$(backends)"
+
+# A channel in a folder where only root may write.
+stop lb
+rm -f "$SAVED"
+mkdir -m 755 "$LAB_TMP/roots"
+in_roots() { on lb "$PYTHON" "$LAB_DIR/channel.py" "$LAB_TMP/roots/channel" "$@"; }
+for how in KILL TERM TERM; do
+	start_l4lb lb --config "$LAB_TMP/chat.conf" --control "$LAB_TMP/roots/channel"
+	expect "a channel in root's folder answers" "$(in_roots generation)" "ok generation=0"
+	expect "  its mode" "$(stat -c %a "$LAB_TMP/roots/channel")" 600
+	stop lb "$how"
+done
