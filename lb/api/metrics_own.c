@@ -57,15 +57,19 @@ void metric_silences(struct text *out, const struct metrics_source *from,
 	text_add(out, "%s{reason=\"cut-off\"} %" PRIu64 "\n", name, c->cut_off);
 }
 
+static void print_rings(struct text *out, const char *name, uint64_t flows,
+			uint64_t syns)
+{
+	text_add(out, "%s{ring=\"flows\"} %" PRIu64 "\n", name, flows);
+	text_add(out, "%s{ring=\"syns\"} %" PRIu64 "\n", name, syns);
+}
+
 void metric_ring_captured(struct text *out, const struct metrics_source *from,
 			  const char *name)
 {
 	const struct board_ring *rings = from->shot->global.rings;
 
-	text_add(out, "%s{ring=\"flows\"} %" PRIu64 "\n", name,
-		 rings[0].captured);
-	text_add(out, "%s{ring=\"syns\"} %" PRIu64 "\n", name,
-		 rings[1].captured);
+	print_rings(out, name, rings[0].captured, rings[1].captured);
 }
 
 void metric_ring_dropped(struct text *out, const struct metrics_source *from,
@@ -73,10 +77,7 @@ void metric_ring_dropped(struct text *out, const struct metrics_source *from,
 {
 	const struct board_ring *rings = from->shot->global.rings;
 
-	text_add(out, "%s{ring=\"flows\"} %" PRIu64 "\n", name,
-		 rings[0].dropped);
-	text_add(out, "%s{ring=\"syns\"} %" PRIu64 "\n", name,
-		 rings[1].dropped);
+	print_rings(out, name, rings[0].dropped, rings[1].dropped);
 }
 
 /* ------------------------------------ what is counted outside of the board */
